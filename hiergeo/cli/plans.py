@@ -30,7 +30,7 @@ OUTPUTS = frozenset({"format", "html", "json", "log", "open_page", "out", "overw
 SECRETS = frozenset({"token"})
 """Parameters that are written nowhere."""
 
-SOURCES = ("data", "plan", "captions", "embeddings", "index", "path", "source", "folder")
+SOURCES = ("data", "plan", "captions", "embeddings", "index", "path", "source", "sources", "folder")
 """Parameters besides models that say what a command reads."""
 
 FILE = "plan.toml"
@@ -100,7 +100,8 @@ class Verb(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         """Run the command, behind a line that says what is loaded; specs of models are checked before anything else."""
         if "torch" not in sys.modules:
-            phase(f"Loading {', '.join(_sources(ctx.params)) or 'hiergeo'}")
+            bundled = "tiny, scenes" if ctx.info_name == "demo" or ctx.params.get("demo") else "hiergeo"
+            phase(f"Loading {', '.join(_sources(ctx.params)) or bundled}")
         if models := _models(ctx.params):
             from hiergeo.adapters.loading import check_spec
 
@@ -132,8 +133,12 @@ def _models(values: Mapping[str, Any]) -> list[str]:
 def _sources(values: Mapping[str, Any]) -> list[str]:
     """What a command reads, as its user named it, without folders."""
     names = [name for name in SOURCES if name != "data" or "path" not in values]
-    named = [*_models(values), *(value for name in names if isinstance(value := values.get(name), str | Path))]
-    return [without_folders(without_password(str(each))) for each in named]
+    given = [values[name] for name in names if values.get(name)]
+    named = [
+        *_models(values),
+        *(source for value in given for source in (value if isinstance(value, list) else [value])),
+    ]
+    return [without_folders(without_password(str(source))) for source in named if isinstance(source, str | Path)]
 
 
 def take_defaults(context: typer.Context, value: Path | None) -> None:

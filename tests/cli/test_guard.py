@@ -135,11 +135,20 @@ def test_the_handler_of_sigterm_is_put_back(run, monkeypatch, launched):
     assert [handler is mine for handler in seen] == [launched, True]
 
 
-def test_what_is_loaded_is_said_before_it_is_loaded():
-    done = started(["probe", "-m", "npz:/nowhere/a.npz", "-d", "scenes"])
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["probe", "-m", "npz:/nowhere/a.npz", "-d", "scenes"], "npz:a.npz, scenes"),
+        (["explore", "/nowhere/a", "b.npz"], "a, b.npz"),
+        (["explore", "--demo", "--limit", "1"], "tiny, scenes"),
+        (["demo", "--device", "nowhere"], "tiny, scenes"),
+    ],
+)
+def test_what_is_loaded_is_said_before_it_is_loaded(words, named):
+    done = started(words)
     assert (done.returncode, done.stdout) == (2, b"")
-    first, error = done.stderr.decode().splitlines()
-    assert first == "Loading npz:a.npz, scenes ..."
+    first, *_, error = done.stderr.decode().splitlines()
+    assert first == f"Loading {named} ..."
     assert error.startswith("Error: ")
 
 

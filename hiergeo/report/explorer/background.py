@@ -8,10 +8,11 @@ import numpy as np
 import torch
 
 from hiergeo._core.records import plain
-from hiergeo.evaluation.auditing.population import Ids, shuffled
+from hiergeo.evaluation.auditing.population import IMAGE, Ids, shuffled
 from hiergeo.geometry import Points, Space
 from hiergeo.geometry.disk import Floats
 from hiergeo.report.explorer.collection import Lens
+from hiergeo.report.explorer.items import radii_of, read_items
 from hiergeo.search.sweep import Best, Count, run
 
 PAIRS, FEWEST, MOST = 50_000_000, 128, 1024
@@ -91,7 +92,8 @@ def background_of(lens: Lens, generation: int) -> Background:
         generation: of its index, which tells what was measured before the items changed.
     """
     store, space = lens.index.store.pinned(), lens.space
-    ids, radius = radii(lens)
+    items = read_items(store)
+    ids, radius = items.ids, radii_of(store, items, space.geometry)
     low, high = np.quantile(radius, (0.05, 0.95))
     some = ids[shuffled(ids)[: int(np.clip(PAIRS // len(ids), FEWEST, MOST))]]
     points = store.fetch(torch.from_numpy(some)).points(space.geometry, lens.index.device)
@@ -101,26 +103,13 @@ def background_of(lens: Lens, generation: int) -> Background:
     levels = np.linspace(0, 1, LEVELS + 1)
     return Background(
         climbs=bool(high - low > SPREAD * high),
-        pictures=any(
-            caption is None and image is not None
-            for _, labels in store.named()
-            for caption, image in zip(labels.captions, labels.images, strict=True)
-        ),
+        pictures=bool((items.kind == IMAGE).any()),
         reach=_reach(near, some),
         sampled=len(some),
         empty=float((cones.total <= 1).double().mean()),
         pairs=len(margins),
         margins=np.quantile(margins, levels) if len(margins) else np.zeros(len(levels)),
     )
-
-
-def radii(lens: Lens) -> tuple[Ids, Floats]:
-    """Ids (n,), ascending, and radii (n,) of all items of a lens."""
-    combine, stored = lens.space.geometry.combine, lens.index.store.radii()
-    parts = [(ids, combine(list(factors.unbind(1))).numpy()) for ids, factors in stored]
-    ids, radius = (np.concatenate(column) for column in zip(*parts, strict=True))
-    order = ids.argsort()
-    return ids[order], radius[order].astype(np.float64)
 
 
 def _reach(near: Best, ids: Ids) -> float | None:

@@ -1,9 +1,8 @@
 """What is explored: the items of one or several indexes, seen through every model and geometry that is named."""
 
-import hashlib
-import re
+import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
@@ -17,25 +16,18 @@ from hiergeo import datasets, search
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo._core.storage import archives
 from hiergeo._core.storage.archives import Array
-from hiergeo._core.storage.files import path_of, sha256, size_of
-from hiergeo._core.text import shortened
+from hiergeo._core.storage.files import atomic_folder, path_of, sha256, size_of, writing
+from hiergeo._core.storage.locks import locked
+from hiergeo._core.text import shortened, without_folders
 from hiergeo.datasets import Hierarchy
 from hiergeo.geometry import Space
-from hiergeo.report.explorer.cache import kept
 from hiergeo.report.explorer.items import Tiers
 from hiergeo.report.explorer.thumbnails import NUMBERED, Thumbnails, name_of_image
 from hiergeo.search import Index
-from hiergeo.search.shards import Labels
 from hiergeo.search.stored import Stored, read_stored
 
 MOST_LENSES = 8
 """Lenses of one collection."""
-
-OF_FILES = ("head", "hycoclip", "meru", "npz", "trained")
-"""Kinds of models whose spec is the path of a file or folder."""
-
-PATH = re.compile(r"^[/~.]|//|\\|/[~.]")
-"""What tells a path of this machine from the name of a model, such as ``openai/clip-vit-base-patch32``."""
 
 SHOWN = 60
 """Characters of a caption that a message quotes."""
@@ -47,7 +39,7 @@ class Lens:
     """One index seen in one geometry.
 
     Attributes:
-        key: its place in the collection, from "0" on, which names it in URLs.
+        key: its number in the collection, from "0" on, which names it in URLs.
         title: such as "tiny · lorentz:-1"; unique in the collection.
         source: name of its index, without the folders above it.
         index: the items.
@@ -129,31 +121,11 @@ def open_collection(
     if not sources:
         raise InputError("there is nothing to explore: name the folder of an index or an .npz file, or --demo.")
     named = [_opened(path_of(source), device) for source in sources]
-    return collect(named, geometries, images=images, data=data, split=split)
-
-
-def _opened(source: Path, device: str) -> tuple[str, Index]:
-    """An index with its name."""
-    if source.suffix.lower() == ".npz":
-        return source.stem, search.open(index_of(source), device=device)
-    return source.resolve().name, search.open(source, device=device)
-
-
-def collect(
-    named: Sequence[tuple[str, Index]],
-    geometries: Sequence[str] = (),
-    *,
-    images: Path | None = None,
-    data: str | None = None,
-    split: str = "test",
-) -> Collection:
-    """The collection of open indexes, each with its name; arguments and errors as for `open_collection`."""
     lenses = _lenses_of(named, geometries)
-    first = named[0][1]
-    if not len(first):
+    if not len(named[0][1]):
         raise InputError(f"{named[0][0]} is empty: add items before exploring it.")
-    for name, other in named[1:]:
-        check_same(named[0], (name, other))
+    for other in named[1:]:
+        check_same(named[0], other)
     hierarchy = None if data is None else datasets.load(data, split)
     return Collection(
         " and ".join(dict.fromkeys(name for name, _ in named)),
@@ -164,6 +136,13 @@ def collect(
     )
 
 
+def _opened(source: Path, device: str) -> tuple[str, Index]:
+    """An index with its name."""
+    if source.suffix.lower() == ".npz":
+        return source.stem, search.open(index_of(source), device=device)
+    return source.resolve().name, search.open(source, device=device)
+
+
 def _lenses_of(named: Sequence[tuple[str, Index]], geometries: Sequence[str]) -> tuple[Lens, ...]:
     """A lens for every index and geometry, with distinct titles."""
     count = len(named) * max(1, len(geometries))
@@ -171,16 +150,15 @@ def _lenses_of(named: Sequence[tuple[str, Index]], geometries: Sequence[str]) ->
         raise InputError(
             f"{len(named)} sources in {len(geometries)} geometries are {count} views: at most {MOST_LENSES}."
         )
-    seen = [(name, index, index.chosen(spec)) for name, index in named for spec in geometries]
-    seen = seen or [(name, index, index.space) for name, index in named]
+    views = [(name, index, index.chosen(spec)) for name, index in named for spec in geometries or (None,)]
     models = [model_of(index) or name for name, index in named]
-    plain = len(set(models)) == len(models)
+    several = len(set(models)) < len(models)
     lenses: list[Lens] = []
     titles: Counter[str] = Counter()
-    for key, (name, index, space) in enumerate(seen):
-        model = model_of(index)
-        who = (model or name) if plain else name if model is None or model == name else f"{name} ({model})"
-        title = f"{who} · {space.geometry.spec}"
+    for key, (name, index, space) in enumerate(views):
+        model = model_of(index) or name
+        source = f"{name} ({model})" if several and model != name else model
+        title = f"{source} · {space.geometry.spec}"
         titles[title] += 1
         number = f" ({titles[title]})" if titles[title] > 1 else ""
         lenses.append(Lens(str(key), title + number, name, index, space))
@@ -188,22 +166,9 @@ def _lenses_of(named: Sequence[tuple[str, Index]], geometries: Sequence[str]) ->
 
 
 def model_of(index: Index) -> str | None:
-    """What to call the model of an index: its spec, with the last part alone of a path in it; None if unknown."""
+    """What to call the model of an index: its spec without the folders in it; None if unknown."""
     facts = index.encoder.facts
-    if facts is None:
-        return None
-    return "@".join(map(_shown, facts.name.split("@")))
-
-
-def _shown(spec: str) -> str:
-    kind, colon, rest = spec.partition(":")
-    if kind in OF_FILES:
-        return f"{kind}{colon}{_last(rest)}"
-    return ":".join(_last(part) if PATH.search(part) else part for part in spec.split(":"))
-
-
-def _last(path: str) -> str:
-    return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
+    return None if facts is None else without_folders(facts.name)
 
 
 def check_same(one: tuple[str, Index], other: tuple[str, Index]) -> None:
@@ -213,44 +178,69 @@ def check_same(one: tuple[str, Index], other: tuple[str, Index]) -> None:
     have been moved.
     """
     (name, first), (named, second) = one, other
-    ids, captions = _digests(first)
-    theirs, digests = _digests(second)
+    (ids, hashes), (theirs, others) = _hashed(first), _hashed(second)
     if not np.array_equal(ids, theirs):
         odd = int(np.setxor1d(ids, theirs)[0])
         has, lacks = (name, named) if odd in ids else (named, name)
         raise InputError(f"{has} holds an item {odd} and {lacks} does not: explore indexes of the same items together.")
-    differing = ids[captions != digests]
+    differing = ids[hashes != others]
     if len(differing):
-        item = torch.from_numpy(differing[:1])
-        names = [shortened(_named(index.store.labels(item)), SHOWN) for index in (first, second)]
+        labels = (index.store.labels(torch.from_numpy(differing[:1])) for index in (first, second))
+        names = [shortened(_named(*label.captions, *label.images), SHOWN) for label in labels]
         raise InputError(
-            f"item {int(item[0])} is '{names[0]}' in {name} and '{names[1]}' in {named}: "
+            f"item {int(differing[0])} is '{names[0]}' in {name} and '{names[1]}' in {named}: "
             f"explore indexes of the same items together."
         )
 
 
-def _digests(index: Index) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+def _hashed(index: Index) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Ids (n,), ascending, and a hash of what each is, (n,)."""
-    ids, digests = [np.empty(0, np.int64)], [np.empty(0, np.uint64)]
+    ids, hashes = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for some, labels in index.store.named():
         ids.append(some)
-        digests.append(np.fromiter(map(_digest, labels.captions, labels.images), np.uint64, len(some)))
+        names = (
+            hash((caption is None, _named(caption, image)))
+            for caption, image in zip(labels.captions, labels.images, strict=True)
+        )
+        hashes.append(np.fromiter(names, np.int64, len(some)))
     every = np.concatenate(ids)
     order = every.argsort()
-    return every[order], np.concatenate(digests)[order]
+    return every[order], np.concatenate(hashes)[order]
 
 
-def _named(labels: Labels) -> str:
-    """What to call the one item of some labels."""
-    (caption,), (image,) = labels.captions, labels.images
+def _named(caption: str | None, image: str | None) -> str:
+    """What to call an item."""
     return caption if caption is not None else "no caption" if image is None else name_of_image(image)
 
 
-def _digest(caption: str | None, image: str | None) -> int:
-    name = caption if caption is not None or image is None else name_of_image(image)
-    kind = b"\0" if name is None else b"\1" if caption is not None else b"\2"
-    raw = kind + (name or "").encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(raw, digest_size=8).digest(), "little")
+PATIENCE = 120.0
+"""Seconds to wait for another process that is making what is wanted."""
+
+
+def cached_folder(name: str, make: Callable[[Path], None]) -> Path:
+    """The folder of this name in the cache of the explorer; where it is missing it is made, whole or not at all.
+
+    The cache is ``HIERGEO_CACHE_HOME``, or ``hiergeo/explore`` in the user's cache. It is trusted by its names, so
+    that nobody else may write to it.
+
+    Args:
+        name: says all that the content depends on.
+        make: fills an empty folder.
+
+    Raises:
+        UnavailableError: the cache cannot be written.
+        HeldError: another process has been making it for minutes.
+    """
+    users = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "hiergeo" / "explore"
+    folder = path_of(os.environ.get("HIERGEO_CACHE_HOME") or users).absolute() / name
+    if not folder.is_dir():
+        with writing(folder):
+            folder.parent.mkdir(0o700, parents=True, exist_ok=True)
+        with locked(folder, PATIENCE):
+            if not folder.is_dir():
+                with atomic_folder(folder) as work:
+                    make(work)
+    return folder
 
 
 LAYOUT = 1
@@ -275,18 +265,18 @@ def index_of(file: Path) -> Path:
     """
     if size_of(file) is None:
         raise UnavailableError(f"there is no file {file}: name an .npz of embeddings, as 'hiergeo embed' writes it.")
-    return kept(f"npz-{LAYOUT}-{sha256(file)}", lambda folder: _build(file, folder)) / "index"
+    return cached_folder(f"npz-{LAYOUT}-{sha256(file)}", lambda folder: _build(file, folder)) / "index"
 
 
 def _build(file: Path, folder: Path) -> None:
-    stored = distinct(read_stored(file))
+    stored = _distinct(read_stored(file))
     images, references = _images(file, stored.embeddings.shape[1])
     index = search.build(folder / "index", None, embeddings=stored)
     if images is not None:
         index.add(embeddings=images, images=references)
 
 
-def distinct(stored: Stored) -> Stored:
+def _distinct(stored: Stored) -> Stored:
     """The same with every caption once, in order of their first appearance."""
     if stored.captions is None:
         return stored
@@ -307,5 +297,5 @@ def _images(file: Path, dim: int) -> tuple[Tensor | None, list[str | Path]]:
         return None, []
     if ids is None or len(ids) != len(images) or images.shape[1] != dim:
         raise InputError(f"{file}: 'image' {images.shape} must have the dimension of the texts and an 'image_id' each.")
-    names = [f"{NUMBERED}{each}" if isinstance(each, int) else f"{each}.jpg" for each in ids.tolist()]
+    names = [f"{NUMBERED}{name}" if isinstance(name, int) else f"{name}.jpg" for name in ids.tolist()]
     return torch.from_numpy(np.array(images)).float(), list(names)

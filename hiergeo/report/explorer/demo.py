@@ -8,8 +8,7 @@ from hiergeo._core.version import __version__
 from hiergeo.adapters import Model
 from hiergeo.adapters.head import HeadModel
 from hiergeo.datasets import Hierarchy, scenes
-from hiergeo.report.explorer.cache import kept
-from hiergeo.report.explorer.collection import Collection, Lens
+from hiergeo.report.explorer.collection import Collection, Lens, cached_folder
 from hiergeo.report.explorer.items import Tiers
 from hiergeo.report.explorer.thumbnails import Thumbnails
 
@@ -35,7 +34,7 @@ def open_demo(device: str = "auto") -> Collection:
     models = [adapters.load("tiny", device=device), adapters.load(f"head:{TRAINED}", device=device)]
     hierarchy = scenes.load("test", count=SCENES)
     name = "-".join(["demo", *(model.fingerprint() for model in models), str(SCENES), str(PICTURES), __version__])
-    folder = kept(name, lambda at: build_demo(at, models, hierarchy))
+    folder = cached_folder(name, lambda at: build_demo(at, models, hierarchy))
     plain, trained = (search.open(folder / str(at), model=model) for at, model in enumerate(models))
     lenses = (
         Lens("0", "bundled model · euclidean", "scenes", plain, plain.chosen("euclidean")),

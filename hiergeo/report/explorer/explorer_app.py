@@ -6,18 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
-from hiergeo._core.errors import InputError
 from hiergeo._core.records import plain
-from hiergeo.geometry.space import By
-from hiergeo.report.explorer.answer_writer import written
+from hiergeo.report.explorer.answers import written
 from hiergeo.report.explorer.collection import Collection
-from hiergeo.report.explorer.pages import PAGE
-from hiergeo.report.explorer.questions import ItemId, QueryName
+from hiergeo.report.explorer.pages import page_routes
+from hiergeo.report.explorer.questions import ItemId
 from hiergeo.report.explorer.service import Explorer
 from hiergeo.search.requests import KINDS, Kind
 from hiergeo.search.serving import Settings
-from hiergeo.search.serving.answer_schemas import ABOUT, NUMBERS, TRUST, Number, list_of, schema
-from hiergeo.search.serving.limits import Refused
+from hiergeo.search.serving.answer_schemas import ABOUT, schema
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -33,6 +30,10 @@ PRIVATE = "private, max-age=300"
 
 TILE = """The items of one tile of a map, little endian: uint32 count, uint32 0, uint64 ids[count], float32 x[count],
 float32 y[count], float32 radius[count], int8 tier[count] (-1 unknown), uint8 kind[count] (0 caption, 1 image)."""
+
+SEARCH = "One query, by any of text, item, embedding and image, through several lenses, and which answers are equal."
+
+Health = schema("Health", status=str, version=str, items=int, lenses=int, uptime=float)
 
 
 def create_explorer(collection: Collection, settings: Settings | None = None) -> "FastAPI":
@@ -50,7 +51,7 @@ def create_explorer(collection: Collection, settings: Settings | None = None) ->
 
     app = application(
         "hiergeo explorer",
-        [*PAGE.routes(), *_files(explorer), *_searches(explorer), *_others(explorer)],
+        [*page_routes(), *_files(explorer), *_answers(explorer)],
         explorer.settings,
         explorer.metrics,
         explorer.health,
@@ -61,39 +62,74 @@ def create_explorer(collection: Collection, settings: Settings | None = None) ->
     return app
 
 
-def _searches(explorer: Explorer) -> list["BaseRoute"]:
-    """What answers searches: a GET one query, a POST several."""
-    from fastapi import Body
-    from fastapi import Query as Parameters
+def _answers(explorer: Explorer) -> list["BaseRoute"]:
+    """The routes that answer with JSON."""
+    from fastapi import Body, Query
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from hiergeo.search.serving.routes import Route, unless_gone
+    from hiergeo.search.serving.routes import Route, run_in_thread, unless_gone
 
-    questions = explorer.questions
+    questions, models = explorer.questions, explorer.questions.models
 
-    def routes(kind: Kind) -> list["BaseRoute"]:
-        async def one(request: Request, values: Annotated[questions.one, Parameters()]) -> Response:  # type: ignore[name-defined]  # FastAPI reads it
-            (answer,) = await unless_gone(request, explorer.ask(questions.of_one(kind, values)))
-            return _json(written(answer))
+    def route(path: str, about: str, task: Task, model: str | None = None, method: str = "GET") -> "BaseRoute":
+        async def plainly(request: Request) -> Response:
+            return _json(await unless_gone(request, task(None)))
 
-        async def several(request: Request, values: Annotated[questions.several, Body()]) -> Response:  # type: ignore[name-defined]  # FastAPI reads it
-            answers = await unless_gone(request, explorer.ask(questions.of_several(kind, values)))
-            return _json(written({"answers": answers}))
+        async def modelled(
+            request: Request,
+            values: Annotated[models.get(model or path), (Query if method == "GET" else Body)()],  # type: ignore[valid-type]  # FastAPI reads it
+        ) -> Response:
+            return _json(await unless_gone(request, task(values)))
 
-        about, path, answer = ABOUT[kind], f"/api/{kind}", ANSWERS[kind]
-        listed = schema(f"{kind}_answers", answers=list_of(answer))
-        return [
-            Route("GET", path, one, about, answer=answer),
-            Route("POST", path, several, f"{about} Several queries.", answer=listed),
-        ]
+        return Route(method, f"/api/{path}", plainly if model == "" else modelled, about)
 
-    return [route for kind in KINDS for route in routes(kind)]
+    def listed(find: Callable[..., Any], *names: str) -> Task:
+        async def items(values: Any) -> dict[str, Any]:
+            return {"items": await run_in_thread(partial(find, *(getattr(values, name) for name in names)))}
+
+        return items
+
+    def search(kind: Kind) -> Task:
+        async def one(values: Any) -> dict[str, Any]:
+            ((lens, request),) = questions.one(kind, values)
+            return await explorer.answer(lens, request)
+
+        return one
+
+    async def drawn(values: Any) -> dict[str, Any]:
+        return (await explorer.map(values.lens)).facts()
+
+    async def places(values: Any) -> dict[str, Any]:
+        points = await explorer.points(values.lens, questions.places(values))
+        at = (await explorer.map(values.lens)).places(points)
+        rows = zip(*at.T.tolist(), points.radius.tolist(), strict=True)
+        return {"places": [plain(dict(zip(("x", "y", "radius"), row, strict=True))) for row in rows]}
+
+    async def select(values: Any) -> dict[str, Any]:
+        whole, polygon = await explorer.map(values.lens), np.array(values.polygon, np.float64)
+        return await run_in_thread(partial(explorer.selected, whole, values.lens, polygon))
+
+    about = "What is explored: lenses, numbers of items, proposals for a first query."
+    found = "The items of smallest radius whose caption contains a text."
+    return [
+        *(route(kind, ABOUT[kind], search(kind), "query") for kind in KINDS),
+        route("search", SEARCH, lambda values: explorer.search(questions.several(values)), method="POST"),
+        route("collection", about, lambda _: run_in_thread(explorer.facts), ""),
+        route("items", "Items by their ids, with their radius in every lens.", listed(explorer.items, "ids")),
+        route("roots", "The items of smallest radius.", listed(explorer.roots, "lens", "k")),
+        route("find", found, listed(explorer.find, "text", "k")),
+        route("map", "How the map of a lens is drawn, and which tiles it has.", drawn),
+        route("moved", "What differs between two lenses.", lambda values: explorer.moved(**dict(values))),
+        route("audit", "What the space of a lens is like.", lambda values: explorer.audit(values.lens)),
+        route("places", "Where queries lie on a map.", places, method="POST"),
+        route("select", "The items within a polygon on a map.", select, method="POST"),
+    ]
 
 
 def _files(explorer: Explorer) -> list["BaseRoute"]:
-    """What answers with other files than JSON."""
-    from fastapi import Query as Parameters
+    """The routes that answer with other files than JSON."""
+    from fastapi import Query
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -103,23 +139,16 @@ def _files(explorer: Explorer) -> list["BaseRoute"]:
 
     async def thumbnail(
         item: ItemId,
-        values: Annotated[models.get("thumbnail"), Parameters()],  # type: ignore[valid-type]  # FastAPI reads it
+        values: Annotated[models.get("thumbnail"), Query()],  # type: ignore[valid-type]  # FastAPI reads it
     ) -> Response:
         content = await run_in_thread(partial(explorer.picture, item, int(values.side)))
         return Response(content, media_type=JPEG, headers={"Cache-Control": PRIVATE})
 
     async def tile(
         request: Request,
-        values: Annotated[models.get("tile"), Parameters()],  # type: ignore[valid-type]  # FastAPI reads it
+        values: Annotated[models.get("tile"), Query()],  # type: ignore[valid-type]  # FastAPI reads it
     ) -> Response:
-        whole = await unless_gone(request, explorer.map(values.lens))
-        if values.version not in (None, whole.version):
-            raise Refused(409, "the items have changed, and the map with them: ask for /api/map again.", "version")
-        try:
-            content = whole.tile(values.level, values.x, values.y)
-        except InputError as error:
-            raise Refused(404, str(error), "level") from error
-        return Response(content, media_type=BYTES)
+        return Response(await unless_gone(request, explorer.tile(**dict(values))), media_type=BYTES)
 
     return [
         Route("GET", "/api/thumbnail/{item}", thumbnail, "A small picture of an item.", media=JPEG),
@@ -127,96 +156,7 @@ def _files(explorer: Explorer) -> list["BaseRoute"]:
     ]
 
 
-def _others(explorer: Explorer) -> list["BaseRoute"]:
-    """What answers requests that are not searches with JSON."""
-    from fastapi import Body
-    from fastapi import Query as Parameters
-    from starlette.requests import Request
+def _json(value: dict[str, Any]) -> "Response":
     from starlette.responses import Response
 
-    from hiergeo.search.serving.routes import Route, run_in_thread, unless_gone
-
-    questions, models = explorer.questions, explorer.questions.models
-
-    async def drawn(values: Any) -> dict[str, Any]:
-        return (await explorer.map(values.lens)).facts()
-
-    async def ladders(values: Any) -> dict[str, Any]:
-        return await explorer.ladders(questions.of_ladders(values))
-
-    async def places(values: Any) -> dict[str, Any]:
-        points = await explorer.points(values.lens, questions.of_places(values))
-        placed = (await explorer.map(values.lens)).places(points)
-        rows = zip(*placed.T.tolist(), points.radius.tolist(), strict=True)
-        return {"places": [dict(zip(("x", "y", "radius"), map(plain, each), strict=True)) for each in rows]}
-
-    async def select(values: Any) -> dict[str, Any]:
-        drawn = await explorer.map(values.lens)
-        polygon = np.array(values.polygon, np.float64)
-        return await run_in_thread(partial(explorer.selected, drawn, values.lens, polygon))
-
-    def items(find: Callable[..., Any], *names: str) -> Task:
-        async def found(values: Any) -> dict[str, Any]:
-            return {"items": await run_in_thread(partial(find, *(getattr(values, name) for name in names)))}
-
-        return found
-
-    def route(name: str, about: str, task: Task, answer: Any = dict[str, Any], method: str = "GET") -> "BaseRoute":
-        async def plainly(request: Request) -> Response:
-            return _json(written(await unless_gone(request, task(None))))
-
-        async def asked(
-            request: Request,
-            values: Annotated[models.get(name), (Parameters if method == "GET" else Body)()],  # type: ignore[valid-type]  # FastAPI reads it
-        ) -> Response:
-            return _json(written(await unless_gone(request, task(values))))
-
-        return Route(method, f"/api/{name}", asked if name in models else plainly, about, answer=answer)
-
-    about = "What is explored: lenses, numbers of items, proposals for a first query."
-    seen, found = items(explorer.items, "ids"), items(explorer.find, "text", "k")
-    return [
-        route("collection", about, lambda _: run_in_thread(explorer.described)),
-        route("items", "Items by their ids, with their radius in every lens.", seen, SeenItems),
-        route("roots", "The items of smallest radius.", items(explorer.roots, "lens", "k"), Items),
-        route("find", "The items of smallest radius whose caption contains a text.", found, Items),
-        route("map", "How the map of a lens is drawn, and which tiles it has.", drawn),
-        route("moved", "What differs between two lenses.", lambda given: explorer.moved(**dict(given))),
-        route("audit", "What the space of a lens is like.", lambda given: explorer.audit(given.lens)),
-        route("ladders", "The ladders of one query through several lenses.", ladders, Ladders, "POST"),
-        route("places", "Where queries lie on a map.", places, Placements, "POST"),
-        route("select", "The items within a polygon on a map.", select, Selected, "POST"),
-    ]
-
-
-def _json(content: bytes) -> "Response":
-    from starlette.responses import Response
-
-    return Response(content, media_type="application/json")
-
-
-ITEM: dict[str, Any] = {"id": str, "caption": str | None, "image": bool, "tier": int | None}
-
-Hit = schema("Hit", **ITEM, **NUMBERS, is_query=bool, entails=bool | None, rank=Number)
-Query = schema("Asked", kind=QueryName, radius=Number, far=bool | None)
-Change = schema("Change", **{"from": Number, "to": Number, "hit": Hit, "adds": list_of(str)})
-Hits = schema("Hits", query=Query, by=By, hits=list_of(Hit), **TRUST)
-Rungs: Any = schema("Rungs", query=Query, by=By, rungs=list_of(Change), **TRUST)
-ANSWERS: dict[str, Any] = {
-    **dict.fromkeys(("children", "parents", "neighbours"), Hits),
-    "ladder": Rungs,
-    "count": schema("Count", query=Query, count=int),
-}
-"""The answer to one query of each verb."""
-
-Failed: Any = schema("Failed", error=str, field=str | None)
-Ladders = schema("Ladders", ladders=dict[str, Rungs | Failed], equal=list_of(list_of(str)))
-Placed = list_of(schema("Placed", **ITEM, radius=Number))
-Seen = list_of(schema("Seen", **ITEM, radius=dict[str, Number]))
-Place = schema("Place", x=Number, y=Number, radius=Number)
-
-Items = schema("Items", items=Placed)
-SeenItems = schema("SeenItems", items=Seen)
-Placements = schema("Placements", places=list_of(Place))
-Selected = schema("Selected", count=int, items=Placed)
-Health = schema("Health", status=str, version=str, items=int, lenses=int, uptime=float)
+    return Response(written(value), media_type="application/json")

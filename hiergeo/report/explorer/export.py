@@ -1,4 +1,4 @@
-"""A collection as a folder that any web server serves: the page, and every answer about its items computed beforehand.
+"""A collection as a folder that any web server serves: the page, and every answer about its items found beforehand.
 
 | file | what |
 |---|---|
@@ -6,8 +6,8 @@
 | ``data/collection.json`` | what is explored, and how it is stored |
 | ``data/items.json`` | ids, captions, and the words that chains say of a caption beside its own; null if unknown |
 | ``data/items.bin`` | uint32 numbers of pictures, int8 tiers, uint8 1 for an item of an image |
-| ``data/pictures/`` | small pictures, see `album` |
-| ``data/lens-KEY/`` | radii and half apertures, answers (see `hiergeo.report.explorer.packing`), map, tiles and audit |
+| ``data/pictures/`` | small pictures, see `Album` |
+| ``data/lens-KEY/`` | radii, answers (see `hiergeo.report.explorer.packing`), map, tiles and audit |
 | ``data/moved-A-B.json`` | what two lenses see differently |
 | ``export.json`` | all files and their sizes |
 | ``README.md`` | what a Space of Hugging Face needs to know |
@@ -28,7 +28,6 @@ from typing import Any, final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from hiergeo._core.errors import InputError
@@ -37,60 +36,20 @@ from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import Count, Document, Positive
 from hiergeo._core.storage.files import atomic_folder, path_of, refuse_existing, writing
 from hiergeo._core.text import one_line, shortened
-from hiergeo.geometry import ConstantCurvature
+from hiergeo.evaluation.auditing.population import Ids
 from hiergeo.report.explorer import packing
-from hiergeo.report.explorer.answer_writer import AnswerWriter
-from hiergeo.report.explorer.background import radii
+from hiergeo.report.explorer.answers import AnswerWriter, written
 from hiergeo.report.explorer.collection import Collection, Lens
 from hiergeo.report.explorer.facts import collection_facts
-from hiergeo.report.explorer.items import Tiers, read_items, words_of
+from hiergeo.report.explorer.items import Tiers, radii_of, read_items, words_of
 from hiergeo.report.explorer.mapping import build_map
 from hiergeo.report.explorer.moved import compare
-from hiergeo.report.explorer.pages import INDEX, PAGE
+from hiergeo.report.explorer.pages import INDEX, page_file, page_files
 from hiergeo.report.explorer.survey import survey_of
 from hiergeo.report.explorer.thumbnails import SIDES, Thumbnails
 from hiergeo.search import Index, layout
 from hiergeo.search.serving.limits import Limits
 from hiergeo.search.stores.exact import ExactStore
-
-
-@contextmanager
-def thinned(collection: Collection, limit: int) -> Iterator[Collection]:
-    """The collection itself, or indexes of `limit` of its items, which are removed after the block.
-
-    The items that are kept are spread evenly over all in the order of their radius in the first lens: the most general
-    and the most specific one are among them, and levels keep their shares. The same collection gives the same items.
-    """
-    if len(collection.first) <= limit:
-        yield collection
-        return
-    kept = torch.from_numpy(np.sort(by_radius(collection)[evenly(len(collection.first), limit)]))
-    with tempfile.TemporaryDirectory(prefix="hiergeo-export-") as folder:
-        made = {id(index): _part(index, kept, Path(folder) / str(at)) for at, index in enumerate(collection.indexes)}
-        lenses = tuple(replace(lens, index=made[id(lens.index)]) for lens in collection.lenses)
-        yield replace(collection, lenses=lenses)
-
-
-def by_radius(collection: Collection) -> np.ndarray:
-    """Ids (n,) of all items by ascending radius in the first lens, then by id."""
-    ids, radius = radii(collection.lenses[0])
-    return np.asarray(ids[radius.argsort(kind="stable")])
-
-
-def evenly(count: int, kept: int) -> list[int]:
-    """Places of `kept` of `count` items, 1 <= kept <= count: ascending, evenly spread, from the first to the last."""
-    return [at * (count - 1) // max(kept - 1, 1) for at in range(kept)]
-
-
-def _part(index: Index, ids: Tensor, folder: Path) -> Index:
-    """An index of some items of another, in a new folder."""
-    store = index.store
-    manifest = replace(store.manifest, edges=(), shards=(), generation=0, retired=(), reserved=0)
-    layout.create(folder, manifest, index.space.root)
-    part = ExactStore(folder)
-    part.add(store.fetch(ids), store.labels(ids))
-    return Index(part)
-
 
 CHUNK = 128
 """Pictures in one file."""
@@ -98,66 +57,11 @@ CHUNK = 128
 SIZES = ((500, 192, 80), (2_000, 160, 60), (5_000, 96, 60), (10_000, 64, 60), (50_000, 40, 30))
 """Pictures at most, their longest side in pixels, and quality of WebP: 5 to 20 MB in all."""
 
-
-@dataclass(frozen=True)
-class Album:
-    """Small pictures.
-
-    Attributes:
-        numbers: of the pictures of items, by their ids; items of one file share a picture, the others have none.
-        pictures: their bytes.
-        side: longest side, pixels.
-        quality: of WebP, in [0, 100].
-    """
-
-    numbers: dict[int, int]
-    pictures: tuple[bytes, ...]
-    side: int
-    quality: int
-
-    def files(self) -> Iterator[bytes]:
-        """The files that hold them: how many and the end of each as uint32, little endian, then each as WebP."""
-        for start in range(0, len(self.pictures), CHUNK):
-            some = self.pictures[start : start + CHUNK]
-            head = np.array([len(some), *accumulate(map(len, some))], "<u4")
-            yield head.tobytes() + b"".join(some)
-
-
-def album(thumbnails: Thumbnails, ids: Sequence[int]) -> Album:
-    """The pictures of some items; those whose picture may not be shown or cannot be read are left out."""
-    shown: dict[Path, list[int]] = {}
-    for item in ids:
-        path = thumbnails.path(item)
-        if path is not None:
-            shown.setdefault(path, []).append(item)
-    side, quality = next(size for most, *size in SIZES if len(shown) <= most)
-    numbers: dict[int, int] = {}
-    pictures: list[bytes] = []
-    for group in shown.values():
-        with suppress(InputError):
-            pictures.append(_small(thumbnails.jpeg(group[0], SIDES[-1]), side, quality))
-            numbers |= dict.fromkeys(group, len(pictures) - 1)
-    return Album(numbers, tuple(pictures), side, quality)
-
-
-def _small(jpeg: bytes, side: int, quality: int) -> bytes:
-    from PIL import Image
-
-    written = io.BytesIO()
-    with Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as picture:
-        picture.thumbnail((side, side), reducing_gap=2.0)
-        picture.convert("RGB").save(written, "WEBP", quality=quality, method=4)
-    return written.getvalue()
-
-
 FEW = 10_000
-"""Items that are proposed to be kept of too many."""
+"""Items that a message proposes to keep of too many."""
 
 CAPTION = 500
-"""Characters of a caption that are kept."""
-
-MOVERS, NEIGHBOURS = 50, 10
-"""Items of a comparison that are listed, and neighbours that are compared."""
+"""Characters of a caption that a page holds."""
 
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'"
 """What the page may load: nothing but its own files."""
@@ -235,136 +139,135 @@ def export_page(
             without a limit.
         UnavailableError: the folder cannot be written; what was there is left as it was.
     """
-    target = check_target(folder, overwrite)
-    count = len(collection.first)
-    _check_count(count, limit)
-    with thinned(collection, count if limit is None else limit) as kept, atomic_folder(target) as scratch:
-        written = _Folder(scratch)
-        pictures = _write(kept, count, written, progress)
-        written.close()
+    target, count = check_target(folder, overwrite), len(collection.first)
+    if limit is not None and not 1 <= limit <= packing.MOST:
+        raise InputError(f"--limit must be a number of items from 1 to {packing.MOST:,}, not {limit:,}.")
+    if limit is None and count > packing.MOST:
+        raise InputError(
+            f"a page without a server holds up to {packing.MOST:,} items and this collection has {count:,}: keep some "
+            f"of them with --limit, such as --limit {FEW}."
+        )
+    with thinned(collection, limit or count) as some, atomic_folder(target) as scratch:
+        files = _Files(scratch)
+        album = _write(some, count, files, progress)
+        documents.write(scratch / RECORD, {"explorer": VERSION, "files": dict(sorted(files.sizes.items()))})
+        files.sizes[RECORD] = (scratch / RECORD).stat().st_size
         check_target(target, overwrite)
-    return Exported(
-        target,
-        len(kept.first),
-        count,
-        len(written.sizes),
-        sum(written.sizes.values()),
-        len(pictures.pictures) if pictures else 0,
-        pictures.side if pictures else 0,
-        pictures.quality if pictures else 0,
-    )
+    size, pictures = sum(files.sizes.values()), len(album.pictures)
+    look = (album.side, album.quality) if pictures else (0, 0)
+    return Exported(target, len(some.first), count, len(files.sizes), size, pictures, *look)
+
+
+@contextmanager
+def thinned(collection: Collection, limit: int) -> Iterator[Collection]:
+    """The collection itself, or indexes of `limit` of its items, which are removed after the block.
+
+    The items that stay are spread evenly over all in the order of their radius in the first lens: the most general
+    and the most specific one are among them. The same collection gives the same items.
+    """
+    count = len(collection.first)
+    if count <= limit:
+        yield collection
+        return
+    lens, items = collection.lenses[0], read_items(collection.first.store)
+    by_radius = items.ids[radii_of(lens.index.store, items, lens.space.geometry).argsort(kind="stable")]
+    some = torch.from_numpy(np.sort(by_radius[np.arange(limit) * (count - 1) // max(limit - 1, 1)]))
+    with tempfile.TemporaryDirectory(prefix="hiergeo-export-") as folder:
+        made = {id(index): _part(index, some, Path(folder) / str(at)) for at, index in enumerate(collection.indexes)}
+        lenses = tuple(replace(lens, index=made[id(lens.index)]) for lens in collection.lenses)
+        yield replace(collection, lenses=lenses)
+
+
+def _part(index: Index, ids: Tensor, folder: Path) -> Index:
+    """An index of some items of another, in a new folder."""
+    store = index.store
+    manifest = replace(store.manifest, edges=(), shards=(), generation=0, retired=(), reserved=0)
+    layout.create(folder, manifest, index.space.root)
+    part = ExactStore(folder)
+    part.add(store.fetch(ids), store.labels(ids))
+    return Index(part)
 
 
 @final
-class _Folder:
-    """The files of an export while they are written."""
+class _Files:
+    """The files of an export while they are written, and their sizes."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self.sizes: dict[str, int] = {}
 
     def add(self, name: str, content: bytes) -> None:
-        path = self.path / name
+        path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         self.sizes[name] = len(content)
 
     def json(self, name: str, values: Any) -> None:
-        text = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        self.add(f"data/{name}", text.encode("utf-8", "replace"))
-
-    def close(self) -> None:
-        """Write the record of all files, the last of them."""
-        documents.write(self.path / RECORD, {"explorer": VERSION, "files": dict(sorted(self.sizes.items()))})
-        self.sizes[RECORD] = (self.path / RECORD).stat().st_size
+        self.add(f"data/{name}", written(values))
 
 
-def _write(collection: Collection, of: int, folder: _Folder, progress: bool) -> Album | None:
-    items = read_items(collection.first.store, collection.tiers)
-    captions, images = _labels(collection.first, items.ids)
-    shown, writer = np.array([image is not None for image in images], bool), AnswerWriter(collection)
-    said = [_said(collection.tiers, *each) for each in zip(captions, images, strict=True)]
-    folder.json("items.json", {"ids": list(map(str, items.ids.tolist())), "captions": captions, "said": said})
+def _write(collection: Collection, of: int, files: _Files, progress: bool) -> "Album":
+    items, writer = read_items(collection.first.store, collection.tiers), AnswerWriter(collection)
+    labels = collection.first.store.labels(torch.from_numpy(items.ids))
+    captions = [None if text is None else shortened(text, CAPTION) for text in labels.captions]
+    said = [_said(collection.tiers, *label) for label in zip(captions, labels.images, strict=True)]
+    files.json("items.json", {"ids": list(map(str, items.ids.tolist())), "captions": captions, "said": said})
     lenses = {}
     for lens in track(collection.lenses, "lenses", enabled=progress):
-        margins = writer.background(lens).margins.tolist()
-        lenses[lens.key] = {"thresholds": _write_lens(lens, collection, items.ids, folder), "margins": margins}
+        _write_lens(lens, collection, items.ids, files)
+        lenses[lens.key] = {"margins": writer.background(lens).margins.tolist()}
     for a, b in permutations(collection.lenses, 2):
-        moved = compare(a, b, NEIGHBOURS, collection.tiers).as_dict(MOVERS)
-        folder.json(f"moved-{a.key}-{b.key}.json", _cut(moved))
-    _write_page(collection, folder)
-    kept = _write_pictures(collection, items.ids[shown].tolist(), folder)
-    numbers = {} if kept is None else kept.numbers
-    pictures = np.array([numbers.get(item, NOBODY) for item in items.ids.tolist()], "<u4")
+        files.json(f"moved-{a.key}-{b.key}.json", _cut(compare(a, b, tiers=collection.tiers).as_dict()))
+    _write_page(collection, files)
+    shown = np.array([image is not None for image in labels.images], bool)
+    album = album_of(collection.pictures, items.ids[shown].tolist())
+    for number, content in enumerate(album.files()):
+        files.add(f"data/pictures/{number:03d}.bin", content)
+    pictures = np.array([album.numbers.get(item, NOBODY) for item in items.ids.tolist()], "<u4")
     columns = pictures, items.tier.astype("i1"), shown.astype("u1")
-    folder.add("data/items.bin", b"".join(column.tobytes() for column in columns))
+    files.add("data/items.bin", b"".join(column.tobytes() for column in columns))
     stored = {
         "chunk": packing.CHUNK,
         "first": collection.lenses[0].key,
         "k": packing.K,
         "of": of,
-        "pictures": None if kept is None else {"chunk": CHUNK, "type": "image/webp", "side": kept.side},
+        "pictures": {"chunk": CHUNK, "type": "image/webp", "side": album.side} if album.pictures else None,
         "lenses": lenses,
     }
-    folder.json("collection.json", _facts(collection, writer) | {"orders": ["margin"], "stored": stored})
-    return kept
+    facts = collection_facts(replace(collection, examples=()), Limits(), writer)
+    files.json("collection.json", facts | {"orders": ["margin"], "stored": stored})
+    return album
 
 
-def _write_lens(lens: Lens, collection: Collection, ids: NDArray[np.int64], folder: _Folder) -> list[float]:
-    """Write what a lens sees; returns the thresholds of its ladders."""
+def _write_lens(lens: Lens, collection: Collection, ids: Ids, files: _Files) -> None:
     name = f"lens-{lens.key}"
-    points = lens.index.store.fetch(torch.from_numpy(ids)).points(lens.space.geometry)
-    single = isinstance(lens.space.geometry, ConstantCurvature)
-    aperture = lens.space.half_aperture(points) if single else torch.full_like(points.radius, torch.nan)
-    folder.add(
-        f"data/{name}/items.bin", b"".join(each.numpy().astype("<f4").tobytes() for each in (points.radius, aperture))
-    )
+    radius = lens.index.store.fetch(torch.from_numpy(ids)).radius(lens.space.geometry)
+    files.add(f"data/{name}/items.bin", radius.numpy().astype("<f4").tobytes())
     drawn = build_map(lens, collection.tiers)
-    folder.json(f"{name}/map.json", drawn.facts())
+    files.json(f"{name}/map.json", drawn.facts())
     for level, x, y, _ in drawn.facts()["tiles"]:
-        folder.add(f"data/{name}/tiles/{level}-{x}-{y}.bin", drawn.tile(level, x, y))
-    folder.json(f"{name}/audit.json", survey_of(lens, collection.tiers, collection.hierarchy).as_dict())
-    packer = packing.Packer(lens, ids)
-    for number, content in enumerate(packer.chunks()):
-        folder.add(f"data/{name}/answers/{number:03d}.bin", content)
-    return packer.thresholds.tolist()
+        files.add(f"data/{name}/tiles/{level}-{x}-{y}.bin", drawn.tile(level, x, y))
+    files.json(f"{name}/audit.json", survey_of(lens, collection.tiers, collection.hierarchy).as_dict())
+    for number, content in enumerate(packing.packed_answers(lens, ids)):
+        files.add(f"data/{name}/answers/{number:03d}.bin", content)
 
 
-def _write_pictures(collection: Collection, ids: Sequence[int], folder: _Folder) -> Album | None:
-    """Write the pictures of items; None for a collection without."""
-    if collection.pictures is None or not len(ids):
-        return None
-    kept = album(collection.pictures, ids)
-    for number, content in enumerate(kept.files()):
-        folder.add(f"data/pictures/{number:03d}.bin", content)
-    return kept
-
-
-def _write_page(collection: Collection, folder: _Folder) -> None:
+def _write_page(collection: Collection, files: _Files) -> None:
     """Write the files of the page, which is told that it has no server, and the README of a Space."""
-    for name in sorted(PAGE.names - {INDEX}):
-        folder.add(f"page/{name}", PAGE.content(name))
-    html = PAGE.content(INDEX).decode()
+    for name in sorted(page_files() - {INDEX}):
+        files.add(f"page/{name}", page_file(name))
+    html = page_file(INDEX).decode()
+    charset = '<meta charset="utf-8">'
     for old, new in (
         ('data-source="live"', 'data-source="static"'),
-        (
-            '<meta charset="utf-8">',
-            f'<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
-        ),
+        (charset, f'{charset}\n<meta http-equiv="Content-Security-Policy" content="{POLICY}">'),
     ):
         assert old in html
         html = html.replace(old, new)
     html = re.sub(r"<noscript>.*?</noscript>", NO_SCRIPT, html, flags=re.DOTALL)
-    folder.add("index.html", html.encode())
+    files.add("index.html", html.encode())
     title = json.dumps(shortened(one_line(collection.title), 60), ensure_ascii=False)
-    folder.add("README.md", SPACE.format(title=title).encode("utf-8", "replace"))
-
-
-def _facts(collection: Collection, writer: AnswerWriter) -> dict[str, Any]:
-    """What the server tells of a collection, as far as it holds without one: items are proposed, not texts."""
-    limits = Limits(k=packing.K, steps=packing.STEPS)
-    embeds = {lens.key: {"text": False, "image": False} for lens in collection.lenses}
-    return collection_facts(replace(collection, examples=()), limits, embeds, writer)
+    files.add("README.md", SPACE.format(title=title).encode("utf-8", "replace"))
 
 
 def _cut(value: Any) -> Any:
@@ -376,26 +279,63 @@ def _cut(value: Any) -> Any:
     return shortened(value, CAPTION) if isinstance(value, str) else value
 
 
-def _labels(index: Index, ids: NDArray[np.int64]) -> tuple[list[str | None], Sequence[str | None]]:
-    """Captions (n,), cut to `CAPTION` characters, and references of images (n,)."""
-    labels = index.store.labels(torch.from_numpy(ids))
-    return [None if text is None else shortened(text, CAPTION) for text in labels.captions], labels.images
-
-
 def _said(tiers: Tiers | None, caption: str | None, image: str | None) -> str | None:
-    """The words that chains say of an item beside those of its caption; None where nothing is known of it."""
-    known = None if tiers is None else tiers.said(caption, image)
-    return None if known is None else " ".join(sorted(known - words_of(caption or "").keys()))
+    """The words that chains say of an item beside those of its caption; None where they say nothing of it."""
+    words = None if tiers is None else tiers.said(caption, image)
+    return None if words is None else " ".join(sorted(words - words_of(caption or "").keys()))
 
 
-def _check_count(count: int, limit: int | None) -> None:
-    if limit is not None and not 1 <= limit <= packing.MOST:
-        raise InputError(f"--limit must be a number of items from 1 to {packing.MOST:,}, not {limit:,}.")
-    if limit is None and count > packing.MOST:
-        raise InputError(
-            f"a page without a server holds up to {packing.MOST:,} items and this collection has {count:,}: keep some "
-            f"of them with --limit, such as --limit {FEW}."
-        )
+@dataclass(frozen=True)
+class Album:
+    """Small pictures.
+
+    Attributes:
+        numbers: of the pictures of items, by their ids; items of one file share a picture, the others have none.
+        pictures: their bytes.
+        side: longest side, pixels.
+        quality: of WebP, in [0, 100].
+    """
+
+    numbers: dict[int, int]
+    pictures: tuple[bytes, ...]
+    side: int
+    quality: int
+
+    def files(self) -> Iterator[bytes]:
+        """The files that hold them: how many and the end of each as uint32, little endian, then each as WebP."""
+        for start in range(0, len(self.pictures), CHUNK):
+            some = self.pictures[start : start + CHUNK]
+            head = np.array([len(some), *accumulate(map(len, some))], "<u4")
+            yield head.tobytes() + b"".join(some)
+
+
+def album_of(thumbnails: Thumbnails | None, ids: Sequence[int]) -> Album:
+    """The pictures of some items; those whose picture may not be shown or cannot be read are left out."""
+    shown: dict[Path, list[int]] = {}
+    if thumbnails is None:
+        return Album({}, (), 0, 0)
+    for item in ids:
+        path = thumbnails.path(item)
+        if path is not None:
+            shown.setdefault(path, []).append(item)
+    side, quality = next(size for most, *size in SIZES if len(shown) <= most)
+    numbers: dict[int, int] = {}
+    pictures: list[bytes] = []
+    for group in shown.values():
+        with suppress(InputError):
+            pictures.append(_small(thumbnails.jpeg(group[0], SIDES[-1]), side, quality))
+            numbers |= dict.fromkeys(group, len(pictures) - 1)
+    return Album(numbers, tuple(pictures), side, quality)
+
+
+def _small(jpeg: bytes, side: int, quality: int) -> bytes:
+    from PIL import Image
+
+    content = io.BytesIO()
+    with Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as picture:
+        picture.thumbnail((side, side), reducing_gap=2.0)
+        picture.convert("RGB").save(content, "WEBP", quality=quality, method=4)
+    return content.getvalue()
 
 
 def check_target(folder: Path | str, overwrite: bool = False) -> Path:
@@ -411,12 +351,12 @@ def check_target(folder: Path | str, overwrite: bool = False) -> Path:
         if not target.is_dir() or not (target / RECORD).is_file():
             raise InputError(f"{target} is there already and is not an export: choose another folder.")
         refuse_existing(target, overwrite)
-        known = {**documents.read(target / RECORD, _Record).files, RECORD: None}
+        sizes = {**documents.read(target / RECORD, _Record).files, RECORD: (target / RECORD).stat().st_size}
         for path in sorted(target.rglob("*")):
             name = path.relative_to(target).as_posix()
             if path.is_dir() and not path.is_symlink():
                 continue
-            if name not in known or (known[name] is not None and path.stat().st_size != known[name]):
+            if sizes.get(name) != path.stat().st_size:
                 raise InputError(
                     f"{target} holds {name}, which its export did not write: choose another folder, or move it."
                 )

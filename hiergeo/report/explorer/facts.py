@@ -6,11 +6,10 @@ from typing import Any, NamedTuple, final
 import numpy as np
 import torch
 
-from hiergeo._core.version import __version__
 from hiergeo.evaluation.auditing.population import Ids
 from hiergeo.geometry import ConstantCurvature
-from hiergeo.report.explorer.answer_writer import SAME, AnswerWriter, changes
-from hiergeo.report.explorer.collection import Collection, Lens, model_of
+from hiergeo.report.explorer.answers import SAME, AnswerWriter, changes
+from hiergeo.report.explorer.collection import Collection, Lens
 from hiergeo.report.explorer.items import words_of
 from hiergeo.search import Hit, Item
 from hiergeo.search.serving.limits import Limits
@@ -27,78 +26,63 @@ FLAT = (
 LOOKED_AT = 1024
 """About how many captions are looked at for proposals."""
 
+EXAMPLES = 6
+"""Items that are proposed."""
+
+PAIRS, FEWEST, MOST = 50_000_000, 32, 512
+"""Pairs of an item that is tried and one that is looked at, in each lens; items that are tried, at least, at most."""
+
 
 def collection_facts(
-    collection: Collection,
-    limits: Limits | None = None,
-    embeds: Mapping[str, dict[str, bool]] | None = None,
-    writer: AnswerWriter | None = None,
+    collection: Collection, limits: Limits, writer: AnswerWriter, embeds: Mapping[str, dict[str, bool]] | None = None
 ) -> dict[str, Any]:
     """What the page has to know of a collection before it asks anything.
 
     Args:
-        collection: it.
-        limits: of requests; None are the default ones.
-        embeds: by the key of a lens, whether its model embeds texts, and images; None for a collection whose models are
-            not loaded.
-        writer: of its answers; None is one of its own.
+        collection: that is explored.
+        limits: of requests.
+        writer: of its answers.
+        embeds: by the key of a lens, whether its model embeds texts, and images; None where no model is loaded.
     """
-    limits, embeds, writer = limits or Limits(), embeds or {}, writer or AnswerWriter(collection)
-    none = {"text": False, "image": False}
+    embeds, none = embeds or {}, {"text": False, "image": False}
     store = collection.first.store.pinned()
-    known = counted(store)
+    counted = _counted(store)
     lenses = [
-        {
-            **lens_facts(lens),
-            **writer.background(lens).facts(),
-            "embeds": embeds.get(lens.key, none),
-        }
+        {**_lens_facts(lens), **writer.background(lens).facts(), "embeds": embeds.get(lens.key, none)}
         for lens in collection.lenses
     ]
     flat = [lens["title"] for lens in lenses if not lens["climbs"]]
-    pictures = pictures_of(collection, known.illustrated)
-    pictured = np.sort(known.illustrated) if pictures else np.empty(0, np.int64)
-    asks = any(each["text"] for each in embeds.values())
+    pictures = _pictures(collection, counted.illustrated)
+    pictured = np.sort(counted.illustrated) if pictures else np.empty(0, np.int64)
+    texts = counted.readable if any(takes["text"] for takes in embeds.values()) else {}
+    examples = [
+        {"item": str(item)} if item in pictured or item not in texts else texts[item]
+        for item in proposed(collection, writer, counted.readable, counted.images, pictured)
+    ]
     return {
         "title": collection.title,
         "items": store.manifest.rows,
-        "captions": len(known.captions),
-        "images": len(known.images),
+        "captions": counted.captions,
+        "images": len(counted.images),
         "pictures": pictures,
         "tiers": None if collection.tiers is None else list(collection.tiers.names),
         "lenses": lenses,
         "notices": [FLAT.format(" and ".join(flat))] if flat else [],
-        "examples": [*collection.examples] or _examples(collection, writer, known, pictured, asks),
-        "limits": {
-            "queries": limits.queries,
-            "k": limits.k,
-            "steps": limits.steps,
-            "text_characters": limits.text_characters,
-            "image_bytes": limits.image_bytes,
-            "image_pixels": limits.image_pixels,
-        },
-        "version": __version__,
+        "examples": [*collection.examples] or examples,
+        "limits": {"text_characters": limits.text_characters, "image_bytes": limits.image_bytes},
     }
 
 
-def lens_facts(lens: Lens) -> dict[str, Any]:
+def _lens_facts(lens: Lens) -> dict[str, Any]:
     """What a lens is."""
-    geometry, dim = lens.space.geometry, lens.index.encoder.dim
-    factors = [
-        {"geometry": part.spec, "curvature": part.value, "dim": slice_.stop - slice_.start}
-        for part, slice_ in geometry.parts(dim)
-    ]
+    geometry = lens.space.geometry
     shells = [shell for shell in lens.index.store.describe().shells if shell.count]
     return {
         "key": lens.key,
         "title": lens.title,
         "source": lens.source,
-        "model": model_of(lens.index),
         "geometry": lens.spec,
         "curvature": geometry.value if isinstance(geometry, ConstantCurvature) else None,
-        "factors": factors,
-        "dim": dim,
-        "min_radius": lens.space.min_radius,
         "low": min((shell.low for shell in shells), default=None),
         "high": max((shell.high for shell in shells), default=None),
         "rows": len(lens.index),
@@ -106,59 +90,43 @@ def lens_facts(lens: Lens) -> dict[str, Any]:
 
 
 @final
-class Counted(NamedTuple):
+class _Counted(NamedTuple):
     """What a store holds.
 
     Attributes:
-        captions: ids of the items that have a caption.
-        images: ids of those that have an image and no caption.
-        illustrated: ids of those that have an image.
+        captions: number of items that have a caption.
+        images: ids (n,) of those that have an image and no caption.
+        illustrated: ids (n,) of those that have an image.
         readable: about `LOOKED_AT` captions that are neither very short nor long, by id.
     """
 
-    captions: Ids
+    captions: int
     images: Ids
     illustrated: Ids
     readable: dict[int, str]
 
 
-def counted(store: ExactStore) -> Counted:
+def _counted(store: ExactStore) -> _Counted:
     """One pass over the labels of a store."""
     share = max(1, store.manifest.rows // LOOKED_AT)
-    none = np.empty(0, np.int64)
-    captions, images, illustrated, readable = [none], [none], [none], dict[int, str]()
+    captions, images, illustrated, readable = 0, list[int](), list[int](), dict[int, str]()
     for ids, labels in store.named():
-        named = np.array([caption is not None for caption in labels.captions], bool)
-        pictured = np.array([image is not None for image in labels.images], bool)
-        captions.append(ids[named])
-        images.append(ids[pictured & ~named])
-        illustrated.append(ids[pictured])
-        some = zip(ids[::share].tolist(), labels.captions[::share], strict=True)
-        readable.update((item, text) for item, text in some if text is not None and len(text) in READABLE)
-    return Counted(np.concatenate(captions), np.concatenate(images), np.concatenate(illustrated), readable)
+        for row, (item, text, image) in enumerate(zip(ids.tolist(), labels.captions, labels.images, strict=True)):
+            captions += text is not None
+            if image is not None:
+                illustrated.append(item)
+                if text is None:
+                    images.append(item)
+            if row % share == 0 and text is not None and len(text) in READABLE:
+                readable[item] = text
+    return _Counted(captions, np.array(images, np.int64), np.array(illustrated, np.int64), readable)
 
 
-def _examples(
-    collection: Collection, writer: AnswerWriter, known: Counted, pictured: Ids, asks: bool
-) -> list[dict[str, str] | str]:
-    """The items that are worth a first query: as texts if those can be asked and no picture would be lost by it."""
-    found = proposed(collection, writer, known.readable, known.images, pictured)
-    texts = known.readable if asks else {}
-    return [{"item": str(item)} if item in pictured or item not in texts else texts[item] for item in found]
-
-
-def pictures_of(collection: Collection, illustrated: Ids) -> bool | None:
+def _pictures(collection: Collection, illustrated: Ids) -> bool | None:
     """Whether pictures of items, ids (n,), may be shown; None if there are no such items."""
     if not len(illustrated):
         return None
     return collection.pictures is not None and collection.pictures.some(illustrated)
-
-
-EXAMPLES = 6
-"""Items that are proposed."""
-
-PAIRS, FEWEST, MOST = 50_000_000, 32, 512
-"""Pairs of an item that is tried and one that is looked at, in each lens; items that are tried, at least, at most."""
 
 
 def proposed(
@@ -183,8 +151,8 @@ def proposed(
     tried = np.concatenate([some, _some_of(np.array(sorted(captions), np.int64), most - len(some))])
     if not lenses or not len(tried):
         return []
-    asked, labels = list(map(Item, tried.tolist())), collection.first.store.labels(torch.from_numpy(tried))
-    climbs = zip(*(lens.index.ladder(asked, space=lens.spec) for lens in lenses), strict=True)
+    queries, labels = list(map(Item, tried.tolist())), collection.first.store.labels(torch.from_numpy(tried))
+    climbs = zip(*(lens.index.ladder(queries, space=lens.spec) for lens in lenses), strict=True)
     worth = {}
     for item, own, image, seen in zip(tried.tolist(), labels.captions, labels.images, climbs, strict=True):
         ladders = [[hit for *_, hit in changes(climb.rungs) if hit.distance >= SAME] for climb in seen]

@@ -1,7 +1,7 @@
 """The items of an index as arrays: kinds, tiers, lengths and radii; tiers, and what captions say, are of a dataset."""
 
 from collections import Counter, defaultdict
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -18,6 +18,9 @@ UNKNOWN = -1
 """The tier of an item that the dataset does not know."""
 
 ARTICLES = {"a", "an", "the"}
+
+COLUMNS = (np.int64, np.uint8, np.int8, np.int32)
+"""Of ids, kinds, tiers and numbers of words."""
 
 
 @final
@@ -36,7 +39,7 @@ class Tiers:
     """
 
     def __init__(self, hierarchy: Hierarchy) -> None:
-        self.names = tuple(f"tier {place + 1} of {hierarchy.tiers}" for place in range(hierarchy.tiers))
+        self.names = tuple(f"tier {tier} of {hierarchy.tiers}" for tier in range(1, hierarchy.tiers + 1))
         counts: defaultdict[str, Counter[int]] = defaultdict(Counter)
         self._above: defaultdict[str, set[str]] = defaultdict(set)
         self._shown: defaultdict[int, set[str]] = defaultdict(set)
@@ -48,7 +51,7 @@ class Tiers:
                 self._above[caption].update(row.positive[:tier])
             if row.image_id is not None:
                 self._shown[row.image_id].update(row.positive)
-        self._tiers = {caption: _commonest(found) for caption, found in counts.items()}
+        self._tiers = {caption: _commonest(count) for caption, count in counts.items()}
 
     def tier(self, caption: str | None) -> int:
         """The tier of a caption, from 0 on; -1 for one that the dataset does not know."""
@@ -62,14 +65,14 @@ class Tiers:
         """
         number = number_of_image(image or "")
         todo = [caption.strip()] if caption is not None else [] if number is None else [*self._shown.get(number, ())]
-        found = set(todo)
-        if not found or not found <= self._above.keys():
+        captions = set(todo)
+        if not captions or not captions <= self._above.keys():
             return None
         while todo:
-            new = self._above[todo.pop()] - found
-            found |= new
+            new = self._above[todo.pop()] - captions
+            captions |= new
             todo += new
-        return set().union(*map(words_of, found))
+        return set().union(*map(words_of, captions))
 
 
 def words_of(caption: str) -> dict[str, None]:
@@ -85,30 +88,18 @@ def _commonest(counts: Counter[int]) -> int:
 
 def read_items(store: ExactStore, tiers: Tiers | None = None) -> Items:
     """The items of an index: one pass over its captions."""
-    ids, kinds, tier_parts, words = [], [], [], []
-    for part, labels in store.named():
+    parts: list[tuple[NDArray[Any], ...]] = [tuple(np.empty(0, kind) for kind in COLUMNS)]
+    for ids, labels in store.named():
         captions = labels.captions
-        ids.append(part)
-        kinds.append(
-            np.array(
-                [
-                    IMAGE if caption is None and image is not None else CAPTION
-                    for caption, image in zip(captions, labels.images, strict=True)
-                ],
-                np.uint8,
-            )
-        )
-        words.append(np.array([0 if caption is None else word_count(caption) for caption in captions], np.int32))
-        tier = np.full(len(part), UNKNOWN, np.int8)
-        if tiers is not None:
-            tier[:] = [tiers.tier(caption) for caption in captions]
-        tier_parts.append(tier)
-    order = np.concatenate([np.empty(0, np.int64), *ids]).argsort()
-    columns = (
-        np.concatenate([np.empty(0, kind), *parts])[order]
-        for kind, parts in ((np.int64, ids), (np.uint8, kinds), (np.int8, tier_parts), (np.int32, words))
-    )
-    return Items(*columns)
+        picture = [text is None and image is not None for text, image in zip(captions, labels.images, strict=True)]
+        tier = [UNKNOWN if tiers is None else tiers.tier(caption) for caption in captions]
+        words = [0 if caption is None else word_count(caption) for caption in captions]
+        parts.append((ids, np.where(picture, IMAGE, CAPTION), np.array(tier), np.array(words)))
+    columns = [
+        np.concatenate(column).astype(kind) for kind, column in zip(COLUMNS, zip(*parts, strict=True), strict=True)
+    ]
+    order = columns[0].argsort()
+    return Items(*(column[order] for column in columns))
 
 
 def radii_of(store: ExactStore, items: Items, geometry: Geometry) -> NDArray[np.float32]:

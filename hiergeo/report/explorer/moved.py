@@ -1,51 +1,129 @@
-"""What moved between two lenses over the same items: the order of radii, and the neighbours and children of items."""
+"""What differs between two lenses over the same items: the order of radii, and the neighbours and children of items."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
 from hiergeo._core.errors import InputError, check_whole
+from hiergeo._core.records import number, plain
 from hiergeo.evaluation.auditing.population import Ids, Items, Measured, mean_of
-from hiergeo.evaluation.experiment import FLAT_BEND
-from hiergeo.evaluation.metrics import Interval
+from hiergeo.evaluation.auditing.remarks import CHANCE
+from hiergeo.evaluation.metrics import SMALL_SAMPLE, Interval
 from hiergeo.evaluation.metrics.length import midranks
-from hiergeo.geometry import ConstantCurvature
-from hiergeo.geometry.base import bend
-from hiergeo.geometry.disk import Floats
 from hiergeo.report.explorer.collection import Lens
 from hiergeo.report.explorer.items import UNKNOWN, Tiers, radii_of, read_items
-from hiergeo.report.explorer.movers import BINS, Moved, Mover, Ranks, TierMove
-from hiergeo.report.explorer.neighbourhoods import NONE, Named, neighbourhoods, shared, turnover
 from hiergeo.search.stores.exact import ExactStore
+from hiergeo.search.sweep import Best, run
 
 MOST_NEIGHBOURS = 50
 """The largest k."""
 
 PAIRS = 100_000_000
-"""Pairs of an item that is asked for and one that is looked at, for each kind and lens."""
+"""Pairs of a sampled item and one that it is compared with, for each kind and lens."""
 
 FEWEST, MOST = 100, 2000
 """Items whose neighbours and children are looked up, whatever their number."""
 
 MOVERS = 50
-"""Items that moved most, by radius and by neighbours."""
+"""Items that moved most."""
 
-DOTS = 1000
-"""Items whose ranks are listed for a scatter."""
+NONE = -1
+"""In place of an id, where an item has fewer neighbours."""
 
-EQUAL = Interval(1.0, 1.0)
 
-Radii = NDArray[np.float32]
+@final
+@dataclass(frozen=True)
+class Mover:
+    """One item in both lenses.
+
+    Attributes:
+        id: of the item.
+        caption: None for an item without one.
+        image: whether it has an image.
+        tier: of its caption, from 0 on; None if unknown.
+        radius: in each lens, geodesic units.
+        rank: share of the items of smaller radius in each lens, in (0, 1); equal radii share their mean rank.
+        shared_neighbours: how many of its k nearest items are the same.
+        shared_children: how many of the k items that it comes nearest to entailing are the same.
+    """
+
+    id: int
+    caption: str | None
+    image: bool
+    tier: int | None
+    radius: tuple[float, float]
+    rank: tuple[float, float]
+    shared_neighbours: int
+    shared_children: int
+
+
+@final
+@dataclass(frozen=True)
+class Moved:
+    """What differs between two lenses over the same items.
+
+    Attributes:
+        titles: of the lenses.
+        items: how many there are.
+        k: neighbours, and children, of each item that are compared.
+        one_space: whether both are charts of one space over the same embeddings, so that nothing differs.
+        same_radii: whether both look at the same embeddings, so that radii are the same by construction.
+        spearman: rank correlation of the radii of all items, in [-1, 1].
+        neighbours: share of the k nearest neighbours of an item that are in both lenses, mean over a random sample.
+        children: the same of the k items that it comes nearest to entailing.
+        movers: items whose rank changed most, largest change first; where radii are the same, those of the sample that
+            share fewest neighbours and children.
+    """
+
+    titles: tuple[str, str]
+    items: int
+    k: int
+    one_space: bool
+    same_radii: bool
+    spearman: Measured
+    neighbours: Measured
+    children: Measured
+    movers: tuple[Mover, ...]
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What differs, in words."""
+        return tuple(self._sentences())
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        movers = [plain(mover) | {"id": str(mover.id)} for mover in self.movers]
+        return plain(self) | {"sentences": list(self.sentences), "movers": movers}
+
+    def _sentences(self) -> Iterator[str]:
+        one, other = self.titles
+        if self.one_space:
+            yield f"{one} and {other} are one space in two charts: every radius, distance and cone is the same."
+            return
+        if self.items < SMALL_SAMPLE:
+            yield f"Too few items ({self.items:,}) to tell how two spaces differ: {CHANCE}."
+        if self.same_radii:
+            yield "Both see the same embeddings: radii are the same by construction, distances and cones may differ."
+        else:
+            yield f"The orders of radii have a rank correlation of {self.spearman} over {self.items:,} items."
+        for kind, share in (("neighbours", self.neighbours), ("children", self.children)):
+            low, high = (number(self.k * bound, 1) for bound in share.interval)
+            interval = "" if share.items < SMALL_SAMPLE else f"; 95 % interval {low} to {high}"
+            of = "all" if share.items == self.items else "a random sample of"
+            mean = f"mean over {of} {share.items:,} items{interval}"
+            yield f"{number(self.k * share.value, 1)} of {self.k} {kind} are the same in both spaces ({mean})."
 
 
 def compare(a: Lens, b: Lens, k: int = 10, tiers: Tiers | None = None) -> Moved:
     """Compare two lenses over the same items.
 
-    The rank correlation and the ranks are those of all items. Neighbours and children are looked up by the engine for
-    a random sample, the same whenever the items are the same: as many as `PAIRS` allows, `FEWEST` to `MOST`; and for
-    the items whose rank changed most.
+    The rank correlation and the ranks are those of all items. Neighbours and children are looked up for a random
+    sample, the same whenever the items are the same: as many as `PAIRS` allows, `FEWEST` to `MOST`; and for the items
+    whose rank changed most.
 
     Args:
         a: one lens.
@@ -57,62 +135,69 @@ def compare(a: Lens, b: Lens, k: int = 10, tiers: Tiers | None = None) -> Moved:
         InputError: k out of range, fewer than two items, or lenses over different ones.
     """
     check_whole("k", k, 1, MOST_NEIGHBOURS)
-    first = a.index.store.pinned()
-    stores = first, first if a.index is b.index else b.index.store.pinned()
-    items, radii = _measured(a, b, stores, tiers)
+    first, same = a.index.store.pinned(), a.index is b.index
+    second = first if same else b.index.store.pinned()
+    items = read_items(first, tiers)
+    if len(items) < 2:
+        raise InputError(f"{a.title} has {len(items)} items: at least two are needed to compare lenses.")
+    if second.manifest.rows != len(items) or not bool(second.holds(torch.from_numpy(items.ids)).all()):
+        raise InputError(f"{a.title} and {b.title} hold different items: compare lenses over the same ones.")
     k = min(k, len(items) - 1)
-    one_space = a.index is b.index and _is_one_space(a, b)
-    ranks = [(midranks(each) - 0.5) / len(items) for each in radii]
-    moved = ranks[1] - ranks[0]
+    one_space = same and _is_one_space(a, b)
+    radii = [radii_of(store, items, lens.space.geometry) for lens, store in ((a, first), (b, second))]
+    ranks = [(midranks(radius) - 0.5) / len(items) for radius in radii]
+    change = np.abs(ranks[1] - ranks[0])
     sampled = np.sort(items.places(items.sample(int(np.clip(PAIRS // len(items), FEWEST, MOST)))))
-    far = np.lexsort((items.ids, -np.abs(moved)))[:MOVERS]
-    asked = np.union1d(sampled, far[moved[far] != 0])
-    around = [neighbourhoods(a, stores[0], items.ids[asked], k)]
-    around.append(around[0] if one_space else neighbourhoods(b, stores[1], items.ids[asked], k))
-    near, below = (shared(*sides) for sides in zip(*around, strict=True))
-    random = asked.searchsorted(sampled)
-    lost = random[np.lexsort((items.ids[sampled], (near + below)[random]))][:MOVERS]
-
-    def movers(rows: Ids) -> tuple[Mover, ...]:
-        both = ([side[rows] for side in sides] for sides in zip(*around, strict=True))
-        return _movers(stores[0], items, asked[rows], radii, ranks, *both)
-
+    far = np.lexsort((items.ids, -change))[:MOVERS]
+    looked_up = np.union1d(sampled, far[change[far] > 0])
+    before = neighbourhoods(a, first, items.ids[looked_up], k)
+    after = before if one_space else neighbourhoods(b, second, items.ids[looked_up], k)
+    near, below = (shared(*sides) for sides in zip(before, after, strict=True))
+    random = looked_up.searchsorted(sampled)
+    movers = looked_up.searchsorted(far[change[far] > 0])
+    if same:
+        fewest = random[np.lexsort((items.ids[sampled], (near + below)[random]))][:MOVERS]
+        movers = fewest[(near + below)[fewest] < 2 * k]
     return Moved(
         titles=(a.title, b.title),
         items=len(items),
         k=k,
         one_space=one_space,
-        same_radii=a.index is b.index,
-        level=all(_is_level(lens, float(each.max())) for lens, each in zip((a, b), radii, strict=True)),
-        spearman=Measured(1.0, EQUAL, len(items)) if a.index is b.index else items.correlation(*radii),
+        same_radii=same,
+        spearman=Measured(1.0, Interval(1.0, 1.0), len(items)) if same else items.correlation(*radii),
         neighbours=mean_of(near[random] / k),
         children=mean_of(below[random] / k),
-        kept=(_kept(near[random], k), _kept(below[random], k)),
-        tiers=tuple(_tier_moves(items, ranks, tiers)),
-        changes=tuple(np.histogram(moved, np.linspace(-1, 1, BINS + 1))[0].tolist()),
-        sample=_sample(items, ranks),
-        movers=movers(asked.searchsorted(far[moved[far] != 0])),
-        rewired=movers(lost[(near + below)[lost] < 2 * k]),
+        movers=tuple(_movers(first, items, looked_up[movers], radii, ranks, near[movers], below[movers])),
     )
 
 
-def _measured(
-    a: Lens, b: Lens, stores: tuple[ExactStore, ExactStore], tiers: Tiers | None
-) -> tuple[Items, tuple[Radii, Radii]]:
-    """The items of two lenses, and their radii in each."""
-    items = read_items(stores[0], tiers)
-    if len(items) < 2:
-        raise InputError(f"{a.title} has {len(items)} items: at least two are needed to compare lenses.")
-    radii = radii_of(stores[0], items, a.space.geometry)
-    if a.index is b.index:
-        return items, (radii, radii)
-    if stores[1].manifest.rows != len(items) or not bool(stores[1].holds(torch.from_numpy(items.ids)).all()):
-        raise InputError(f"{a.title} and {b.title} hold different items: compare lenses over the same ones.")
-    return items, (radii, radii_of(stores[1], items, b.space.geometry))
+def neighbourhoods(lens: Lens, store: ExactStore, ids: Ids, k: int) -> tuple[Ids, Ids]:
+    """What is nearest to some items (Q,), the items themselves left out, in one pass over the pinned store of a lens.
+
+    Returns:
+        neighbours: (Q, k) ids by distance, nearest first; `NONE` where there are fewer.
+        children: (Q, k) ids by the margin of the cone of the item, largest first.
+    """
+    space, device, queries = lens.space, lens.index.device, torch.from_numpy(ids)
+    x = store.fetch(queries).points(space.geometry, device)
+    near, below = Best(space, x, k + 1, "distance"), Best(space, x, k + 1, "margin")
+    run(store.stream(), [near, below], device)
+    return _others(near, queries, k), _others(below, queries, k)
 
 
-def _kept(counts: Ids, k: int) -> tuple[int, ...]:
-    return tuple(np.bincount(counts, minlength=k + 1).tolist())
+def _others(task: Best, queries: Tensor, k: int) -> Ids:
+    """The best k (Q, k) of k + 1 items, without the item itself."""
+    assert task.found is not None
+    ids = torch.nn.functional.pad(task.found.ids, (0, k + 1 - task.found.ids.shape[1]), value=NONE)
+    own = ids == queries[:, None]
+    own[:, -1] |= ~own.any(dim=1)
+    return np.asarray(ids[~own].view(len(queries), k).numpy())
+
+
+def shared(one: Ids, other: Ids) -> Ids:
+    """How many ids the rows of (Q, k) and (Q, k) have in common, (Q,)."""
+    both = (one[:, :, None] == other[:, None, :]) & (one != NONE)[:, :, None]
+    return np.asarray(both.any(axis=2).sum(axis=1))
 
 
 def _is_one_space(a: Lens, b: Lens) -> bool:
@@ -121,51 +206,19 @@ def _is_one_space(a: Lens, b: Lens) -> bool:
     return one.geometry.isometry_class == other.geometry.isometry_class and one.min_radius == other.min_radius
 
 
-def _is_level(lens: Lens, farthest: float) -> bool:
-    """Whether a space measures like Euclidean space at its radii."""
-    geometry = lens.space.geometry
-    return isinstance(geometry, ConstantCurvature) and abs(bend(geometry.value, farthest)) < FLAT_BEND
-
-
-def _sample(items: Items, ranks: list[Floats]) -> Ranks:
-    some = np.sort(items.places(items.sample(DOTS)))
-    a, b = (tuple(each[some].tolist()) for each in ranks)
-    return Ranks(tuple(items.ids[some].tolist()), tuple(items.tier[some].tolist()), (a, b))
-
-
-def _tier_moves(items: Items, ranks: list[Floats], tiers: Tiers | None) -> Iterator[TierMove]:
-    for tier, name in enumerate(() if tiers is None else tiers.names):
-        own = items.tier == tier
-        if own.any():
-            yield TierMove(name, int(own.sum()), *(float(each[own].mean()) for each in ranks))
-
-
 def _movers(
-    store: ExactStore,
-    items: Items,
-    chosen: Ids,
-    radii: tuple[Radii, Radii],
-    ranks: list[Floats],
-    near: list[Ids],
-    below: list[Ids],
-) -> tuple[Mover, ...]:
-    """What became of the items at the places `chosen` (Q,), whose neighbours and children in both lenses are (Q, k)."""
-    own = items.ids[chosen]
-    ids = np.unique(np.concatenate([own, *(part.ravel() for part in (*near, *below))]))
-    ids = ids[ids != NONE]
-    labels = store.labels(torch.from_numpy(ids))
-    called = {
-        item: Named(item, caption, image is not None)
-        for item, caption, image in zip(ids.tolist(), labels.captions, labels.images, strict=True)
-    }
-    return tuple(
-        Mover(
-            called[item],
-            None if items.tier[at] == UNKNOWN else int(items.tier[at]),
-            (float(radii[0][at]), float(radii[1][at])),
-            (float(ranks[0][at]), float(ranks[1][at])),
-            turnover(near[0][row], near[1][row], called),
-            turnover(below[0][row], below[1][row], called),
+    store: ExactStore, items: Items, rows: Ids, radii: Sequence[Any], ranks: Sequence[Any], near: Ids, below: Ids
+) -> Iterator[Mover]:
+    """The items of some rows (Q,) of all, of whose neighbours and children (Q,) and (Q,) stay."""
+    labels = store.labels(torch.from_numpy(items.ids[rows]))
+    for row, caption, image, *stay in zip(rows.tolist(), labels.captions, labels.images, near, below, strict=True):
+        tier = int(items.tier[row])
+        yield Mover(
+            int(items.ids[row]),
+            caption,
+            image is not None,
+            None if tier == UNKNOWN else tier,
+            (float(radii[0][row]), float(radii[1][row])),
+            (float(ranks[0][row]), float(ranks[1][row])),
+            *map(int, stay),
         )
-        for row, (item, at) in enumerate(zip(own.tolist(), chosen.tolist(), strict=True))
-    )

@@ -1,8 +1,8 @@
-"""What can be asked of a collection over HTTP: the models of requests, and what they are read into."""
+"""Requests to a collection over HTTP: the models that FastAPI validates, and the searches in them."""
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, NamedTuple, cast, final
+from typing import Annotated, Any, Literal, cast, final
 
 import torch
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, create_model
@@ -10,24 +10,23 @@ from pydantic_core import PydanticCustomError
 from torch import Tensor
 
 from hiergeo.report.explorer.collection import Collection, Lens
-from hiergeo.report.explorer.moved import MOST_NEIGHBOURS, MOVERS
+from hiergeo.report.explorer.moved import MOST_NEIGHBOURS
 from hiergeo.report.explorer.thumbnails import SIDES
+from hiergeo.report.explorer.tiles import DEEPEST, MOST_CORNERS
 from hiergeo.search import Item, Request
 from hiergeo.search.requests import Kind, Whole, fitting, parameters
 from hiergeo.search.serving.answer_schemas import list_of
 from hiergeo.search.serving.limits import Limits, Refused
 from hiergeo.search.serving.wire import Models, Number, Query, Strict, check_load, read_queries, read_query
 
-QueryName = Literal["text", "item", "image", "embedding"]
-
-CORNERS, IDS = 512, 256
-"""Corners of a polygon, and ids in one request, at most."""
+IDS = 256
+"""Ids in one request, at most."""
 
 SETTINGS = ("k", "by", "thresholds")
 """Options of searches that the page sets; every kind takes all and uses those that say something of it."""
 
-LEVELS = 40
-"""Levels of a map, at most."""
+Search = tuple[Lens, Request]
+"""A request, and the lens that it goes through."""
 
 
 def _id(value: object) -> int:
@@ -49,112 +48,84 @@ ItemId: Any = Annotated[int, BeforeValidator(_id), WithJsonSchema({"type": "stri
 
 
 @final
-class Asked(NamedTuple):
-    """Requests of one kind, one a query, and the lens that they are asked through."""
-
-    lens: Lens
-    requests: list[Request]
-
-
-@final
 class Questions:
     """The models of requests to a collection, and how they are read.
 
     Args:
-        collection: that is asked.
+        collection: that is explored.
         limits: of requests.
 
     Attributes:
-        one: the model of one query; every verb takes all settings and uses those that it needs.
-        several: the model of several queries.
-        models: of requests that are not searches, by their names.
+        models: by the name of their route; "search" is that of a query in several lenses, "query" of one in one lens.
     """
 
     def __init__(self, collection: Collection, limits: Limits) -> None:
-        self.limits, self._dim = limits, max(index.encoder.dim for index in collection.indexes)
+        self._limits = limits
         models = Models(limits, item=ItemId)
-        keys: Any = Literal[tuple(each.key for each in collection.lenses)]
+        keys: Any = Literal[tuple(lens.key for lens in collection.lenses)]
         view: Any = Annotated[keys, AfterValidator(collection.lens)]
         about = "A model and a geometry, by their key in /api/collection."
         lens = view, Field(collection.lenses[0].key, validate_default=True, description=about)
+        views: Any = list_of(view)
+        lenses = views, Field(min_length=1, max_length=len(collection.lenses), description="Lenses, by their keys.")
         options = parameters("children") | parameters("ladder")
-        settings = {"lens": lens, **{name: options[name] for name in SETTINGS}}
-        text = models.text, Field(None, description="The query, a text.")
-        item = ItemId, Field(None, description="The query, an item of the collection by its id; instead of q.")
-        self.one = _model("Asked", **settings, q=text, item=item)
-        self.several = _model("AskedSeveral", **settings, queries=models.queries)
-        lenses: Any = list_of(view)
-        through = lenses, Field(min_length=1, max_length=len(collection.lenses), description="Lenses, by their keys.")
-        k = settings["k"]
+        settings = {name: options[name] for name in SETTINGS}
         side: Any = Literal[tuple(map(str, SIDES))]
-        place = Annotated[Whole, Field(ge=0, le=1 << LEVELS)]
-        neighbours = Whole, Field(10, ge=1, le=MOST_NEIGHBOURS, description="Neighbours that are compared.")
+        column = Annotated[Whole, Field(ge=0, lt=1 << DEEPEST)]
         point = Annotated[list[Number], Field(min_length=2, max_length=2)]
         fields: dict[str, dict[str, Any]] = {
-            "ladders": {"lenses": through, "query": (models.query, Field()), "thresholds": settings["thresholds"]},
+            "query": {
+                "lens": lens,
+                "q": (models.text, Field(None, description="The query, a text.")),
+                "item": (ItemId, Field(None, description="The query, an item by its id; instead of q.")),
+                **settings,
+            },
+            "search": {"kind": (Kind, Field()), "lenses": lenses, "query": (models.query, Field()), **settings},
             "items": {"ids": (Annotated[str, AfterValidator(_ids)], Field(description="Of items."))},
-            "roots": {"lens": lens, "k": k},
-            "find": {"text": (models.text, Field(description="What captions contain.")), "k": k},
+            "roots": {"lens": lens, "k": settings["k"]},
+            "find": {"text": (models.text, Field(description="What captions contain.")), "k": settings["k"]},
             "map": {"lens": lens},
             "tile": {
                 "lens": lens,
-                "level": (Whole, Field(ge=0, le=LEVELS, description="Of the tile; 0 is the whole map.")),
-                "x": (place, Field(description="Its column.")),
-                "y": (place, Field(description="Its row.")),
+                "level": (Whole, Field(ge=0, le=DEEPEST, description="Of the tile; 0 is the whole map.")),
+                "x": (column, Field(description="Its column.")),
+                "y": (column, Field(description="Its row.")),
                 "version": (str | None, Field(None, max_length=64, description="Of the map, as /api/map has it.")),
             },
             "moved": {
                 "a": (view, Field(description="One lens.")),
                 "b": (view, Field(description="The other lens.")),
-                "k": neighbours,
-                "count": (Whole, Field(MOVERS, ge=1, le=MOVERS, description="Items that are listed.")),
+                "k": (Whole, Field(10, ge=1, le=MOST_NEIGHBOURS, description="Neighbours that are compared.")),
             },
             "audit": {"lens": lens},
             "thumbnail": {"side": (side, Field(str(SIDES[0]), description="Longest side, pixels."))},
             "places": {"lens": lens, "queries": models.queries},
-            "select": {"lens": lens, "polygon": models.several(point, CORNERS, "Corners on the map.", 3)},
+            "select": {"lens": lens, "polygon": models.several(point, MOST_CORNERS, "Corners on the map.", 3)},
         }
-        self.models = {name: _model(name.capitalize(), **each) for name, each in fields.items()}
+        self.models: dict[str, Any] = {
+            name: create_model(name.capitalize(), __base__=Strict, **cast(Any, values))
+            for name, values in fields.items()
+        }
 
-    def of_one(self, kind: Kind, values: Any) -> Asked:
-        """The question about one query; raises Refused."""
+    def one(self, kind: Kind, values: Any) -> list[Search]:
+        """The search in a model "query"; raises Refused."""
         if (values.q is None) == (values.item is None):
             raise Refused(400, "the query must be either q, a text, or item, an id: send one of the two.", "q")
-        return self._asked(kind, values, [Item(values.item) if values.q is None else values.q])
+        query = Item(values.item) if values.q is None else values.q
+        return self._searches(kind, query, [values.lens], values)
 
-    def of_several(self, kind: Kind, values: Any) -> Asked:
-        """The question about several queries; raises Refused."""
-        dim = values.lens.index.encoder.dim
-        return self._asked(kind, values, read_queries(values.queries, "queries", dim, self.limits))
+    def several(self, values: Any) -> list[Search]:
+        """The searches in a model "search"; raises Refused."""
+        query = read_query(values.query, "query", values.lenses[0].index.encoder.dim, self._limits)
+        return self._searches(values.kind, query, values.lenses, values)
 
-    def of_ladders(self, values: Any) -> list[Asked]:
-        """The question of one query for its ladder through each of several lenses; raises Refused."""
-        query = read_query(values.query, "query", values.lenses[0].index.encoder.dim, self.limits)
-        asked = [self._asked("ladder", values, [query], lens) for lens in values.lenses]
-        check_load(self.limits, [query] * len(asked), "ladder", values)
-        return asked
-
-    def of_places(self, values: Any) -> tuple[Query, ...]:
+    def places(self, values: Any) -> list[Query]:
         """Queries to place on a map; raises Refused."""
-        given = read_queries(values.queries, "queries", values.lens.index.encoder.dim, self.limits)
-        check_load(self.limits, given)
-        return tuple(given)
+        queries = read_queries(values.queries, "queries", values.lens.index.encoder.dim, self._limits)
+        check_load(self._limits, queries)
+        return queries
 
-    def _asked(self, kind: Kind, values: Any, queries: Sequence[Query], lens: Lens | None = None) -> Asked:
-        chosen = values.lens if lens is None else lens
-        check_load(self.limits, queries, kind, values)
-        options = fitting(kind, {"strict": True, **{name: getattr(values, name, None) for name in SETTINGS}})
-        return Asked(chosen, [Request(kind, cast(Any, query), space=chosen.spec, **options) for query in queries])
-
-
-def _model(name: str, **fields: Any) -> Any:
-    return create_model(name, __base__=Strict, **fields)
-
-
-def name_of(query: Query) -> QueryName:
-    """What kind of query one is."""
-    if isinstance(query, str):
-        return "text"
-    if isinstance(query, Item):
-        return "item"
-    return "embedding" if isinstance(query, Tensor) else "image"
+    def _searches(self, kind: Kind, query: Query, lenses: Sequence[Lens], values: Any) -> list[Search]:
+        check_load(self._limits, [query] * len(lenses), kind, values)
+        options = fitting(kind, {"strict": True, **{name: getattr(values, name) for name in SETTINGS}})
+        return [(lens, Request(kind, cast(Any, query), space=lens.spec, **options)) for lens in lenses]

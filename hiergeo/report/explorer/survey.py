@@ -1,11 +1,9 @@
 """The survey of the space of a lens, and the audit of a hierarchy whose captions it stores, without any model."""
 
-import hashlib
 from dataclasses import replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from hiergeo._core.errors import InputError
@@ -75,23 +73,15 @@ def survey_of(lens: Lens, tiers: Tiers | None = None, hierarchy: Hierarchy | Non
 
 def _copies(store: ExactStore) -> int:
     """How many rows equal another one in every bit of direction and radius: the fewest to take away for none to do."""
-    digests, count = [np.empty(0, np.uint64)], 0
+    hashes: set[int] = set()
+    count = 0
     for rows in store.scan():
         count += len(rows)
         for start in range(0, len(rows), ROWS):
             part = slice(start, start + ROWS)
-            columns = (column[part].contiguous().view(torch.uint8).numpy() for column in (rows.direction, rows.radii))
-            digests.append(_digests(np.concatenate(list(columns), axis=1)))
-    return count - len(np.unique(np.concatenate(digests)))
-
-
-def _digests(rows: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """A hash (n,) of rows of bytes (n, B)."""
-    return np.fromiter(
-        (int.from_bytes(hashlib.blake2b(row.tobytes(), digest_size=8).digest(), "little") for row in rows),
-        np.uint64,
-        len(rows),
-    )
+            columns = [column[part].contiguous().view(torch.uint8) for column in (rows.direction, rows.radii)]
+            hashes.update(hash(row.tobytes()) for row in torch.cat(columns, dim=1).numpy())
+    return count - len(hashes)
 
 
 def audit_of(lens: Lens, hierarchy: Hierarchy) -> Audit | None:
@@ -102,21 +92,21 @@ def audit_of(lens: Lens, hierarchy: Hierarchy) -> Audit | None:
     not. Stored directions are rounded to the dtype of the index.
     """
     store = lens.index.store.pinned()
-    known = _ids(store, hierarchy)
-    rows = [row for row in hierarchy.rows if all(caption in known for caption in row.positive)]
+    stored = _ids(store, hierarchy)
+    rows = [row for row in hierarchy.rows if stored.keys() >= set(row.positive)]
     rows = rows[:: -(-len(rows) // CHAINS) or 1]
     if len(rows) < 2:
         return None
     wrong = distinct(caption for row in rows for caption in row.negative or ())
-    if not all(row.negative for row in rows) or not all(caption in known for caption in wrong):
+    if not all(row.negative for row in rows) or not stored.keys() >= set(wrong):
         rows, wrong = [replace(row, negative=None) for row in rows], ()
     texts = distinct(caption for row in rows for caption in row.positive)
     captions = distinct((*texts, *wrong))
-    place = {caption: at for at, caption in enumerate(captions)}
-    ids = torch.tensor([known[caption] for caption in captions])
+    numbers = {caption: at for at, caption in enumerate(captions)}
+    ids = torch.tensor([stored[caption] for caption in captions])
     vectors = _vectors(store.fetch(ids).points(lens.space.geometry))
     root = torch.zeros_like(vectors[0]) if lens.space.root is None else lens.space.root.double()
-    chains = [[place[caption] for caption in row.negative or ()] for row in rows]
+    chains = [[numbers[caption] for caption in row.negative or ()] for row in rows]
     embedded = Embedded(
         model=lens.title,
         hierarchy=Hierarchy(hierarchy.name, hierarchy.split, tuple(rows)),
@@ -134,12 +124,12 @@ def audit_of(lens: Lens, hierarchy: Hierarchy) -> Audit | None:
 
 def _ids(store: ExactStore, hierarchy: Hierarchy) -> dict[str, int]:
     """The first item of each caption of a hierarchy that is stored."""
-    wanted, known = set(hierarchy.texts), dict[str, int]()
+    wanted, stored = set(hierarchy.texts), dict[str, int]()
     for ids, labels in store.named():
         for item, caption in zip(ids.tolist(), labels.captions, strict=True):
             if caption is not None and caption.strip() in wanted:
-                known.setdefault(caption.strip(), item)
-    return known
+                stored.setdefault(caption.strip(), item)
+    return stored
 
 
 def _vectors(points: Points) -> Tensor:

@@ -187,8 +187,8 @@ class Page:
 
     def columns(self, lenses: Sequence[str], text: str) -> list[list[str]]:
         """The lenses whose ladders of a text share a column, from the server."""
-        body = json.dumps({"lenses": list(lenses), "query": text}).encode()
-        request = Request(f"{self.url}api/ladders", body, {"Content-Type": "application/json"})
+        body = json.dumps({"kind": "ladder", "lenses": list(lenses), "query": text}).encode()
+        request = Request(f"{self.url}api/search", body, {"Content-Type": "application/json"})
         with urlopen(request, timeout=60) as answer:
             return json.load(answer)["equal"]
 

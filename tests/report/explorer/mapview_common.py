@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from hiergeo.report.explorer.pages import PAGE
+from hiergeo.report.explorer.pages import page_file
 from tests.report.browser_common import ARGUMENTS, chromium, logged, resize
 
 DOUBLE = Path(__file__).with_name("explorer_map_double.js")
@@ -37,7 +37,7 @@ class _Files(BaseHTTPRequestHandler):
         elif name == "/double.js":
             content = DOUBLE.read_bytes()
         else:
-            content = PAGE.content(name)
+            content = page_file(name)
         self.send_response(200)
         self.send_header("Content-Type", TYPES.get(Path(name).suffix, "text/html"))
         self.send_header("Content-Security-Policy", POLICY)

@@ -13,7 +13,7 @@ READY = {
     "ladder": ".stage .dot",
     "map": ".view.map canvas",
     "tree": ".node.current",
-    "compare": ".sorted tbody tr",
+    "compare": ".compare .downloads",
     "audit": ".numbers-table",
 }
 """What every view shows once it is there."""
@@ -160,27 +160,6 @@ def test_the_tree_is_walked_by_arrow_keys(page):
     assert page.script("return document.querySelectorAll('.node[tabindex=\"0\"]').length") == 1
 
 
-def test_tables_are_sorted_turned_and_saved_by_keys(page, files):
-    show(page, "compare")
-    tab_to(page, ".sorted thead th:nth-child(3) button")
-    page.press("ENTER")
-    assert page.script("return document.activeElement.closest('th').getAttribute('aria-sort')") == "descending"
-    assert page.script(LIVE).startswith("Sorted by ")
-    page.press("ENTER")
-    assert page.script("return document.activeElement.closest('th').getAttribute('aria-sort')") == "ascending"
-    tab_to(page, ".pager button:nth-child(2)")
-    page.press("ENTER")
-    assert page.script(LIVE).startswith("13–24 of ")
-    while focused(page, ".pager button:nth-child(2)"):
-        page.press("ENTER")
-    assert page.script("return document.querySelector('.pager button:nth-child(2)').disabled")
-    assert focused(page, ".pager button:first-child")
-    tab_to(page, "[aria-labelledby=compare-movers] .downloads button")
-    page.press("ENTER")
-    assert browser_common.saved(files, "items-that-moved-most.csv").stat().st_size > 500
-    page.until("return document.getElementById('live').textContent.startsWith('Saved items-that-moved-most.csv')")
-
-
 def test_choices_keep_the_focus_that_changes_them(page):
     show(page, "tree", FULL)
     tab_to(page, "input[name=tree-by]")
@@ -222,9 +201,6 @@ def test_the_focus_goes_on_where_a_press_removes_what_was_pressed(page):
     settle(page, "tree")
     press_on(page, ".below > .button")
     page.until("return document.activeElement.matches('.below li:nth-child(9) .node')")
-    show(page, "compare", FULL)
-    press_on(page, ".pair .side button")
-    page.until("return document.activeElement.matches('.answers h2')")
 
 
 def test_text_that_is_not_sent_stays_when_something_else_changes(page):
@@ -259,20 +235,6 @@ def test_what_failed_is_asked_again(page):
     page.until("return document.querySelector('.column .stage')?.checkVisibility()")
 
 
-def test_a_view_that_could_not_be_loaded_is_loaded_again(page):
-    page.browser.execute_cdp_cmd("Network.enable", {})
-    page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*/page/audit.js"]})
-    page.open("q=a+ring")
-    page.click("#tab-audit")
-    page.until("return document.querySelector('#panel-audit .failed button')")
-    assert "Audit" in page.texts("#panel-audit .failed")[0]
-    page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
-    press_on(page, "#panel-audit .failed button")
-    settle(page, "audit")
-    assert focused(page, "#panel-audit")
-    assert page.texts("#panel-audit > .failed") == []
-
-
 def test_what_is_chosen_is_seen_in_forced_colours(page):
     show(page, "map", FULL)
     colours = [{"name": "forced-colors", "value": "active"}]
@@ -284,24 +246,6 @@ def test_what_is_chosen_is_seen_in_forced_colours(page):
     ):
         assert page.script(look, chosen, part) != page.script(look, other, part)
     media(page)
-
-
-def test_a_composition_and_a_comparison_that_is_left_end_well(page):
-    show(page, "compare", FULL)
-    escape = "new KeyboardEvent('keydown', {key: 'Escape', isComposing: true, bubbles: true})"
-    page.script(f"document.getElementById('query').dispatchEvent({escape})")
-    assert page.script("return document.getElementById('query').value") == "a ring"
-    page.script("window.real = fetch; window.fetch = () => new Promise(() => {})")
-    for choice in ("01", "11"):
-        for side, key in enumerate(choice[::-1] if choice == "01" else choice):
-            page.script(
-                "const select = document.querySelectorAll('.compare select')[arguments[0]];"
-                "select.value = arguments[1]; select.dispatchEvent(new Event('change'))",
-                side,
-                key,
-            )
-    page.until("return document.querySelector('.moved .empty')?.textContent.includes('two different')")
-    assert page.script("return document.querySelector('.moved').ariaBusy") is None
 
 
 def test_nothing_moves_for_those_who_ask_for_stillness(page):

@@ -242,16 +242,6 @@ def test_models_in_one_geometry_are_compared_before_geometries_of_one_model(page
     ]  # fmt: skip
 
 
-def test_tabs_go_by_arrow_keys(page):
-    page.open("q=a+ring")
-    page.script("document.getElementById('tab-ladder').focus()")
-    page.press("END")
-    assert page.script("return document.activeElement.id") == "tab-audit"
-    page.press("ARROW_RIGHT")
-    assert page.script("return document.activeElement.id") == "tab-ladder"
-    assert page.script("return document.querySelectorAll('[role=tabpanel]:not([hidden])').length") == 1
-
-
 @pytest.mark.parametrize("width", [360, 390, 1280])
 def test_hostile_captions_are_text_and_no_line_is_wider_than_the_screen(page, collection, width):
     page.open("q=a+ring", width)
@@ -277,40 +267,6 @@ def test_a_cut_caption_is_shown_whole_on_focus(page):
     assert not page.script(hidden), "the pointer rests elsewhere"
     page.script("document.activeElement.blur()")
     assert page.script(hidden)
-
-
-def test_a_caption_that_is_shown_on_focus_moves_with_what_it_belongs_to(page):
-    item = page.asked("find", text="very long", k=1)["items"][0]["id"]
-    page.open(f"from={item}")
-    page.script("document.body.style.paddingBottom = '3000px'")
-    page.script("document.querySelector('.step:has(.cut) button').focus({preventScroll: true})")
-    apart = """const [tip, owner] = [document.getElementById('tip'), document.activeElement].map((each) =>
-      each.getBoundingClientRect()); return Math.round(tip.top - owner.top)"""
-    before = page.script(apart)
-    page.browser.execute_async_script(
-        """addEventListener('scroll', () => requestAnimationFrame(() => arguments[0]()), {once: true});
-        scrollBy({top: 40, behavior: 'instant'})"""
-    )
-    assert page.texts("#tip:not([hidden])")
-    assert page.script(apart) == before
-    page.script("document.activeElement.blur()")
-
-
-def test_a_caption_that_is_pointed_at_goes_when_the_page_scrolls(page):
-    item = page.asked("find", text="very long", k=1)["items"][0]["id"]
-    page.open(f"from={item}")
-    page.script(f"document.querySelector('.step:has(.cut) button').dispatchEvent({POINTED})")
-    assert page.texts("#tip:not([hidden])")
-    page.script("document.dispatchEvent(new Event('scroll'))")
-    assert not page.texts("#tip:not([hidden])")
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_is_readable(page, scheme):
-    browser_common.colours(page.browser, scheme)
-    page.open("q=a+small+dotted+star&item=3")
-    assert page.script(browser_common.CONTRAST) == []
-    browser_common.colours(page.browser, "light")
 
 
 def test_the_theme_is_kept(page):
@@ -344,19 +300,16 @@ def test_ladders_are_saved_as_a_table_and_as_drawings(page, files):
     assert browser_common.saved(files, f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_server_that_is_gone_and_a_view_that_fails_are_told_in_a_sentence(page):
-    page.open("q=a+ring")
-    page.script("window.fetch = () => Promise.reject(new TypeError('gone'))")
-    page.press("/", "a star", "ENTER")
-    page.until("return document.querySelector('#panel-ladder .failed')")
-    assert "does not answer" in page.texts("#panel-ladder .failed")[0]
-    assert len(page.texts("#panel-ladder .failed")) == 1
+def test_a_view_that_fails_is_told_in_a_sentence_and_loaded_again(page):
     page.browser.execute_cdp_cmd("Network.enable", {})
     page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*/page/tree.js"]})
     page.open("q=a+ring")
     page.click("#tab-tree")
-    page.until("return document.querySelector('#panel-tree .failed')")
+    page.until("return document.querySelector('#panel-tree .failed button')")
     assert "Tree" in page.texts("#panel-tree .failed")[0]
     page.click("#tab-ladder")
     assert page.script("return document.querySelector('.stage').checkVisibility()")
     page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
+    page.click("#tab-tree")
+    page.click("#panel-tree .failed button")
+    page.until("return document.querySelector('.node.current')")

@@ -13,10 +13,9 @@ from hiergeo.datasets import Hierarchy, Row
 from hiergeo.datasets.scenes import scene_and_facts, world
 from hiergeo.report import explorer
 from hiergeo.report.explorer import Tiers, facts
-from hiergeo.report.explorer.answer_writer import AnswerWriter
+from hiergeo.report.explorer.answers import AnswerWriter
 from hiergeo.report.explorer.thumbnails import number_of_image
-
-TEXTS = {"text": True, "image": True}
+from hiergeo.search.serving.limits import Limits
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +47,7 @@ def entails(specific: dict[str, str], general: dict[str, str]) -> bool:
 def test_the_demonstration_opens_on_ladders_whose_steps_are_true(demo) -> None:
     """The claims behind the captions are the oracle; the choice knows their words and chains alone."""
     known = claims(240)
-    for example in facts.collection_facts(demo, embeds={"0": TEXTS})["examples"][:3]:
+    for example in facts.collection_facts(demo, Limits(), AnswerWriter(demo))["examples"][:3]:
         labels = demo.first.store.labels(torch.tensor([int(example["item"])]))
         caption = labels.captions[0] or demo.hierarchy.rows[number_of_image(labels.images[0])].positive[-1]
         seen = [lens.index.ladder(search.Item(int(example["item"])), space=lens.spec).hits for lens in demo.lenses]
@@ -64,15 +63,16 @@ def test_steps_are_marked_with_what_they_add_however_a_caption_is_asked(demo) ->
     chains, writer = [row.positive for row in demo.hierarchy.rows], AnswerWriter(demo)
 
     def above(caption: str) -> set[str]:
-        direct = {text for chain in chains if caption in chain for text in chain[: chain.index(caption)]}
+        direct = {text for row in chains if caption in row for text in row[: row.index(caption)]}
         return direct.union(*map(above, direct))
 
     wrong = []
-    for text in [*facts.counted(demo.first.store.pinned()).readable.values()][::50]:
+    for text in [*dict.fromkeys(chain.from_iterable(chains))][::50]:
         said = set(" ".join({text} | above(text)).split()) - {"a", "an", "the"}
         for lens in demo.lenses:
-            climb = lens.index.ladder(text, space=lens.spec)
-            rungs = writer.answer(lens, "ladder", text, climb)["rungs"]
+            request = search.Request("ladder", text, space=lens.spec)
+            (climb,) = lens.index.search([request])
+            rungs = writer.answer(lens, request, climb)["rungs"]
             for rung in rungs:
                 words = (rung["hit"]["caption"] or "").split()
                 assert rung["adds"] == [
@@ -80,8 +80,8 @@ def test_steps_are_marked_with_what_they_add_however_a_caption_is_asked(demo) ->
                 ]
                 wrong.append(bool(rung["adds"]))
             (item,) = {hit.id for hit in climb.hits if hit.caption == text}
-            asked = lens.index.ladder(search.Item(item), space=lens.spec)
-            again = writer.answer(lens, "ladder", search.Item(item), asked)["rungs"]
+            request = search.Request("ladder", search.Item(item), space=lens.spec)
+            again = writer.answer(lens, request, *lens.index.search([request]))["rungs"]
             assert [rung["adds"] for rung in again] == [rung["adds"] for rung in rungs]
     assert 0 < sum(wrong) < len(wrong)
 

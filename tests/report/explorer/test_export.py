@@ -12,8 +12,7 @@ import torch
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage.files import temporary
 from hiergeo.report.explorer import export_page, packing
-from hiergeo.report.explorer.export import RECORD, by_radius
-from hiergeo.search.stores.exact import ExactStore
+from hiergeo.report.explorer.export import RECORD
 from tests.report.explorer.explorer_exported import ROWS, build, files
 
 
@@ -76,17 +75,11 @@ def test_what_ends_half_way_leaves_nothing_that_looks_complete(collection, tmp_p
     dead.wait()
     left = tmp_path / temporary(target).name.replace(f"-{os.getpid()}-", f"-{dead.pid}-")
     (left / "data").mkdir(parents=True)
-    monkeypatch.setattr(packing.Packer, "chunks", lambda _: 1 / 0)
+    monkeypatch.setattr(packing, "packed_answers", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         export_page(collection, target, overwrite=True)
     assert files(target) == before
     assert [path.name for path in tmp_path.iterdir()] == ["page"]
-
-
-def test_items_are_put_in_order_without_reading_their_directions(collection, monkeypatch) -> None:
-    radii = collection.first.store.fetch(torch.arange(ROWS)).radii[:, 0]
-    monkeypatch.setattr(ExactStore, "scan", None)
-    assert by_radius(collection).tolist() == radii.argsort(stable=True).tolist()
 
 
 def test_a_part_is_kept_evenly_and_answers_are_among_it(collection, tmp_path) -> None:
@@ -99,24 +92,17 @@ def test_a_part_is_kept_evenly_and_answers_are_among_it(collection, tmp_path) ->
     assert kept == sorted(kept)
     assert {order[0], order[-1]} < set(kept)
     assert np.diff(sorted(order.index(item) for item in kept)).max() <= ROWS / 19 + 1
-    place = kept.index(order[40]) if order[40] in kept else 7
-    distances = collection.lenses[1].space.pairwise_distance(
-        *(
-            collection.first.store.fetch(torch.tensor(ids)).points(collection.lenses[1].space.geometry)
-            for ids in ([kept[place]], kept)
-        )
-    )
+    content = held["data/lens-1/answers/000.bin"]
+    n, k, rungs = np.frombuffer(content, "<u4", 3).tolist()
+    start = 12 + 4 * n + 4 * 9 * n * k + 20 * rungs + 4 * (n + 1)
+    hits = np.frombuffer(content[start : start + 6 * n * k], "<u2").reshape(3, n, k)
+    geometry = collection.lenses[1].space.geometry
+    x, y = (collection.first.store.fetch(torch.tensor(ids)).points(geometry) for ids in (kept[7:8], kept))
     captions = json.loads(held["data/items.json"])["captions"]
     first: dict[str, int] = {}
-    for other in distances[0].argsort(stable=True).tolist():
+    for other in collection.lenses[1].space.pairwise_distance(x, y)[0].argsort(stable=True).tolist():
         first.setdefault(captions[other], other)
-    nearest = list(first.values())[: packing.K]
-    n, k, *_ = np.frombuffer(held["data/lens-1/answers/000.bin"], "<u4", 4)
-    content = held["data/lens-1/answers/000.bin"]
-    rungs = int(np.frombuffer(content, "<u4", 4)[2])
-    at = 16 + 4 * n + 3 * 8 * n * k + 8 * rungs + 4 * (n + 1)
-    hits = np.frombuffer(content[at : at + 6 * n * k], "<u2").reshape(3, n, k)
-    assert hits[2, place].tolist() == nearest
+    assert hits[2, 7].tolist() == list(first.values())[: packing.K]
 
 
 @pytest.mark.parametrize("limit", [0, -1, packing.MOST + 1])

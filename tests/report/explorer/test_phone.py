@@ -64,13 +64,6 @@ def test_content_begins_near_the_top_and_fingers_hit(page, view):
     assert page.size() == (WIDTH, WIDTH)
 
 
-@pytest.mark.parametrize("view", CONTENT)
-def test_no_text_is_small_on_a_large_screen(page, view):
-    show(page, view, 1280)
-    assert page.script(FINE) == []
-    assert not page.script("return document.getElementById('options').checkVisibility()")
-
-
 def test_every_space_is_in_sight_among_the_options(page):
     show(page, "ladder")
     assert not page.script("return document.getElementById('spaces').checkVisibility()")
@@ -81,18 +74,6 @@ def test_every_space_is_in_sight_among_the_options(page):
     )
     assert len(boxes) == len(page.asked("collection")["lenses"])
     assert all(left >= 0 and right <= WIDTH for left, right in boxes)
-
-
-def test_a_comparison_is_a_few_screens_long_and_unfolds(page):
-    show(page, "compare")
-    page.until("return document.querySelector('.answers h2')")
-    page.rest()
-    height = page.script("return document.documentElement.scrollHeight")
-    assert height <= 6 * HEIGHT
-    assert page.script("return document.querySelectorAll('.answers .pair:not([open])').length") == 2
-    page.click(".answers .pair summary")
-    page.until("return document.querySelector('.answers .pair li').checkVisibility()")
-    assert page.script("return document.documentElement.scrollHeight") > height
 
 
 def test_without_a_query_examples_are_offered(page):

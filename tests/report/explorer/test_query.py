@@ -22,7 +22,7 @@ WATCH = """window.sent = [];
 const send = window.fetch;
 window.fetch = (url, init) => {
   const body = typeof init?.body === 'string' ? JSON.parse(init.body) : {};
-  for (const query of body.queries ?? []) if (query.image) window.sent.push(query.image);
+  if (body.query?.image) window.sent.push(body.query.image);
   return send(url, init);
 }"""
 """Keep the photos that are sent."""
@@ -33,7 +33,7 @@ Promise.all(window.sent.map((photo) => createImageBitmap(new Blob([bytes(photo)]
   done(all.map((each) => [each.width, each.height])))"""
 
 
-REFUSALS = ("/api/ladder", "status of 401")
+REFUSALS = ("/api/search", "status of 401")
 """What the console says of requests that a test has refused."""
 
 

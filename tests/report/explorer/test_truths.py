@@ -53,13 +53,14 @@ class Told:
 
     def ask(self, verb: str, lens: str, query: Any, **settings: Any) -> dict[str, Any]:
         """The answer to one query."""
-        response = self.http.post(f"/api/{verb}", json={"lens": lens, "queries": [query], **settings})
+        body = {"kind": verb, "lenses": [lens], "query": query, **settings}
+        response = self.http.post("/api/search", json=body)
         assert response.status_code == 200, response.text
-        return response.json()["answers"][0]
+        return response.json()["answers"][lens]
 
     def ladders(self, query: Any) -> dict[str, Any]:
         """The ladders of one query through all lenses."""
-        response = self.http.post("/api/ladders", json={"lenses": self.keys, "query": query})
+        response = self.http.post("/api/search", json={"kind": "ladder", "lenses": self.keys, "query": query})
         assert response.status_code == 200, response.text
         return response.json()
 
@@ -149,7 +150,7 @@ def test_the_page_opens_on_no_wrong_step_and_on_spaces_that_differ(told) -> None
     for example in told.facts["examples"]:
         query = example if isinstance(example, dict) else {"text": example}
         found = told.ladders(query)
-        for ladder in found["ladders"].values():
+        for ladder in found["answers"].values():
             assert [rung["adds"] for rung in ladder["rungs"] if rung["adds"]] == []
             if "item" in query:
                 labels = told.collection.first.store.labels(torch.tensor([int(query["item"])]))
@@ -159,7 +160,7 @@ def test_the_page_opens_on_no_wrong_step_and_on_spaces_that_differ(told) -> None
                 assert all(words_of(caption).keys() <= said for caption in captions)
     if told.facts["examples"]:
         best = told.ladders(told.facts["examples"][0])
-        assert len(best["equal"]) == len({str(rung_ids(ladder)) for ladder in best["ladders"].values()}) > 1
+        assert len(best["equal"]) == len({str(rung_ids(ladder)) for ladder in best["answers"].values()}) > 1
         assert told.http.get(f"/api/thumbnail/{told.facts['examples'][0]['item']}").status_code == 200
     assert bool(told.facts["examples"]) == (told.facts["title"] == "generated scenes")
 
@@ -174,17 +175,17 @@ def test_ladders_are_those_of_their_spaces_and_equal_ones_are_named(told) -> Non
         found = told.ladders(query)
         assert sorted(key for group in found["equal"] for key in group) == told.keys
         for key in told.keys:
-            assert found["ladders"][key] == told.ask("ladder", key, query)
+            assert found["answers"][key] == told.ask("ladder", key, query)
         group_of = {key: at for at, group in enumerate(found["equal"]) for key in group}
         for a in told.keys:
             for b in told.keys:
                 one, other = (
                     [(rung["hit"]["id"], rung["hit"]["radius"], rung["hit"]["entails"]) for rung in each["rungs"]]
-                    for each in (found["ladders"][a], found["ladders"][b])
+                    for each in (found["answers"][a], found["answers"][b])
                 )
                 if group_of[a] == group_of[b]:
                     assert one == other
-                elif found["ladders"][a]["query"] == found["ladders"][b]["query"]:
+                elif found["answers"][a]["query"] == found["answers"][b]["query"]:
                     assert one != other
 
 
@@ -236,21 +237,3 @@ def encoded(picture: Any) -> str:
     held = io.BytesIO()
     picture.save(held, "PNG")
     return base64.b64encode(held.getvalue()).decode()
-
-
-def test_hits_name_the_number_that_they_are_ranked_by(told) -> None:
-    item = {"item": str(told.items()[ASKED // 2])}
-    for verb in ("parents", "children", "neighbours"):
-        for by in ("margin", "angle", "distance"):
-            answer = told.ask(verb, told.keys[0], item, by=by)
-            assert answer["by"] == ("distance" if verb == "neighbours" else by)
-            values = [hit[answer["by"]] for hit in answer["hits"] if not hit["is_query"]]
-            assert values == sorted(values, reverse=answer["by"] == "margin")
-    assert told.ask("ladder", told.keys[0], item)["by"] == "distance"
-
-
-def test_a_damaged_photo_is_refused_once_for_all_spaces(told) -> None:
-    body = {"lenses": told.keys, "query": {"image": base64.b64encode(b"\xff\xd8\xff damaged").decode()}}
-    response = told.http.post("/api/ladders", json=body)
-    assert (response.status_code, response.json()["field"]) == (400, "query.image")
-    assert set(response.json()) == {"error", "field"}

@@ -2,15 +2,12 @@
 
 import csv
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from hiergeo import search
-from hiergeo.report import explorer
 from tests.report import browser_common
-from tests.report.explorer.explorer_common import HOSTILE, TITLE, Page, explored, fixtures, verdict
+from tests.report.explorer.explorer_common import HOSTILE, TITLE, Page, fixtures, verdict
 
 pytest.importorskip("starlette")
 
@@ -27,43 +24,11 @@ return [...document.querySelectorAll('.above li, .below li')].map((each, index) 
   each.querySelector('.between b').textContent[0], getComputedStyle(edges[index]).strokeDasharray !== 'none'])"""
 """Sign of every edge, and whether its line is dashed."""
 
-COLUMN = """return [...document.querySelectorAll('.sorted tbody tr')].map((row) =>
-  row.children[arguments[0]].textContent.replace('−', '-'))"""
-"""Texts of a column of the table of what moved."""
-
-
-SIDE = """const side = document.querySelectorAll('.pair')[arguments[0]].querySelectorAll('.side')[arguments[1]];
-return [...side.querySelectorAll('li')].map((each) => [
-  each.querySelector('bdi').textContent, each.classList.contains('only')])"""
-"""Captions of one list of the answers in both spaces, and whether each is in that space alone."""
-
-OPENED = """for (const each of document.querySelectorAll('.company')) each.open = true;
-return [...document.querySelectorAll('.company')].every((each) => each.querySelector('dd'))"""
-"""Open what changed around every item; whether the lists are there."""
-
-COMPANY = """return [...document.querySelectorAll('.company dd')].map((each) => [
-  each.querySelector('bdi').textContent, each.querySelector('img') !== null])"""
-"""Name of every item in the lists that are open, and whether it has a picture."""
-
 UNIT = """const panel = document.querySelectorAll('.survey')[1].querySelector('.panel');
 const at = (name) => Number(panel.querySelector(name).getAttribute('x1'));
 const base = panel.querySelector('.base');
 return [at('.mark'), Number(base.getAttribute('x1')), Number(base.getAttribute('x2'))]"""
 """Place of the mark u = 1 in the histogram of the second space, and the ends of the axis."""
-
-
-PLACES = """const panel = document.querySelector('.moved .panel');
-const lines = [...panel.querySelectorAll('.diagonal')].flatMap((line) =>
-  ['x1', 'x2', 'y1', 'y2'].map((name) => Number(line.getAttribute(name))));
-const place = (dot) => [
-  (dot.getAttribute('cx') - lines[0]) / (lines[1] - lines[0]),
-  (dot.getAttribute('cy') - lines[2]) / (lines[3] - lines[2])];
-"""
-"""Places of dots between the ends of the diagonal, from (0, 0) to (1, 1)."""
-
-DOTS = f"{PLACES} return [...panel.querySelectorAll('.dots circle')].map(place)"
-
-RING = f"{PLACES} const ring = panel.querySelector('.ring'); return [ring.getAttribute('visibility'), ...place(ring)]"
 
 
 collection, files, page = fixtures()
@@ -180,63 +145,24 @@ def test_hostile_captions_are_text_and_cut(page, collection):
     assert page.browser.title == "small scenes · hiergeo explorer"
 
 
-def test_two_spaces_are_compared(page, collection):
+def test_two_spaces_are_compared_in_a_table_that_is_saved(page, collection, files):
     show(page, "view=compare", ".sorted tbody tr")
     moved = page.asked("moved", a=0, b=1)
     assert page.texts(".moved .lede") == [moved["sentences"][0]]
     assert page.texts(".found-more li") == moved["sentences"][1:]
-    page.until("return document.querySelectorAll('.moved .plot .bars').length === 2")
-    assert sum(moved["kept"]["neighbours"]) == moved["neighbours"]["items"]
     assert page.texts(".compare option")[:2] == ["tiny · euclidean", TITLE]
-    shared = [int(text.split()[0]) for text in page.script(COLUMN, 2)]
-    assert shared == sorted(shared)
-    assert page.script(COMPANY) == []
-    page.until(OPENED)
-    around = {
-        (named(each, 60), each["image"])
-        for mover in moved["movers"]
-        for kind in ("neighbours", "children")
-        for sort in ("kept", "lost", "gained")
-        for each in mover[kind][sort]
-    }
-    shown = set(map(tuple, page.script(COMPANY)))
-    assert shown <= around
-    assert any(name.startswith("image ") and pictured for name, pictured in shown)
-    page.click(".sorted thead button", 0)
-    names = page.script("return [...document.querySelectorAll('.sorted tbody .link')].map((each) => each.textContent)")
-    assert names == sorted(names, key=str.casefold)
-    assert page.script("return document.querySelector('.sorted [aria-sort]').getAttribute('aria-sort')") == "ascending"
-    page.click(".pager button", 1)
-    assert page.texts(".pager .note")[0].startswith("13–24 of ")
-    for place, lens in enumerate("01"):
-        hits = page.asked("children", lens=lens, q=collection.examples[0], k=10)["hits"]
-        shown = page.script(SIDE, 1, place)
-        assert [caption for caption, _ in shown] == [named(hit, 110) for hit in hits]
-    first, second = ({caption for caption, _ in page.script(SIDE, 1, place)} for place in (0, 1))
-    assert {caption for caption, only in page.script(SIDE, 1, 0) if only} == first - second
-
-
-def test_two_models_are_compared_by_the_ranks_of_their_radii(page, tmp_path):
-    """Every item is a dot at its ranks, and the row under the mouse is ringed."""
-    generator = torch.Generator().manual_seed(5)
-    shape = torch.randn(40, 6, generator=generator)
-    points = [shape / shape.norm(dim=1, keepdim=True) * (0.1 + torch.rand(40, 1, generator=generator)) for _ in "ab"]
-    names = [f"item {place}" for place in range(40)]
-    for name, each in zip("ab", points, strict=True):
-        search.build(tmp_path / name, None, names, embeddings=each, space="euclidean", dtype="float32")
-    with explored(explorer.open_collection([tmp_path / "a", tmp_path / "b"])) as url:
-        other = Page(page.browser, url)
-        show(other, "view=compare", ".moved .dots circle")
-        places = np.array(sorted(other.script(DOTS)))
-        ranks = [(each.norm(dim=1).argsort().argsort() + 0.5) / 40 for each in points]
-        assert places == pytest.approx(np.array(sorted(torch.stack(ranks, 1).tolist())), abs=0.01)
-        moves = [abs(float(text)) for text in other.script(COLUMN, 1)]
-        assert moves == sorted(moves, reverse=True)
-        assert moves[0] == pytest.approx(float((ranks[1] - ranks[0]).abs().max()), abs=0.006)
-        assert other.script(RING)[0] == "hidden"
-        other.script("document.querySelector('.sorted tbody tr').dispatchEvent(new Event('pointerenter'))")
-        top = int((ranks[1] - ranks[0]).abs().argmax())
-        assert other.script(RING)[1:] == pytest.approx([float(each[top]) for each in ranks], abs=0.01)
+    shown = page.script("return [...document.querySelectorAll('.sorted tr')].map((row) => row.children.length)")
+    assert shown == [4] * (1 + len(moved["movers"]))
+    assert page.texts(".sorted tbody tr td:nth-child(3)") == [
+        f"{mover['shared_neighbours']} of {moved['k']}" for mover in moved["movers"]
+    ]
+    page.click(".compare .downloads .button")
+    with browser_common.saved(files, "items-that-moved-most.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["id"] for row in rows] == [mover["id"] for mover in moved["movers"]]
+    assert [float(row["radius_b"]) for row in rows] == [mover["radius"][1] for mover in moved["movers"]]
+    page.click(".sorted .link")
+    page.until("return new URLSearchParams(location.hash.slice(1)).get('item')")
 
 
 def test_the_audit_tells_what_the_survey_found(page, collection, files):
@@ -275,16 +201,6 @@ def test_a_plot_is_saved_as_a_picture(page, files):
     assert "geodesic units" in drawn
     assert "var(" not in drawn
     assert "<script" not in drawn
-
-
-def test_no_zero_has_a_sign(page):
-    page.open("q=a+ring")
-    written = page.browser.execute_async_script(
-        """const [values, done] = arguments;
-        import('/page/dom.js').then(({signed}) => done(values.map((each) => signed(each))))""",
-        [-0.003, 0, 0.003, 0.006, -1.5, -2e-9, None],
-    )
-    assert written == ["−0.003", "0.00", "+0.003", "+0.01", "−1.50", "−2e−9", "–"]
 
 
 def test_what_was_asked_for_last_is_kept(page):

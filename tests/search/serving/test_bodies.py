@@ -26,7 +26,7 @@ from tests.search.serving.serving_common import PATIENCE, build_index, process, 
 pytest.importorskip("uvicorn")
 
 SEARCHES = ("/api/children", "/api/parents", "/api/neighbours", "/api/ladder", "/api/count")
-SERVED = {"serve": (*SEARCHES, "/api/add"), "explore": (*SEARCHES, "/api/places", "/api/select")}
+SERVED = {"serve": (*SEARCHES, "/api/add"), "explore": ("/api/search", "/api/places", "/api/select")}
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +71,11 @@ def test_the_largest_requests_that_are_allowed_are_within_the_bounds(running) ->
         numbers,
         [{"embedding": each} for each in numbers],
     ):
-        given = json.dumps({"queries": queries, "k": 1}).encode()
-        assert posted(f"{url}/api/neighbours", given).status == 200
+        if what == "explore" and not isinstance(queries[0], str):
+            assert posted(f"{url}/api/places", json.dumps({"queries": queries}).encode()).status == 200
+        elif what == "serve":
+            given = json.dumps({"queries": queries, "k": 1}).encode()
+            assert posted(f"{url}/api/neighbours", given).status == 200
     if what == "explore":
         polygon = torch.randn(512, 2, dtype=torch.float64).tolist()
         assert posted(f"{url}/api/select", json.dumps({"polygon": polygon}).encode()).status == 200

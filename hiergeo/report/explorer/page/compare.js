@@ -1,13 +1,16 @@
 // @ts-check
-/** Two lenses compared: what moved between them, and what they answer to the same query. */
+/** Two lenses compared: sentences, and the items that moved most between them as a table that can be saved. */
 
-import { differences, showDifferences } from "./differences.js";
-import { failure, fill, h, shortened } from "./dom.js";
+import { caption, failure, fill, h, named, number, picture, shortened, signed } from "./dom.js";
+import { csv } from "./files.js";
 import { latest } from "./latest.js";
-import { told } from "./moved.js";
+import { downloads } from "./saving.js";
 
-/** Items in the table, and neighbours and children that are compared for each; an exported page has these. */
-const [MOVERS, NEIGHBOURS] = [50, 10];
+/** Neighbours and children that are compared for each item; an exported page has these. */
+const NEIGHBOURS = 10;
+
+/** Characters of a caption in the table. */
+const SHOWN = 80;
 
 export const view = {
   name: "compare",
@@ -18,13 +21,11 @@ export const view = {
     const { lenses } = app.collection;
     const trouble = h("div", { role: "alert" });
     const found = h("div", { class: "moved" });
-    const answers = h("div", { class: "answers" });
-    const [beginItems, beginAnswers] = [latest(), latest()];
+    const begin = latest();
     if (lenses.length < 2) {
       fill(root, h("p", { class: "empty" }, "This collection is seen in one space. Start it with a second geometry (-g) or a second source to compare two."));
       return { update() {} };
     }
-    const pairOf = (/** @type {any} */ state) => state.against.map((/** @type {string} */ key) => lenses.find((/** @type {any} */ lens) => lens.key === key));
 
     const boxes = ["Compare", "against"].map((words, side) => {
       const change = (/** @type {Event} */ event) => {
@@ -38,10 +39,10 @@ export const view = {
     });
     const swap = () => app.state.set({ against: [...app.state.get().against].reverse() });
     const controls = h("div", { class: "controls optional" }, boxes.map((box) => box.root), h("button", { type: "button", class: "button", onclick: swap }, "Swap"));
-    fill(root, controls, trouble, found, answers);
+    fill(root, controls, trouble, found);
 
     async function show(/** @type {any} */ state) {
-      const wanted = beginItems();
+      const wanted = begin();
       const [a, b] = state.against;
       fill(trouble);
       found.removeAttribute("aria-busy");
@@ -49,9 +50,9 @@ export const view = {
       found.setAttribute("aria-busy", "true");
       if (!found.childElementCount) fill(found, h("p", { class: "empty" }, "Comparing all items …"));
       try {
-        const moved = await app.source.moved(a, b, { k: NEIGHBOURS, count: MOVERS });
+        const moved = await app.source.moved(a, b, NEIGHBOURS);
         if (!wanted()) return;
-        fill(found, told(moved, pairOf(state), app));
+        fill(found, told(moved, app));
         app.announce(moved.sentences[0]);
       } catch (error) {
         if (!wanted()) return;
@@ -62,20 +63,58 @@ export const view = {
       }
     }
 
-    function answer(/** @type {any} */ state) {
-      const wanted = beginAnswers();
-      if (state.against[0] === state.against[1]) return fill(answers);
-      return showDifferences(answers, differences(app, state, pairOf(state)), wanted, app.again);
-    }
-
     return {
       async update(/** @type {any} */ state, /** @type {any} */ before) {
-        const differ = (/** @type {string} */ name) => !before || JSON.stringify(before[name]) !== JSON.stringify(state[name]);
-        const other = differ("against");
         boxes.forEach((box, side) => (box.select.value = state.against[side]));
-        const query = other || before.query !== state.query || ["item", "by"].some(differ);
-        await Promise.all([other && show(state), query && answer(state)]);
+        if (String(before?.against) !== String(state.against)) await show(state);
       },
     };
   },
 };
+
+/** Sentences and a table. @param {any} moved answer of the server @param {any} app */
+function told(moved, app) {
+  const [first, ...others] = moved.sentences;
+  const sentences = [
+    h("p", { class: "lede" }, first),
+    others.length > 0 && h("ul", { class: "found-more" }, others.map((/** @type {string} */ each) => h("li", null, each))),
+  ];
+  if (moved.one_space) return sentences;
+  const title = moved.same_radii ? "Whose neighbours changed most" : "What moved most";
+  return [
+    ...sentences,
+    h("section", { "aria-labelledby": "compare-movers" }, h("h2", { id: "compare-movers" }, title),
+      moved.movers.length ? [table(moved, app), saved(moved, app)] : h("p", { class: "note" }, "No item.")),
+  ];
+}
+
+/** The items that moved most. @param {any} moved @param {any} app */
+function table(moved, app) {
+  const shared = (/** @type {string} */ name, /** @type {string} */ title) => ({ title, cell: (/** @type {any} */ row) => `${row[name]} of ${moved.k}` });
+  const change = { title: "Change of rank", cell: (/** @type {any} */ row) => signed(row.rank[1] - row.rank[0]) };
+  const radius = (/** @type {number} */ side, /** @type {string} */ title) => ({ title, cell: (/** @type {any} */ row) => number(row.radius[side]) });
+  const columns = [
+    ...(moved.same_radii ? [radius(0, "r")] : [change, radius(0, "r, first"), radius(1, "r, second")]),
+    shared("shared_neighbours", "Neighbours shared"),
+    shared("shared_children", "Children shared"),
+  ];
+  const item = (/** @type {any} */ row) =>
+    h("button", { type: "button", class: "link", onclick: () => app.state.set({ item: row.id }) },
+      row.image && picture(app.source, row.id, 64), caption(named(row), SHOWN));
+  const line = (/** @type {any} */ row) =>
+    h("tr", { role: "row" }, h("th", { role: "rowheader", scope: "row" }, item(row)),
+      columns.map(({ title, cell }) => h("td", { class: "number", role: "cell", "data-title": title }, cell(row))));
+  const head = (/** @type {string} */ title, /** @type {string | null} */ kind = "number") => h("th", { scope: "col", role: "columnheader", class: kind }, title);
+  return h("div", { class: "sorted" },
+    h("table", { class: "results", role: "table" },
+      h("caption", { class: "unseen" }, `Items that differ most between ${moved.titles.join(" and ")}`),
+      h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, head("Item", null), columns.map(({ title }) => head(title)))),
+      h("tbody", { role: "rowgroup" }, moved.movers.map(line))));
+}
+
+/** The button that saves the table. @param {any} moved @param {any} app */
+function saved(moved, app) {
+  const fields = ["id", "caption", "rank_a", "rank_b", "radius_a", "radius_b", "shared_neighbours", "shared_children"];
+  const row = (/** @type {any} */ each) => [each.id, each.caption, ...each.rank, ...each.radius, each.shared_neighbours, each.shared_children];
+  return downloads(app, "items that moved most", { csv: () => csv(fields, moved.movers.map(row)) });
+}

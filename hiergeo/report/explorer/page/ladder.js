@@ -7,7 +7,7 @@ import { offers } from "./figure.js";
 import { latest } from "./latest.js";
 import { preview } from "./photo.js";
 import { arrangeAll } from "./staircase.js";
-import { GUARANTEES, added, comparison, shares, sharing, steps, verdict } from "./stairs.js";
+import { added, comparison, shares, sharing, steps, verdict } from "./stairs.js";
 import { equal } from "./state.js";
 
 /** How the query is marked beside its ladder. */
@@ -22,9 +22,6 @@ const ROOTS = 12;
 /** What is said instead of a ladder. */
 const FAR = "Nothing here is near your query.";
 const FLAT = "Radii hardly differ in this space, so that there is no ladder.";
-
-/** Times of answers in milliseconds; one that is shown again keeps its time. @type {WeakMap<object, number>} */
-const TIMES = new WeakMap();
 
 export const view = { name: "ladder", title: "Ladder", mount };
 
@@ -170,14 +167,12 @@ async function invite(app, empty, lens, current) {
 
 /** The ladders of a query in some spaces, those that are equal in one column, or why a space has none. */
 async function climbed(app, lenses, query) {
-  const start = performance.now();
-  const { ladders, equal } = await app.source.ladders(lenses.map(({ key }) => key), query);
-  if (!TIMES.has(ladders)) TIMES.set(ladders, performance.now() - start);
+  const { answers, equal } = await app.source.search("ladder", lenses.map(({ key }) => key), query);
   return equal.map((keys) => {
-    const all = keys.map((key) => ({ lens: lenses.find((lens) => lens.key === key), ladder: ladders[key] }));
+    const all = keys.map((key) => ({ lens: lenses.find((lens) => lens.key === key), ladder: answers[key] }));
     const [{ lens, ladder }] = all;
     if (ladder.error) return { lens, all: [], error: new Error(ladder.error) };
-    return { lens, all, ladder, far: ladder.query.far === true, spent: TIMES.get(ladders) };
+    return { lens, all, ladder, far: ladder.query.far === true };
   });
 }
 
@@ -222,19 +217,11 @@ function column(app, each, counts, all, now, redraw) {
   }
   each.drawing = s("svg", { class: "stair", "aria-hidden": "true" });
   each.stage = h("div", { class: "stage" }, each.drawing, h("ol", { class: "steps" }, each.labels));
-  const spent = Math.round(each.spent ?? 0);
-  const facts = h(
-    "p",
-    { class: "facts" },
-    h("span", { title: GUARANTEES[ladder.guarantee] }, ladder.guarantee),
-    ` · ${counted(ladder.scored)} of ${counted(ladder.rows, "row")} scored · ${spent} ms`,
-  );
   return h(
     "section",
     { class: "column", "aria-labelledby": name.id },
     name,
     each.stage,
-    facts,
     each.all.map(({ lens }) => createParents(app, lens, now, several)),
   );
 }

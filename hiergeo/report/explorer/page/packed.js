@@ -1,5 +1,5 @@
 // @ts-check
-// The packed files of a page without a server, read into typed arrays; hiergeo/explorer/packing.py describes them.
+// The packed files of a page without a server, read into typed arrays; hiergeo/report/explorer/packing.py describes them.
 
 const NOBODY = 0xffff;
 const UNSEEN = 0xffffffff;
@@ -17,44 +17,29 @@ function reader(content) {
 /** Answers of up to a few hundred items. @param {ArrayBuffer} content */
 export function readAnswers(content) {
   const next = reader(content);
-  const [n, k, total, stored] = next(Uint32Array, 4);
-  const numbers = (size) => ({
-    angle: next(Float32Array, size),
-    distance: next(Float32Array, size),
-    margin: stored ? next(Float32Array, size) : null,
-  });
+  const [n, k, total] = next(Uint32Array, 3);
+  const numbers = (size) => ({ angle: next(Float32Array, size), distance: next(Float32Array, size), margin: next(Float32Array, size) });
   const counts = next(Uint32Array, n);
   const lists = { children: numbers(n * k), parents: numbers(n * k), neighbours: numbers(n * k) };
-  const climbs = numbers(total);
+  const climbs = { ...numbers(total), from: next(Float32Array, total), to: next(Float32Array, total) };
   const first = next(Uint32Array, n + 1);
   const hits = { children: next(Uint16Array, n * k), parents: next(Uint16Array, n * k), neighbours: next(Uint16Array, n * k) };
   const rungs = next(Uint16Array, total);
-  const steps = next(Uint8Array, total);
-
-  /** One hit; without stored margins they are the half aperture of the apex less the exterior angle. */
-  function entry(held, at, place, aperture) {
-    const angle = held.angle[at];
-    const margin = held.margin ? held.margin[at] : Math.fround(aperture - angle);
-    return { place, margin, angle, distance: held.distance[at] };
-  }
+  const entry = (held, at, place) => ({ place, margin: held.margin[at], angle: held.angle[at], distance: held.distance[at] });
 
   return {
     counts,
-    stores: Boolean(stored),
     /** The hits of a row, best first. */
-    list(kind, row, { aperture }, self) {
+    list(kind, row) {
       const found = [];
-      for (let at = row * k; at < (row + 1) * k && hits[kind][at] !== NOBODY; at += 1) {
-        const place = hits[kind][at];
-        found.push(entry(lists[kind], at, place, aperture[kind === "parents" ? place : self]));
-      }
+      for (let at = row * k; at < (row + 1) * k && hits[kind][at] !== NOBODY; at += 1) found.push(entry(lists[kind], at, hits[kind][at]));
       return found;
     },
-    /** The rungs of a row, with the number of the threshold at which each begins. */
-    ladder(row, { aperture }) {
+    /** The rungs of a row, each with the first and the last threshold at which its item is the nearest. */
+    ladder(row) {
       const found = [];
       for (let at = first[row]; at < first[row + 1]; at += 1)
-        found.push({ step: steps[at], ...entry(climbs, at, rungs[at], aperture[rungs[at]]) });
+        found.push({ from: climbs.from[at], to: climbs.to[at], ...entry(climbs, at, rungs[at]) });
       return found;
     },
   };

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Plots in SVG: axes with round ticks, histograms by group, and scatters.
+ * Plots in SVG: axes with round ticks, and histograms by group.
  *
  * A plot is drawn for the width that it has on the screen, so that its text keeps its size on a phone. Colours come from
  * the classes of design.css.
@@ -118,60 +118,6 @@ export function histogram({ width, edges, rows, x: across, label, noun = "items"
     plot.root.append(s("text", { class: `${end} marked`, x: plot.x(at) + side, y: 18 }, name));
   }
   return plot.root;
-}
-
-/**
- * Points over two axes; the point under the mouse is told through `chosen`.
- * @template {{x: number, y: number, css?: string}} Point
- * @param {{width: number, height: number, x: Axis, y: Axis, label: string, points: Point[], diagonal?: boolean,
- *   over?: (point: Point | null) => void, chosen?: (point: Point) => void}} of
- * @returns {{root: SVGElement, light: (point: Point | null) => void}}  light: marks one point
- */
-export function scatter({ width, height, x, y, label, points, diagonal = false, over, chosen }) {
-  const plot = frame({ width, height, x, y, label });
-  const dots = s("g", { class: "dots" });
-  const places = points.map((point) => [plot.x(point.x), plot.y(point.y)]);
-  if (diagonal) {
-    const [low, high] = [Math.max(x.low, y.low), Math.min(x.high, y.high)];
-    const ends = { x1: plot.x(low), y1: plot.y(low), x2: plot.x(high), y2: plot.y(high) };
-    plot.root.append(s("line", { class: "diagonal", ...ends }));
-  }
-  points.forEach((point, index) => {
-    const [cx, cy] = places[index];
-    dots.append(s("circle", { class: point.css ?? "dot", cx: cx.toFixed(1), cy: cy.toFixed(1), r: 2.6 }));
-  });
-  const ring = s("circle", { class: "ring", r: 6, visibility: "hidden" });
-  plot.root.append(dots, ring);
-  const light = (/** @type {Point | null} */ point) => {
-    const index = point === null ? -1 : points.indexOf(point);
-    ring.setAttribute("visibility", index < 0 ? "hidden" : "visible");
-    if (index < 0) return;
-    ring.setAttribute("cx", String(places[index][0]));
-    ring.setAttribute("cy", String(places[index][1]));
-  };
-  const under = (/** @type {Event} */ event) => {
-    const pointer = /** @type {MouseEvent} */ (event);
-    const frame = plot.root.getBoundingClientRect();
-    const zoom = width / frame.width;
-    const [px, py] = [(pointer.clientX - frame.left) * zoom, (pointer.clientY - frame.top) * zoom];
-    let [best, least] = [-1, 14 ** 2];
-    places.forEach(([cx, cy], index) => {
-      const away = (cx - px) ** 2 + (cy - py) ** 2;
-      if (away < least) [best, least] = [index, away];
-    });
-    return best < 0 ? null : points[best];
-  };
-  const tell = (/** @type {Point | null} */ point) => {
-    light(point);
-    over?.(point);
-  };
-  plot.root.addEventListener("pointermove", (event) => tell(under(event)));
-  plot.root.addEventListener("pointerleave", () => tell(null));
-  plot.root.addEventListener("click", (event) => {
-    const point = under(event);
-    if (point) chosen?.(point);
-  });
-  return { root: plot.root, light };
 }
 
 /**

@@ -10,9 +10,6 @@ const PICTURES = 400;
 /** Where the token is kept while the tab is open. */
 const TOKEN = "hiergeo-token";
 
-/** Characters of a text in a query string; a longer one is sent in a body. */
-const LONGEST = 400;
-
 /** A request that got no answer; `message` is a sentence for people, `field` the parameter that is to blame. */
 export class SourceError extends Error {
   /**
@@ -90,36 +87,23 @@ export class LiveSource {
   }
 
   /**
-   * The answer to a query.
+   * The answers of several lenses to a query by their keys, an object with `error` for a lens that cannot answer, and
+   * which answers are equal.
    *
-   * @param {"ladder" | "children" | "parents" | "neighbours" | "count"} verb
-   * @param {string} lens its key
+   * @param {"ladder" | "children" | "parents" | "neighbours" | "count"} kind
+   * @param {string[]} lenses their keys
    * @param {any} query {text}, {item} or {photo}
    * @param {{k?: number, by?: string, steps?: number}} [options]
    */
-  ask(verb, lens, query, options = {}) {
-    const given = Object.entries({ lens, ...options }).filter(([, value]) => value !== undefined);
-    return this.kept.once([verb, this.nameOf(query), ...given.flat()].join("\n"), async () => {
-      const path = `api/${verb}`;
-      if (query.photo || (query.text !== undefined && query.text.length > LONGEST)) {
-        const body = { ...Object.fromEntries(given), queries: [await sendable(query)] };
-        return (await this.json(path, posted(body))).answers[0];
-      }
-      const asked = new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
-      if (query.item !== undefined) asked.set("item", query.item);
-      else asked.set("q", query.text);
-      return this.json(`${path}?${asked}`);
-    });
+  search(kind, lenses, query, options = {}) {
+    return this.kept.once([kind, ...lenses, this.nameOf(query), JSON.stringify(options)].join("\n"), async () =>
+      this.json("api/search", posted({ kind, lenses, query: await sendable(query), ...options })),
+    );
   }
 
-  /**
-   * The ladders of a query through several lenses by their keys, and which of them are equal; an object with `error` for a
-   * lens that cannot answer.
-   */
-  ladders(lenses, query) {
-    return this.kept.once(["ladders", ...lenses, this.nameOf(query)].join("\n"), async () =>
-      this.json("api/ladders", posted({ lenses, query: await sendable(query) })),
-    );
+  /** The answer of one lens; the arguments are those of `search`. */
+  async ask(kind, lens, query, options = {}) {
+    return (await this.search(kind, [lens], query, options)).answers[lens];
   }
 
   /** Items by id, at most 256. */
@@ -176,8 +160,8 @@ export class LiveSource {
   }
 
   /** What two lenses see differently. */
-  moved(a, b, { k = 10, count = 50 } = {}) {
-    const asked = new URLSearchParams({ a, b, k: String(k), count: String(count) });
+  moved(a, b, k) {
+    const asked = new URLSearchParams({ a, b, k: String(k) });
     return this.kept.once(`moved\n${asked}`, () => this.json(`api/moved?${asked}`));
   }
 

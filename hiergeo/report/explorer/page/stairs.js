@@ -8,7 +8,7 @@ import { ticks } from "./plots.js";
  * @typedef {{id: string, caption: string | null, image: boolean, tier: number | null, radius: number, margin: number | null,
  *   angle: number | null, distance: number, is_query: boolean, entails: boolean | null, rank: number | null}} Hit
  * @typedef {{from: number, to: number, hit: Hit | null, adds?: string[]}} Rung
- * @typedef {{query: {kind: string, radius: number}, rungs: Rung[], guarantee: string, scored: number, rows: number}} Ladder
+ * @typedef {{query: {kind: string, radius: number}, rungs: Rung[]}} Ladder
  * @typedef {{low: number, high: number, broken: boolean}} Axis
  */
 
@@ -167,9 +167,3 @@ export function verdict({ is_query, entails, margin, rank }, { yes = "entails", 
 export function added({ adds }) {
   return adds?.length ? `adds “${adds.join(" ")}”` : "";
 }
-
-/** What a guarantee means. */
-export const GUARANTEES = {
-  exact: "every row was scored, or a proven bound on its own value leaves it out",
-  approximate: "neither scored nor proven for every row",
-};

@@ -34,16 +34,30 @@ export class StaticSource {
   }
 
   /**
-   * The answer to a query; of a text that to the item whose caption contains it.
+   * The answers of several lenses to a query by their keys, and which of them are equal; of a text the answers to the
+   * item whose caption contains it.
    *
-   * @param {"ladder" | "children" | "parents" | "neighbours" | "count"} verb
-   * @param {string} lens its key
+   * @param {"ladder" | "children" | "parents" | "neighbours" | "count"} kind
+   * @param {string[]} lenses their keys
    * @param {any} query {text} or {item}
    * @param {{k?: number, by?: string, steps?: number}} [options]
    */
-  async ask(verb, lens, query, { k = 10, by = "margin" } = {}) {
+  async search(kind, lenses, query, options = {}) {
+    const answers = await Promise.all(lenses.map((lens) => this.ask(kind, lens, query, options)));
+    /** @type {Map<string, string[]>} */
+    const groups = new Map();
+    answers.forEach(({ query: { radius, far }, count, rungs = [], hits = rungs.map(({ hit }) => hit) }, i) => {
+      const shown = hits.map((hit) => [hit.id, hit.radius, hit.is_query, hit.entails]);
+      const name = JSON.stringify([radius, far, count, shown]);
+      groups.set(name, [...(groups.get(name) ?? []), lenses[i]]);
+    });
+    return { answers: Object.fromEntries(answers.map((answer, i) => [lenses[i], answer])), equal: [...groups.values()] };
+  }
+
+  /** The answer of one lens; the arguments are those of `search`. */
+  async ask(kind, lens, query, { k = 10, by = "margin" } = {}) {
     const place = await this.placeOf(query);
-    return this.kept.once(`${verb} ${this.key(lens)} ${place} ${k} ${by}`, () => this.asked(verb, lens, place, k, by));
+    return this.kept.once(`${kind} ${this.key(lens)} ${place} ${k} ${by}`, () => this.asked(kind, lens, place, k, by));
   }
 
   async asked(verb, lens, place, k, by) {
@@ -52,33 +66,21 @@ export class StaticSource {
     const { reach, climbs } = this.facts.get(lens);
     const answer = {
       query: { kind: "item", id: items.ids[place], caption: items.captions[place], radius: seen.radius[place], far: null },
-      guarantee: "exact",
-      scored: items.ids.length,
-      rows: items.ids.length,
     };
     if (verb === "count") return { ...answer, count: chunk.counts[row] };
     const hit = (at, found) => judged(this.hit(items, seen, at, found), this.facts.get(lens), this.layout.lenses[lens].margins);
     if (["ladder", "neighbours"].includes(verb)) answer.query.far = reach === null ? null : false;
     if (verb === "ladder") {
-      const found = climbs ? rungs(chunk.ladder(row, seen), this.layout.lenses[lens].thresholds, hit) : [];
-      return { ...answer, by: "distance", rungs: found.map((rung) => ({ ...rung, adds: added(items, place, rung.hit.caption) })) };
+      const rungs = (climbs ? chunk.ladder(row) : []).map(({ from, to, ...found }) => {
+        const shown = hit(found.place, found);
+        return { from, to, hit: shown, adds: added(items, place, shown.caption) };
+      });
+      return { ...answer, by: "distance", rungs };
     }
-    const hits = climbs || verb === "neighbours" ? chunk.list(listOf(verb, by, chunk.stores), row, seen, place) : [];
+    if (verb !== "neighbours" && by !== "margin") throw new SourceError(`A page without a server lists ${verb} by margin alone.`, "by");
+    const hits = climbs || verb === "neighbours" ? chunk.list(verb, row) : [];
     const order = verb === "neighbours" ? "distance" : by;
     return { ...answer, by: order, hits: hits.slice(0, k).map((found) => hit(found.place, found)) };
-  }
-
-  /** The ladders of a query through several lenses, and which of them are equal. */
-  async ladders(lenses, query) {
-    const answers = await Promise.all(lenses.map((lens) => this.ask("ladder", lens, query)));
-    /** @type {Map<string, string[]>} */
-    const groups = new Map();
-    answers.forEach(({ query: { radius, far }, rungs }, i) => {
-      const shown = rungs.map(({ hit }) => [hit.id, hit.radius, hit.is_query, hit.entails]);
-      const name = JSON.stringify([radius, far, shown]);
-      groups.set(name, [...(groups.get(name) ?? []), lenses[i]]);
-    });
-    return { ladders: Object.fromEntries(answers.map((answer, i) => [lenses[i], answer])), equal: [...groups.values()] };
   }
 
   /** Items by id, at most 256. */
@@ -143,9 +145,8 @@ export class StaticSource {
   }
 
   /** What two lenses see differently. */
-  async moved(a, b, { count = 50 } = {}) {
-    const found = await this.kept.once(`moved ${a} ${b}`, () => this.json(`moved-${this.key(a)}-${this.key(b)}.json`));
-    return { ...found, movers: found.movers.slice(0, count), rewired: found.rewired.slice(0, count) };
+  moved(a, b) {
+    return this.kept.once(`moved ${a} ${b}`, () => this.json(`moved-${this.key(a)}-${this.key(b)}.json`));
   }
 
   /** What the space of a lens is like. */
@@ -183,14 +184,12 @@ export class StaticSource {
     return this.kept.once("items", async () => readItems(await this.json("items.json"), await this.bytes("items.bin"), folded));
   }
 
-  /** Radii and half apertures of the items in a lens, and their places by radius. */
+  /** Radii of the items in a lens, and their places by radius. */
   lens(key) {
     return this.kept.once(`lens ${key}`, async () => {
-      const numbers = new Float32Array(await this.bytes(`${this.folder(key)}/items.bin`));
-      const count = numbers.length / 2;
-      const radius = numbers.subarray(0, count);
+      const radius = new Float32Array(await this.bytes(`${this.folder(key)}/items.bin`));
       const order = Uint32Array.from(radius, (_, place) => place).sort((a, b) => radius[a] - radius[b] || a - b);
-      return { radius, aperture: numbers.subarray(count), order };
+      return { radius, order };
     });
   }
 
@@ -257,21 +256,6 @@ function judged(hit, { cones }, margins) {
   const below = margins.findLastIndex((/** @type {number} */ margin) => margin < hit.margin);
   const rank = Math.max(0, below) / (margins.length - 1);
   return { ...hit, is_query: false, entails: cones.decide ? hit.margin >= 0 : null, rank };
-}
-
-/** The list that holds the answer to a question in some order. */
-function listOf(verb, by, stored) {
-  if (verb === "neighbours" || by === "margin") return verb;
-  if (verb === "children" && by === "angle" && !stored) return "children";
-  throw new SourceError(`A page without a server lists ${verb} by margin alone.`, "by");
-}
-
-/** Rungs, each with the thresholds between which its item is the nearest. */
-function rungs(found, thresholds, hit) {
-  return found.map((rung, i) => {
-    const last = i + 1 < found.length ? found[i + 1].step - 1 : thresholds.length - 1;
-    return { from: thresholds[rung.step], to: thresholds[last], hit: hit(rung.place, rung) };
-  });
 }
 
 /** The words of a caption but for articles, as the server finds them. @param {string | null} caption */

@@ -6,17 +6,14 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, final
 
-import numpy as np
-from numpy.typing import NDArray
+from torch import Tensor
 
 from hiergeo._core.records import plain
 from hiergeo.report.explorer.background import Background, background_of
 from hiergeo.report.explorer.collection import MOST_LENSES, Collection, Lens
-from hiergeo.report.explorer.items import words_of
-from hiergeo.report.explorer.questions import name_of
-from hiergeo.search import Answer, Climb, Hit, Item, Rung
+from hiergeo.report.explorer.items import UNKNOWN, words_of
+from hiergeo.search import Answer, Climb, Hit, Item, Request, Rung
 from hiergeo.search.groups import Result
-from hiergeo.search.requests import Kind
 from hiergeo.search.serving.wire import Query
 from hiergeo.search.shards import Labels
 
@@ -37,76 +34,82 @@ class AnswerWriter:
         self._measured = lru_cache(2 * MOST_LENSES)(background_of)
 
     def background(self, lens: Lens) -> Background:
-        """What is usual in a lens; measured when it is first asked for, and anew when its index has changed."""
+        """What is usual in a lens; measured when it is first needed, and anew when its index has changed."""
         return self._measured(lens, lens.index.manifest.generation)
 
-    def answer(self, lens: Lens, kind: Kind, query: Query, given: Result) -> dict[str, Any]:
-        """The answer of a lens to one query; where radii do not spread, nothing is more general or more specific."""
-        asked: dict[str, Any] = {"kind": name_of(query), "radius": None, "far": None}
-        if isinstance(given, int):
-            return {"query": asked, "count": given}
+    def answer(self, lens: Lens, request: Request, result: Result) -> dict[str, Any]:
+        """The answer of a lens to a request; where radii do not spread, nothing is more general or more specific."""
+        kind = name_of(request.query)
+        if isinstance(result, int):
+            return {"query": {"kind": kind, "radius": None, "far": None}, "count": result}
         usual = self.background(lens)
-        asked["radius"] = plain(given.radius)
-        nearest = _nearest(kind, given)
-        if nearest is not None:
-            asked["far"] = usual.is_far(nearest.distance, asked["kind"])
-        values: dict[str, Any] = {"query": asked, "by": given.by}
-        if isinstance(given, Climb):
-            said = self._said(query, given)
-            values["rungs"] = [
+        nearest = _nearest(request, result)
+        far = None if nearest is None else usual.is_far(nearest.distance, kind)
+        answer = {"query": {"kind": kind, "radius": plain(result.radius), "far": far}, "by": result.by}
+        if isinstance(result, Answer):
+            shown = result.hits if usual.climbs or request.kind == "neighbours" else ()
+            return answer | {"hits": [self.hit(usual, hit) for hit in shown]}
+        said = self._said(request.query, result)
+        rungs = changes(result.rungs) if usual.climbs else ()
+        return answer | {
+            "rungs": [
                 {"from": plain(first), "to": plain(last), "hit": self.hit(usual, hit), "adds": _beyond(said, hit)}
-                for first, last, hit in (changes(given.rungs) if usual.climbs else ())
+                for first, last, hit in rungs
             ]
-        else:
-            shown = given.hits if usual.climbs or kind == "neighbours" else ()
-            values["hits"] = [self.hit(usual, hit) for hit in shown]
-        return values | self._trust(given)
+        }
 
     def hit(self, usual: Background, hit: Hit) -> dict[str, Any]:
-        """One item that was found, with its numbers; the query itself has neither an angle nor a margin."""
+        """A hit with its numbers; the query itself has neither an angle nor a margin."""
         itself = hit.distance < SAME
         margin, angle = (math.nan, math.nan) if itself else (hit.margin, hit.angle)
         numbers = {"radius": hit.radius, "margin": margin, "angle": angle, "distance": hit.distance}
         judged = {"is_query": itself, "entails": usual.entails(margin), "rank": usual.rank(margin)}
-        return self.item(hit.id, hit.caption, hit.image is not None) | plain(numbers | judged)
+        return self._item(hit.id, hit.caption, hit.image) | plain(numbers | judged)
 
-    def item(self, item: int, caption: str | None, image: bool) -> dict[str, Any]:
-        """What an item is, without its numbers."""
-        tier = None if self._tiers is None else self._tiers.tier(caption)
-        return {"id": str(item), "caption": caption, "image": image, "tier": None if tier == -1 else tier}
-
-    def items(self, ids: NDArray[np.int64], labels: Labels) -> list[dict[str, Any]]:
+    def items(self, ids: Tensor, labels: Labels) -> list[dict[str, Any]]:
         """What items are, in their order."""
-        named = zip(ids.tolist(), labels.captions, labels.images, strict=True)
-        return [self.item(item, caption, image is not None) for item, caption, image in named]
+        return [self._item(*item) for item in zip(ids.tolist(), labels.captions, labels.images, strict=True)]
 
-    def _said(self, query: Query, given: Climb) -> set[str] | None:
+    def _item(self, item: int, caption: str | None, image: str | None) -> dict[str, Any]:
+        tier = UNKNOWN if self._tiers is None else self._tiers.tier(caption)
+        return {
+            "id": str(item),
+            "caption": caption,
+            "image": image is not None,
+            "tier": None if tier == UNKNOWN else tier,
+        }
+
+    def _said(self, query: Query, climb: Climb) -> set[str] | None:
         """The words that chains say of a query; None where it is neither a caption nor an image of theirs."""
         if self._tiers is None or not isinstance(query, str | Item):
             return None
         if isinstance(query, str):
             return self._tiers.said(query)
-        return next((self._tiers.said(hit.caption, hit.image) for hit in given.hits if hit.id == query.id), None)
-
-    def _trust(self, given: Answer | Climb) -> dict[str, Any]:
-        return {"guarantee": given.guarantee, "scored": given.scored, "rows": given.rows}
+        return next((self._tiers.said(hit.caption, hit.image) for hit in climb.hits if hit.id == query.id), None)
 
 
-def equal_ladders(ladders: Mapping[str, dict[str, Any]]) -> list[list[str]]:
-    """The keys of answers whose ladders show the same: the same items at the same radii, with the same verdicts."""
+def name_of(query: Query) -> str:
+    """The kind of a query: text, item, embedding or image."""
+    kinds = {str: "text", Item: "item", Tensor: "embedding"}
+    return next((name for kind, name in kinds.items() if isinstance(query, kind)), "image")
+
+
+def equal_answers(answers: Mapping[str, dict[str, Any]]) -> list[list[str]]:
+    """The keys of answers that show the same: the same items at the same radii, with the same verdicts."""
     groups: dict[Any, list[str]] = {}
-    for key, ladder in ladders.items():
-        hits = [rung["hit"] for rung in ladder.get("rungs", ())]
-        shown = str([[hit[name] for name in ("id", "radius", "is_query", "entails")] for hit in hits])
-        groups.setdefault((shown, str(ladder["query"])) if "query" in ladder else key, []).append(key)
+    for key, answer in answers.items():
+        hits = answer.get("hits", [rung["hit"] for rung in answer.get("rungs", ())])
+        shown = [[hit[name] for name in ("id", "radius", "is_query", "entails")] for hit in hits]
+        same = str((answer["query"], answer.get("count"), shown)) if "query" in answer else key
+        groups.setdefault(same, []).append(key)
     return list(groups.values())
 
 
-def _nearest(kind: Kind, given: Answer | Climb) -> Hit | None:
+def _nearest(request: Request, result: Answer | Climb) -> Hit | None:
     """The item nearest to a query; None where an answer does not tell. The last of several thresholds holds all."""
-    if isinstance(given, Climb):
-        return given.rungs[-1].hit if len(given.rungs) > 1 else None
-    return given.hits[0] if kind == "neighbours" and given.hits else None
+    if isinstance(result, Climb):
+        return result.rungs[-1].hit if len(result.rungs) > 1 else None
+    return result.hits[0] if request.kind == "neighbours" and result.hits else None
 
 
 def _beyond(said: set[str] | None, hit: Hit) -> list[str]:
