@@ -5,7 +5,6 @@ from itertools import chain
 from typing import Any, cast, final, get_args
 
 from torch import Tensor
-from typing_extensions import Unpack
 
 from hiergeo._core.devices import resolve_device
 from hiergeo._core.errors import InputError
@@ -14,7 +13,7 @@ from hiergeo.adapters import Model
 from hiergeo.geometry import Points, Space
 from hiergeo.geometry.space import By, Side
 from hiergeo.search import appending, checking, compaction, layout, snapshots
-from hiergeo.search.answers import Answer, Climb
+from hiergeo.search.answers import Answer
 from hiergeo.search.appending import Added
 from hiergeo.search.checking import Checked
 from hiergeo.search.compaction import Compacted
@@ -25,19 +24,16 @@ from hiergeo.search.layout import Manifest
 from hiergeo.search.pushing import Engines, push
 from hiergeo.search.queries import Encoder, Item, Query
 from hiergeo.search.recall import KindAudit, audit, with_recall
-from hiergeo.search.requests import Kind, Options, Request
+from hiergeo.search.requests import Kind, Queries, Request, Searcher, each_of
 from hiergeo.search.shard_writer import Labelled
 from hiergeo.search.sources import Captions, Embeddings, Images, ItemInputs, ids_of
 from hiergeo.search.store import Store
 from hiergeo.search.stores.exact import ExactStore
 from hiergeo.search.sweep import RadiusRange, run
 
-Questions = Query | Sequence[Query] | Tensor
-"""One query, or several: a list of queries, or embeddings (Q, D)."""
-
 
 @final
-class Index:
+class Index(Searcher):
     """An index of embeddings in an entailment hierarchy.
 
     Methods take one query and give one answer, or several (a list, or a tensor (Q, D)) and give a list of answers from
@@ -72,49 +68,6 @@ class Index:
     def __len__(self) -> int:
         """How many items it holds."""
         return self.store.manifest.rows
-
-    def children(self, query: Questions, k: int = 10, **options: Unpack[Options]) -> Answer | list[Answer]:
-        """The k items that the query comes nearest to entailing; it entails those whose margin is >= 0.
-
-        Args:
-            query: one or several.
-            k: 1 <= k <= 1024; fewer hits where the index holds fewer.
-            **options: by, distinct, space, low, high, min_radius, store, strict; what they do is said at `Request`.
-
-        Raises:
-            InputError: an empty index, a query that it cannot take, an option that is unknown or out of range.
-        """
-        return self._asked("children", query, k=k, **options)
-
-    def parents(self, query: Questions, k: int = 10, **options: Unpack[Options]) -> Answer | list[Answer]:
-        """The k items that come nearest to entailing the query; arguments as for `children`."""
-        return self._asked("parents", query, k=k, **options)
-
-    def neighbours(self, query: Questions, k: int = 10, **options: Unpack[Options]) -> Answer | list[Answer]:
-        """The k nearest items by geodesic distance; options are distinct, space, low, high, store."""
-        return self._asked("neighbours", query, k=k, **options)
-
-    def ladder(
-        self, query: Questions, thresholds: int | Tensor = 50, **options: Unpack[Options]
-    ) -> Climb | list[Climb]:
-        """From general to specific: for each threshold the nearest item whose radius is within it.
-
-        Args:
-            query: one or several.
-            thresholds: (T,) ascending, geodesic units; or how many, spread evenly from the smallest to the largest
-                radius of the index.
-            **options: space, low, high, store, as for `children`.
-        """
-        return self._asked("ladder", query, thresholds=thresholds, **options)
-
-    def count(self, query: Questions, **options: Unpack[Options]) -> int | list[int]:
-        """How many items the query entails: those within its cone, or within a geodesic distance.
-
-        Args:
-            query: one or several.
-            **options: within, space, min_radius, low, high, as for `Request`.
-        """
-        return self._asked("count", query, **options)
 
     def search(self, requests: Sequence[Request]) -> list[Result]:
         """Answer requests of any kinds in one pass over the index; the answers are in their order.
@@ -327,10 +280,7 @@ class Index:
                 results[place] = result
         return results
 
-    def _asked(self, kind: Kind, query: Questions, **options: Any) -> Any:
-        several = query.ndim == 2 if isinstance(query, Tensor) else isinstance(query, list | tuple)
-        queries = cast(Sequence[Query], query if several else [query])
-        if not len(queries):
-            raise InputError("there is no query: give at least one.")
-        results = self.search([Request(kind, each, **options) for each in queries])
+    def _search(self, kind: Kind, query: Queries, **options: Any) -> Any:
+        queries, several = each_of(query)
+        results = self.search([Request(kind, one, **options) for one in queries])
         return results if several else results[0]

@@ -6,10 +6,12 @@ A new option of searches is a field of `Request` and a key of `Options` here, an
 
 import math
 import operator
+from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypedDict, final, get_args
+from typing import Annotated, Any, Literal, TypeAlias, TypedDict, Union, cast, final, get_args
 
+import numpy as np
 import torch
 from pydantic import (
     BaseModel,
@@ -22,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 from torch import Tensor
 from typing_extensions import Self, Unpack
 
@@ -30,6 +33,7 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.validation import sentence
 from hiergeo.geometry import Space
 from hiergeo.geometry.space import By, Side
+from hiergeo.search.answers import Answer, Climb
 from hiergeo.search.queries import Query, is_dense, tensor_kind
 from hiergeo.search.store import Store
 
@@ -96,8 +100,10 @@ def _thresholds(value: Any) -> Any:
         count = int(_whole(value))
     except (TypeError, ValueError):
         count = 0
-    if not 1 <= count <= limits.PROTOCOL_STEPS or count != float(value):
+    if count < 1 or count != float(value):
         raise ValueError(f"must be a whole number from 1 to {limits.PROTOCOL_STEPS:,}, or radii")
+    if count > limits.PROTOCOL_STEPS:
+        raise PydanticCustomError("less_than_equal", "must be {most} at most", {"most": limits.PROTOCOL_STEPS})
     return count
 
 
@@ -120,6 +126,11 @@ class Options(TypedDict, total=False):
     strict: bool
     exclude: Sequence[int]
     without: frozenset[str]
+    steps: int
+
+
+Queries: TypeAlias = Union[Query, "np.ndarray[Any, Any]", Sequence[Query]]
+"""One query, or several: a list of queries, or embeddings (Q, D)."""
 
 
 @final
@@ -278,3 +289,67 @@ def parameters(kind: Kind) -> dict[str, Any]:
     """The fields of a request of a kind that others may set than Python, as `pydantic.create_model` takes them."""
     fields = Request.model_fields.items()
     return {name: (info.annotation, info) for name, info in fields if kind in on(info).kinds and not on(info).local}
+
+
+class Searcher(ABC):
+    """Who answers requests: an index, or the client of a server that holds one.
+
+    Methods take one query and give one answer, or several (a list, or a tensor (Q, D)) and give a list of answers from
+    one pass over the index.
+    """
+
+    @abstractmethod
+    def _search(self, kind: Kind, query: Queries, **options: Any) -> Any:
+        """The answer to a query, or to each of several."""
+
+    def children(self, query: Queries, k: int = 10, **options: Unpack[Options]) -> Answer | list[Answer]:
+        """The k items that the query comes nearest to entailing; it entails those whose margin is >= 0.
+
+        Args:
+            query: one or several.
+            k: 1 <= k <= 1024; fewer hits where the index holds fewer.
+            **options: by, distinct, space, low, high, min_radius, store, strict, exclude; see `Request`.
+
+        Raises:
+            InputError: an empty index, a query that it cannot take, an option that is unknown or out of range.
+        """
+        return self._search("children", query, k=k, **options)
+
+    def parents(self, query: Queries, k: int = 10, **options: Unpack[Options]) -> Answer | list[Answer]:
+        """The k items that come nearest to entailing the query; arguments as for `children`."""
+        return self._search("parents", query, k=k, **options)
+
+    def neighbours(self, query: Queries, k: int = 10, **options: Unpack[Options]) -> Answer | list[Answer]:
+        """The k nearest items by geodesic distance; options are distinct, space, low, high, store, exclude."""
+        return self._search("neighbours", query, k=k, **options)
+
+    def ladder(
+        self, query: Queries, thresholds: int | Tensor | None = None, **options: Unpack[Options]
+    ) -> Climb | list[Climb]:
+        """From general to specific: for each threshold the nearest item whose radius is within it.
+
+        Args:
+            query: one or several.
+            thresholds: (T,) ascending, geodesic units; or how many (50, also as `steps`), spread evenly from the
+                smallest to the largest radius of the index.
+            **options: space, low, high, store, exclude, as for `children`.
+        """
+        return self._search("ladder", query, thresholds=thresholds, **options)
+
+    def count(self, query: Queries, **options: Unpack[Options]) -> int | list[int]:
+        """How many items the query entails: those within its cone, or within a geodesic distance.
+
+        Args:
+            query: one or several.
+            **options: within, space, min_radius, low, high, exclude, as for `Request`.
+        """
+        return self._search("count", query, **options)
+
+
+def each_of(query: Queries) -> tuple[list[Query], bool]:
+    """The queries, and whether they are several."""
+    several = query.ndim == 2 if isinstance(query, Tensor | np.ndarray) else isinstance(query, list | tuple)
+    queries = list(cast(Sequence[Query], query)) if several else [cast(Query, query)]
+    if not queries:
+        raise InputError("there is no query: give at least one.")
+    return queries, several

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar, final
 
 from hiergeo._core.errors import HiergeoError
@@ -20,8 +21,6 @@ Question = Sequence[Request]
 """Requests that arrived together."""
 
 Done = TypeVar("Done")
-
-BUSY = "the server is busy and its queue is full: try again."
 
 
 @dataclass(eq=False)
@@ -54,8 +53,8 @@ class Batcher:
             HiergeoError: the question cannot be answered.
         """
         limits = self._settings.limits
-        if self._length() + len(question) > limits.waiting:
-            raise Refused(503, BUSY, retry_after=1)
+        if self._note_queue() + len(question) > limits.waiting:
+            raise Refused(503, "the server is busy and its queue is full: try again.", retry_after=1)
         waiting = _Waiting(question, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._note_queue()
@@ -75,49 +74,43 @@ class Batcher:
     async def run(self) -> None:
         """Answer questions until the task is cancelled."""
         while True:
-            if not self._queue:
+            await self._arrived.wait()
+            batch = self._next()
+            if not batch:
                 self._arrived.clear()
-                await self._arrived.wait()
-            batch = self._take()
-            if batch:
-                await self._sweep(batch)
+                continue
+            try:
+                outcomes = await self.work(partial(self._answer, [waiting.question for waiting in batch]))
+            except Exception as error:  # the queue goes on, whatever a sweep dies of
+                outcomes = [refusal_of(error)] * len(batch)
+            for waiting, outcome in zip(batch, outcomes, strict=True):
+                if not waiting.outcome.done():
+                    waiting.outcome.set_result(outcome)
 
     def close(self) -> None:
         """Wait for the sweep in progress and refuse what is still queued."""
         for waiting in self._queue:
             if not waiting.outcome.done():
                 waiting.outcome.set_result(Refused(503, "the server is being stopped.", retry_after=5))
-        self._queue.clear()
         self._engine.shutdown(wait=True)
 
-    async def _sweep(self, batch: list[_Waiting]) -> None:
-        questions = [waiting.question for waiting in batch]
-        try:
-            outcomes = await self.work(lambda: self._answer(questions))
-        except Exception as error:  # the queue goes on, whatever a sweep dies of
-            outcomes = [refusal_of(error)] * len(batch)
-        for waiting, outcome in zip(batch, outcomes, strict=True):
-            if not waiting.outcome.done():
-                waiting.outcome.set_result(outcome)
-
-    def _take(self) -> list[_Waiting]:
+    def _next(self) -> list[_Waiting]:
         """The first questions of the queue that fit into one sweep, without those that nobody waits for."""
         batch: list[_Waiting] = []
         size = 0
         while self._queue:
             waiting = self._queue[0]
-            gone = waiting.outcome.done()
-            if batch and not gone and size + len(waiting.question) > self._settings.batch:
-                break
-            self._queue.popleft()
-            if not gone:
-                batch.append(waiting)
+            if not waiting.outcome.done():
                 size += len(waiting.question)
+                if batch and size > self._settings.batch:
+                    break
+                batch.append(waiting)
+            self._queue.popleft()
         self._note_queue()
         return batch
 
-    def _length(self) -> int:
-        return sum(len(waiting.question) for waiting in self._queue if not waiting.outcome.done())
-
-    def _note_queue(self) -> None:
-        self._metrics.waiting.set(self._length())
+    def _note_queue(self) -> int:
+        """How many queries wait."""
+        count = sum(len(waiting.question) for waiting in self._queue if not waiting.outcome.done())
+        self._metrics.waiting.set(count)
+        return count

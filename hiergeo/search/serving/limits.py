@@ -10,14 +10,6 @@ from hiergeo._core.storage.locks import HeldError
 
 LOG = logging.getLogger("hiergeo.serving")
 
-GUARDED = ("/api", "/metrics")
-"""Paths that no setting opens to requests without the token."""
-
-UNEXPECTED = "the server met an unexpected error; its log says more."
-
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Errors of a disk that takes no more."""
-
 
 @final
 class Refused(HiergeoError):
@@ -45,17 +37,13 @@ def refusal_of(error: Exception) -> Refused:
     cause = error.__cause__ if isinstance(error, HiergeoError) else error
     if isinstance(error, HeldError):
         return Refused(503, "the index is being written to: try again.", retry_after=1)
-    if isinstance(cause, OSError) and cause.errno in FULL:
+    if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return Refused(507, "the disk of the server is full and nothing was stored: make room there.")
     if isinstance(error, HiergeoError | OSError):
         return Refused(503, "a required service is unavailable, the log says which: try again.", retry_after=5)
     if isinstance(error, MemoryError):
         return Refused(503, "there is not enough memory for the answer: ask for less.", retry_after=5)
-    return Refused(500, UNEXPECTED)
-
-
-STRUCTURE = 1 << 14
-"""Lists, objects and keys that a body may hold: the time to parse grows with them, hardly with the bytes of images."""
+    return Refused(500, "the server met an unexpected error; its log says more.")
 
 
 @dataclass(frozen=True)
@@ -75,9 +63,9 @@ class Limits:
         added: items of one addition.
         waiting: queries in the queue, beyond which requests get 503.
         in_flight: requests that are read, queued or answered at a time, beyond which others get 503.
-        connections: that are open at a time.
+        connections: that are open at a time, beyond which others are closed.
         answer_seconds: from the queue to the answer, beyond which a request gets 504.
-        read_seconds: in which a request must arrive.
+        read_seconds: in which a request must arrive, and a client take its answer.
         stop_seconds: that requests in flight get when the server is stopped.
     """
 
@@ -106,14 +94,12 @@ class Settings:
     Attributes:
         token: that requests must carry; None asks for none.
         writable: whether items can be added.
-        open_paths: paths of pages and their files that are answered without the token, since a browser sends none when
-            it opens one; ``/static/*`` are all paths below. Their scripts send the token with what they ask.
+        open_paths: paths of pages and their files that need no token; ``/static/*`` are all paths below.
         hosts: names that the Host header may hold, lower case and without port; None allows every name. A server on
             loopback names itself here, so that no web page can reach it under a name of its own.
         store: spec of the store that is searched, such as ``milvus:http://localhost:19530``; None scans the index.
         batch: queries that one sweep answers at most; 1 answers every request alone.
         embeds: whether texts and images are taken; without them the model of the index is not loaded.
-        cached_texts: of which the embeddings are kept.
         limits: of requests.
     """
 
@@ -124,10 +110,4 @@ class Settings:
     store: str | None = None
     batch: int = 64
     embeds: bool = True
-    cached_texts: int = 10_000
     limits: Limits = Limits()
-
-    def __post_init__(self) -> None:
-        for path in self.open_paths:
-            if not path.startswith("/") or path == "/*" or path.startswith(GUARDED):
-                raise InputError(f"{path!r} cannot be the path of a page that is open to all: name one outside /api.")

@@ -18,7 +18,7 @@ from hiergeo.search.serving.batching import Batcher, Question
 from hiergeo.search.serving.engine import IndexService
 from hiergeo.search.serving.limits import Refused, Settings
 from hiergeo.search.serving.metrics import Metrics
-from hiergeo.search.serving.wire import Addition, Models, Query, addition_of, requests_of
+from hiergeo.search.serving.wire import Addition, Models, Query, check_dimension, requests_of
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -40,7 +40,7 @@ class Service:
         """The answers to requests of one space, from a sweep that others may share; raises HiergeoError."""
         batcher = self._begun()
         try:
-            self.engine.space(question[0].space)
+            self.index.chosen(question[0].space)
         except HiergeoError as error:
             raise Refused(400, str(error), "geometry") from error
         return await batcher.ask(question)
@@ -52,6 +52,8 @@ class Service:
     async def add(self, addition: Addition) -> dict[str, int]:
         """Add items; one addition is stored at a time."""
         batcher = self._begun()
+        for row, vector in enumerate(addition.embeddings or ()):
+            check_dimension(vector, f"embeddings[{row}]", self.index.encoder.dim)
         async with self._adding:
             embeddings = await asyncio.to_thread(self.engine.embed, addition)
             return await batcher.work(partial(self.engine.store, addition, embeddings))
@@ -74,9 +76,7 @@ class Service:
 
     def _begun(self) -> Batcher:
         if self._batcher is None:
-            raise Refused(
-                503, "the lifespan of the application has not begun: enter service.lifespan in that around it."
-            )
+            raise Refused(503, "the application has not begun: enter service.lifespan in the lifespan around it.")
         return self._batcher
 
     @contextlib.asynccontextmanager
@@ -97,13 +97,8 @@ class Service:
             self._batcher.close()
 
 
-def create_app(index: Index, settings: Settings | None = None, *, routes: Sequence["BaseRoute"] = ()) -> "FastAPI":
-    """The application that serves an index; `app.state.service` is its `Service`.
-
-    Args:
-        index: to be served.
-        settings: of the server.
-        routes: more routes, such as those of a page, behind the same protection; WebSockets are refused.
+def create_app(index: Index, settings: Settings | None = None) -> "FastAPI":
+    """The application that serves an index; `app.state.service` is its `Service`. WebSockets are refused.
 
     Raises:
         UnavailableError: fastapi or prometheus-client is not installed.
@@ -111,8 +106,8 @@ def create_app(index: Index, settings: Settings | None = None, *, routes: Sequen
     service = Service(index, settings or Settings())
     from hiergeo.search.serving.application import application
 
-    every = [*_routes(service), *routes]
-    app = application("hiergeo", every, service.settings, service.metrics, service.facts, Health, service.lifespan)
+    routes = _routes(service)
+    app = application("hiergeo", routes, service.settings, service.metrics, service.facts, Health, service.lifespan)
     app.state.service = service
     return app
 
@@ -134,16 +129,12 @@ def _routes(service: Service) -> list["BaseRoute"]:
             results = await unless_gone(request, service.ask(requests_of(kind, values, dim, limits)))
             return [plain(result) for result in results]
 
-        async def one(
-            request: Request,
-            values: Annotated[models.one(kind), Parameters()],  # type: ignore[valid-type]  # FastAPI reads it
-        ) -> Response:
+        one_model, many_model = models.search(kind, q=models.text), models.search(kind, queries=models.queries)
+
+        async def one(request: Request, values: Annotated[one_model, Parameters()]) -> Response:  # type: ignore[valid-type]
             return JSONResponse((await answers(request, values))[0])
 
-        async def many(
-            request: Request,
-            values: Annotated[models.many(kind), Body()],  # type: ignore[valid-type]  # FastAPI reads it
-        ) -> Response:
+        async def many(request: Request, values: Annotated[many_model, Body()]) -> Response:  # type: ignore[valid-type]
             return JSONResponse({"answers": await answers(request, values)})
 
         about, path, answer = ABOUT[kind], f"/api/{kind}", ANSWERS[kind]
@@ -153,10 +144,10 @@ def _routes(service: Service) -> list["BaseRoute"]:
             Route("POST", path, many, f"{about} Several queries.", answer=listed),
         ]
 
-    async def add(
-        values: Annotated[models.addition(), Body()],  # type: ignore[valid-type]  # FastAPI reads it
-    ) -> Response:
-        return JSONResponse(await service.add(addition_of(values, dim)))
+    addition = models.addition()
+
+    async def add(values: Annotated[addition, Body()]) -> Response:  # type: ignore[valid-type]
+        return JSONResponse(await service.add(values))
 
     async def read_only() -> Response:
         raise Refused(403, "this server is read-only: start it with --writable to add items.")
@@ -169,6 +160,6 @@ def _routes(service: Service) -> list["BaseRoute"]:
     ]
 
 
-def plain(given: Result) -> dict[str, Any]:
+def plain(result: Result) -> dict[str, Any]:
     """An answer in values of JSON."""
-    return given.as_dict() if isinstance(given, Answer | Climb) else {"count": given}
+    return result.as_dict() if isinstance(result, Answer | Climb) else {"count": result}

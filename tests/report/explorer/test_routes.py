@@ -112,7 +112,7 @@ def test_bodies_that_do_not_fit_are_refused_by_the_field(http, path, body, statu
         ("roots?k=0", 400, "k"),
         ("find", 400, "text"),
         ("tile?lens=0&level=0&x=0", 400, "y"),
-        ("tile?lens=0&level=0&x=0&y=9999999999999999", 400, "y"),
+        ("tile?lens=0&level=0&x=0&y=9999999999999999", 422, "y"),
         ("moved?a=0", 400, "b"),
         ("moved?a=0&b=7", 400, "b"),
         ("moved?a=0&b=1&k=0", 400, "k"),

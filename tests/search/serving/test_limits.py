@@ -23,7 +23,6 @@ from hiergeo.search import Index, serving
 from hiergeo.search.serving.limits import Limits, Refused, Settings
 from hiergeo.search.serving.metrics import Metrics
 from hiergeo.search.serving.protection import Protection, error_response
-from hiergeo.search.serving.routes import Bodies, read_body
 from tests.search.serving.serving_common import PATIENCE, build_index, served, until
 
 pytest.importorskip("uvicorn")
@@ -70,7 +69,7 @@ def test_the_pixels_of_all_images_of_a_request_are_limited_before_one_is_decoded
     limits = dataclasses.replace(Limits(), image_pixels=3 * 64 * 64)
     with browser(serving.create_app(index, Settings(limits=limits))) as http:
         assert http.post("/api/count", json={"queries": [image] * 3}).status_code == 200
-        monkeypatch.setattr("hiergeo.search.serving.wire.open_rgb", lambda _: pytest.fail("an image was decoded"))
+        monkeypatch.setattr("PIL.Image.Image.convert", lambda *_: pytest.fail("an image was decoded"))
         refused = http.post("/api/count", json={"queries": [image] * 4})
     assert (refused.status_code, refused.json()["field"]) == (413, "queries")
 
@@ -106,19 +105,6 @@ def test_a_body_may_be_as_long_as_the_limit_says_whether_or_not_its_length_is_de
     assert response.status_code == status
 
 
-def test_a_body_that_is_declared_too_long_is_refused_unread() -> None:
-    from starlette.requests import Request
-
-    async def receive():
-        pytest.fail("the body was read")
-
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"101")]
-    request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
-    with pytest.raises(Refused) as refusal:
-        asyncio.run(read_body(request, bytearray(), Bodies(1000), Limits(body_bytes=100)))
-    assert refusal.value.status == 413
-
-
 def test_every_answer_tells_browsers_to_keep_and_frame_nothing(index) -> None:
     with browser(serving.create_app(index, Settings(token=TOKEN))) as http:
         answers = [http.get(path, headers=BEARER) for path in ("/api/count?q=a", "/api/health", "/nowhere", "/metrics")]
@@ -143,7 +129,7 @@ def test_so_many_requests_are_answered_at_a_time_and_no_more() -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    protected = Protection(application, Settings(limits=dataclasses.replace(Limits(), in_flight=2)), Metrics(), [])
+    protected = Protection(application, Settings(limits=dataclasses.replace(Limits(), in_flight=2)), Metrics())
 
     async def ask(path: str, name: str) -> None:
         async def send(message) -> None:
@@ -180,18 +166,18 @@ def test_a_picture_of_hundreds_of_thousands_of_chunks_is_refused_soon(index) -> 
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "field"),
+    ("path", "body", "status", "field"),
     [
-        ("/api/add", {"captions": ["a"], "ids": [(1 << 62) + 1]}, "ids[0]"),
-        ("/api/children", {"queries": ["a"], "k": 10**25}, "k"),
-        ("/api/children", {"queries": [[10**60] + [0] * 63]}, "queries[0].embedding[0]"),
-        ("/api/children", {"queries": [[3.4e38] * 64]}, "queries[0].embedding"),
+        ("/api/add", {"captions": ["a"], "ids": [(1 << 62) + 1]}, 422, "ids[0]"),
+        ("/api/children", {"queries": ["a"], "k": 10**25}, 422, "k"),
+        ("/api/children", {"queries": [[10**60] + [0] * 63]}, 400, "queries[0].embedding"),
+        ("/api/children", {"queries": [[3.4e38] * 64]}, 400, "queries[0].embedding"),
     ],
 )
-def test_numbers_that_are_too_large_are_named(index, path, body, field) -> None:
+def test_numbers_that_are_too_large_are_named(index, path, body, status, field) -> None:
     with browser(serving.create_app(index, Settings(writable=True))) as http:
         response = http.post(path, json=body)
-        assert (response.status_code, response.json()["field"]) == (400, field)
+        assert (response.status_code, response.json()["field"]) == (status, field)
         assert http.post("/api/children", json={"queries": [[10**19] + [0] * 63]}).status_code == 200
 
 
@@ -240,34 +226,6 @@ def test_questions_of_clients_that_have_gone_are_not_answered(index) -> None:
         assert answered[1] == "y"
 
 
-def test_pages_are_protected_named_in_metrics_and_open_where_a_setting_says_so(index) -> None:
-    from starlette.responses import PlainTextResponse
-    from starlette.routing import Mount, Route, WebSocketRoute
-    from starlette.websockets import WebSocketDisconnect
-
-    async def page(_):
-        return PlainTextResponse("page")
-
-    async def talk(_):
-        pytest.fail("a WebSocket was opened")
-
-    routes = [Route("/", page), Route("/item/{id}", page), WebSocketRoute("/talk", talk)]
-    routes.append(Mount("/static", routes=[Route("/{name}", page)]))
-    settings = Settings(token=TOKEN, open_paths=frozenset({"/", "/static/*"}))
-    with browser(serving.create_app(index, settings, routes=routes)) as http:
-        with pytest.raises(WebSocketDisconnect), http.websocket_connect("/talk", headers=BEARER):
-            pass
-        paths = ("/", "/static/a.js", "/item/1", "/api/count?q=a", "/static/../api/count?q=a", "/static", "/statics")
-        assert [http.get(path).status_code for path in paths] == [200, 200, 401, 401, 401, 401, 401]
-        assert [http.get(f"/item/{place}", headers=BEARER).status_code for place in range(3)] == [200] * 3
-        text = http.get("/metrics", headers=BEARER).text
-    assert 'route="/item/{id}",status="200"} 3.0' in text
-    assert 'route="/static/{path}",status="200"} 1.0' in text
-    for path in ("/*", "/api/*", "/metrics", "page"):
-        with pytest.raises(InputError, match="path"):
-            Settings(open_paths=frozenset({path}))
-
-
 def test_an_application_around_it_enters_its_lifespan(index) -> None:
     from starlette.applications import Starlette
     from starlette.routing import Mount
@@ -295,7 +253,7 @@ def test_the_document_names_every_refusal_and_describes_health_and_additions(ind
         document, health = http.get("/api/openapi.json").json(), http.get("/api/health").json()
         added = http.post("/api/add", json={"captions": ["a new shape"]}).json()
     operations = [each for path in document["paths"].values() for each in path.values()]
-    assert all({"401", "403", "405", "500", "503"} <= set(each["responses"]) for each in operations)
+    assert all("default" in each["responses"] for each in operations)
     for path, method, told in (("/api/health", "get", health), ("/api/add", "post", added)):
         answer = document["paths"][path][method]["responses"]["200"]["content"]["application/json"]
         name = answer["schema"]["$ref"].rpartition("/")[2]
