@@ -176,7 +176,7 @@ def test_items_that_are_excluded_are_as_if_they_were_not_there(tmp_path, index, 
 
 
 def test_options_are_those_of_a_request() -> None:
-    assert set(Options.__annotations__) - {"geometry"} | {"kind", "query", "k", "thresholds"} == set(
+    assert set(Options.__annotations__) - {"geometry", "steps"} | {"kind", "query", "k", "thresholds"} == set(
         Request.model_fields
     )
 

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import operator
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, final
@@ -40,11 +41,7 @@ class Client(Searcher):
     """
 
     def __init__(self, url: str, token: str | None = None, timeout: float = 60.0, retries: int = 4) -> None:
-        try:
-            valid = urllib3.util.parse_url(url).scheme in ("http", "https")
-        except urllib3.exceptions.LocationParseError:
-            valid = False
-        if not valid:
+        if not re.fullmatch(r"https?://([^/:]+|\[[0-9a-fA-F:.%]+\])(:[0-9]+)?(/.*)?", url):
             raise InputError(f"{url!r} is not the URL of a server: write http://HOST:PORT.")
         self.url, self.timeout, self.retries = url.rstrip("/"), timeout, retries
         headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
@@ -106,8 +103,8 @@ class Client(Searcher):
         headers = {**self._pool.headers, "Content-Type": "application/json"}
         again = urllib3.Retry(
             *(None, False, False, False),
-            status=self.retries if repeat else 0,
             other=0,
+            status=self.retries if repeat else 0,
             status_forcelist=[503],
             allowed_methods=None,
             backoff_factor=0.1,
@@ -121,11 +118,9 @@ class Client(Searcher):
             problem = f"no answer within {self.timeout:g} seconds" if slow else reason(error.__cause__ or error)
             raise UnavailableError(f"{self.url} cannot be reached ({problem}): is the server running?") from error
         try:
-            answer = json.loads(response.data)
-        except (ValueError, RecursionError):
-            answer = None
-        if not isinstance(answer, dict):
-            raise UnavailableError(self._foreign())
+            answer = dict(json.loads(response.data))
+        except (ValueError, TypeError, RecursionError):
+            raise UnavailableError(self._foreign()) from None
         if response.status == 200:
             return answer
         message = str(answer.get("error", f"the server refused with status {response.status}."))

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from threading import Lock
-from typing import Any, Literal, cast, final
+from typing import Any, Literal, final
 
 import torch
 from torch import Tensor
@@ -28,22 +28,19 @@ from hiergeo.search.sources import ItemBatch
 AGAIN = 1.0
 """Seconds after which changes of the index that could not be read are looked at again."""
 
-SLICE = 32
-"""Captions of an addition that are embedded before queries get their turn."""
-
 CACHED = 10_000
 """Texts whose embeddings are remembered: a page asks several questions about one."""
 
 
 @final
 class IndexService:
-    """Answers questions from an index. `answer` and `store` run on one thread, one at a time; `refresh` on any."""
+    """Answers questions from an index. Methods run on one thread, one at a time, `refresh` on any."""
 
     def __init__(self, index: Index, settings: Settings, metrics: Metrics) -> None:
         self.index, self._settings, self._metrics = index, settings, metrics
         self._stamp, self._retry_at = stamp_of(index.store.folder), 0.0
-        self._cached: dict[str, Tensor] = {}
-        self._model, self._refreshing = Lock(), Lock()
+        self._cached: dict[Any, Tensor] = {}
+        self._refreshing = Lock()
         self._note_index()
 
     def warm_up(self) -> None:
@@ -75,20 +72,8 @@ class IndexService:
         self.refresh()
         return self.index.points(self._embedded(queries), geometry)
 
-    def embed(self, addition: Addition) -> Tensor:
-        """The embeddings (N, D) of an addition; runs beside `answer`, which gets the model between two slices."""
-        if addition.embeddings is not None:
-            return torch.stack(addition.embeddings)
-        captions = cast(list[str], addition.captions)
-        slices = [captions[start : start + SLICE] for start in range(0, len(captions), SLICE)]
-        return torch.cat([self._encode("texts", part) for part in slices])
-
     def store(self, addition: Addition, embeddings: Tensor) -> dict[str, int]:
-        """Add items; when it returns they are durable and the next sweep finds them.
-
-        Raises:
-            HiergeoError: nothing was added. What fails afterwards is logged, and made good by a later sweep.
-        """
+        """Add items, durably; raises HiergeoError where none was. A later sweep makes good what fails afterwards."""
         count, nothing = len(embeddings), [None] * len(embeddings)
         labels = Labels(addition.captions or nothing, addition.images or nothing)
         ids = None if addition.ids is None else torch.tensor(addition.ids, dtype=torch.int64)
@@ -106,7 +91,6 @@ class IndexService:
             if before:
                 raise
             raise UnavailableError(f"the index cannot be added to: {error}") from error
-        self._metrics.added.inc(count)
         self._retry_at = 0.0
         self.refresh()
         return {"added": count, "rows": before[0].rows + count, "generation": before[0].generation + 1}
@@ -120,7 +104,6 @@ class IndexService:
         requests = [request.model_copy(update=update) for request, update in zip(requests, updates, strict=True)]
         with self._metrics.sweep.time():
             results = self.index.search(requests)
-        self._metrics.scored.inc(max(getattr(result, "scored", len(self.index)) for result in results))
         answers = iter(results)
         return [[next(answers) for _ in question] for question in questions]
 
@@ -130,31 +113,23 @@ class IndexService:
         new = [text for text in texts if text not in self._cached]
         pictures = [query.image for query in queries if isinstance(query, Encoded)]
         if new:
-            self._cached.update(zip(new, self._encode("texts", new), strict=True))
-        shown = iter(self._encode("images", pictures) if pictures else ())
-        self._metrics.cached.inc(len(texts) - len(new))
-        self._metrics.embedded.inc(len(new) + len(pictures))
-        rows = [
-            query
-            if isinstance(query, Tensor | Item)
-            else self._cached[query]
-            if isinstance(query, str)
-            else next(shown)
-            for query in queries
-        ]
-        for text in list(self._cached)[: max(0, len(self._cached) - CACHED)]:
-            del self._cached[text]
+            self._cached.update(zip(new, self.encode("texts", new), strict=True))
+        shown = iter(self.encode("images", pictures) if pictures else ())
+        cached = self._cached
+        rows: list[Any] = [next(shown) if isinstance(query, Encoded) else cached.get(query, query) for query in queries]
+        while len(cached) > CACHED:
+            del cached[next(iter(cached))]
         return rows
 
-    def _encode(self, what: Literal["texts", "images"], items: list[Any]) -> Tensor:
+    def encode(self, what: Literal["texts", "images"], items: list[Any]) -> Tensor:
+        """Embeddings (N, D) of texts or images; raises InputError where the server takes none."""
         if not self._settings.embeds:
             raise InputError(f"this server embeds no {what}: search with embeddings.")
-        with self._model:
-            model = self.index.encoder.model
-            if what == "images" and not model.has_images:
-                raise InputError(f"{model.name} embeds no images: search with texts or embeddings.")
-            rows = model.encode_text(items) if what == "texts" else model.encode_image(items, batch_size=1)
-            return rows.to("cpu", torch.float32)
+        model = self.index.encoder.model
+        if what == "images" and not model.has_images:
+            raise InputError(f"{model.name} embeds no images: search with texts or embeddings.")
+        rows = model.encode_text(items) if what == "texts" else model.encode_image(items, batch_size=1)
+        return rows.to("cpu", torch.float32)
 
     def refresh(self) -> None:
         """Go on to the current generation, which costs a look at one file; one that cannot be read is tried again."""

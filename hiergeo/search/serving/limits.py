@@ -13,13 +13,9 @@ LOG = logging.getLogger("hiergeo.serving")
 
 @final
 class Refused(HiergeoError):
-    """A request that gets an error instead of an answer.
+    """A request that gets a status of HTTP and one sentence instead of an answer.
 
-    Args:
-        status: of HTTP.
-        message: one sentence: what is wrong and what to do.
-        field: the parameter that is to blame; None where none is.
-        retry_after: seconds after which the same request may succeed.
+    `field` is the parameter that is to blame, if one is; after `retry_after` seconds the same request may succeed.
     """
 
     def __init__(self, status: int, message: str, field: str | None = None, retry_after: int | None = None) -> None:
@@ -48,29 +44,13 @@ def refusal_of(error: Exception) -> Refused:
 
 @dataclass(frozen=True)
 class Limits:
-    """How much one request may ask for, and how many may wait.
+    """How much one request may ask for (up to `added`), and how many are taken at a time.
 
-    Attributes:
-        body_bytes: of the body of a request.
-        held_bytes: of the bodies of all requests that are not answered yet, beyond which others get 503.
-        image_bytes: of one image file.
-        image_pixels: of the images of one request, width times height.
-        text_characters: of one text.
-        queries: of one request.
-        k: hits of one query; the engine takes 1,024.
-        steps: of one ladder.
-        hits: of one request, queries times k or steps.
-        added: items of one addition.
-        waiting: queries in the queue, beyond which requests get 503.
-        in_flight: requests that are read, queued or answered at a time, beyond which others get 503.
-        connections: that are open at a time, beyond which others are closed.
-        answer_seconds: from the queue to the answer, beyond which a request gets 504.
-        read_seconds: in which a request must arrive, and a client take its answer.
-        stop_seconds: that requests in flight get when the server is stopped.
+    Requests beyond `held_bytes` of unanswered bodies, `in_flight` requests and `waiting` queries get 503, connections
+    beyond `connections` are closed. `read_seconds` are those in which a request must arrive and an answer be taken.
     """
 
     body_bytes: int = 1 << 24
-    held_bytes: int = 1 << 27
     image_bytes: int = 1 << 23
     image_pixels: int = 1 << 25
     text_characters: int = 4096
@@ -79,6 +59,7 @@ class Limits:
     steps: int = 1024
     hits: int = 1 << 14
     added: int = 4096
+    held_bytes: int = 1 << 27
     waiting: int = 512
     in_flight: int = 256
     connections: int = 1024

@@ -27,12 +27,8 @@ class Metrics:
         self.batch = Histogram("batch_queries", "Queries of one sweep.", buckets=SIZES, **own)
         self.sweep = Histogram("sweep_seconds", "Seconds of one sweep of the index.", **timed)
         self.embedding = Histogram("embedding_seconds", "Seconds of embedding the queries of one sweep.", **timed)
-        self.cached = Counter("cached_texts", "Texts whose embedding was cached.", **own)
-        self.embedded = Counter("embedded_queries", "Texts and images that were embedded.", **own)
-        self.scored = Counter("scored_rows", "Rows whose exact score was computed.", **own)
         self.rows = Gauge("index_rows", "Items in the index.", **own)
         self.generation = Gauge("index_generation", "Generation of the index.", **own)
-        self.added = Counter("added_items", "Items that were added.", **own)
         self.refreshes = Counter("refreshes", "Changes of the index: taken over or failed.", ["result"], **own)
 
     def text(self) -> tuple[bytes, str]:

@@ -16,8 +16,6 @@ from hiergeo.search.serving.metrics import Metrics
 OPEN = "/api/health"
 """The path that answers without a token, for probes."""
 
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -37,8 +35,8 @@ class Protection:
     """Middleware around all routes.
 
     It refuses requests beyond `Limits.in_flight` except probes of health, for a host that is not served, without the
-    token and with a body that is too long, too nested or too slow, and all that is not HTTP, such as WebSockets.
-    It adds headers of security, turns every error into JSON of one sentence, and counts and times all requests.
+    token and with a body that is too long, too nested or too slow, and all that is not HTTP, such as WebSockets. It
+    adds headers of security, turns every error into JSON of one sentence, and counts and times all requests.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
@@ -55,23 +53,22 @@ class Protection:
             return
         start, status, size, structure, arriving = time.perf_counter(), 0, 0, 0, True
         limits = self.settings.limits
+        too_long = Refused(413, f"the body is longer than {limits.body_bytes:,} bytes: send less at a time.")
 
-        async def checked() -> Message:
+        async def bounded() -> Message:
             nonlocal size, structure, arriving
             if not arriving:
                 return await receive()
-            left = start + limits.read_seconds - time.perf_counter()
+            left = max(0, start + limits.read_seconds - time.perf_counter())
             try:
-                message = await asyncio.wait_for(receive(), max(left, 0))
+                message = await asyncio.wait_for(receive(), left)
             except asyncio.TimeoutError:
-                raise Refused(
-                    408, f"the body did not arrive within {limits.read_seconds:g} s: send it again."
-                ) from None
+                raise Refused(408, f"the body took over {limits.read_seconds:g} seconds: send it again.") from None
             part, arriving = message.get("body", b""), message.get("more_body", False)
             size, self.held = size + len(part), self.held + len(part)
             structure += sum(map(part.count, (b"[", b"{", b":")))
             if size > limits.body_bytes:
-                raise Refused(413, too_long)
+                raise too_long
             if structure > STRUCTURE:
                 raise Refused(413, "the body holds more lists, objects and keys than a request needs: send less.")
             if self.held > limits.held_bytes:
@@ -87,16 +84,15 @@ class Protection:
                     headers.setdefault(name, value)
             await send(message)
 
-        too_long = f"the body is longer than {limits.body_bytes:,} bytes: send less at a time."
         self.in_flight += 1
         self.metrics.in_flight.set(self.in_flight)
         try:
             headers = Headers(scope=scope)
-            length = headers.get("content-length", "")
             self._check(scope, headers)
+            length = headers.get("content-length", "")
             if length.isdigit() and int(length[:20]) > limits.body_bytes:
-                raise Refused(413, too_long)
-            await self.app(scope, checked, guarded)
+                raise too_long
+            await self.app(scope, bounded, guarded)
         except Exception as error:  # whatever a route dies of, the client gets one sentence
             refusal = refusal_of(error)
             if status:
@@ -107,14 +103,13 @@ class Protection:
             self.held -= size
             self.metrics.in_flight.set(self.in_flight)
             route = getattr(scope.get("route"), "path", "other")
-            method = scope["method"] if scope["method"] in METHODS else "other"
+            method = scope["method"] if scope["method"] in ("GET", "POST") else "other"
             self.metrics.requests.labels(route, method, str(status)).inc()
             self.metrics.latency.labels(route).observe(time.perf_counter() - start)
 
     def _check(self, scope: Scope, headers: Headers) -> None:
-        path, above = str(scope["path"]), str(scope.get("root_path", ""))
-        if above and path.startswith(f"{above}/"):  # mounted in another application
-            path = path[len(above) :]
+        """Raise Refused for a request that no route may see."""
+        path = str(scope["path"]).removeprefix(str(scope.get("root_path", "")))  # of the application it is mounted in
         if "content-length" in headers and "transfer-encoding" in headers:  # servers in a row may take either
             raise Refused(400, "the request has a Content-Length and a Transfer-Encoding: send one of the two.")
         if path != OPEN and self.in_flight > self.settings.limits.in_flight:
@@ -132,16 +127,13 @@ def may_pass(scope: MutableMapping[str, Any], settings: Settings) -> bool:
     """Whether a request carries the token, if one is asked for; takes the same time whatever it carries."""
     if settings.token is None:
         return True
-    scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
-    alike = hmac.compare_digest(given.strip().encode(), settings.token.encode())
-    return alike and scheme.lower() == "bearer"
+    scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
+    return hmac.compare_digest(token.strip().encode(), settings.token.encode()) and scheme.lower() == "bearer"
 
 
 def error_response(refusal: Refused) -> Response:
     """The response to a refused request."""
-    headers = {}
+    headers = {"WWW-Authenticate": "Bearer"} if refusal.status == 401 else {}
     if refusal.retry_after is not None:
         headers["Retry-After"] = str(refusal.retry_after)
-    if refusal.status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse({"error": str(refusal), "field": refusal.field}, refusal.status, headers)

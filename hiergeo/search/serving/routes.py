@@ -34,16 +34,7 @@ class Failure(BaseModel):
 
 @final
 class Route(APIRoute):
-    """A route of one method.
-
-    Args:
-        method: of HTTP.
-        path: with parameters in braces.
-        endpoint: answers with a response.
-        about: one sentence.
-        answer: type of the JSON of an answer.
-        media: type of an answer that is not JSON.
-    """
+    """A route of one method, with one sentence about it, and the type of its JSON or the media type of what is none."""
 
     def __init__(
         self,
@@ -70,11 +61,7 @@ async def run_in_thread(task: Callable[[], Done]) -> Done:
 
 
 async def unless_gone(request: Request, answer: Coroutine[Any, Any, Done]) -> Done:
-    """An answer; it is given up once the client has closed the connection, and leaves the queue.
-
-    Raises:
-        Refused: 499, which nobody reads.
-    """
+    """An answer; once the client has closed the connection it leaves the queue (Refused, 499, which nobody reads)."""
 
     async def gone() -> None:
         while (await request.receive())["type"] != "http.disconnect":

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, final
 
+import torch
+
 from hiergeo._core.errors import HiergeoError
 from hiergeo._core.version import __version__
 from hiergeo.geometry import Points
@@ -23,6 +25,9 @@ from hiergeo.search.serving.wire import Addition, Models, Query, check_dimension
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.routing import BaseRoute
+
+SLICE = 32
+"""Captions of an addition that are embedded before queries get their turn."""
 
 
 @final
@@ -54,9 +59,12 @@ class Service:
         batcher = self._begun()
         for row, vector in enumerate(addition.embeddings or ()):
             check_dimension(vector, f"embeddings[{row}]", self.index.encoder.dim)
+        captions, work = addition.captions or [], batcher.work
+        slices = (captions[start : start + SLICE] for start in range(0, len(captions), SLICE))
         async with self._adding:
-            embeddings = await asyncio.to_thread(self.engine.embed, addition)
-            return await batcher.work(partial(self.engine.store, addition, embeddings))
+            parts = addition.embeddings or [await work(partial(self.engine.encode, "texts", part)) for part in slices]
+            embeddings = torch.cat([part.view(-1, part.shape[-1]) for part in parts])
+            return await work(partial(self.engine.store, addition, embeddings))
 
     def facts(self) -> dict[str, Any]:
         """What the server says of itself."""
@@ -81,11 +89,7 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _: object) -> AsyncIterator[None]:
-        """Run the queue while the application runs; what is in flight when it ends is finished.
-
-        An application that mounts this one must enter it in its own lifespan, since Starlette starts none of a mounted
-        application.
-        """
+        """Run the queue, and finish what is in flight; an application that mounts this one enters it in its own."""
         self._batcher = Batcher(self.engine.answer, self.settings, self.metrics)
         queue = asyncio.create_task(self._batcher.run())
         try:
@@ -100,8 +104,7 @@ class Service:
 def create_app(index: Index, settings: Settings | None = None) -> "FastAPI":
     """The application that serves an index; `app.state.service` is its `Service`. WebSockets are refused.
 
-    Raises:
-        UnavailableError: fastapi or prometheus-client is not installed.
+    Raises UnavailableError where fastapi, uvicorn or prometheus-client is not installed.
     """
     service = Service(index, settings or Settings())
     from hiergeo.search.serving.application import application

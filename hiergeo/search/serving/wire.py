@@ -107,13 +107,7 @@ class Addition(Strict):
 
 @final
 class Models:
-    """The models of requests within limits, whose fields are given as `pydantic.create_model` takes them.
-
-    Attributes:
-        text: the type of a text.
-        query: the type of a query of any kind.
-        queries: the field of several.
-    """
+    """The models of requests within limits, with the types of a text and of a query, and the field of several."""
 
     def __init__(self, limits: Limits, **keys: Any) -> None:
         self._limits = limits

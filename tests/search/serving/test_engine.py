@@ -6,18 +6,19 @@ import pytest
 import torch
 
 from tests.search.search_common import HashModel
-from tests.search.serving.serving_common import build_vectors
+from tests.search.serving.serving_common import build_vectors, served
 
 pytest.importorskip("prometheus_client")
 
 from hiergeo import search
 from hiergeo._core.errors import UnavailableError
+from hiergeo.search.groups import query_rows
 from hiergeo.search.requests import Request
-from hiergeo.search.serving import engine
+from hiergeo.search.serving import Client, engine
 from hiergeo.search.serving.engine import IndexService
 from hiergeo.search.serving.limits import Settings
 from hiergeo.search.serving.metrics import Metrics
-from hiergeo.search.serving.wire import Addition
+from hiergeo.search.serving.service import SLICE
 
 
 def test_of_the_texts_that_are_known_the_one_that_was_asked_for_longest_ago_is_forgotten(tmp_path, monkeypatch) -> None:
@@ -34,10 +35,14 @@ def test_of_the_texts_that_are_known_the_one_that_was_asked_for_longest_ago_is_f
 
 def test_captions_are_embedded_in_slices_each_at_its_place(tmp_path) -> None:
     model = HashModel()
-    service = IndexService(search.build(tmp_path / "i", model, ["a"]), Settings(), Metrics())
-    captions = [f"caption {i}" for i in range(2 * engine.SLICE + 5)]
-    rows = service.embed(Addition(captions=list(captions)))
-    assert torch.equal(rows, torch.cat([model.encode_text([each]) for each in captions]))
+    index = search.build(tmp_path / "i", model, ["a"])
+    captions = [f"caption {i}" for i in range(2 * SLICE + 5)]
+    with served(index, Settings(writable=True)) as running, Client(running.url) as client:
+        client.add(captions)
+    wanted = search.open(tmp_path / "i", model=model).store
+    assert wanted.labels(torch.arange(1, len(captions) + 1)).captions == captions
+    rows = wanted.fetch(torch.arange(1, len(captions) + 1))
+    assert torch.equal(rows.direction, query_rows(captions, model.encode_text(captions), index.space, wanted).direction)
 
 
 def test_changes_that_cannot_be_read_are_looked_at_again_after_a_while(tmp_path, monkeypatch) -> None:
