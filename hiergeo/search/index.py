@@ -38,17 +38,14 @@ class Index(Searcher):
 
     Methods take one query and give one answer, or several (a list, or a tensor (Q, D)) and give a list of answers from
     one pass over the index. A query is a text, an image (a `Path`, a picture, or a string that names an existing image
-    file; any other string is a text), or an embedding, whose direction is
-    rounded to the dtype of the index before it is compared, as those of stored items were; or an `Item` of the index.
+    file; any other string is a text), or an embedding, whose direction is rounded to the dtype of the index before it
+    is compared, as those of stored items were; or an `Item` of the index.
 
     Args:
         store: where the items are.
         model: the model of the index, if it is loaded already.
         device: where the model is loaded otherwise.
         compute: where rows are compared; rows are moved there a chunk at a time.
-
-    Attributes:
-        engines: the stores that it has been searched through.
     """
 
     def __init__(
@@ -86,10 +83,10 @@ class Index(Searcher):
             for request, row in zip(requests, embedded, strict=True)
         ]
         results = self._swept(store, requests, embedded)
-        folded = {i: each for i, each in enumerate(results) if isinstance(each, Answer) and requests[i].distinct}
+        folded = {i: hits for i, hits in enumerate(results) if isinstance(hits, Answer) and requests[i].distinct}
         if folded:
-            more = distinct_answers(requests, folded, lambda at, asked: self._swept(store, asked, embedded[at]))
-            results = [more.get(i, each) for i, each in enumerate(results)]
+            more = distinct_answers(requests, folded, lambda at, others: self._swept(store, others, embedded[at]))
+            results = [more.get(i, result) for i, result in enumerate(results)]
         return with_recall(store, requests, results, self.chosen)
 
     def points(self, queries: Sequence[Query], space: Space | str | None = None) -> Points:
@@ -141,19 +138,11 @@ class Index(Searcher):
             UnavailableError: the store cannot be reached, or the folder of the index not be written.
         """
         self.engines.checked(store)
-        chosen, asked = self.chosen(space), list(queries)
-        points = zip(asked, self.encoder.encode(asked), strict=True)
-        requests = [
-            Request(
-                *("children", query if isinstance(query, Item) else embedded, k),
-                by=by,
-                distinct=False,
-                space=chosen,
-                store=store,
-            )
-            for query, embedded in points
-        ]
-        return audit(self.search, self.store, chosen, requests)
+        chosen, (several, _) = self.chosen(space), each_of(list(queries))
+        embedded = zip(several, self.encoder.encode(several), strict=True)
+        points = [query if isinstance(query, Item) else row for query, row in embedded]
+        options: Any = {"by": by, "distinct": False, "space": chosen, "store": store}
+        return audit(self.search, self.store, chosen, [Request("children", point, k, **options) for point in points])
 
     def chosen(self, space: Space | str | None) -> Space:
         """The space that a request names.
@@ -259,25 +248,25 @@ class Index(Searcher):
 
     def _swept(self, store: ExactStore, requests: Sequence[Request], embedded: Tensor) -> list[Result]:
         """The answers to requests whose queries have these embeddings (Q, D), captions repeated, from one pass."""
-        groups: dict[Any, list[int]] = {}
-        for place, request in enumerate(requests):
-            groups.setdefault(request.group, []).append(place)
+        members: dict[Any, list[int]] = {}
+        for number, request in enumerate(requests):
+            members.setdefault(request.group, []).append(number)
         rest = store, self.engines, self.device
-        asked = [
-            RequestGroup([requests[i] for i in places], embedded[places], self.chosen(requests[places[0]].space), *rest)
-            for places in groups.values()
+        groups = [
+            RequestGroup([requests[i] for i in part], embedded[part], self.chosen(requests[part[0]].space), *rest)
+            for part in members.values()
         ]
-        scanned = [group for group in asked if group.engine is None]
+        scanned = [group for group in groups if group.engine is None]
         if scanned:
             low, high = min(group.first.low for group in scanned), max(group.first.high for group in scanned)
             counts = run(store.stream(low, high), [group.task for group in scanned], self.device)
             for group, count in zip(scanned, counts, strict=True):
                 group.scored = count
         results: list[Result] = [0] * len(requests)
-        for group, places in zip(asked, groups.values(), strict=True):
+        for group, part in zip(groups, members.values(), strict=True):
             group.ask_store()
-            for place, result in zip(places, group.results(), strict=True):
-                results[place] = result
+            for number, result in zip(part, group.results(), strict=True):
+                results[number] = result
         return results
 
     def _search(self, kind: Kind, query: Queries, **options: Any) -> Any:

@@ -42,25 +42,13 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 SIDES: tuple[Kind, ...] = get_args(Side)
 HITS: tuple[Kind, ...] = (*SIDES, "neighbours")
 
-MOST_HITS = 1024
-"""The largest k of a search."""
-
-MOST_EXCLUDED = 10_000
-"""Ids that one search leaves out."""
-
-SPEC_CHARACTERS = 1024
-"""Of the spec of a geometry."""
+MOST_HITS, MOST_EXCLUDED, SPEC_CHARACTERS = 1024, 10_000, 1024
 
 
 @final
 @dataclass(frozen=True)
 class On:
-    """What a field of a request concerns.
-
-    Attributes:
-        kinds: of search that it says something of.
-        local: whether Python and the command line alone set it: a request over HTTP has none of it.
-    """
+    """The kinds of search that a field of a request says something of, and whether HTTP has none of it."""
 
     kinds: tuple[Kind, ...] = KINDS
     local: bool = False
@@ -137,81 +125,50 @@ Queries: TypeAlias = Union[Query, "np.ndarray[Any, Any]", Sequence[Query]]
 class Request(BaseModel):
     """One question to an index; `Index.search` answers a list of them in one pass.
 
-    Attributes:
-        kind: "children" and "parents": the k items that the query comes nearest to entailing, and to being entailed by;
-            "neighbours": the k nearest; "ladder": the nearest item within each threshold of radius; "count": how many
-            items the query entails.
-        query: a text, an image (path or picture), an embedding (D,) or an item of the index.
-        k: hits, 1 <= k <= 1024; fewer where the index holds fewer.
-        by: order of children and parents: "margin", largest first; "angle" or "distance", smallest first.
-        distinct: of items with one caption the best counts; False lists every item.
-        space: another space of the frame of the index, or the spec of a geometry around its root (over HTTP
-            ``geometry``); None is the space of the index.
-        thresholds: of a ladder: (T,) ascending, geodesic units; or how many (over HTTP ``steps``), spread evenly from
-            the smallest to the largest radius of the index.
-        low: items of a smaller radius are left out, geodesic units.
-        high: items of a larger radius are left out.
-        within: of a count: count the items within this geodesic distance instead of those in the cone of the query.
-        min_radius: scale of the cones of children, parents and counts; None is that of the space.
-        store: search through a store that holds the items, or the store of this spec; None scans the index, as counts
-            always do.
-        strict: whether all children have a larger radius than the query, and all parents a smaller one.
-        exclude: ids of items that are left out, 10,000 at most; those that the index does not hold change nothing.
-        without: captions whose items are left out.
-
     Raises:
         InputError: an option that is unknown, out of range, or says nothing of this kind of search.
     """
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, arbitrary_types_allowed=True, populate_by_name=True, loc_by_alias=False
+        extra="forbid",
+        frozen=True,
+        arbitrary_types_allowed=True,
+        populate_by_name=True,
+        loc_by_alias=False,
+        use_attribute_docstrings=True,
     )
 
     kind: Annotated[Kind, On(local=True)]
+    """Children and parents: the k items that the query comes nearest to entailing, or being entailed by; neighbours:
+    the k nearest; ladder: the nearest item within each threshold of radius; count: how many items it entails."""
     query: Annotated[Any, On(local=True)]
-    k: Annotated[
-        int, On(HITS), Field(ge=1, le=MOST_HITS, description="Hits of one query."), BeforeValidator(_whole)
-    ] = 10
-    by: Annotated[
-        By, On(SIDES), Field(description="How hits are ordered: margin, largest first; others, smallest first.")
-    ] = "margin"
-    distinct: Annotated[bool, On(HITS), Field(description="Of items with one caption the best counts.")] = True
-    space: Annotated[
-        Space | str | None,
-        On(),
-        PlainValidator(_space),
-        SPEC,
-        Field(alias="geometry", description="Spec of a geometry around the root of the index; by default its own."),
-    ] = None
-    thresholds: Annotated[
-        int | Tensor,
-        On(("ladder",)),
-        PlainValidator(_thresholds),
-        COUNT,
-        Field(alias="steps", description="Thresholds of radius."),
-    ] = 50
-    low: Annotated[float, On(), Field(description="Items of a smaller radius are left out.")] = 0.0
-    high: Annotated[
-        float, On(), Field(default_factory=lambda: math.inf, description="Items of a larger radius are left out.")
-    ]
-    within: Annotated[
-        float | None, On(("count",)), Field(ge=0, description="Count the items within this distance, not the cone.")
-    ] = None
-    min_radius: Annotated[
-        float | None,
-        On((*SIDES, "count")),
-        Field(gt=0, allow_inf_nan=False, description="Scale of the cones; by default that of the index."),
-    ] = None
+    """A text, an image (path or picture), an embedding (D,) or an item of the index."""
+    k: Annotated[int, On(HITS), Field(ge=1, le=MOST_HITS), BeforeValidator(_whole)] = 10
+    """Hits of one query; fewer where the index holds fewer."""
+    by: Annotated[By, On(SIDES)] = "margin"
+    """How children and parents are ordered: by margin the largest first, by angle or distance the smallest."""
+    distinct: Annotated[bool, On(HITS)] = True
+    """Of items with one caption the best counts."""
+    space: Annotated[Space | str | None, On(), PlainValidator(_space), SPEC, Field(alias="geometry")] = None
+    """Spec of a geometry around the root of the index, or in Python another space of its frame; by default its own."""
+    thresholds: Annotated[int | Tensor, On(("ladder",)), PlainValidator(_thresholds), COUNT, Field(alias="steps")] = 50
+    """How many thresholds of radius, spread evenly over the index; or in Python (T,) ascending, geodesic units."""
+    low: Annotated[float, On()] = 0.0
+    """Items of a smaller radius are left out, geodesic units."""
+    high: Annotated[float, On(), Field(default_factory=lambda: math.inf)]
+    """Items of a larger radius are left out."""
+    within: Annotated[float | None, On(("count",)), Field(ge=0)] = None
+    """Count the items within this geodesic distance, not those in the cone."""
+    min_radius: Annotated[float | None, On((*SIDES, "count")), Field(gt=0, allow_inf_nan=False)] = None
+    """Scale of the cones; by default that of the space."""
     store: Annotated[Store | str | None, On((*HITS, "ladder"), local=True), PlainValidator(_store), SPEC] = None
-    strict: Annotated[
-        bool, On(SIDES), Field(description="Whether children have a larger radius than the query, parents a smaller.")
-    ] = False
-    exclude: Annotated[
-        tuple[Annotated[int, Field(ge=0, lt=1 << 63)], ...],
-        On(),
-        Field(max_length=MOST_EXCLUDED, description="Ids of items that are left out."),
-    ] = ()
+    """Search through a store that holds the items, or the store of this spec; by default the index is scanned."""
+    strict: Annotated[bool, On(SIDES)] = False
+    """Whether all children have a larger radius than the query, and all parents a smaller one."""
+    exclude: Annotated[tuple[Annotated[int, Field(ge=0, lt=1 << 63)], ...], On(), Field(max_length=MOST_EXCLUDED)] = ()
+    """Ids of items that are left out; those that the index does not hold change nothing."""
     without: Annotated[frozenset[str], On(HITS, local=True)] = frozenset()
+    """Captions whose items are left out."""
 
     def __init__(
         self,
@@ -242,7 +199,7 @@ class Request(BaseModel):
     @property
     def group(self) -> Hashable:
         """Requests of one group are answered by one task of a sweep."""
-        shared = (_key(value) for name, value in self if name not in EACH)
+        shared = (_key(value) for name, value in self if name not in PER_QUERY)
         return *shared, self.within is None
 
     @property
@@ -251,11 +208,7 @@ class Request(BaseModel):
         return self.low <= 0 and self.high == math.inf and not (self.exclude or self.without)
 
     def sent(self) -> dict[str, Any]:
-        """What was set of the request, without its kind and query, in values of JSON, as `parameters` names it.
-
-        Raises:
-            InputError: something that another machine cannot be told, such as a `Space` or a `Store`.
-        """
+        """What was set beside kind and query, in JSON; raises InputError for a `Space`, a `Store` or thresholds."""
         values: dict[str, Any] = {}
         for name in self.model_fields_set - {"kind", "query"}:
             info, value = type(self).model_fields[name], getattr(self, name)
@@ -265,7 +218,7 @@ class Request(BaseModel):
         return values
 
 
-EACH = frozenset({"query", "k", "within", "distinct", "strict"})
+PER_QUERY = frozenset({"query", "k", "within", "distinct", "strict"})
 """Fields in which requests of one group may differ; a strict one has become a range of radii before."""
 
 
@@ -277,7 +230,7 @@ def _key(value: Any) -> Hashable:
 
 def on(info: FieldInfo) -> On:
     """What a field of a request concerns."""
-    return next(each for each in info.metadata if isinstance(each, On))
+    return next(note for note in info.metadata if isinstance(note, On))
 
 
 def fitting(kind: Kind, options: Mapping[str, Any]) -> dict[str, Any]:
