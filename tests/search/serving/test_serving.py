@@ -6,7 +6,6 @@ import io
 import json
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import pytest
 import torch
 
@@ -86,20 +85,6 @@ def test_items_are_excluded_over_http_as_they_are_in_python(server, client, inde
         hits = http.get(f"/api/children?q=a+red+square&k=1&exclude={first.id}&exclude={rest[0].id}").json()["hits"]
         assert [hit["id"] for hit in hits] == [rest[1].id]
         assert http.get("/api/children?q=a&exclude=-1").json()["field"] == "exclude[0]"
-
-
-def test_children_agree_with_the_formula_in_float64(vectors) -> None:
-    x = torch.tensor([0.9, -0.3, 0.2, 0.1, 0.4, -0.6])
-    with served(vectors) as running, serving.Client(running.url) as client:
-        hits = client.children(x, 60).hits
-    rows = vectors.store.fetch(torch.arange(60))
-    y = rows.direction.double().numpy() * rows.radii.double().numpy() / rows.direction.norm(dim=1)[:, None].numpy()
-    apex = x.double().numpy()
-    towards = y - apex
-    cosine = towards @ apex / np.linalg.norm(towards, axis=1) / np.linalg.norm(apex)
-    margin = np.arcsin(min(1.0, 2 * 0.1 / np.linalg.norm(apex))) - np.arccos(cosine)
-    assert [hit.id for hit in hits] == np.argsort(-margin).tolist()
-    np.testing.assert_allclose([hit.margin for hit in hits], np.sort(margin)[::-1], atol=5e-6)
 
 
 def test_a_get_gives_one_answer_and_a_post_a_list(server, index) -> None:
