@@ -17,8 +17,8 @@ from hiergeo.cli import options
 from hiergeo.cli._io import SPEC_SHOWN, check_writable, publish
 from hiergeo.cli._terminal import counted
 from hiergeo.cli.defaults import MOST_HITS
-from hiergeo.cli.options import argument, flag, option, path_argument, path_option
-from hiergeo.cli.plans import finite
+from hiergeo.cli.options import argument, flag, option, path_argument
+from hiergeo.cli.plans import Verb, finite
 
 if TYPE_CHECKING:
     from hiergeo.search import Answer, Climb, Hit
@@ -26,30 +26,35 @@ if TYPE_CHECKING:
     from hiergeo.search.queries import Query
     from hiergeo.search.requests import Kind
 
+FLAGS = frozenset({"--children", "--parents", "--neighbours", "--ladder", "--count"})
+
+
+class Command(Verb):
+    """The verb, which takes the flags of version 0.2, such as ``--ladder``, as ``--find ladder``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As click, of words in which each such flag is spelled anew."""
+        spelled = (("--find", word[2:]) if word in FLAGS else (word,) for word in args)
+        return super().parse_args(ctx, [word for words in spelled for word in words])
+
 
 def search_command(
     path: Annotated[Path, path_argument("PATH", "Folder of the index.", show_default=False)],
     queries: Annotated[
-        list[str] | None,
+        list[str],
         argument(
             "QUERY...", "Texts; one that ends like an image file (.jpg, .png, ...) is that image.", show_default=False
         ),
-    ] = None,
-    image: Annotated[list[Path] | None, path_option("FILE", "An image file; give the option once for each.")] = None,
+    ],
     find: Annotated[
-        str | None,
+        str,
         option(
             "KIND",
             "children: what each query comes nearest to entailing; parents: what comes nearest to entailing it; "
             "neighbours: what is near; ladder: from general to specific, the nearest item within growing radii; "
-            "count: how many items it entails. (by default children)",
+            "count: how many items it entails.",
         ),
-    ] = None,
-    children: Annotated[bool, flag("--children", "As --find children.", hidden=True)] = False,
-    parents: Annotated[bool, flag("--parents", "As --find parents.", hidden=True)] = False,
-    neighbours: Annotated[bool, flag("--neighbours", "As --find neighbours.", hidden=True)] = False,
-    ladder: Annotated[bool, flag("--ladder", "As --find ladder.", hidden=True)] = False,
-    count: Annotated[bool, flag("--count", "As --find count.", hidden=True)] = False,
+    ] = "children",
     k: Annotated[
         int | None,
         option(
@@ -90,8 +95,7 @@ def search_command(
     from hiergeo.search import Request, open
 
     check_writable(json)
-    flags = {"children": children, "parents": parents, "neighbours": neighbours, "ladder": ladder, "count": count}
-    kind = kind_of(find, [name for name, chosen in flags.items() if chosen])
+    kind = kind_of(find)
     given: dict[str, Any] = {
         "k": k,
         "by": by,
@@ -107,19 +111,16 @@ def search_command(
     }
     given = {name: value for name, value in given.items() if value is not None}
     check_fitting(kind, given)
-    asked: list[Query] = [asked_of(query) for query in queries or []]
-    asked += image or []
-    if not asked:
-        raise InputError("there is nothing to search for: name a text, or an image with --image.")
+    texts_and_images = [read_query(query) for query in queries]
     if geometry is not None:
         Space(geometry)
-    requests = [Request(kind, query, **given) for query in asked]
+    requests = [Request(kind, query, **given) for query in texts_and_images]
     settings: dict[str, Any] = {name: getattr(requests[0], name) for name in SETTINGS}
     settings |= {"path": str(path), "store": None if store is None else without_password(store)}
     index = open(path, device=device)
     results = index.search(requests)
 
-    pairs = list(zip(map(str, asked), results, strict=True))
+    pairs = list(zip(queries, results, strict=True))
     spec = index.chosen(geometry).geometry.spec
     used = {name: finite(value) for name, value in settings.items()} | {"space": spec}
     answers = [{"query": query, "kind": kind, **_as_dict(result)} for query, result in pairs]
@@ -156,7 +157,7 @@ def check_fitting(kind: "Kind", given: dict[str, Any]) -> None:
         raise InputError("--within counts by distance and --min-radius scales cones: give one of them.")
 
 
-def asked_of(query: str) -> "Query":
+def read_query(query: str) -> "Query":
     """A query of the command line: an image where it ends like one, otherwise a text.
 
     Raises:
@@ -172,16 +173,13 @@ def asked_of(query: str) -> "Query":
     return Path(query)
 
 
-def kind_of(find: str | None, flags: list[str]) -> "Kind":
-    """The one kind of search that is asked for, by --find or by a flag of version 0.2; children by default."""
+def kind_of(find: Any) -> "Kind":
+    """The kind of search of a name; raises InputError."""
     from hiergeo.search.requests import KINDS
 
-    named = [*([] if find is None else [find]), *flags]
-    if len(named) > 1:
-        raise InputError(f"{named[0]} and {named[1]} are different searches: find one of them.")
-    kind: Any = named[0] if named else "children"
-    if kind not in KINDS:
-        raise unknown_name("kind of search", kind, KINDS)
+    if find not in KINDS:
+        raise unknown_name("kind of search", find, KINDS)
+    kind: Kind = find
     return kind
 
 

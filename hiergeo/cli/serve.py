@@ -1,6 +1,5 @@
 """``hiergeo serve``: an index as an HTTP service."""
 
-from collections.abc import Callable
 from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING, Annotated, Any
@@ -85,14 +84,11 @@ def serve_command(
         service.engine.warm_up()
         if opened.encoder.facts is None and not embeddings_only:
             note("the index does not say which model embedded it: queries must be embeddings.")
-
-        def ready(_: Callable[[], None]) -> None:
-            facts = service.facts()
-            named = facts["model"] or "embeddings of unknown origin"
-            line = f"Serving {facts['rows']:,} items ({named}, {facts['geometry']}) at {url_of(bound)}"
-            console().print(line, soft_wrap=True)
-
-        serving.serve(app, bound, settings.limits, ready)
+        facts = service.facts()
+        named = facts["model"] or "embeddings of unknown origin"
+        line = f"Serving {facts['rows']:,} items ({named}, {facts['geometry']}) at {url_of(bound)}"
+        console().print(line, soft_wrap=True)
+        serving.serve(app, bound, settings.limits)
 
 
 def serve_page(app: Any, bound: socket, settings: "serving.Settings", title: str, open_page: bool | None) -> None:
@@ -101,12 +97,9 @@ def serve_page(app: Any, bound: socket, settings: "serving.Settings", title: str
     from hiergeo.search.serving.server import url_of
 
     url = url_of(bound) + ("" if settings.token is None else f"/#token={settings.token}")
-
-    def ready(_: Callable[[], None]) -> None:
-        console().print(f"{title} at {url}", soft_wrap=True)
-        show_page(url, open_page)
-
-    serving.serve(app, bound, settings.limits, ready)
+    console().print(f"{title} at {url}", soft_wrap=True)
+    show_page(url, open_page)
+    serving.serve(app, bound, settings.limits)
 
 
 def check_reach(bound: socket, host: str, token: str | None, insecure: bool) -> frozenset[str] | None:

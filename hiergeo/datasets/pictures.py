@@ -60,7 +60,7 @@ def decoded(data: bytes) -> "Image":
     """The picture in the bytes of a file of `FORMATS`, as its header has it; pixels are read when they are needed."""
     from PIL import Image
 
-    return Image.open(io.BytesIO(data), formats=FORMATS)
+    return Image.open(CountedReads(io.BytesIO(data), limits.IMAGE_PIECES // 10), formats=FORMATS)
 
 
 def open_rgb(image: ImageLike, least: int | None = None) -> "Image":

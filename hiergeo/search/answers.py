@@ -29,8 +29,7 @@ class Recall:
 
     Attributes:
         value: share of the exact answer that is found, in [0, 1]; items of one caption are told apart.
-        low: lower end of the interval.
-        high: upper end.
+        low, high: ends of the interval.
         queries: how many queries it was measured on.
     """
 

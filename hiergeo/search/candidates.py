@@ -22,20 +22,10 @@ FIRST, MOST = 16, 4096
 
 
 def search(task: Best | Steps, home: ExactStore, engine: Store, device: torch.device | str = "cpu") -> int:
-    """Answer a task by candidates of a store; the hits are in `task.found`, as after a scan.
+    """Answer a task in a space of one factor by candidates of a store; returns how many items were scored.
 
-    Args:
-        task: in a space of one factor.
-        home: the index, which has the rows of all items.
-        engine: a store that holds them too, with the same shells.
-        device: where rows are scored.
-
-    Returns:
-        How many items were scored.
-
-    Raises:
-        UnavailableError: the store does not answer.
-        InputError: a candidate that the index does not hold.
+    The hits are in `task.found`, as after a scan. The engine holds the items of `home`, the index, in the same shells.
+    Raises UnavailableError where it does not answer, InputError for a candidate that the index does not hold.
     """
     shells, span, queries = home.describe().shells, task.span, _directions(task.x)
     seen, scored = torch.empty(0, dtype=torch.int64), 0
@@ -86,10 +76,10 @@ def _fetched(home: ExactStore, engine: Store, ids: Tensor) -> Rows:
 
 def _unsettled(task: Best | Steps, new: Tensor, rows: Tensor) -> Tensor:
     """Which queries `rows` (n,) have a hit among new candidates (n, m) of a shell, or too few hits, (n,) bool."""
-    found: Found | None = task.found
-    if found is None:
+    best: Found | None = task.found
+    if best is None:
         return torch.ones(len(rows), dtype=torch.bool)
-    hits = found.ids[rows]
+    hits = best.ids[rows]
     ids = torch.cat([new.flatten(), hits.flatten()]).unique()
     row = torch.arange(len(rows)).unsqueeze(1) * len(ids)  # a hit of one query is none of another
     hit = torch.isin(row + torch.searchsorted(ids, new.contiguous()), row + torch.searchsorted(ids, hits.contiguous()))

@@ -1,8 +1,6 @@
-"""Stored rows as a stream of chunks: mapped into memory, and brought there by a thread some chunks ahead.
+"""Stored rows as a stream of chunks that are mapped into memory and read by a thread some chunks ahead, without a copy.
 
-A chunk of an index that is in the page cache is compared where it lies, without a copy; one that is on disk is read
-while the chunks before it are compared. Nothing is held beyond the page cache, which the system reclaims when it needs
-the memory.
+Nothing is held beyond the page cache, which the system reclaims when it needs the memory.
 """
 
 import ctypes
@@ -28,9 +26,6 @@ AHEAD = 2
 WILL_NEED, POPULATE_READ = 3, 22
 """Advice of madvise on Linux: start reading; read and map, or say that it is impossible."""
 
-UNSUPPORTED = {errno.EINVAL, errno.ENOSYS}
-"""Errors of a system that does not know the advice: pages are read when they are first used."""
-
 
 def stream(parts: Iterable[tuple[OpenShard, int, int]], chunk_bytes: int = CHUNK_BYTES) -> Iterator[Rows]:
     """The rows [start, stop) of shards, a chunk at a time, as `OpenShard.mapped`; raises UnavailableError."""
@@ -53,7 +48,7 @@ def bring(name: str, direction: Tensor) -> None:
     """Read mapped directions of a shard into the page cache, and map their pages; raises UnavailableError."""
     for advice in (WILL_NEED, POPULATE_READ):
         failed = _advise(direction, advice)
-        if failed in UNSUPPORTED:
+        if failed in (errno.EINVAL, errno.ENOSYS):  # a system without it reads pages when they are first used
             return
         if failed:
             raise UnavailableError(f"shard {name} cannot be read ({os.strerror(failed)}): restore it.")

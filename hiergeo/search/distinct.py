@@ -1,7 +1,7 @@
 """Hits of distinct captions: of items with one caption the best counts.
 
-A search lists its best items. Where these have too few captions it is asked for more, and at last for items without the
-captions that were found: nothing is guessed, so the answer is as exact as the lists are.
+A search lists its best items. Where these have too few captions it is asked for more, without the items of the captions
+that it has: nothing is guessed, so the answer is as exact as the lists are.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -23,16 +23,11 @@ Listed: TypeAlias = Sequence[tuple[int, Hashable]]
 """The best items of a query in order, each with the key of which one item is wanted: its caption, or its own id."""
 
 Again: TypeAlias = Callable[[Sequence[int], Sequence[int], Sequence[frozenset[Hashable]]], Sequence[Listed]]
-"""The best items of some queries: their places, how many, and the keys of items that are left out."""
+"""The best items of some queries: their numbers, how many, and the keys of items that are left out."""
 
 
 class Distinct(NamedTuple):
-    """The best items of distinct keys of one query.
-
-    Attributes:
-        items: in order.
-        repeats: how many items were passed over for a better one of the same key.
-    """
+    """The best items of distinct keys of one query, in order, and how many were passed over for a better one."""
 
     items: list[int]
     repeats: int
@@ -41,32 +36,28 @@ class Distinct(NamedTuple):
 def distinct(first: Sequence[Listed], wanted: Sequence[int], again: Again) -> list[Distinct]:
     """The best items of distinct keys for each query, as many as are wanted; fewer only where there are no more.
 
-    Args:
-        first: the best `wanted` items of each query, of any keys.
-        wanted: 1 <= each <= `MOST_HITS`.
-        again: is asked for more.
+    `first` are the best `wanted` items of each query, of any keys, 1 <= wanted <= `MOST_HITS`; `again` gives more.
     """
     best: list[dict[Hashable, int]] = [{} for _ in wanted]
     seen: list[set[int]] = [set() for _ in wanted]
     most, without = list(wanted), [frozenset[Hashable]()] * len(wanted)
-    places, lists = list(range(len(wanted))), first
-    while places:
+    numbers, lists = list(range(len(wanted))), first
+    while numbers:
         short = []
-        for place, listed in zip(places, lists, strict=True):
+        for number, listed in zip(numbers, lists, strict=True):
             for item, key in listed:
-                if len(best[place]) == wanted[place]:
+                if len(best[number]) == wanted[number]:
                     break
-                seen[place].add(item)
-                best[place].setdefault(key, item)
-            if len(best[place]) < wanted[place] and len(listed) == most[place]:
-                short.append(place)
-        for place in short:
-            if most[place] == MOST_HITS:
-                without[place] = frozenset(best[place])
-            most[place] = min(GROWTH * most[place], MOST_HITS)
-        places = short
-        lists = again(short, [most[place] for place in short], [without[place] for place in short]) if short else ()
-    return [Distinct(list(of.values()), len(met) - len(of)) for of, met in zip(best, seen, strict=True)]
+                seen[number].add(item)
+                best[number].setdefault(key, item)
+            if len(best[number]) < wanted[number] and len(listed) == most[number]:
+                short.append(number)
+                if most[number] == MOST_HITS:
+                    without[number] = frozenset(best[number])
+                most[number] = min(GROWTH * most[number], MOST_HITS)
+        numbers = short
+        lists = again(short, [most[number] for number in short], [without[number] for number in short]) if short else ()
+    return [Distinct(list(items.values()), len(met) - len(items)) for items, met in zip(best, seen, strict=True)]
 
 
 def distinct_answers(
@@ -74,39 +65,37 @@ def distinct_answers(
     answers: Mapping[int, Answer],
     sweep: Callable[[list[int], list[Request]], Sequence[Result]],
 ) -> dict[int, Answer]:
-    """The answers to requests whose hits have distinct captions, by place.
+    """The answers to requests whose hits have distinct captions, by the numbers of the requests.
 
-    Args:
-        requests: all.
-        answers: to some of them by place, of any captions.
-        sweep: answers other requests about the queries of some places.
+    `answers` are those of any captions to some of the requests; `sweep` answers other requests about their queries.
     """
-    places = list(answers)
+    numbers = list(answers)
     last, hits = dict(answers), dict[tuple[int, int], Hit]()
 
-    def listed(place: int, answer: Answer) -> Listed:
-        hits.update(((place, hit.id), hit) for hit in answer.hits)
+    def listed(number: int, answer: Answer) -> Listed:
+        hits.update(((number, hit.id), hit) for hit in answer.hits)
         return [(hit.id, hit.key) for hit in answer.hits]
 
     def again(some: Sequence[int], most: Sequence[int], without: Sequence[frozenset[Hashable]]) -> list[Listed]:
-        at = [places[each] for each in some]
-        captions = [{key for key in keys if isinstance(key, str)} for keys in without]
-        asked = [
-            requests[place].model_copy(update={"k": k, "without": requests[place].without | left_out})
-            for place, k, left_out in zip(at, most, captions, strict=True)
-        ]
         lists = []
-        for place, answer in zip(at, sweep(at, asked), strict=True):
+        at = [numbers[part] for part in some]
+        captions = [{key for key in keys if isinstance(key, str)} for keys in without]
+        more = [
+            requests[number].model_copy(update={"k": k, "without": requests[number].without | left_out})
+            for number, k, left_out in zip(at, most, captions, strict=True)
+        ]
+        for number, answer in zip(at, sweep(at, more), strict=True):
             assert isinstance(answer, Answer)
-            last[place] = replace(answer, guarantee=max(last[place].guarantee, answer.guarantee, key=WEAKER.index))
-            lists.append(listed(place, answer))
+            weaker = max(last[number].guarantee, answer.guarantee, key=get_args(Guarantee).index)
+            last[number] = replace(answer, guarantee=weaker)
+            lists.append(listed(number, answer))
         return lists
 
-    first = [listed(place, answer) for place, answer in answers.items()]
-    found = distinct(first, [requests[place].k for place in places], again)
+    first = [listed(number, answer) for number, answer in answers.items()]
+    best = distinct(first, [requests[number].k for number in numbers], again)
     return {
-        place: replace(last[place], hits=tuple(hits[place, item] for item in of.items), repeats=of.repeats)
-        for place, of in zip(places, found, strict=True)
+        number: replace(last[number], hits=tuple(hits[number, item] for item in of.items), repeats=of.repeats)
+        for number, of in zip(numbers, best, strict=True)
     }
 
 
@@ -115,14 +104,9 @@ def distinct_items(store: ExactStore, first: Callable[[int], Tensor], k: int) ->
     most = k
     while True:
         ids = first(most)
-        named = zip(ids.tolist(), store.labels(ids).captions, strict=True)
         items: dict[str | int, int] = {}
-        for item, caption in named:
+        for item, caption in zip(ids.tolist(), store.labels(ids).captions, strict=True):
             items.setdefault(item if caption is None else caption, item)
         if len(items) >= k or len(ids) < most:
             return torch.tensor(list(items.values())[:k], dtype=torch.int64)
         most *= GROWTH
-
-
-WEAKER = get_args(Guarantee)
-"""Guarantees, the weakest last."""

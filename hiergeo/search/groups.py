@@ -25,10 +25,10 @@ Result = Answer | Climb | int
 def query_rows(queries: Sequence[Query], embedded: Tensor, space: Space, store: ExactStore) -> Rows:
     """Queries as the store holds rows: embeddings (Q, D) rounded alike, items as they are stored; raises InputError."""
     rows = Rows.of(torch.arange(len(embedded)), embedded, space, DTYPES[store.manifest.dtype])
-    items = {place: each.id for place, each in enumerate(queries) if isinstance(each, Item)}
+    items = {row: query.id for row, query in enumerate(queries) if isinstance(query, Item)}
     if items:
-        places, stored = list(items), store.fetch(torch.tensor(list(items.values())))
-        rows.direction[places], rows.radii[places] = stored.direction, stored.radii
+        at, stored = list(items), store.fetch(torch.tensor(list(items.values())))
+        rows.direction[at], rows.radii[at] = stored.direction, stored.radii
     return rows
 
 
@@ -47,7 +47,9 @@ class RequestGroup:
     ) -> None:
         first = requests[0]
         self.requests, self.first, self.space, self.store, self.device = requests, first, space, store, device
-        self.x = query_rows([each.query for each in requests], embedded, space, store).points(space.geometry, device)
+        self.x = query_rows([request.query for request in requests], embedded, space, store).points(
+            space.geometry, device
+        )
         self.task = self._task(first, RadiusRange(first.low, first.high))
         self.engine = None if first.store is None or first.kind == "count" else engines.checked(first.store)
         self.scored = 0
@@ -65,7 +67,7 @@ class RequestGroup:
         if first.kind == "ladder":
             return Steps(self.space, self.x, self._thresholds(first.thresholds), span, without)
         if first.kind == "count":
-            within = None if first.within is None else torch.tensor([each.within for each in self.requests])
+            within = None if first.within is None else torch.tensor([request.within for request in self.requests])
             return Count(self.space, self.x, first.min_radius, span, within, without)
         by: By = "distance" if first.kind == "neighbours" else first.by
         k = max(request.k for request in self.requests)
@@ -96,28 +98,28 @@ class RequestGroup:
                 results.append(Answer(filled, *facts, by=self.task.by))
         return results
 
-    def _hits(self, found: Found | None) -> list[list[Hit | None]]:
-        """Hits (Q, k) of the items that were found."""
-        if found is None or not bool((found.ids >= 0).any()):
-            width = 0 if found is None else found.ids.shape[1]
+    def _hits(self, best: Found | None) -> list[list[Hit | None]]:
+        """Hits (Q, k) of the best items."""
+        if best is None or not bool((best.ids >= 0).any()):
+            width = 0 if best is None else best.ids.shape[1]
             if isinstance(self.task, Steps):
                 width = len(self.task.thresholds)
             return [[None] * width for _ in self.requests]
-        known = found.ids[found.ids >= 0].unique()
-        rows, labels = self.store.fetch(known), self.store.labels(known)
-        place = torch.searchsorted(known, found.ids.clamp_min(int(known[0])))
-        pairs = torch.arange(len(place)).unsqueeze(1) * len(known) + place
+        ids = best.ids[best.ids >= 0].unique()
+        rows, labels = self.store.fetch(ids), self.store.labels(ids)
+        row = torch.searchsorted(ids, best.ids.clamp_min(int(ids[0])))
+        pairs = torch.arange(len(row)).unsqueeze(1) * len(ids) + row
         apart, which = pairs.unique(return_inverse=True)  # the rungs of a ladder repeat their items
-        at, queries = apart % len(known), (apart // len(known)).to(self.device)
+        at, queries = apart % len(ids), (apart // len(ids)).to(self.device)
         y = rows.take(at).points(self.space.geometry, self.device)
-        numbers = zip(*(each.tolist() for each in self._numbers(queries, y)), strict=True)
+        numbers = zip(*(column.tolist() for column in self._numbers(queries, y)), strict=True)
         hits = [
-            Hit(item, labels.captions[row], labels.images[row], *each)
-            for item, row, each in zip(known[at].tolist(), at.tolist(), numbers, strict=True)
+            Hit(item, labels.captions[row], labels.images[row], *values)
+            for item, row, values in zip(ids[at].tolist(), at.tolist(), numbers, strict=True)
         ]
         return [
-            [hits[place] if item >= 0 else None for item, place in zip(*row, strict=True)]
-            for row in zip(found.ids.tolist(), which.tolist(), strict=True)
+            [hits[number] if item >= 0 else None for item, number in zip(*pair, strict=True)]
+            for pair in zip(best.ids.tolist(), which.tolist(), strict=True)
         ]
 
     def _numbers(self, queries: Tensor, y: Points) -> tuple[Tensor, ...]:

@@ -5,7 +5,6 @@ from itertools import chain
 from typing import Any, cast, final, get_args
 
 from torch import Tensor
-from typing_extensions import Unpack
 
 from hiergeo._core.devices import resolve_device
 from hiergeo._core.errors import InputError
@@ -14,7 +13,7 @@ from hiergeo.adapters import Model
 from hiergeo.geometry import Points, Space
 from hiergeo.geometry.space import By, Side
 from hiergeo.search import appending, checking, compaction, layout, snapshots
-from hiergeo.search.answers import Answer, Climb
+from hiergeo.search.answers import Answer
 from hiergeo.search.appending import Added
 from hiergeo.search.checking import Checked
 from hiergeo.search.compaction import Compacted
@@ -25,34 +24,28 @@ from hiergeo.search.layout import Manifest
 from hiergeo.search.pushing import Engines, push
 from hiergeo.search.queries import Encoder, Item, Query
 from hiergeo.search.recall import KindAudit, audit, with_recall
-from hiergeo.search.requests import Kind, Options, Request
+from hiergeo.search.requests import Kind, Queries, Request, Searcher, each_of
 from hiergeo.search.shard_writer import Labelled
 from hiergeo.search.sources import Captions, Embeddings, Images, ItemInputs, ids_of
 from hiergeo.search.store import Store
 from hiergeo.search.stores.exact import ExactStore
 from hiergeo.search.sweep import RadiusRange, run
 
-Questions = Query | Sequence[Query] | Tensor
-"""One query, or several: a list of queries, or embeddings (Q, D)."""
-
 
 @final
-class Index:
+class Index(Searcher):
     """An index of embeddings in an entailment hierarchy.
 
     Methods take one query and give one answer, or several (a list, or a tensor (Q, D)) and give a list of answers from
     one pass over the index. A query is a text, an image (a `Path`, a picture, or a string that names an existing image
-    file; any other string is a text), or an embedding, whose direction is
-    rounded to the dtype of the index before it is compared, as those of stored items were; or an `Item` of the index.
+    file; any other string is a text), or an embedding, whose direction is rounded to the dtype of the index before it
+    is compared, as those of stored items were; or an `Item` of the index.
 
     Args:
         store: where the items are.
         model: the model of the index, if it is loaded already.
         device: where the model is loaded otherwise.
         compute: where rows are compared; rows are moved there a chunk at a time.
-
-    Attributes:
-        engines: the stores that it has been searched through.
     """
 
     def __init__(
@@ -73,49 +66,6 @@ class Index:
         """How many items it holds."""
         return self.store.manifest.rows
 
-    def children(self, query: Questions, k: int = 10, **options: Unpack[Options]) -> Answer | list[Answer]:
-        """The k items that the query comes nearest to entailing; it entails those whose margin is >= 0.
-
-        Args:
-            query: one or several.
-            k: 1 <= k <= 1024; fewer hits where the index holds fewer.
-            **options: by, distinct, space, low, high, min_radius, store, strict; what they do is said at `Request`.
-
-        Raises:
-            InputError: an empty index, a query that it cannot take, an option that is unknown or out of range.
-        """
-        return self._asked("children", query, k=k, **options)
-
-    def parents(self, query: Questions, k: int = 10, **options: Unpack[Options]) -> Answer | list[Answer]:
-        """The k items that come nearest to entailing the query; arguments as for `children`."""
-        return self._asked("parents", query, k=k, **options)
-
-    def neighbours(self, query: Questions, k: int = 10, **options: Unpack[Options]) -> Answer | list[Answer]:
-        """The k nearest items by geodesic distance; options are distinct, space, low, high, store."""
-        return self._asked("neighbours", query, k=k, **options)
-
-    def ladder(
-        self, query: Questions, thresholds: int | Tensor = 50, **options: Unpack[Options]
-    ) -> Climb | list[Climb]:
-        """From general to specific: for each threshold the nearest item whose radius is within it.
-
-        Args:
-            query: one or several.
-            thresholds: (T,) ascending, geodesic units; or how many, spread evenly from the smallest to the largest
-                radius of the index.
-            **options: space, low, high, store, as for `children`.
-        """
-        return self._asked("ladder", query, thresholds=thresholds, **options)
-
-    def count(self, query: Questions, **options: Unpack[Options]) -> int | list[int]:
-        """How many items the query entails: those within its cone, or within a geodesic distance.
-
-        Args:
-            query: one or several.
-            **options: within, space, min_radius, low, high, as for `Request`.
-        """
-        return self._asked("count", query, **options)
-
     def search(self, requests: Sequence[Request]) -> list[Result]:
         """Answer requests of any kinds in one pass over the index; the answers are in their order.
 
@@ -133,10 +83,10 @@ class Index:
             for request, row in zip(requests, embedded, strict=True)
         ]
         results = self._swept(store, requests, embedded)
-        folded = {i: each for i, each in enumerate(results) if isinstance(each, Answer) and requests[i].distinct}
+        folded = {i: hits for i, hits in enumerate(results) if isinstance(hits, Answer) and requests[i].distinct}
         if folded:
-            more = distinct_answers(requests, folded, lambda at, asked: self._swept(store, asked, embedded[at]))
-            results = [more.get(i, each) for i, each in enumerate(results)]
+            more = distinct_answers(requests, folded, lambda at, others: self._swept(store, others, embedded[at]))
+            results = [more.get(i, result) for i, result in enumerate(results)]
         return with_recall(store, requests, results, self.chosen)
 
     def points(self, queries: Sequence[Query], space: Space | str | None = None) -> Points:
@@ -188,19 +138,11 @@ class Index:
             UnavailableError: the store cannot be reached, or the folder of the index not be written.
         """
         self.engines.checked(store)
-        chosen, asked = self.chosen(space), list(queries)
-        points = zip(asked, self.encoder.encode(asked), strict=True)
-        requests = [
-            Request(
-                *("children", query if isinstance(query, Item) else embedded, k),
-                by=by,
-                distinct=False,
-                space=chosen,
-                store=store,
-            )
-            for query, embedded in points
-        ]
-        return audit(self.search, self.store, chosen, requests)
+        chosen, (several, _) = self.chosen(space), each_of(list(queries))
+        embedded = zip(several, self.encoder.encode(several), strict=True)
+        points = [query if isinstance(query, Item) else row for query, row in embedded]
+        options: Any = {"by": by, "distinct": False, "space": chosen, "store": store}
+        return audit(self.search, self.store, chosen, [Request("children", point, k, **options) for point in points])
 
     def chosen(self, space: Space | str | None) -> Space:
         """The space that a request names.
@@ -306,31 +248,28 @@ class Index:
 
     def _swept(self, store: ExactStore, requests: Sequence[Request], embedded: Tensor) -> list[Result]:
         """The answers to requests whose queries have these embeddings (Q, D), captions repeated, from one pass."""
-        groups: dict[Any, list[int]] = {}
-        for place, request in enumerate(requests):
-            groups.setdefault(request.group, []).append(place)
+        members: dict[Any, list[int]] = {}
+        for number, request in enumerate(requests):
+            members.setdefault(request.group, []).append(number)
         rest = store, self.engines, self.device
-        asked = [
-            RequestGroup([requests[i] for i in places], embedded[places], self.chosen(requests[places[0]].space), *rest)
-            for places in groups.values()
+        groups = [
+            RequestGroup([requests[i] for i in part], embedded[part], self.chosen(requests[part[0]].space), *rest)
+            for part in members.values()
         ]
-        scanned = [group for group in asked if group.engine is None]
+        scanned = [group for group in groups if group.engine is None]
         if scanned:
             low, high = min(group.first.low for group in scanned), max(group.first.high for group in scanned)
             counts = run(store.stream(low, high), [group.task for group in scanned], self.device)
             for group, count in zip(scanned, counts, strict=True):
                 group.scored = count
         results: list[Result] = [0] * len(requests)
-        for group, places in zip(asked, groups.values(), strict=True):
+        for group, part in zip(groups, members.values(), strict=True):
             group.ask_store()
-            for place, result in zip(places, group.results(), strict=True):
-                results[place] = result
+            for number, result in zip(part, group.results(), strict=True):
+                results[number] = result
         return results
 
-    def _asked(self, kind: Kind, query: Questions, **options: Any) -> Any:
-        several = query.ndim == 2 if isinstance(query, Tensor) else isinstance(query, list | tuple)
-        queries = cast(Sequence[Query], query if several else [query])
-        if not len(queries):
-            raise InputError("there is no query: give at least one.")
-        results = self.search([Request(kind, each, **options) for each in queries])
+    def _search(self, kind: Kind, query: Queries, **options: Any) -> Any:
+        queries, several = each_of(query)
+        results = self.search([Request(kind, one, **options) for one in queries])
         return results if several else results[0]

@@ -22,11 +22,7 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True)
 class Item:
-    """An item of the index as a query: its point as it is stored, so that it finds itself at distance 0.
-
-    Attributes:
-        id: of the item.
-    """
+    """An item of the index, by its id, as a query: its point as it is stored, so that it finds itself at distance 0."""
 
     id: int
 
@@ -39,11 +35,7 @@ Query: TypeAlias = Union[str, Path, "Image", Tensor, Item]
 class Encoder:
     """Embeds queries by the model of an index, which is loaded when it is first needed.
 
-    Args:
-        facts: of that model; None for an index of unknown origin, which takes embeddings only.
-        dim: of embeddings.
-        model: the loaded model, if there is one.
-        device: where the model is loaded.
+    An index of unknown origin has no `facts` of a model, and takes embeddings (D,) only.
     """
 
     def __init__(self, facts: ModelFacts | None, dim: int, model: Model | None = None, device: str = "auto") -> None:
@@ -63,24 +55,21 @@ class Encoder:
 
     def encode(self, queries: Sequence[Query]) -> Tensor:
         """Embeddings (Q, D) of queries of any kinds, zero for items, whose points are stored; raises InputError."""
-        if not len(queries):
-            raise InputError("there is no query: give at least one.")
-        for query in queries:
-            if not isinstance(query, str | Path | Tensor | Item) and not hasattr(query, "convert"):
+        rows, texts, images = torch.zeros(len(queries), self.dim), dict[int, str](), dict[int, Any]()
+        for i, query in enumerate(queries):
+            if isinstance(query, Tensor):
+                rows[i] = self._vector(query)
+            elif isinstance(query, str) and not is_image(query):
+                texts[i] = query
+            elif isinstance(query, str | Path) or hasattr(query, "convert"):
+                images[i] = query
+            elif not isinstance(query, Item):
                 kind = f"not {type(query).__name__}"
                 raise InputError(f"a query is a text, an image, an embedding (D,) or an item of the index, {kind}.")
-        rows = torch.zeros(len(queries), self.dim)
-        texts = {i: query for i, query in enumerate(queries) if isinstance(query, str) and not is_image(query)}
-        images = {
-            i: query for i, query in enumerate(queries) if i not in texts and not isinstance(query, Tensor | Item)
-        }
         if texts:
             rows[list(texts)] = self.model.encode_text(list(texts.values()))
         if images:
             rows[list(images)] = self.model.encode_image(list(images.values()))
-        for i, query in enumerate(queries):
-            if isinstance(query, Tensor):
-                rows[i] = self._vector(query)
         return rows
 
     def _vector(self, query: Tensor) -> Tensor:

@@ -75,18 +75,18 @@ def audit(
     ask: Callable[[Sequence[Request]], Sequence[Result]], home: ExactStore, space: Space, requests: Sequence[Request]
 ) -> tuple[KindAudit, ...]:
     """As `Index.audit`, of requests in a space that differ in their queries alone; `ask` answers requests."""
-    asked = [each.model_copy(update={"kind": kind, "thresholds": each.k}) for kind in AUDITED for each in requests]
-    found = ask(asked)
-    pairs = cast(
-        list[Pair], list(zip(ask([each.model_copy(update={"store": None}) for each in asked]), found, strict=True))
-    )
+    through = [
+        request.model_copy(update={"kind": kind, "thresholds": request.k}) for kind in AUDITED for request in requests
+    ]
+    scans = [request.model_copy(update={"store": None}) for request in through]
+    pairs = cast(list[Pair], list(zip(ask(scans), ask(through), strict=True)))
     n = len(requests)
-    audits = tuple(_measured(home, space, asked[at], pairs[at : at + n]) for at in range(0, len(asked), n))
+    audits = tuple(_measured(home, space, through[at], pairs[at : at + n]) for at in range(0, len(through), n))
     if isinstance(requests[0].store, str):
         path = record_path(home, requests[0].store)
         with writing(path):
             path.parent.mkdir(exist_ok=True)
-        values = {"generation": home.manifest.generation, "audit": [asdict(each) for each in audits]}
+        values = {"generation": home.manifest.generation, "audit": [asdict(record) for record in audits]}
         documents.write(path, values)
     return audits
 
@@ -102,7 +102,7 @@ def sampled(home: ExactStore, count: int, seed: int = 0) -> list[Item]:
     if not home.manifest.rows:
         raise InputError("the index is empty: add items before an audit.")
     ids = np.concatenate([ids for ids, _ in home.radii()])
-    return [Item(int(each)) for each in np.random.default_rng(seed).permutation(ids)[:count]]
+    return [Item(int(item)) for item in np.random.default_rng(seed).permutation(ids)[:count]]
 
 
 def with_recall(
@@ -110,42 +110,39 @@ def with_recall(
 ) -> list[Result]:
     """Results, the approximate ones with what an audit of the same generation measured of searches like theirs.
 
-    Nothing is known of other spaces, orders, cones and numbers of hits or thresholds, nor of searches that leave items
+    Nothing is said of other spaces, orders, cones and numbers of hits or thresholds, nor of searches that leave items
     out. `chosen` gives the space that a request names.
     """
-    known = cache(partial(_kept, home))
+    recorded = cache(partial(_recorded, home))
     carrying = list(results)
-    for place, (request, result) in enumerate(zip(requests, results, strict=True)):
+    for number, (request, result) in enumerate(zip(requests, results, strict=True)):
         if not isinstance(result, int) and result.guarantee == "approximate" and isinstance(request.store, str):
-            recalls = known(request.store) if request.whole else {}
-            carrying[place] = replace(result, recall=recalls.get(_key_of(request, chosen(request.space))))
+            space = chosen(request.space)
+            least = space.min_radius if request.min_radius is None else request.min_radius
+            size = request.thresholds if request.kind == "ladder" else request.k
+            key = _key(request.kind, request.by, space.geometry.spec, least, size)
+            carrying[number] = replace(result, recall=recorded(request.store).get(key) if request.whole else None)
     return carrying
 
 
-def _kept(home: ExactStore, spec: str) -> dict[Hashable, Recall]:
+def _recorded(home: ExactStore, spec: str) -> dict[Hashable, Recall]:
     """What an audit has measured of a store; nothing if its file is damaged or of another generation."""
     try:
         document = documents.read(record_path(home, spec), _Document)
     except HiergeoError:
         return {}
     audits = document.audit if document.generation == home.manifest.generation else ()
-    return {_key(each.kind, each.by, each.geometry, each.min_radius, each.k): each.recall for each in audits}
+    return {_key(part.kind, part.by, part.geometry, part.min_radius, part.k): part.recall for part in audits}
 
 
-def _key_of(request: Request, space: Space) -> Hashable:
-    least = space.min_radius if request.min_radius is None else request.min_radius
-    asked = request.thresholds if request.kind == "ladder" else request.k
-    return _key(request.kind, request.by, space.geometry.spec, least, asked)
-
-
-def _key(kind: Kind, by: By, geometry: str, min_radius: float, asked: Hashable) -> Hashable:
+def _key(kind: Kind, by: By, geometry: str, min_radius: float, size: Hashable) -> Hashable:
     """What two searches have in common where the recall of one is that of the other."""
     ordered = kind in ("children", "parents")
-    return kind, geometry, asked, by if ordered else None, min_radius if ordered and by == "margin" else None
+    return kind, geometry, size, by if ordered else None, min_radius if ordered and by == "margin" else None
 
 
 def _measured(home: ExactStore, space: Space, request: Request, pairs: Sequence[Pair]) -> KindAudit:
-    items = [(query, _items(truth), _items(found)) for query, (truth, found) in enumerate(pairs)]
+    items = [(query, _items(truth), _items(answer)) for query, (truth, answer) in enumerate(pairs)]
     marks = [(query, hit.radius, key in there) for query, own, there in items for key, hit in own.items()]
     query, radius, same = map(np.array, zip(*marks, strict=True))
     edges = home.manifest.edges
@@ -158,18 +155,19 @@ def _measured(home: ExactStore, space: Space, request: Request, pairs: Sequence[
         request.k,
         _share(query, same),
         tuple(_share(query[here], same[here]) if here.any() else None for here in inside),
-        sum(found.scored for _, found in pairs) / len(pairs) / home.manifest.rows,
+        sum(answer.scored for _, answer in pairs) / len(pairs) / home.manifest.rows,
     )
 
 
 def _items(answer: Answer | Climb) -> dict[tuple[int, int], Hit]:
     """The items of an answer by rung and id; those of hits count wherever they are."""
-    hits = [rung.hit for rung in answer.rungs] if isinstance(answer, Climb) else answer.hits
-    return {(at if isinstance(answer, Climb) else 0, hit.id): hit for at, hit in enumerate(hits) if hit is not None}
+    if isinstance(answer, Answer):
+        return {(0, hit.id): hit for hit in answer.hits}
+    return {(at, rung.hit.id): rung.hit for at, rung in enumerate(answer.rungs) if rung.hit is not None}
 
 
 def _share(query: np.ndarray, same: np.ndarray) -> Recall:
-    """The share of items (n,) that were found; those of one query are found or missed together."""
+    """The share of items (n,) that are in both answers; those of one query are there or missed together."""
     group = np.unique(query, return_inverse=True)[1]
     part, whole = np.bincount(group, same), np.bincount(group)
     return Recall(float(same.mean()), *share_interval(part, whole), len(whole))

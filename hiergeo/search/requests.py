@@ -6,10 +6,12 @@ A new option of searches is a field of `Request` and a key of `Options` here, an
 
 import math
 import operator
+from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypedDict, final, get_args
+from typing import Annotated, Any, Literal, TypeAlias, TypedDict, Union, cast, final, get_args
 
+import numpy as np
 import torch
 from pydantic import (
     BaseModel,
@@ -22,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 from torch import Tensor
 from typing_extensions import Self, Unpack
 
@@ -29,6 +32,7 @@ from hiergeo._core import limits
 from hiergeo._core.errors import InputError, sentence
 from hiergeo.geometry import Space
 from hiergeo.geometry.space import By, Side
+from hiergeo.search.answers import Answer, Climb
 from hiergeo.search.queries import Query, is_dense, tensor_kind
 from hiergeo.search.store import Store
 
@@ -37,25 +41,13 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 SIDES: tuple[Kind, ...] = get_args(Side)
 HITS: tuple[Kind, ...] = (*SIDES, "neighbours")
 
-MOST_HITS = 1024
-"""The largest k of a search."""
-
-MOST_EXCLUDED = 10_000
-"""Ids that one search leaves out."""
-
-SPEC_CHARACTERS = 1024
-"""Of the spec of a geometry."""
+MOST_HITS, MOST_EXCLUDED, SPEC_CHARACTERS = 1024, 10_000, 1024
 
 
 @final
 @dataclass(frozen=True)
 class On:
-    """What a field of a request concerns.
-
-    Attributes:
-        kinds: of search that it says something of.
-        local: whether Python and the command line alone set it: a request over HTTP has none of it.
-    """
+    """The kinds of search that a field of a request says something of, and whether HTTP has none of it."""
 
     kinds: tuple[Kind, ...] = KINDS
     local: bool = False
@@ -95,8 +87,10 @@ def _thresholds(value: Any) -> Any:
         count = int(_whole(value))
     except (TypeError, ValueError):
         count = 0
-    if not 1 <= count <= limits.PROTOCOL_STEPS or count != float(value):
+    if count < 1 or count != float(value):
         raise ValueError(f"must be a whole number from 1 to {limits.PROTOCOL_STEPS:,}, or radii")
+    if count > limits.PROTOCOL_STEPS:
+        raise PydanticCustomError("less_than_equal", "must be {most} at most", {"most": limits.PROTOCOL_STEPS})
     return count
 
 
@@ -119,87 +113,61 @@ class Options(TypedDict, total=False):
     strict: bool
     exclude: Sequence[int]
     without: frozenset[str]
+    steps: int
+
+
+Queries: TypeAlias = Union[Query, "np.ndarray[Any, Any]", Sequence[Query]]
+"""One query, or several: a list of queries, or embeddings (Q, D)."""
 
 
 @final
 class Request(BaseModel):
     """One question to an index; `Index.search` answers a list of them in one pass.
 
-    Attributes:
-        kind: "children" and "parents": the k items that the query comes nearest to entailing, and to being entailed by;
-            "neighbours": the k nearest; "ladder": the nearest item within each threshold of radius; "count": how many
-            items the query entails.
-        query: a text, an image (path or picture), an embedding (D,) or an item of the index.
-        k: hits, 1 <= k <= 1024; fewer where the index holds fewer.
-        by: order of children and parents: "margin", largest first; "angle" or "distance", smallest first.
-        distinct: of items with one caption the best counts; False lists every item.
-        space: another space of the frame of the index, or the spec of a geometry around its root (over HTTP
-            ``geometry``); None is the space of the index.
-        thresholds: of a ladder: (T,) ascending, geodesic units; or how many (over HTTP ``steps``), spread evenly from
-            the smallest to the largest radius of the index.
-        low: items of a smaller radius are left out, geodesic units.
-        high: items of a larger radius are left out.
-        within: of a count: count the items within this geodesic distance instead of those in the cone of the query.
-        min_radius: scale of the cones of children, parents and counts; None is that of the space.
-        store: search through a store that holds the items, or the store of this spec; None scans the index, as counts
-            always do.
-        strict: whether all children have a larger radius than the query, and all parents a smaller one.
-        exclude: ids of items that are left out, 10,000 at most; those that the index does not hold change nothing.
-        without: captions whose items are left out.
-
     Raises:
         InputError: an option that is unknown, out of range, or says nothing of this kind of search.
     """
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, arbitrary_types_allowed=True, populate_by_name=True, loc_by_alias=False
+        extra="forbid",
+        frozen=True,
+        arbitrary_types_allowed=True,
+        populate_by_name=True,
+        loc_by_alias=False,
+        use_attribute_docstrings=True,
     )
 
     kind: Annotated[Kind, On(local=True)]
+    """Children and parents: the k items that the query comes nearest to entailing, or being entailed by; neighbours:
+    the k nearest; ladder: the nearest item within each threshold of radius; count: how many items it entails."""
     query: Annotated[Any, On(local=True)]
-    k: Annotated[
-        int, On(HITS), Field(ge=1, le=MOST_HITS, description="Hits of one query."), BeforeValidator(_whole)
-    ] = 10
-    by: Annotated[
-        By, On(SIDES), Field(description="How hits are ordered: margin, largest first; others, smallest first.")
-    ] = "margin"
-    distinct: Annotated[bool, On(HITS), Field(description="Of items with one caption the best counts.")] = True
-    space: Annotated[
-        Space | str | None,
-        On(),
-        PlainValidator(_space),
-        SPEC,
-        Field(alias="geometry", description="Spec of a geometry around the root of the index; by default its own."),
-    ] = None
-    thresholds: Annotated[
-        int | Tensor,
-        On(("ladder",)),
-        PlainValidator(_thresholds),
-        COUNT,
-        Field(alias="steps", description="Thresholds of radius."),
-    ] = 50
-    low: Annotated[float, On(), Field(description="Items of a smaller radius are left out.")] = 0.0
-    high: Annotated[
-        float, On(), Field(default_factory=lambda: math.inf, description="Items of a larger radius are left out.")
-    ]
-    within: Annotated[
-        float | None, On(("count",)), Field(ge=0, description="Count the items within this distance, not the cone.")
-    ] = None
-    min_radius: Annotated[
-        float | None,
-        On((*SIDES, "count")),
-        Field(gt=0, allow_inf_nan=False, description="Scale of the cones; by default that of the index."),
-    ] = None
+    """A text, an image (path or picture), an embedding (D,) or an item of the index."""
+    k: Annotated[int, On(HITS), Field(ge=1, le=MOST_HITS), BeforeValidator(_whole)] = 10
+    """Hits of one query; fewer where the index holds fewer."""
+    by: Annotated[By, On(SIDES)] = "margin"
+    """How children and parents are ordered: by margin the largest first, by angle or distance the smallest."""
+    distinct: Annotated[bool, On(HITS)] = True
+    """Of items with one caption the best counts."""
+    space: Annotated[Space | str | None, On(), PlainValidator(_space), SPEC, Field(alias="geometry")] = None
+    """Spec of a geometry around the root of the index, or in Python another space of its frame; by default its own."""
+    thresholds: Annotated[int | Tensor, On(("ladder",)), PlainValidator(_thresholds), COUNT, Field(alias="steps")] = 50
+    """How many thresholds of radius, spread evenly over the index; or in Python (T,) ascending, geodesic units."""
+    low: Annotated[float, On()] = 0.0
+    """Items of a smaller radius are left out, geodesic units."""
+    high: Annotated[float, On(), Field(default_factory=lambda: math.inf)]
+    """Items of a larger radius are left out."""
+    within: Annotated[float | None, On(("count",)), Field(ge=0)] = None
+    """Count the items within this geodesic distance, not those in the cone."""
+    min_radius: Annotated[float | None, On((*SIDES, "count")), Field(gt=0, allow_inf_nan=False)] = None
+    """Scale of the cones; by default that of the space."""
     store: Annotated[Store | str | None, On((*HITS, "ladder"), local=True), PlainValidator(_store), SPEC] = None
-    strict: Annotated[
-        bool, On(SIDES), Field(description="Whether children have a larger radius than the query, parents a smaller.")
-    ] = False
-    exclude: Annotated[
-        tuple[Annotated[int, Field(ge=0, lt=1 << 63)], ...],
-        On(),
-        Field(max_length=MOST_EXCLUDED, description="Ids of items that are left out."),
-    ] = ()
+    """Search through a store that holds the items, or the store of this spec; by default the index is scanned."""
+    strict: Annotated[bool, On(SIDES)] = False
+    """Whether all children have a larger radius than the query, and all parents a smaller one."""
+    exclude: Annotated[tuple[Annotated[int, Field(ge=0, lt=1 << 63)], ...], On(), Field(max_length=MOST_EXCLUDED)] = ()
+    """Ids of items that are left out; those that the index does not hold change nothing."""
     without: Annotated[frozenset[str], On(HITS, local=True)] = frozenset()
+    """Captions whose items are left out."""
 
     def __init__(
         self,
@@ -230,7 +198,7 @@ class Request(BaseModel):
     @property
     def group(self) -> Hashable:
         """Requests of one group are answered by one task of a sweep."""
-        shared = (_key(value) for name, value in self if name not in EACH)
+        shared = (_key(value) for name, value in self if name not in PER_QUERY)
         return *shared, self.within is None
 
     @property
@@ -239,11 +207,7 @@ class Request(BaseModel):
         return self.low <= 0 and self.high == math.inf and not (self.exclude or self.without)
 
     def sent(self) -> dict[str, Any]:
-        """What was set of the request, without its kind and query, in values of JSON, as `parameters` names it.
-
-        Raises:
-            InputError: something that another machine cannot be told, such as a `Space` or a `Store`.
-        """
+        """What was set beside kind and query, in JSON; raises InputError for a `Space`, a `Store` or thresholds."""
         values: dict[str, Any] = {}
         for name in self.model_fields_set - {"kind", "query"}:
             info, value = type(self).model_fields[name], getattr(self, name)
@@ -253,7 +217,7 @@ class Request(BaseModel):
         return values
 
 
-EACH = frozenset({"query", "k", "within", "distinct", "strict"})
+PER_QUERY = frozenset({"query", "k", "within", "distinct", "strict"})
 """Fields in which requests of one group may differ; a strict one has become a range of radii before."""
 
 
@@ -265,7 +229,7 @@ def _key(value: Any) -> Hashable:
 
 def on(info: FieldInfo) -> On:
     """What a field of a request concerns."""
-    return next(each for each in info.metadata if isinstance(each, On))
+    return next(note for note in info.metadata if isinstance(note, On))
 
 
 def fitting(kind: Kind, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -277,3 +241,67 @@ def parameters(kind: Kind) -> dict[str, Any]:
     """The fields of a request of a kind that others may set than Python, as `pydantic.create_model` takes them."""
     fields = Request.model_fields.items()
     return {name: (info.annotation, info) for name, info in fields if kind in on(info).kinds and not on(info).local}
+
+
+class Searcher(ABC):
+    """Who answers requests: an index, or the client of a server that holds one.
+
+    Methods take one query and give one answer, or several (a list, or a tensor (Q, D)) and give a list of answers from
+    one pass over the index.
+    """
+
+    @abstractmethod
+    def _search(self, kind: Kind, query: Queries, **options: Any) -> Any:
+        """The answer to a query, or to each of several."""
+
+    def children(self, query: Queries, k: int = 10, **options: Unpack[Options]) -> Answer | list[Answer]:
+        """The k items that the query comes nearest to entailing; it entails those whose margin is >= 0.
+
+        Args:
+            query: one or several.
+            k: 1 <= k <= 1024; fewer hits where the index holds fewer.
+            **options: by, distinct, space, low, high, min_radius, store, strict, exclude; see `Request`.
+
+        Raises:
+            InputError: an empty index, a query that it cannot take, an option that is unknown or out of range.
+        """
+        return self._search("children", query, k=k, **options)
+
+    def parents(self, query: Queries, k: int = 10, **options: Unpack[Options]) -> Answer | list[Answer]:
+        """The k items that come nearest to entailing the query; arguments as for `children`."""
+        return self._search("parents", query, k=k, **options)
+
+    def neighbours(self, query: Queries, k: int = 10, **options: Unpack[Options]) -> Answer | list[Answer]:
+        """The k nearest items by geodesic distance; options are distinct, space, low, high, store, exclude."""
+        return self._search("neighbours", query, k=k, **options)
+
+    def ladder(
+        self, query: Queries, thresholds: int | Tensor | None = None, **options: Unpack[Options]
+    ) -> Climb | list[Climb]:
+        """From general to specific: for each threshold the nearest item whose radius is within it.
+
+        Args:
+            query: one or several.
+            thresholds: (T,) ascending, geodesic units; or how many (50, also as `steps`), spread evenly from the
+                smallest to the largest radius of the index.
+            **options: space, low, high, store, exclude, as for `children`.
+        """
+        return self._search("ladder", query, thresholds=thresholds, **options)
+
+    def count(self, query: Queries, **options: Unpack[Options]) -> int | list[int]:
+        """How many items the query entails: those within its cone, or within a geodesic distance.
+
+        Args:
+            query: one or several.
+            **options: within, space, min_radius, low, high, exclude, as for `Request`.
+        """
+        return self._search("count", query, **options)
+
+
+def each_of(query: Queries) -> tuple[list[Query], bool]:
+    """The queries, and whether they are several."""
+    several = query.ndim == 2 if isinstance(query, Tensor | np.ndarray) else isinstance(query, list | tuple)
+    queries = list(cast(Sequence[Query], query)) if several else [cast(Query, query)]
+    if not queries:
+        raise InputError("there is no query: give at least one.")
+    return queries, several

@@ -55,10 +55,10 @@ class Snapshot:
         self._opened: OrderedDict[tuple[str, str | None], OpenShard] = OrderedDict()
         self._lock = threading.Lock()
         for _ in range(TRIES):
-            stamp = _stamp(folder)
+            stamp = stamp_of(folder)
             self.manifest = layout.read(folder)
             self._descriptor = _hold(folder / READERS / str(self.manifest.generation))
-            if _stamp(folder) == stamp:
+            if stamp_of(folder) == stamp:
                 break
             self.close()
 
@@ -172,7 +172,7 @@ def _opened(place: Path, flags: int = 0) -> int:
         return os.open(place, os.O_RDONLY)
 
 
-def _stamp(folder: Path) -> tuple[int, int] | None:
+def stamp_of(folder: Path) -> tuple[int, int] | None:
     """What tells one manifest from the next, which a rename puts in its place."""
     try:
         found = (folder / MANIFEST).stat()

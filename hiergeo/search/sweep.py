@@ -53,12 +53,9 @@ class SweepTask(Protocol):
 
 
 class Found(NamedTuple):
-    """The best items of each query.
+    """The best items of each query: ids (Q, k) int64, the values (Q, k) that they were ordered by, and radii (Q, k).
 
-    Attributes:
-        ids: (Q, k) int64; -1 where there are fewer.
-        values: (Q, k), what they were ordered by; NaN where there are fewer.
-        radius: (Q, k) of the items; NaN where there are fewer.
+    Where there are fewer the id is -1 and the others are NaN.
     """
 
     ids: Tensor
@@ -72,28 +69,22 @@ def run(chunks: Iterable[Rows], tasks: Sequence[SweepTask], device: torch.device
     Tasks of one geometry share their points.
     """
     scored = [0] * len(tasks)
-    for rows in chunks:
-        points: dict[int, Points] = {}
-        for place, task in enumerate(tasks):
+    for chunk in chunks:
+        lifted: dict[int, Points] = {}
+        for number, task in enumerate(tasks):
             geometry = task.space.geometry
-            if id(geometry) not in points:
-                points[id(geometry)] = rows.points(geometry, device)
-            inside_rows, part = rows, points[id(geometry)]
+            if id(geometry) not in lifted:
+                lifted[id(geometry)] = chunk.points(geometry, device)
+            rows, points = chunk, lifted[id(geometry)]
             if not task.span.whole:
-                inside = task.span.of(part.radius)
-                inside_rows, part = rows.take(inside), part.rows(inside)
-            scored[place] += _given(task, inside_rows, part)
-    return scored
-
-
-def _given(task: SweepTask, rows: Rows, points: Points) -> int:
-    """Give rows to a task, if there are any; returns how many are items."""
-    scored = int(rows.radii[:, 0].isfinite().sum())
-    if len(task.without):
-        wanted = torch.nonzero(~torch.isin(rows.ids, task.without))[:, 0]
-        rows, points = rows.take(wanted), points.rows(wanted.to(points.radius.device))
-    if len(rows):
-        task.take(rows, points)
+                inside = task.span.of(points.radius)
+                rows, points = rows.take(inside), points.rows(inside)
+            scored[number] += int(rows.radii[:, 0].isfinite().sum())
+            if len(task.without):
+                wanted = torch.nonzero(~torch.isin(rows.ids, task.without))[:, 0]
+                rows, points = rows.take(wanted), points.rows(wanted.to(points.radius.device))
+            if len(rows):
+                task.take(rows, points)
     return scored
 
 
@@ -118,7 +109,7 @@ class Best:
 
     def take(self, rows: Rows, points: Points) -> None:
         values, index = self.space.topk(self.x, points, self.k, self.by, self.side, self.min_radius)
-        part = _found(rows, points, values, index)
+        part = _best(rows, points, values, index)
         self.found = part if self.found is None else self._merged(self.found, part)
 
     def _merged(self, a: Found, b: Found) -> Found:
@@ -140,7 +131,7 @@ class Steps:
 
     def take(self, rows: Rows, points: Points) -> None:
         values, index = self.space.climb(self.x, points, self.thresholds)
-        part = _found(rows, points, values, index)
+        part = _best(rows, points, values, index)
         if self.found is None:
             self.found = part
             return
@@ -183,11 +174,10 @@ def lexicographic(*keys: Tensor) -> Tensor:
     return order
 
 
-def _found(rows: Rows, points: Points, values: Tensor, index: Tensor) -> Found:
-    missing = index < 0
-    place = index.clamp_min(0)
+def _best(rows: Rows, points: Points, values: Tensor, index: Tensor) -> Found:
+    missing, row = index < 0, index.clamp_min(0)
     return Found(
-        rows.ids[place.cpu()].masked_fill(missing.cpu(), -1),
+        rows.ids[row.cpu()].masked_fill(missing.cpu(), -1),
         values.masked_fill(missing, torch.nan).cpu(),
-        points.radius[place].masked_fill(missing, torch.nan).cpu(),
+        points.radius[row].masked_fill(missing, torch.nan).cpu(),
     )

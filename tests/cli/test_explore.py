@@ -74,7 +74,7 @@ def test_the_demonstration_is_what_demo_opens(run, folder, monkeypatch) -> None:
         return explorer.open_collection([folder])
 
     monkeypatch.setattr(explorer, "open_demo", opened)
-    monkeypatch.setattr(serving, "serve", lambda app, bound, limits, ready: ready(lambda: None))
+    monkeypatch.setattr(serving, "serve", lambda app, bound, limits: None)
     code, out, _ = run("explore", "--demo", "--no-open", "--port", 0, "--device", "cpu")
     assert (code, asked) == (0, ["cpu"])
     assert out.startswith("Exploring 80 items (")

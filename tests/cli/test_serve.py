@@ -23,7 +23,7 @@ def folder(tmp_path_factory):
 def served(run, monkeypatch):
     """Give the application, and the limits, that a command would serve."""
     given = []
-    monkeypatch.setattr(serving, "serve", lambda app, bound, limits, ready: given.append((app, limits)))
+    monkeypatch.setattr(serving, "serve", lambda app, bound, limits: given.append((app, limits)))
 
     def call(*arguments):
         assert run("serve", *arguments, "--port", 0)[0] == 0

@@ -193,32 +193,6 @@ def test_queries_that_cannot_be_asked_are_refused(sound, query, named):
 
 
 @pytest.mark.parametrize(
-    ("settings", "named"),
-    [
-        ({"k": 0}, "k"),
-        ({"k": 1.5}, "k"),
-        ({"k": 1 << 20}, "k"),
-        ({"by": "margins"}, "margin"),
-        ({"low": 2.0, "high": 1.0}, "range"),
-        ({"low": float("nan")}, "range"),
-        ({"space": "lorenz:-1"}, "lorentz"),
-        ({"space": f"product:euclidean:x{DIM // 2},euclidean:x{DIM // 2}"}, "factors"),
-        ({"space": Space("euclidean", torch.zeros(DIM))}, "root"),
-        ({"min_radius": 0.0}, "min_radius"),
-        ({"min_radius": float("nan")}, "min_radius"),
-    ],
-    ids=str,
-)
-def test_settings_out_of_range_are_refused(sound, settings, named):
-    with pytest.raises(InputError, match=named):
-        search.open(sound).children(QUERY, **settings)
-
-
-def test_more_hits_than_items_are_all_items(sound):
-    assert len(search.open(sound).children(QUERY, 1000, distinct=False).hits) == 44
-
-
-@pytest.mark.parametrize(
     ("given", "named"),
     [
         ({"ids": [0, 0]}, "twice"),
@@ -266,24 +240,6 @@ def test_an_index_of_another_model_is_named(tmp_path):
         search.open(tmp_path / "i", model=Other())
     with pytest.raises(UnavailableError, match="index"):
         search.open(tmp_path / "j")
-
-
-@pytest.mark.parametrize("verb", ["children", "parents", "ladder", "count"])
-def test_the_command_line_says_one_sentence(run, sound, tmp_path, verb):
-    damaged = tmp_path / "broken.png"
-    damaged.write_bytes(b"\x89PNG\r\n\x1a\nxx")
-    for arguments in (
-        [tmp_path, "a"],
-        [sound, "a text"],
-        [sound],
-        [sound, "--image", damaged],
-        [sound, "a", "-g", "nothing"],
-        [sound, "a", "--low", 3, "--high", 2],
-    ):
-        code, printed, error = run("search", *arguments, f"--{verb}")
-        assert (code, printed) == (2, "")
-        assert len(error.strip().splitlines()) == 1
-        assert "Traceback" not in error
 
 
 @pytest.mark.parametrize("spec", ["milvu:flat", "", ":", "exact:/nowhere", "milvus"])

@@ -117,7 +117,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exact, "stream", partial(stream, chunk_bytes=50 * DIM * 2))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("spec", ["euclidean", "lorentz:-1", "sphere:0.2", PRODUCT])
 def test_answers_are_those_of_brute_force(tmp_path: Path, small: None, spec: str) -> None:
     rows, root = data(), 0.2 * torch.eye(DIM)[3]

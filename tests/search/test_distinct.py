@@ -9,11 +9,10 @@ import torch
 from hiergeo import search
 from hiergeo.geometry import Space
 from hiergeo.geometry.space import By
-from hiergeo.search import Item, Request, serving
+from hiergeo.search import Item, Request
 from hiergeo.search.distinct import distinct_items
 from hiergeo.search.requests import MOST_HITS, Kind, fitting
 from tests.search.search_common import DIM, embeddings, shrink_shards
-from tests.search.serving.serving_common import served
 from tests.search.stores_common import register
 
 KINDS: tuple[tuple[Kind, By], ...] = (
@@ -83,15 +82,6 @@ def test_captions_that_are_left_out_are_not_found(repeated) -> None:
     asked = Request("neighbours", torch.ones(DIM), 30, without=frozenset({"caption 0", "caption 3"}))
     (answer,) = repeated.search([asked])
     assert {hit.caption for hit in answer.hits} - {None} == {f"caption {at}" for at in range(20)} - asked.without
-
-
-@pytest.mark.parametrize("distinct", [True, False])
-def test_a_server_answers_as_the_index_does(repeated, distinct) -> None:
-    with served(repeated) as running, serving.Client(running.url) as client:
-        for verb in ("children", "parents", "neighbours"):
-            own, far = (getattr(each, verb)(torch.ones(DIM), K, distinct=distinct) for each in (repeated, client))
-            assert ([hit.id for hit in far.hits], far.repeats) == ([hit.id for hit in own.hits], own.repeats)
-            assert (own.repeats > 0) == distinct
 
 
 def test_the_command_line_lists_captions_once_unless_asked_for_all(run, tmp_path) -> None:

@@ -21,7 +21,7 @@ def list_of(kind: Any) -> Any:
 
 
 NUMBERS: dict[str, Any] = dict.fromkeys(("radius", "margin", "angle", "distance"), Number)
-"""Of an item that was found."""
+"""Of a hit."""
 
 TRUST: dict[str, Any] = {"guarantee": Guarantee, "scored": int, "rows": int}
 """How an answer was found."""
@@ -35,24 +35,15 @@ ABOUT: dict[Kind, str] = {
 }
 """One sentence about each kind of search."""
 
-ANSWERS: dict[Kind, Any] = {
-    **dict.fromkeys(HITS, Answer),
-    "ladder": Climb,
-    "count": schema("Count", count=int),
-}
+ANSWERS: dict[Kind, Any] = {**dict.fromkeys(HITS, Answer), "ladder": Climb, "count": schema("Count", count=int)}
 """The answer to one query of each kind."""
 
 Added = schema("Added", added=int, rows=int, generation=int)
 Health = schema(
     "Health",
-    status=str,
-    version=str,
-    rows=int,
-    generation=int,
+    **dict.fromkeys(("status", "version", "geometry"), str),
+    **dict.fromkeys(("rows", "generation", "dim"), int),
+    **dict.fromkeys(("embeds", "writable"), bool),
     model=str | None,
-    dim=int,
-    geometry=str,
-    embeds=bool,
-    writable=bool,
     uptime=float,
 )

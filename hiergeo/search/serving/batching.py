@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar, final
 
 from hiergeo._core.errors import HiergeoError
@@ -21,47 +21,30 @@ Question = Sequence[Request]
 
 Done = TypeVar("Done")
 
-BUSY = "the server is busy and its queue is full: try again."
-
-
-@dataclass(eq=False)
-class _Waiting:
-    question: Question
-    outcome: "asyncio.Future[Outcome]"
-
 
 @final
 class Batcher:
-    """A queue of questions in front of an engine that answers many at a time.
-
-    While a sweep runs questions collect, and the next one answers them together. Everything that touches the index runs
-    on one thread.
-    """
+    """A queue of questions in front of an engine, which answers on one thread those that came during its last sweep."""
 
     def __init__(
         self, answer: Callable[[Sequence[Question]], list[Outcome]], settings: Settings, metrics: Metrics
     ) -> None:
         self._answer, self._settings, self._metrics = answer, settings, metrics
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[tuple[Question, asyncio.Future[Outcome]]] = deque()
         self._arrived = asyncio.Event()
         self._engine = ThreadPoolExecutor(1, "hiergeo-engine")
 
     async def ask(self, question: Question) -> list[Result]:
-        """The answers to a question.
-
-        Raises:
-            Refused: 503 where the queue is full, 504 where the answer takes too long; the sweep goes on for others.
-            HiergeoError: the question cannot be answered.
-        """
+        """The answers to a question; raises HiergeoError, Refused for a full queue (503) and a late answer (504)."""
         limits = self._settings.limits
-        if self._length() + len(question) > limits.waiting:
-            raise Refused(503, BUSY, retry_after=1)
-        waiting = _Waiting(question, asyncio.get_running_loop().create_future())
-        self._queue.append(waiting)
-        self._note_queue()
+        if self._count() + len(question) > limits.waiting:
+            raise Refused(503, "the server is busy and its queue is full: try again.", retry_after=1)
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._queue.append((question, future))
+        self._count()
         self._arrived.set()
         try:
-            outcome = await asyncio.wait_for(waiting.outcome, limits.answer_seconds)
+            outcome = await asyncio.wait_for(future, limits.answer_seconds)
         except asyncio.TimeoutError:
             raise Refused(504, f"there is no answer after {limits.answer_seconds:g} seconds: ask for less.") from None
         if isinstance(outcome, HiergeoError):
@@ -75,49 +58,43 @@ class Batcher:
     async def run(self) -> None:
         """Answer questions until the task is cancelled."""
         while True:
-            if not self._queue:
+            await self._arrived.wait()
+            questions, futures = self._next()
+            if not questions:
                 self._arrived.clear()
-                await self._arrived.wait()
-            batch = self._take()
-            if batch:
-                await self._sweep(batch)
+                continue
+            try:
+                outcomes = await self.work(partial(self._answer, questions))
+            except Exception as error:  # the queue goes on, whatever a sweep dies of
+                outcomes = [refusal_of(error)] * len(questions)
+            for future, outcome in zip(futures, outcomes, strict=True):
+                if not future.done():
+                    future.set_result(outcome)
 
     def close(self) -> None:
         """Wait for the sweep in progress and refuse what is still queued."""
-        for waiting in self._queue:
-            if not waiting.outcome.done():
-                waiting.outcome.set_result(Refused(503, "the server is being stopped.", retry_after=5))
-        self._queue.clear()
+        for _, future in self._queue:
+            if not future.done():
+                future.set_result(Refused(503, "the server is being stopped.", retry_after=5))
         self._engine.shutdown(wait=True)
 
-    async def _sweep(self, batch: list[_Waiting]) -> None:
-        questions = [waiting.question for waiting in batch]
-        try:
-            outcomes = await self.work(lambda: self._answer(questions))
-        except Exception as error:  # the queue goes on, whatever a sweep dies of
-            outcomes = [refusal_of(error)] * len(batch)
-        for waiting, outcome in zip(batch, outcomes, strict=True):
-            if not waiting.outcome.done():
-                waiting.outcome.set_result(outcome)
-
-    def _take(self) -> list[_Waiting]:
+    def _next(self) -> tuple[list[Question], list[asyncio.Future[Outcome]]]:
         """The first questions of the queue that fit into one sweep, without those that nobody waits for."""
-        batch: list[_Waiting] = []
-        size = 0
+        questions, futures, size = list[Question](), list[asyncio.Future[Outcome]](), 0
         while self._queue:
-            waiting = self._queue[0]
-            gone = waiting.outcome.done()
-            if batch and not gone and size + len(waiting.question) > self._settings.batch:
-                break
+            question, future = self._queue[0]
+            if not future.done():
+                size += len(question)
+                if questions and size > self._settings.batch:
+                    break
+                questions.append(question)
+                futures.append(future)
             self._queue.popleft()
-            if not gone:
-                batch.append(waiting)
-                size += len(waiting.question)
-        self._note_queue()
-        return batch
+        self._count()
+        return questions, futures
 
-    def _length(self) -> int:
-        return sum(len(waiting.question) for waiting in self._queue if not waiting.outcome.done())
-
-    def _note_queue(self) -> None:
-        self._metrics.waiting.set(self._length())
+    def _count(self) -> int:
+        """How many queries wait, which the metrics tell."""
+        count = sum(len(question) for question, future in self._queue if not future.done())
+        self._metrics.waiting.set(count)
+        return count

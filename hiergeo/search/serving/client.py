@@ -4,35 +4,34 @@ import base64
 import io
 import json
 import operator
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, Union, cast, final
+from typing import Any, final
 
 import numpy as np
 import torch
 import urllib3
-from typing_extensions import Unpack
 
 from hiergeo._core.errors import InputError, UnavailableError, reason
 from hiergeo.datasets.pictures import open_rgb
 from hiergeo.search.answers import Answer, Climb
-from hiergeo.search.requests import Kind, Options, Request
+from hiergeo.search.requests import HITS, Kind, Queries, Request, Searcher, each_of
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-Query: TypeAlias = Union[str, Path, "Image", torch.Tensor, "np.ndarray[Any, Any]"]
-"""A text, the path of an image file, a picture, or an embedding (D,). A string is always a text."""
-
-CONNECTIONS = 64
-"""That are kept at most."""
+READ: dict[Kind, Callable[[Any], Any]] = {
+    **dict.fromkeys(HITS, Answer.of_dict),
+    "ladder": Climb.of_dict,
+    "count": operator.itemgetter("count"),
+}
+"""What makes an answer of its values in JSON."""
 
 
 @final
-class Client:
+class Client(Searcher):
     """A connection to a server of `hiergeo serve`; it can be shared by threads. `with` closes it.
 
-    Methods take one query and give one answer, or a list of queries and give a list of answers from one request.
+    It answers as `Index` does. A query is a text, the path of an image file, a picture, or an embedding (D,); a string
+    is always a text. Several are sent in one request.
 
     Args:
         url: of the server, such as ``http://127.0.0.1:8080``.
@@ -42,41 +41,11 @@ class Client:
     """
 
     def __init__(self, url: str, token: str | None = None, timeout: float = 60.0, retries: int = 4) -> None:
-        try:
-            valid = urllib3.util.parse_url(url).scheme in ("http", "https")
-        except urllib3.exceptions.LocationParseError:
-            valid = False
-        if not valid:
+        if not re.fullmatch(r"https?://([^/:]+|\[[0-9a-fA-F:.%]+\])(:[0-9]+)?(/.*)?", url):
             raise InputError(f"{url!r} is not the URL of a server: write http://HOST:PORT.")
         self.url, self.timeout, self.retries = url.rstrip("/"), timeout, retries
         headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
-        self._pool = urllib3.PoolManager(headers=headers, timeout=timeout, maxsize=CONNECTIONS)
-
-    def children(
-        self, query: Query | Sequence[Query], k: int = 10, **options: Unpack[Options]
-    ) -> Answer | list[Answer]:
-        """The k items that the query comes nearest to entailing; arguments as for `Index.children`."""
-        return self._asked("children", query, Answer.of_dict, k=k, **options)
-
-    def parents(self, query: Query | Sequence[Query], k: int = 10, **options: Unpack[Options]) -> Answer | list[Answer]:
-        """The k items that come nearest to entailing the query; arguments as for `Index.parents`."""
-        return self._asked("parents", query, Answer.of_dict, k=k, **options)
-
-    def neighbours(
-        self, query: Query | Sequence[Query], k: int = 10, **options: Unpack[Options]
-    ) -> Answer | list[Answer]:
-        """The k nearest items; arguments as for `Index.neighbours`."""
-        return self._asked("neighbours", query, Answer.of_dict, k=k, **options)
-
-    def ladder(
-        self, query: Query | Sequence[Query], steps: int = 50, **options: Unpack[Options]
-    ) -> Climb | list[Climb]:
-        """From general to specific; steps are thresholds, other arguments as for `Index.ladder`."""
-        return self._asked("ladder", query, Climb.of_dict, thresholds=steps, **options)
-
-    def count(self, query: Query | Sequence[Query], **options: Unpack[Options]) -> int | list[int]:
-        """How many items the query entails; arguments as for `Index.count`."""
-        return self._asked("count", query, operator.itemgetter("count"), **options)
+        self._pool = urllib3.PoolManager(headers=headers, timeout=timeout, maxsize=64)
 
     def add(
         self,
@@ -98,11 +67,12 @@ class Client:
             ids: (N,), distinct and new; None lets the index number the items.
         """
         body = {"captions": captions, "images": images, "embeddings": embeddings, "ids": ids}
-        return int(self._request("POST", "/api/add", body, repeat=ids is not None)["rows"])
+        given = {name: value for name, value in body.items() if value is not None}
+        return int(self._request("POST", "/api/add", given, repeat=ids is not None)["rows"])
 
     def health(self) -> dict[str, Any]:
         """What the server says of itself: status, rows, generation, model, geometry, version, uptime."""
-        return self._request("GET", "/api/health", None)
+        return self._request("GET", "/api/health")
 
     def close(self) -> None:
         """Close the connections, of requests in flight once they are answered."""
@@ -114,31 +84,27 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _asked(self, kind: Kind, query: Query | Sequence[Query], read: Callable[[Any], Any], **options: Any) -> Any:
-        several = isinstance(query, list | tuple) or (isinstance(query, torch.Tensor | np.ndarray) and query.ndim == 2)
-        queries = list(cast(Sequence[Query], query)) if several else [cast(Query, query)]
-        settings = Request(kind, "", **options).sent()
-        answer = self._request("POST", f"/api/{kind}", {"queries": [_spelled(each) for each in queries], **settings})
+    def _search(self, kind: Kind, query: Queries, **options: Any) -> Any:
+        queries, several = each_of(query)
+        given = {"queries": list(map(_spelled, queries)), **Request(kind, "", **options).sent()}
+        answer = self._request("POST", f"/api/{kind}", given)
         try:
-            answers = [read(each) for each in answer["answers"]]
+            answers = [READ[kind](values) for values in answer["answers"]]
         except (KeyError, TypeError, ValueError) as error:
-            raise UnavailableError(
-                f"{self.url} does not answer like a server of hiergeo: check the address."
-            ) from error
+            raise UnavailableError(self._foreign()) from error
         return answers if several else answers[0]
 
-    def _request(self, method: str, path: str, body: Mapping[str, Any] | None, repeat: bool = True) -> dict[str, Any]:
-        """The JSON object that the server answers; parameters that are None are not sent."""
-        given = {name: value for name, value in (body or {}).items() if value is not None}
+    def _request(self, method: str, path: str, body: dict[str, Any] | None = None, repeat: bool = True) -> Any:
+        """The JSON object that the server answers."""
         try:
-            content = None if body is None else json.dumps(given, allow_nan=False, default=_plain).encode()
+            content = None if body is None else json.dumps(body, allow_nan=False, default=_plain).encode()
         except (TypeError, ValueError, RuntimeError) as error:
             raise InputError(f"this cannot be sent ({reason(error)}): numbers must be finite and ids whole.") from error
-        headers = dict(self._pool.headers) | ({} if content is None else {"Content-Type": "application/json"})
+        headers = {**self._pool.headers, "Content-Type": "application/json"}
         again = urllib3.Retry(
             *(None, False, False, False),
-            status=self.retries if repeat else 0,
             other=0,
+            status=self.retries if repeat else 0,
             status_forcelist=[503],
             allowed_methods=None,
             backoff_factor=0.1,
@@ -151,21 +117,17 @@ class Client:
             slow = isinstance(error, urllib3.exceptions.ReadTimeoutError | urllib3.exceptions.ConnectTimeoutError)
             problem = f"no answer within {self.timeout:g} seconds" if slow else reason(error.__cause__ or error)
             raise UnavailableError(f"{self.url} cannot be reached ({problem}): is the server running?") from error
-        return self._understood(response.status, response.data)
-
-    def _understood(self, status: int, answer: bytes) -> dict[str, Any]:
         try:
-            content = json.loads(answer)
-        except (ValueError, RecursionError):
-            content = None
-        if not isinstance(content, dict):
-            raise UnavailableError(
-                f"{self.url} does not answer like a server of hiergeo ({status}): check the address."
-            )
-        if status == 200:
-            return content
-        message = str(content.get("error", f"the server refused with status {status}."))
-        raise UnavailableError(message) if status >= 500 or status == 408 else InputError(message)
+            answer = dict(json.loads(response.data))
+        except (ValueError, TypeError, RecursionError):
+            raise UnavailableError(self._foreign()) from None
+        if response.status == 200:
+            return answer
+        message = str(answer.get("error", f"the server refused with status {response.status}."))
+        raise UnavailableError(message) if response.status >= 500 or response.status == 408 else InputError(message)
+
+    def _foreign(self) -> str:
+        return f"{self.url} does not answer like a server of hiergeo: check the address."
 
 
 def _plain(value: Any) -> Any:
@@ -173,7 +135,7 @@ def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else operator.index(value)
 
 
-def _spelled(query: Query) -> Any:
+def _spelled(query: Any) -> Any:
     """A query in JSON."""
     if isinstance(query, str):
         return {"text": query}

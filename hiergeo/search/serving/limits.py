@@ -10,24 +10,12 @@ from hiergeo._core.storage.locks import HeldError
 
 LOG = logging.getLogger("hiergeo.serving")
 
-GUARDED = ("/api", "/metrics")
-"""Paths that no setting opens to requests without the token."""
-
-UNEXPECTED = "the server met an unexpected error; its log says more."
-
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Errors of a disk that takes no more."""
-
 
 @final
 class Refused(HiergeoError):
-    """A request that gets an error instead of an answer.
+    """A request that gets a status of HTTP and one sentence instead of an answer.
 
-    Args:
-        status: of HTTP.
-        message: one sentence: what is wrong and what to do.
-        field: the parameter that is to blame; None where none is.
-        retry_after: seconds after which the same request may succeed.
+    `field` is the parameter that is to blame, if one is; after `retry_after` seconds the same request may succeed.
     """
 
     def __init__(self, status: int, message: str, field: str | None = None, retry_after: int | None = None) -> None:
@@ -45,44 +33,24 @@ def refusal_of(error: Exception) -> Refused:
     cause = error.__cause__ if isinstance(error, HiergeoError) else error
     if isinstance(error, HeldError):
         return Refused(503, "the index is being written to: try again.", retry_after=1)
-    if isinstance(cause, OSError) and cause.errno in FULL:
+    if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return Refused(507, "the disk of the server is full and nothing was stored: make room there.")
     if isinstance(error, HiergeoError | OSError):
         return Refused(503, "a required service is unavailable, the log says which: try again.", retry_after=5)
     if isinstance(error, MemoryError):
         return Refused(503, "there is not enough memory for the answer: ask for less.", retry_after=5)
-    return Refused(500, UNEXPECTED)
-
-
-STRUCTURE = 1 << 14
-"""Lists, objects and keys that a body may hold: the time to parse grows with them, hardly with the bytes of images."""
+    return Refused(500, "the server met an unexpected error; its log says more.")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much one request may ask for, and how many may wait.
+    """How much one request may ask for (up to `added`), and how many are taken at a time.
 
-    Attributes:
-        body_bytes: of the body of a request.
-        held_bytes: of the bodies of all requests that are not answered yet, beyond which others get 503.
-        image_bytes: of one image file.
-        image_pixels: of the images of one request, width times height.
-        text_characters: of one text.
-        queries: of one request.
-        k: hits of one query; the engine takes 1,024.
-        steps: of one ladder.
-        hits: of one request, queries times k or steps.
-        added: items of one addition.
-        waiting: queries in the queue, beyond which requests get 503.
-        in_flight: requests that are read, queued or answered at a time, beyond which others get 503.
-        connections: that are open at a time.
-        answer_seconds: from the queue to the answer, beyond which a request gets 504.
-        read_seconds: in which a request must arrive.
-        stop_seconds: that requests in flight get when the server is stopped.
+    Requests beyond `held_bytes` of unanswered bodies, `in_flight` requests and `waiting` queries get 503, connections
+    beyond `connections` are closed. `read_seconds` are those in which a request must arrive and an answer be taken.
     """
 
     body_bytes: int = 1 << 24
-    held_bytes: int = 1 << 27
     image_bytes: int = 1 << 23
     image_pixels: int = 1 << 25
     text_characters: int = 4096
@@ -91,6 +59,7 @@ class Limits:
     steps: int = 1024
     hits: int = 1 << 14
     added: int = 4096
+    held_bytes: int = 1 << 27
     waiting: int = 512
     in_flight: int = 256
     connections: int = 1024
@@ -106,14 +75,12 @@ class Settings:
     Attributes:
         token: that requests must carry; None asks for none.
         writable: whether items can be added.
-        open_paths: paths of pages and their files that are answered without the token, since a browser sends none when
-            it opens one; ``/static/*`` are all paths below. Their scripts send the token with what they ask.
+        open_paths: paths of pages and their files that need no token; ``/static/*`` are all paths below.
         hosts: names that the Host header may hold, lower case and without port; None allows every name. A server on
             loopback names itself here, so that no web page can reach it under a name of its own.
         store: spec of the store that is searched, such as ``milvus:http://localhost:19530``; None scans the index.
         batch: queries that one sweep answers at most; 1 answers every request alone.
         embeds: whether texts and images are taken; without them the model of the index is not loaded.
-        cached_texts: of which the embeddings are kept.
         limits: of requests.
     """
 
@@ -124,10 +91,4 @@ class Settings:
     store: str | None = None
     batch: int = 64
     embeds: bool = True
-    cached_texts: int = 10_000
     limits: Limits = Limits()
-
-    def __post_init__(self) -> None:
-        for path in self.open_paths:
-            if not path.startswith("/") or path == "/*" or path.startswith(GUARDED):
-                raise InputError(f"{path!r} cannot be the path of a page that is open to all: name one outside /api.")

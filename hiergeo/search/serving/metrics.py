@@ -13,34 +13,23 @@ class Metrics:
     """The metrics of one server, in a registry of its own; their help texts say what each of them is."""
 
     def __init__(self) -> None:
-        for module in ("fastapi", "prometheus_client"):
+        for module in ("fastapi", "prometheus_client", "uvicorn"):
             extras.require(module, "a server")
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
         self.registry = CollectorRegistry()
-        shared: dict[str, Any] = {"registry": self.registry, "namespace": "hiergeo"}
-        self.requests = Counter(
-            "requests", "Requests by route, method and status.", ["route", "method", "status"], **shared
-        )
-        self.latency = Histogram(
-            "request_seconds", "Seconds from request to answer, by route.", ["route"], buckets=SECONDS, **shared
-        )
-        self.in_flight = Gauge("requests_in_flight", "Requests that are read, queued or answered.", **shared)
-        self.waiting = Gauge("queue_queries", "Queries that wait for a sweep.", **shared)
-        self.batch = Histogram("batch_queries", "Queries of one sweep.", buckets=SIZES, **shared)
-        self.sweep = Histogram("sweep_seconds", "Seconds of one sweep of the index.", buckets=SECONDS, **shared)
-        self.embedding = Histogram(
-            "embedding_seconds", "Seconds of embedding the queries of one sweep.", buckets=SECONDS, **shared
-        )
-        self.cached = Counter("cached_texts", "Texts whose embedding was known.", **shared)
-        self.embedded = Counter("embedded_queries", "Texts and images that were embedded.", **shared)
-        self.scored = Counter("scored_rows", "Rows whose exact score was computed.", **shared)
-        self.rows = Gauge("index_rows", "Items in the index.", **shared)
-        self.generation = Gauge("index_generation", "Generation of the index.", **shared)
-        self.added = Counter("added_items", "Items that were added.", **shared)
-        self.refreshes = Counter(
-            "refreshes", "Changes of the index by other processes: taken over or failed.", ["result"], **shared
-        )
+        own: dict[str, Any] = {"registry": self.registry, "namespace": "hiergeo"}
+        timed: dict[str, Any] = {**own, "buckets": SECONDS}
+        self.requests = Counter("requests", "Requests by route, method, status.", ["route", "method", "status"], **own)
+        self.latency = Histogram("request_seconds", "Seconds from request to answer, by route.", ["route"], **timed)
+        self.in_flight = Gauge("requests_in_flight", "Requests that are read, queued or answered.", **own)
+        self.waiting = Gauge("queue_queries", "Queries that wait for a sweep.", **own)
+        self.batch = Histogram("batch_queries", "Queries of one sweep.", buckets=SIZES, **own)
+        self.sweep = Histogram("sweep_seconds", "Seconds of one sweep of the index.", **timed)
+        self.embedding = Histogram("embedding_seconds", "Seconds of embedding the queries of one sweep.", **timed)
+        self.rows = Gauge("index_rows", "Items in the index.", **own)
+        self.generation = Gauge("index_generation", "Generation of the index.", **own)
+        self.refreshes = Counter("refreshes", "Changes of the index: taken over or failed.", ["result"], **own)
 
     def text(self) -> tuple[bytes, str]:
         """All metrics, and the content type of their format."""

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, final
 
+import torch
+
 from hiergeo._core.errors import HiergeoError
 from hiergeo._core.version import __version__
 from hiergeo.geometry import Points
@@ -18,11 +20,14 @@ from hiergeo.search.serving.batching import Batcher, Question
 from hiergeo.search.serving.engine import IndexService
 from hiergeo.search.serving.limits import Refused, Settings
 from hiergeo.search.serving.metrics import Metrics
-from hiergeo.search.serving.wire import Addition, Models, Query, addition_of, requests_of
+from hiergeo.search.serving.wire import Addition, Models, Query, check_dimension, requests_of
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.routing import BaseRoute
+
+SLICE = 32
+"""Captions of an addition that are embedded before queries get their turn."""
 
 
 @final
@@ -40,7 +45,7 @@ class Service:
         """The answers to requests of one space, from a sweep that others may share; raises HiergeoError."""
         batcher = self._begun()
         try:
-            self.engine.space(question[0].space)
+            self.index.chosen(question[0].space)
         except HiergeoError as error:
             raise Refused(400, str(error), "geometry") from error
         return await batcher.ask(question)
@@ -52,9 +57,14 @@ class Service:
     async def add(self, addition: Addition) -> dict[str, int]:
         """Add items; one addition is stored at a time."""
         batcher = self._begun()
+        for row, vector in enumerate(addition.embeddings or ()):
+            check_dimension(vector, f"embeddings[{row}]", self.index.encoder.dim)
+        captions, work = addition.captions or [], batcher.work
+        slices = (captions[start : start + SLICE] for start in range(0, len(captions), SLICE))
         async with self._adding:
-            embeddings = await asyncio.to_thread(self.engine.embed, addition)
-            return await batcher.work(partial(self.engine.store, addition, embeddings))
+            parts = addition.embeddings or [await work(partial(self.engine.encode, "texts", part)) for part in slices]
+            embeddings = torch.cat([part.view(-1, part.shape[-1]) for part in parts])
+            return await work(partial(self.engine.store, addition, embeddings))
 
     def facts(self) -> dict[str, Any]:
         """What the server says of itself."""
@@ -74,18 +84,12 @@ class Service:
 
     def _begun(self) -> Batcher:
         if self._batcher is None:
-            raise Refused(
-                503, "the lifespan of the application has not begun: enter service.lifespan in that around it."
-            )
+            raise Refused(503, "the application has not begun: enter service.lifespan in the lifespan around it.")
         return self._batcher
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _: object) -> AsyncIterator[None]:
-        """Run the queue while the application runs; what is in flight when it ends is finished.
-
-        An application that mounts this one must enter it in its own lifespan, since Starlette starts none of a mounted
-        application.
-        """
+        """Run the queue, and finish what is in flight; an application that mounts this one enters it in its own."""
         self._batcher = Batcher(self.engine.answer, self.settings, self.metrics)
         queue = asyncio.create_task(self._batcher.run())
         try:
@@ -97,22 +101,16 @@ class Service:
             self._batcher.close()
 
 
-def create_app(index: Index, settings: Settings | None = None, *, routes: Sequence["BaseRoute"] = ()) -> "FastAPI":
-    """The application that serves an index; `app.state.service` is its `Service`.
+def create_app(index: Index, settings: Settings | None = None) -> "FastAPI":
+    """The application that serves an index; `app.state.service` is its `Service`. WebSockets are refused.
 
-    Args:
-        index: to be served.
-        settings: of the server.
-        routes: more routes, such as those of a page, behind the same protection; WebSockets are refused.
-
-    Raises:
-        UnavailableError: fastapi or prometheus-client is not installed.
+    Raises UnavailableError where fastapi, uvicorn or prometheus-client is not installed.
     """
     service = Service(index, settings or Settings())
     from hiergeo.search.serving.application import application
 
-    every = [*_routes(service), *routes]
-    app = application("hiergeo", every, service.settings, service.metrics, service.facts, Health, service.lifespan)
+    routes = _routes(service)
+    app = application("hiergeo", routes, service.settings, service.metrics, service.facts, Health, service.lifespan)
     app.state.service = service
     return app
 
@@ -134,16 +132,12 @@ def _routes(service: Service) -> list["BaseRoute"]:
             results = await unless_gone(request, service.ask(requests_of(kind, values, dim, limits)))
             return [plain(result) for result in results]
 
-        async def one(
-            request: Request,
-            values: Annotated[models.one(kind), Parameters()],  # type: ignore[valid-type]  # FastAPI reads it
-        ) -> Response:
+        one_model, many_model = models.search(kind, q=models.text), models.search(kind, queries=models.queries)
+
+        async def one(request: Request, values: Annotated[one_model, Parameters()]) -> Response:  # type: ignore[valid-type]
             return JSONResponse((await answers(request, values))[0])
 
-        async def many(
-            request: Request,
-            values: Annotated[models.many(kind), Body()],  # type: ignore[valid-type]  # FastAPI reads it
-        ) -> Response:
+        async def many(request: Request, values: Annotated[many_model, Body()]) -> Response:  # type: ignore[valid-type]
             return JSONResponse({"answers": await answers(request, values)})
 
         about, path, answer = ABOUT[kind], f"/api/{kind}", ANSWERS[kind]
@@ -153,10 +147,10 @@ def _routes(service: Service) -> list["BaseRoute"]:
             Route("POST", path, many, f"{about} Several queries.", answer=listed),
         ]
 
-    async def add(
-        values: Annotated[models.addition(), Body()],  # type: ignore[valid-type]  # FastAPI reads it
-    ) -> Response:
-        return JSONResponse(await service.add(addition_of(values, dim)))
+    addition = models.addition()
+
+    async def add(values: Annotated[addition, Body()]) -> Response:  # type: ignore[valid-type]
+        return JSONResponse(await service.add(values))
 
     async def read_only() -> Response:
         raise Refused(403, "this server is read-only: start it with --writable to add items.")
@@ -169,6 +163,6 @@ def _routes(service: Service) -> list["BaseRoute"]:
     ]
 
 
-def plain(given: Result) -> dict[str, Any]:
+def plain(result: Result) -> dict[str, Any]:
     """An answer in values of JSON."""
-    return given.as_dict() if isinstance(given, Answer | Climb) else {"count": given}
+    return result.as_dict() if isinstance(result, Answer | Climb) else {"count": result}

@@ -88,11 +88,12 @@ class Served:
 
 
 @contextmanager
-def served(index: Index, settings: serving.Settings | None = None, routes: Sequence = ()) -> Iterator[Served]:
+def served(index: Index, settings: serving.Settings | None = None) -> Iterator[Served]:
     """Serve an index on loopback within the block."""
     chosen = settings or serving.Settings()
-    app = serving.create_app(index, chosen, routes=routes)
+    app = serving.create_app(index, chosen)
     with serving.running(app, chosen.limits) as url:
+        until(lambda: app.state.service._batcher)
         yield Served(url, int(url.rpartition(":")[2]), app.state.service)
 
 
@@ -152,8 +153,7 @@ def visited(monkeypatch, path: str) -> Visit:
 
     visit = Visit([])
 
-    def serve(app, bound, limits, ready):
-        ready(lambda: None)
+    def serve(app, bound, limits):
         visit.port = bound.getsockname()[1]
         visit.status = TestClient(app, base_url=f"http://127.0.0.1:{visit.port}").get(path).status_code
 

@@ -9,7 +9,6 @@ import pytest
 
 pytest.importorskip("prometheus_client")
 
-from hiergeo._core.errors import InputError
 from hiergeo.search.requests import Request
 from hiergeo.search.serving.batching import Batcher
 from hiergeo.search.serving.limits import Limits, Refused, Settings
@@ -55,17 +54,6 @@ def with_batcher(answer: Callable, settings: Settings, scenario: Callable) -> No
     asyncio.run(main())
 
 
-def test_what_arrives_together_shares_a_sweep_and_each_gets_its_own_answers() -> None:
-    engine = Recorder()
-
-    async def scenario(batcher: Batcher) -> None:
-        asked = [batcher.ask(count("a" * n, "b")) for n in range(5)]
-        assert await asyncio.gather(*asked) == [[n, 1] for n in range(5)]
-
-    with_batcher(engine, Settings(), scenario)
-    assert len(engine.batches) == 1
-
-
 def test_what_arrives_while_a_sweep_runs_shares_the_next_one() -> None:
     engine = Recorder()
 
@@ -93,16 +81,6 @@ def test_a_sweep_has_at_most_the_queries_of_a_batch(batch, sweeps) -> None:
     assert [len(each) for each in engine.batches] == [min(batch, 6 - start) for start in range(0, 6, batch)]
     assert [text for each in engine.batches for text in each] == list("012345")
     assert len(engine.batches) == sweeps
-
-
-def test_one_question_larger_than_a_batch_is_answered_alone() -> None:
-    engine = Recorder()
-
-    async def scenario(batcher: Batcher) -> None:
-        await asyncio.gather(batcher.ask(count(*"abcde")), batcher.ask(count("f")))
-
-    with_batcher(engine, Settings(batch=2), scenario)
-    assert engine.batches == [list("abcde"), ["f"]]
 
 
 def test_a_full_queue_refuses_and_says_when_to_come_back() -> None:
@@ -152,21 +130,6 @@ def test_a_late_answer_is_504_while_the_sweep_goes_on_and_nobody_is_searched_for
 
     with_batcher(engine, settings, scenario)
     assert engine.batches == [["a"], ["ccc"]]
-
-
-def test_an_error_of_one_question_is_its_own() -> None:
-    def answer(questions):
-        return [
-            InputError("a bad one") if "bad" in [request.query for request in question] else [1]
-            for question in questions
-        ]
-
-    async def scenario(batcher: Batcher) -> None:
-        good, bad = await asyncio.gather(batcher.ask(count("a")), batcher.ask(count("bad")), return_exceptions=True)
-        assert good == [1]
-        assert isinstance(bad, InputError)
-
-    with_batcher(answer, Settings(), scenario)
 
 
 def test_a_sweep_that_crashes_is_500_and_the_next_one_runs() -> None:

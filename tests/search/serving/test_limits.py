@@ -1,6 +1,5 @@
 """What one request may cost, what it must hold, and what an application around the service may do with it."""
 
-import asyncio
 import base64
 import contextlib
 import dataclasses
@@ -20,30 +19,13 @@ import torch
 
 from hiergeo._core.errors import InputError
 from hiergeo.search import Index, serving
-from hiergeo.search.serving.limits import Limits, Refused, Settings
-from hiergeo.search.serving.metrics import Metrics
-from hiergeo.search.serving.protection import Protection, error_response
-from hiergeo.search.serving.routes import Bodies, read_body
+from hiergeo.search.serving.limits import Limits, Settings
 from tests.search.serving.serving_common import PATIENCE, build_index, served, until
 
 pytest.importorskip("uvicorn")
 
 TOKEN = "0123456789abcdef"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
-
-
-def test_a_refusal_says_when_to_try_again_and_how_to_identify_oneself() -> None:
-    for refusal, told in (
-        (Refused(503, "busy.", retry_after=7), {"retry-after": "7"}),
-        (Refused(503, "busy.", retry_after=0), {"retry-after": "0"}),
-        (Refused(401, "no token.", "Authorization"), {"www-authenticate": "Bearer"}),
-        (Refused(504, "slow."), {}),
-    ):
-        response = error_response(refusal)
-        assert response.status_code == refusal.status
-        assert json.loads(bytes(response.body)) == {"error": str(refusal), "field": refusal.field}
-        headers = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
-        assert headers == told
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +52,7 @@ def test_the_pixels_of_all_images_of_a_request_are_limited_before_one_is_decoded
     limits = dataclasses.replace(Limits(), image_pixels=3 * 64 * 64)
     with browser(serving.create_app(index, Settings(limits=limits))) as http:
         assert http.post("/api/count", json={"queries": [image] * 3}).status_code == 200
-        monkeypatch.setattr("hiergeo.search.serving.wire.open_rgb", lambda _: pytest.fail("an image was decoded"))
+        monkeypatch.setattr("PIL.Image.Image.convert", lambda *_: pytest.fail("an image was decoded"))
         refused = http.post("/api/count", json={"queries": [image] * 4})
     assert (refused.status_code, refused.json()["field"]) == (413, "queries")
 
@@ -106,19 +88,6 @@ def test_a_body_may_be_as_long_as_the_limit_says_whether_or_not_its_length_is_de
     assert response.status_code == status
 
 
-def test_a_body_that_is_declared_too_long_is_refused_unread() -> None:
-    from starlette.requests import Request
-
-    async def receive():
-        pytest.fail("the body was read")
-
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"101")]
-    request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
-    with pytest.raises(Refused) as refusal:
-        asyncio.run(read_body(request, bytearray(), Bodies(1000), Limits(body_bytes=100)))
-    assert refusal.value.status == 413
-
-
 def test_every_answer_tells_browsers_to_keep_and_frame_nothing(index) -> None:
     with browser(serving.create_app(index, Settings(token=TOKEN))) as http:
         answers = [http.get(path, headers=BEARER) for path in ("/api/count?q=a", "/api/health", "/nowhere", "/metrics")]
@@ -131,40 +100,6 @@ def test_every_answer_tells_browsers_to_keep_and_frame_nothing(index) -> None:
         assert answer.headers["cross-origin-resource-policy"] == "same-origin"
         policy = answer.headers["content-security-policy"]
         assert {"default-src 'none'", "frame-ancestors 'none'"} <= set(policy.split("; "))
-
-
-def test_so_many_requests_are_answered_at_a_time_and_no_more() -> None:
-    gate = asyncio.Event()
-    statuses: dict[str, Any] = {}
-
-    async def application(scope, receive, send) -> None:
-        if scope["path"] == "/slow":
-            await gate.wait()
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
-
-    protected = Protection(application, Settings(limits=dataclasses.replace(Limits(), in_flight=2)), Metrics(), [])
-
-    async def ask(path: str, name: str) -> None:
-        async def send(message) -> None:
-            statuses.setdefault(name, message.get("status"))
-
-        await protected({"type": "http", "method": "GET", "path": path, "headers": []}, cast(Any, None), send)
-
-    async def main() -> None:
-        slow = asyncio.create_task(ask("/slow", "first"))
-        await asyncio.sleep(0)
-        await ask("/quick", "second")
-        other = asyncio.create_task(ask("/slow", "third"))
-        await asyncio.sleep(0)
-        await ask("/quick", "fourth")
-        await ask("/api/health", "health")
-        gate.set()
-        await asyncio.gather(slow, other)
-        await ask("/quick", "later")
-
-    asyncio.run(main())
-    assert statuses == {"first": 200, "second": 200, "third": 200, "fourth": 503, "health": 200, "later": 200}
 
 
 def test_a_picture_of_hundreds_of_thousands_of_chunks_is_refused_soon(index) -> None:
@@ -180,19 +115,21 @@ def test_a_picture_of_hundreds_of_thousands_of_chunks_is_refused_soon(index) -> 
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "field"),
+    ("given", "status", "field"),
     [
-        ("/api/add", {"captions": ["a"], "ids": [(1 << 62) + 1]}, "ids[0]"),
-        ("/api/children", {"queries": ["a"], "k": 10**25}, "k"),
-        ("/api/children", {"queries": [[10**60] + [0] * 63]}, "queries[0].embedding[0]"),
-        ("/api/children", {"queries": [[3.4e38] * 64]}, "queries[0].embedding"),
+        ({"captions": ["a"], "ids": [(1 << 62) + 1]}, 422, "ids[0]"),
+        ({"captions": ["a"] * 4097}, 422, "captions"),
+        ({"captions": [" \n"]}, 400, "captions[0]"),
+        ({"captions": ["a", None]}, 400, None),
+        ({"captions": ["a"], "embeddings": [[1.0, 2.0]]}, 400, "embeddings[0]"),
+        ({"embeddings": [[3.4e38] * 64]}, 400, "embeddings[0]"),
+        ({"captions": ["a", "b"], "ids": [1]}, 400, None),
     ],
 )
-def test_numbers_that_are_too_large_are_named(index, path, body, field) -> None:
+def test_additions_that_do_not_fit_are_refused_by_the_field(index, given, status, field) -> None:
     with browser(serving.create_app(index, Settings(writable=True))) as http:
-        response = http.post(path, json=body)
-        assert (response.status_code, response.json()["field"]) == (400, field)
-        assert http.post("/api/children", json={"queries": [[10**19] + [0] * 63]}).status_code == 200
+        response = http.post("/api/add", json=given)
+    assert (response.status_code, response.json()["field"]) == (status, field), response.text
 
 
 def test_a_query_whose_norm_is_infinite_is_refused_by_the_index(index) -> None:
@@ -240,34 +177,6 @@ def test_questions_of_clients_that_have_gone_are_not_answered(index) -> None:
         assert answered[1] == "y"
 
 
-def test_pages_are_protected_named_in_metrics_and_open_where_a_setting_says_so(index) -> None:
-    from starlette.responses import PlainTextResponse
-    from starlette.routing import Mount, Route, WebSocketRoute
-    from starlette.websockets import WebSocketDisconnect
-
-    async def page(_):
-        return PlainTextResponse("page")
-
-    async def talk(_):
-        pytest.fail("a WebSocket was opened")
-
-    routes = [Route("/", page), Route("/item/{id}", page), WebSocketRoute("/talk", talk)]
-    routes.append(Mount("/static", routes=[Route("/{name}", page)]))
-    settings = Settings(token=TOKEN, open_paths=frozenset({"/", "/static/*"}))
-    with browser(serving.create_app(index, settings, routes=routes)) as http:
-        with pytest.raises(WebSocketDisconnect), http.websocket_connect("/talk", headers=BEARER):
-            pass
-        paths = ("/", "/static/a.js", "/item/1", "/api/count?q=a", "/static/../api/count?q=a", "/static", "/statics")
-        assert [http.get(path).status_code for path in paths] == [200, 200, 401, 401, 401, 401, 401]
-        assert [http.get(f"/item/{place}", headers=BEARER).status_code for place in range(3)] == [200] * 3
-        text = http.get("/metrics", headers=BEARER).text
-    assert 'route="/item/{id}",status="200"} 3.0' in text
-    assert 'route="/static/{path}",status="200"} 1.0' in text
-    for path in ("/*", "/api/*", "/metrics", "page"):
-        with pytest.raises(InputError, match="path"):
-            Settings(open_paths=frozenset({path}))
-
-
 def test_an_application_around_it_enters_its_lifespan(index) -> None:
     from starlette.applications import Starlette
     from starlette.routing import Mount
@@ -295,7 +204,7 @@ def test_the_document_names_every_refusal_and_describes_health_and_additions(ind
         document, health = http.get("/api/openapi.json").json(), http.get("/api/health").json()
         added = http.post("/api/add", json={"captions": ["a new shape"]}).json()
     operations = [each for path in document["paths"].values() for each in path.values()]
-    assert all({"401", "403", "405", "500", "503"} <= set(each["responses"]) for each in operations)
+    assert all("default" in each["responses"] for each in operations)
     for path, method, told in (("/api/health", "get", health), ("/api/add", "post", added)):
         answer = document["paths"][path][method]["responses"]["200"]["content"]["application/json"]
         name = answer["schema"]["$ref"].rpartition("/")[2]
