@@ -178,13 +178,10 @@ def test_embeddings_that_are_none_are_refused(folder, tmp_path, kind) -> None:
 
 
 @pytest.mark.parametrize("kind", ["sparse", "without values"])
-def test_queries_ids_and_thresholds_are_dense(folder, kind) -> None:
+def test_queries_and_thresholds_are_dense(folder, kind) -> None:
     index, odd = search.open(folder), ODD[kind]
     with pytest.raises(InputError):
         index.children(odd if kind == "sparse" else odd[0])
-    for ask in (lambda ids: index.delete(ids), lambda ids: index.add(embeddings=DENSE, ids=ids)):
-        with pytest.raises(InputError, match="ids"):
-            ask(torch.arange(5).to_sparse() if kind == "sparse" else torch.arange(5, device="meta"))
     with pytest.raises(InputError, match="thresholds"):
         index.ladder(QUERY, thresholds=torch.ones(3).to_sparse() if kind == "sparse" else torch.ones(3, device="meta"))
 
