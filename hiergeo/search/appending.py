@@ -18,7 +18,6 @@ from hiergeo.search.rows import Rows
 from hiergeo.search.shard_writer import Labelled, bury, groups, write_shard
 from hiergeo.search.shards import SORTED, OpenShard, check_sizes, has_form, read_record
 from hiergeo.search.snapshots import publish, writer
-from hiergeo.search.store import check_rows
 
 MERGED = 1 << 22
 """Ids that are compared at a time."""
@@ -133,7 +132,6 @@ def check_ids(new: Sequence[OpenShard], folder: Path, manifest: Manifest) -> Non
 def _checked(items: Iterable[Labelled], manifest: Manifest) -> Iterator[Labelled]:
     """Items as the index stores them; raises InputError for those that it cannot take."""
     for rows, labels in items:
-        check_rows(rows, manifest.frame)
         if len(rows) and int(rows.ids.min()) < manifest.reserved:
             raise InputError(
                 f"the id {int(rows.ids.min())} is kept for the inputs of the corpus: give ids from "

@@ -116,7 +116,6 @@ READS: dict[str, Callable[[search.Index], object]] = {
     "innermost": lambda index: index.store.innermost(5).tolist(),
     "matching": lambda index: index.store.matching("more", 5).tolist(),
     "radii": lambda index: [ids.tolist() for ids, _ in index.store.radii()],
-    "count of shells": lambda index: index.store.count(0.5, 1.0),
     "holds": lambda index: index.store.holds(torch.arange(50)).tolist(),
     "check": lambda index: index.check().defects,
 }

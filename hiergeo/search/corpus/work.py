@@ -135,21 +135,12 @@ def embed_input(
         if rows < before.rows:
             _check_same(out, before, rows, digest)
 
-    def shards() -> Iterator[tuple[str, Labelled, Done]]:
-        nonlocal done
+    with closing(windows):
         for part, group in enumerate(groups(embedded(), corpus.plan.shard_rows), len(before.shards)):
             name = f"{number:06d}-{part:04d}"
+            write_shard(out / SHARDS / name, *group, geometry)
             done = replace(done, items=done.items + len(group[0]), shards=(*done.shards, name))
-            yield name, group, done
-
-    def write(shard: tuple[str, Labelled, Done]) -> None:
-        name, group, record = shard
-        write_shard(out / SHARDS / name, *group, geometry)
-        jobs_of(out).write(record)
-
-    with closing(windows):
-        for _ in ahead(write, shards(), 1):
-            pass
+            jobs_of(out).write(done)
     done = replace(done, finished=True)
     jobs_of(out).write(done)
     return done
