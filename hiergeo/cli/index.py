@@ -20,7 +20,7 @@ from hiergeo.cli.stores import audit_command, push_command
 
 if TYPE_CHECKING:
     from hiergeo.search import CaptionFiles
-    from hiergeo.search.corpus.report import Summary
+    from hiergeo.search.corpus.running import Summary
 
 NAMES = {"rows": "items", "core": "innermost_shell", "low": "smallest_radius", "high": "largest_radius"}
 """Metrics of an index -> what tables call them."""
@@ -83,8 +83,9 @@ def build_command(
 
     Of several files rows that cannot be used are set aside, and files that come later are added by the same command.
     """
-    from hiergeo.search import building
+    from hiergeo.search import building, layout
     from hiergeo.search.corpus.records import jobs_of
+    from hiergeo.search.corpus.running import run
 
     files = _files(captions, caption_column, image_column)
     check_writable(json, out / "index.json")
@@ -98,38 +99,40 @@ def build_command(
     if model is not None:
         loaded, space = asked.load(model, device)
     settings: dict[str, Any] = {"worker": worker, "ray": ray, "batch_size": batch_size, "device": device}
+    start = time.monotonic()
     try:
-        summary = building.run(out, sources, loaded, space, progress=True, **settings)
+        summary = run(out, sources, loaded, space, progress=True, **settings)
     except UnavailableError as error:
         raise again(error, "index", "build") if any(jobs_of(out).folder.glob("*.json")) else error from None
-    manifest = building.layout.read(out)
+    manifest = layout.read(out)
     size = sum(sum(shard.bytes.values()) for shard in manifest.shards)
-    document = summary.as_dict()
-    document["metrics"] = {"rows": summary.rows, "bytes": size, **document["metrics"]}
+    seconds = time.monotonic() - start
+    counts = {"embedded": summary.embedded, "earlier": summary.earlier, "items": summary.items, "rows": summary.rows}
+    left = {"poisoned": summary.poisoned, "failed": len(summary.failed), "incomplete": len(summary.incomplete)}
+    metrics = {**counts, **left, "bytes": size, "seconds": seconds, "rows_per_second": summary.rows / seconds}
+    named = {"failed": summary.failed, "incomplete": summary.incomplete, "finished": summary.finished}
     used = {"model": model, "geometry": manifest.geometry, "captions": captions, "out": str(out), "worker": worker}
-    write_json(json, {**document, "settings": used})
-    show(summary, out, size)
+    write_json(json, {"metrics": metrics, **named, "settings": used})
+    show(summary, out, size, seconds)
     if manifest.model is not None:
         console().print(f"Next: hiergeo search {shlex.quote(str(out))} TEXT", soft_wrap=True)
-    if not summary.sound:
+    if any(summary.faults):
         raise WrongResults
 
 
-def show(summary: "Summary", out: Path, size: int) -> None:
+def show(summary: "Summary", out: Path, size: int, seconds: float) -> None:
     """Print what a build did, and note what it left out."""
-    for name, reason in list(summary.failed.items())[:NAMED]:
-        note(f"{name} was left out: {reason}")
-    for name in summary.incomplete[:NAMED]:
-        note(f"{name} broke off: what is before that is embedded.")
-    more = sum(max(0, len(names) - NAMED) for names in (summary.failed, summary.incomplete))
-    if more:
-        note(f"{more:,} more inputs failed or broke off: --json names them.")
+    faults = list(summary.faults)
+    for fault in faults[:NAMED]:
+        note(fault)
+    if faults[NAMED:]:
+        note(f"{len(faults) - NAMED:,} more inputs failed or broke off: --json names them.")
     if summary.poisoned:
-        note(f"{counted(summary.poisoned, 'row is', 'rows are')} set aside: see {out / 'poisoned'}.")
+        note(f"{counted(summary.poisoned, 'row is', 'rows are')} set aside: {out / 'inputs'} lists them.")
     several = f" of {summary.embedded:,} inputs, {summary.earlier:,} were there" if summary.inputs != 1 else ""
     console().print(
-        f"built {counted(summary.items, 'item')}{several}, {sized(size)}, in {summary.seconds:,.1f} s "
-        f"({summary.rows_per_second:,.0f} items/s): {out}",
+        f"built {counted(summary.items, 'item')}{several}, {sized(size)}, in {seconds:,.1f} s "
+        f"({summary.rows / seconds:,.0f} items/s): {out}",
         soft_wrap=True,
     )
     if not summary.finished:

@@ -1,6 +1,5 @@
 """``hiergeo tree``: the taxonomy of the items of an index."""
 
-import json as jsonlib
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
@@ -83,7 +82,6 @@ def tree_command(
     from hiergeo.geometry import Space
     from hiergeo.search.taxonomy import TreeSettings, export, grow, judge, wordnet_truth
     from hiergeo.search.taxonomy.exports import FORMATS as EXPORTS
-    from hiergeo.search.taxonomy.exports import left_out
 
     form = format or "table"
     exported = form in EXPORTS
@@ -111,7 +109,11 @@ def tree_command(
         screen: list[RenderableType] = [] if out is not None else list(_largest(taxonomy))
         screen.append(_summary(about))
         if judgement is not None and wordnet is not None:
-            document["wordnet"] = {**jsonlib.loads(judgement.to_json()), "wordnet": wordnet.described}
+            scores = {
+                name: {"value": value, "interval": list(judgement.intervals[name]), "random": judgement.random[name]}
+                for name, value in judgement.scores.items()
+            }
+            document["wordnet"] = {"metrics": scores, **judgement.counts, "wordnet": wordnet.described}
             screen.append(_table(judgement))
             lines.append(f"Compared with WordNet 3.0 ({wordnet.described}).")
         if out is not None:
@@ -126,8 +128,8 @@ def tree_command(
             notes = f"By {by} in {taxonomy.geometry}. Random: with random parents. 95 % intervals."
             shown = Records.of(COLUMNS, _rows(about, judgement), notes)
             publish(document, json, "table" if exported else form, shown, first=first, screen=screen, lines=lines)
-    if form == "newick" and left_out(taxonomy):
-        lost = f"{left_out(taxonomy):,} of {counted(taxonomy.edges, 'edge')}"
+    if form == "newick" and taxonomy.edges - int((taxonomy.best >= 0).sum()):
+        lost = f"{taxonomy.edges - int((taxonomy.best >= 0).sum()):,} of {counted(taxonomy.edges, 'edge')}"
         note(f"Newick holds one parent of each item; left out: {lost}.")
 
 

@@ -18,7 +18,6 @@ from hiergeo.search.rows import Rows
 from hiergeo.search.shard_writer import Labelled, bury, groups, write_shard
 from hiergeo.search.shards import SORTED, OpenShard, check_sizes, has_form, read_record
 from hiergeo.search.snapshots import publish, writer
-from hiergeo.search.store import check_rows
 
 MERGED = 1 << 22
 """Ids that are compared at a time."""
@@ -59,30 +58,22 @@ def append(folder: Path, items: Callable[[Manifest], Iterable[Labelled]]) -> Add
         made = list(write_shards(folder, manifest, _checked(items(manifest), manifest)))
         if made:
             publish(folder, join(folder, manifest, made))
-    return added(made)
+    first, last = min((shard.first for shard in made), default=-1), max((shard.last for shard in made), default=-1)
+    return Added(sum(shard.rows for shard in made), first, last, sum(sum(shard.bytes.values()) for shard in made))
 
 
-def adopt(
-    folder: Path,
-    names: Sequence[str] | Callable[[Manifest], Sequence[str]] | None = None,
-    empty: Manifest | None = None,
-) -> Added:
+def adopt(folder: Path, choose: Callable[[Manifest], Iterable[str]], empty: Manifest) -> None:
     """Make complete shards that other processes wrote below ``shards`` a part of an index, all of them or none.
 
-    Their names are given, or what gives them under the lock of the index; None adopts all. Those that are or were a
-    part of it are passed over. Where there is no index yet, it is made of them and of the manifest `empty`. Raises
-    InputError for one that is missing or of another form, or an id twice; and HeldError.
+    Their names are what `choose` gives under the lock of the index. Those that are or were a part of it are passed
+    over. Where there is no index yet, it is made of them and of the manifest `empty`. Raises InputError for one that is
+    missing or of another form, or an id twice; and HeldError.
     """
     with writer(folder, empty=empty) as manifest:
         present = {shard.name for shard in manifest.shards} | {gone.path for gone in manifest.retired}
-        if names is None:
-            names = sorted(path.name for path in (folder / SHARDS).iterdir() if not path.name.startswith("."))
-        elif callable(names):
-            names = names(manifest)
-        shards = [_adoptable(folder / SHARDS, name, manifest) for name in names if name not in present]
+        shards = [_adoptable(folder / SHARDS, name, manifest) for name in choose(manifest) if name not in present]
         if shards or manifest is empty:
             publish(folder, join(folder, manifest, shards))
-    return added(shards)
 
 
 def delete(folder: Path, ids: Tensor) -> int:
@@ -117,14 +108,6 @@ def join(folder: Path, manifest: Manifest, shards: Sequence[Shard]) -> Manifest:
     return manifest.next(shards=(*manifest.shards, *bound), edges=edges, next_id=max(manifest.next_id, next_id))
 
 
-def added(shards: Sequence[Shard]) -> Added:
-    """What shards add to an index."""
-    if not shards:
-        return Added(0, -1, -1, 0)
-    first, last = min(shard.first for shard in shards), max(shard.last for shard in shards)
-    return Added(sum(shard.rows for shard in shards), first, last, sum(sum(shard.bytes.values()) for shard in shards))
-
-
 def check_ids(new: Sequence[OpenShard], folder: Path, manifest: Manifest) -> None:
     """Raise InputError for an id in two new shards, or in a new one and, not deleted, in one of the index.
 
@@ -149,7 +132,6 @@ def check_ids(new: Sequence[OpenShard], folder: Path, manifest: Manifest) -> Non
 def _checked(items: Iterable[Labelled], manifest: Manifest) -> Iterator[Labelled]:
     """Items as the index stores them; raises InputError for those that it cannot take."""
     for rows, labels in items:
-        check_rows(rows, manifest.frame)
         if len(rows) and int(rows.ids.min()) < manifest.reserved:
             raise InputError(
                 f"the id {int(rows.ids.min())} is kept for the inputs of the corpus: give ids from "

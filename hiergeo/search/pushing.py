@@ -6,24 +6,23 @@ index is deleted there.
 
 from itertools import zip_longest
 from typing import final
-from weakref import WeakKeyDictionary
 
 import torch
+from torch import Tensor
 from torch.nn.functional import normalize
 
 from hiergeo._core.errors import InputError, UnavailableError, warn
 from hiergeo._core.progress import track
 from hiergeo.search.requests import Request
 from hiergeo.search.rows import Rows
-from hiergeo.search.store import ENDED, Store, StoreFacts, open_store
+from hiergeo.search.store import Store, open_store
 from hiergeo.search.stores.exact import ExactStore
 
 ROUNDING = 1e-3
 """Largest difference of a coordinate between an item of the index and the same item in a store."""
 
-PUSH = "push the index to it with 'hiergeo index push'"
-AGAIN = "delete its items, which lie in shells of other edges, and push again"
-"""What to do with a store whose items are not those of the index, and with one where a push left them so."""
+ENDED = "faiss"
+"""A store of version 0.2, which was held in memory: searches through it scan the index."""
 
 
 def push(home: ExactStore, engine: Store, *, progress: bool = False) -> int:
@@ -31,24 +30,37 @@ def push(home: ExactStore, engine: Store, *, progress: bool = False) -> int:
 
     Raises InputError for rows of another frame, UnavailableError where a shell then has another number of items.
     """
-    facts = _described(home, engine)
-    there = _without_others(home, engine) if any(facts.counts) else torch.empty(0, dtype=torch.int64)
-    sent = _send(home, engine, there, progress)
-    check_counts(home, engine, AGAIN if len(there) else PUSH)
+    check_frame(home, engine)
+    present, sent = _without_others(home, engine), 0
+    filled = [shell for shell in home.describe().shells if shell.count]
+    for shell in track(filled, "pushing", enabled=progress, size=lambda shell: shell.count):
+        for rows in home.scan(shell.low, shell.high):
+            fresh = rows.take(~torch.isin(rows.ids, present))
+            if len(fresh):
+                engine.add(Rows(fresh.ids, normalize(fresh.direction.float(), dim=1), fresh.radii))
+            sent += len(fresh)
+    check_counts(home, engine)
     return sent
 
 
-def check_counts(home: ExactStore, engine: Store, remedy: str = PUSH) -> None:
-    """Raise InputError for items of another frame, UnavailableError for a shell with another number of items.
+def check_frame(home: ExactStore, engine: Store) -> None:
+    """Raise InputError for a store that cannot hold the items of an index."""
+    frame = home.manifest.frame
+    if not frame.single:
+        raise InputError(f"the index is one of {len(frame.dims)} factors: search it without a store.")
+    if engine.describe().frame != frame:
+        raise InputError("the store holds items of another root or dimension than the index: push to another one.")
 
-    The latter says what to do: `remedy`.
-    """
-    facts = _described(home, engine)
+
+def check_counts(home: ExactStore, engine: Store) -> None:
+    """Raise UnavailableError for a store with another number of items in a shell than the index."""
+    facts = engine.describe()
     wanted = [shell.count for shell in home.describe().shells]
-    for shell, (mine, others) in enumerate(zip_longest(wanted, facts.counts, fillvalue=0)):
-        if mine != others:
+    for shell, (own, others) in enumerate(zip_longest(wanted, facts.counts, fillvalue=0)):
+        if own != others:
             raise UnavailableError(
-                f"{facts.name} holds {others} items of shell {shell} and the index {mine}: {remedy}."
+                f"{facts.name} holds {others} items of shell {shell} and the index {own}: push the index to it with "
+                f"'hiergeo index push', after a compaction to an empty one."
             )
 
 
@@ -59,7 +71,7 @@ class Engines:
     def __init__(self, home: ExactStore) -> None:
         self.home = home
         self._opened: dict[str, tuple[tuple[float, ...], Store]] = {}
-        self._checked: WeakKeyDictionary[Store, int] = WeakKeyDictionary()
+        self._checked: dict[Store, int] = {}
         self._warned = False
 
     def current(self, request: Request) -> Request:
@@ -89,6 +101,7 @@ class Engines:
         """A store that holds as many items of each shell as the index; raises HiergeoError for any other."""
         engine, generation = self.opened(store), self.home.manifest.generation
         if self._checked.get(engine) != generation:
+            check_frame(self.home, engine)
             check_counts(self.home, engine)
             self._checked[engine] = generation
         return engine
@@ -101,31 +114,7 @@ class Engines:
         self._checked.clear()
 
 
-def _described(home: ExactStore, engine: Store) -> StoreFacts:
-    facts, frame = engine.describe(), home.manifest.frame
-    if not frame.single:
-        raise InputError(f"the index is one of {len(frame.dims)} factors: search it without a store.")
-    if facts.frame != frame:
-        raise InputError(
-            f"{facts.name} holds items of another root or dimension than the index: push to another collection."
-        )
-    return facts
-
-
-def _send(home: ExactStore, engine: Store, there: torch.Tensor, progress: bool) -> int:
-    """Add all items of an index but those whose ids are `there`; returns how many they were."""
-    sent = 0
-    filled = [shell for shell in home.describe().shells if shell.count]
-    for shell in track(filled, "pushing", enabled=progress, size=lambda shell: shell.count):
-        for rows in home.scan(shell.low, shell.high):
-            fresh = rows.take(~torch.isin(rows.ids, there))
-            if len(fresh):
-                engine.add(Rows(fresh.ids, normalize(fresh.direction.float(), dim=1), fresh.radii))
-            sent += len(fresh)
-    return sent
-
-
-def _without_others(home: ExactStore, engine: Store) -> torch.Tensor:
+def _without_others(home: ExactStore, engine: Store) -> Tensor:
     """Delete what differs from the index from a store; returns the ids of the items that it still holds."""
     own = torch.cat([torch.empty(0, dtype=torch.int64), *(rows.ids for rows in home.scan())])
     same, gone = [own[:0]], [own[:0]]
@@ -138,7 +127,6 @@ def _without_others(home: ExactStore, engine: Store) -> torch.Tensor:
         changed = apart | (own_rows.radii[:, 0] != rows.radii[:, 0])
         same.append(rows.ids[~changed])
         gone.append(rows.ids[changed])
-    lost = torch.cat(gone)
-    if len(lost):
+    if len(lost := torch.cat(gone)):
         engine.delete(lost)
     return torch.cat(same)

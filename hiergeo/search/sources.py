@@ -2,9 +2,9 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice, tee
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, final
 
@@ -12,20 +12,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hiergeo._core.errors import InputError, reason, several
+from hiergeo._core.errors import InputError, reason
 from hiergeo._core.storage.files import path_of
 from hiergeo.datasets.pictures import SUFFIXES
 from hiergeo.datasets.reading import Columns, Sample, sound
 from hiergeo.search import layout
-from hiergeo.search.queries import are_numbers, is_dense, tensor_kind
+from hiergeo.search.queries import are_numbers, tensor_kind
 from hiergeo.search.shards import Labels
 from hiergeo.search.stored import Stored, read_stored
 
-FLOATS = (np.float16, np.float32, np.float64)
-"""Of numpy, that torch has too."""
-
 ID = 1 << 63
 """Ids are below it."""
+
+Take: TypeAlias = Callable[[int, int], dict[str, Any]]
+"""Gives the columns of a number of items from some item on, or of fewer where there are no more."""
 
 
 @final
@@ -42,44 +42,6 @@ class CaptionFiles:
     path: Path | str
     caption: str | None = None
     image: str | None = None
-
-    def columns(self, images: Path | None = None) -> dict[str, Iterator[Any]]:
-        """The ``captions``, and perhaps ``images`` and ``ids`` beside them, row by row; to be read at one pace.
-
-        An image is a path, or what its row names where that is not a file; None for a row without one. An id may still
-        be any cell. Names of images are relative to `images`, or to the folder of each file. Raises InputError, with
-        file and row.
-        """
-        rows = sound(self.path, Columns("captions", self.caption, self.image, "id", images))
-        first = next(rows, None)
-        if first is None:
-            raise InputError(f"{self.path} holds no captions: name files that have some.")
-        captions, pictures, ids = tee(self._alike(chain([first], rows), first), 3)
-        columns: dict[str, Iterator[Any]] = {"captions": (row.caption for row in captions)}
-        if first.name is not None:
-            columns["images"] = (_image(row, images) for row in pictures)
-        if first.id is not None:
-            columns["ids"] = (_id(row.id) for row in ids)
-        return columns
-
-    def _alike(self, rows: Iterator[Sample], first: Sample) -> Iterator[Sample]:
-        for row in rows:
-            if (row.name is None, row.id is None) != (first.name is None, first.id is None):
-                raise InputError(f"some inputs of {self.path} have a column of images or ids and others do not.")
-            yield row
-
-
-def _image(row: Sample, images: Path | None) -> str | Path | None:
-    if not row.name or row.reference is None:
-        return None
-    file = Path(row.reference)
-    return file if images is not None or _is_file(file) else row.name
-
-
-def _id(cell: Any) -> Any:
-    """The whole number of a cell; any other cell as it is."""
-    digits = cell.strip() if isinstance(cell, str) else ""
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 20 else cell
 
 
 Captions: TypeAlias = Iterable[str] | str | Path | CaptionFiles
@@ -155,57 +117,167 @@ class ItemInputs:
 
         Raises InputError for nothing to index, counts that differ, or an item that cannot be used, named by its row.
         """
-        columns = self._columns()
-        start, size = 0, layout.BATCH
+        takers, start, size = list(self._takers()), 0, layout.BATCH
         while True:
-            parts = {name: take(size) for name, take in columns.items()}
-            counts = {name: len(part) for name, part in parts.items()}
-            short, most = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
-            if counts[short] < counts[most]:
+            parts: dict[str, Any] = {}
+            for take in takers:
+                columns = take(start, size)
+                for name in parts.keys() & columns.keys():
+                    raise InputError(f"the captions have a column of {name}, and {name} are given too: give one.")
+                parts |= columns
+            if not parts.keys() - {"ids"}:
+                raise InputError("there is nothing to index: give captions, images or embeddings.")
+            short, most = (choose(parts, key=lambda name: len(parts[name])) for choose in (min, max))
+            count = len(parts[most])
+            if len(parts[short]) < count:
                 raise InputError(
-                    f"there are {start + counts[short]} {short} and more {most}: give one for each item"
+                    f"there are {start + len(parts[short])} {short} and more {most}: give one for each item"
                     f"{', or a table with both' if {short, most} == {'captions', 'images'} else ''}."
                 )
-            if counts[most]:
-                yield ItemBatch(start, counts[most], *map(parts.get, ("captions", "images", "embeddings", "ids")))
-            start += counts[most]
-            if counts[most] < size:
+            if count:
+                yield ItemBatch(start, count, *map(parts.get, ("captions", "images", "embeddings", "ids")))
+            start += count
+            if count < size:
                 return
 
-    def _columns(self) -> dict[str, Callable[[int], Any]]:
-        """For each kind of input what gives the next so many entries of it, checked."""
-        folder = _folder(self.images)
-        columns: dict[str, Any] = {"captions": self.captions, "images": self.images, "ids": self.ids}
-        if isinstance(self.captions, str | Path | CaptionFiles):
-            files = self.captions if isinstance(self.captions, CaptionFiles) else CaptionFiles(self.captions)
-            found = files.columns(folder)
-            for name in ("images", "ids"):
-                if name in found and columns[name] is not None and not (name == "images" and folder is not None):
-                    raise InputError(
-                        f"the captions have a column of {name}, and {name} are given beside them: give one."
-                    )
-            columns |= found
-        if folder is not None and columns["images"] is self.images:
-            columns["images"] = _pictures(folder)
-        takers = {
-            name: _taker(name, items, gaps=name == "images" and items is not self.images)
-            for name, items in columns.items()
-            if items is not None
-        }
+    def _takers(self) -> Iterator[Take]:
+        captions, images = self.captions, self.images
+        folder = path_of(images) if isinstance(images, str | Path) else None
+        pictures = images if folder is None else _pictures(folder)
+        if isinstance(captions, str | Path | CaptionFiles):
+            files = captions if isinstance(captions, CaptionFiles) else CaptionFiles(captions)
+            first, take = _from_files(files, folder)
+            yield take
+            captions = None
+            if folder is not None and first.name is not None:
+                pictures = None
+        for name, items in (("captions", captions), ("images", pictures), ("ids", self.ids)):
+            if items is not None:
+                yield _from_column(name, items)
         if self.embeddings is not None:
-            takers["embeddings"] = _Blocks(self.embeddings).take
-        if not set(takers) - {"ids"}:
-            raise InputError("there is nothing to index: give captions, images or embeddings.")
-        return takers
+            yield _from_blocks(self.embeddings)
+
+
+def _from_files(files: CaptionFiles, folder: Path | None) -> tuple[Sample, Take]:
+    """The first row of files, and what gives their columns; images are relative to `folder`, or to each file."""
+    rows = sound(files.path, Columns("captions", files.caption, files.image, "id", folder))
+    first = next(rows, None)
+    if first is None:
+        raise InputError(f"{files.path} holds no captions: name files that have some.")
+    rows = chain([first], rows)
+
+    def take(start: int, size: int) -> dict[str, Any]:
+        part = list(islice(rows, size))
+        if any((row.name is None, row.id is None) != (first.name is None, first.id is None) for row in part):
+            raise InputError(f"some inputs of {files.path} have a column of images or ids and others do not.")
+        columns: dict[str, Any] = {"captions": [row.caption for row in part]}
+        if first.name is not None:
+            columns["images"] = [_image(row, folder) for row in part]
+        if first.id is not None:
+            columns["ids"] = _checked("ids", [_id(row.id) for row in part], start)
+        return columns
+
+    return first, take
+
+
+def _image(row: Sample, folder: Path | None) -> str | Path | None:
+    """The image of a row: a path, or what it names where that is not a file; None where it names nothing."""
+    if not row.name or row.reference is None:
+        return None
+    file = Path(row.reference)
+    return file if folder is not None or _is_file(file) else row.name
+
+
+def _id(cell: Any) -> Any:
+    """The whole number of a cell; any other cell as it is."""
+    digits = cell.strip() if isinstance(cell, str) else ""
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 20 else cell
+
+
+def _from_column(name: str, items: Any) -> Take:
+    if isinstance(items, str | bytes) or not isinstance(items, Iterable):
+        raise InputError(f"{name} must be a list or another iterable, not {type(items).__name__}.")
+    if isinstance(items, Tensor | np.ndarray) and name == "ids":
+        items = (item for part in torch.as_tensor(items).split(layout.BATCH) for item in part.tolist())
+    column = iter(items)
+    return lambda start, size: {name: _checked(name, list(islice(column, size)), start)}
+
+
+def _checked(name: str, items: Sequence[Any], start: int = 0) -> Any:
+    """Entries of a column, ids as a tensor; raises InputError for the first unusable one, by its row from `start`."""
+    for row, item in enumerate(items, start):
+        if name == "ids":
+            whole = isinstance(item, int | np.integer) and not isinstance(item, bool) and 0 <= item < ID
+            problem = None if whole else f"is {item!r}: it must be a whole number in [0, 2^63)"
+        else:
+            fits = isinstance(item, str) or (name == "images" and isinstance(item, Path))
+            wanted = "a path" if name == "images" else "a string"
+            problem = None if fits else f"is of type {type(item).__name__}: give {wanted}"
+        if problem:
+            raise InputError(f"the {name.removesuffix('s')} of row {row} (the first is 0) {problem}.")
+    return torch.tensor(items, dtype=torch.int64) if name == "ids" else items
+
+
+def ids_of(ids: Iterable[int] | Tensor) -> Tensor:
+    """Ids (n,) int64 as a tensor; raises InputError, with its row, for one outside of [0, 2^63)."""
+    ids_only: Tensor = _checked("ids", ids.tolist() if isinstance(ids, Tensor) else list(ids))
+    return ids_only
+
+
+def _from_blocks(embeddings: Any) -> Take:
+    blocks, rest = _blocks(embeddings), torch.empty(0, 0)
+
+    def take(start: int, size: int) -> dict[str, Tensor]:
+        nonlocal rest
+        parts = [rest] if len(rest) else []
+        while sum(map(len, parts)) < size and (block := next(blocks, None)) is not None:
+            parts.append(block)
+        rows = torch.cat(parts) if parts else rest
+        rows, rest = rows[:size], rows[size:]
+        bad = (~rows.isfinite().all(dim=1)).nonzero()
+        if len(bad):
+            raise InputError(
+                f"the embedding of row {start + int(bad[0])} (the first is 0) holds NaN or Inf: every number must be "
+                f"finite."
+            )
+        return {"embeddings": rows}
+
+    return take
+
+
+def _blocks(embeddings: Any) -> Iterator[Tensor]:
+    """Embeddings in blocks (n, D) float32 on the CPU of at most `layout.BATCH` rows; raises InputError."""
+    if isinstance(embeddings, str | Path):
+        embeddings = _mapped(path_of(embeddings))
+    single = isinstance(embeddings, Tensor | np.ndarray) or not isinstance(embeddings, Iterable)
+    dim = None
+    for block in [embeddings] if single else embeddings:
+        floats = isinstance(block, np.ndarray) and block.dtype in (np.float16, np.float32, np.float64)
+        rows = torch.from_numpy(np.ascontiguousarray(block)) if floats else block
+        if not are_numbers(rows, 2) or not rows.shape[1]:
+            raise InputError(
+                f"embeddings must be dense floating-point tensors (n, D), D >= 1, not {tensor_kind(block)}."
+            )
+        if dim not in (None, rows.shape[1]):
+            raise InputError(f"a block of embeddings has dimension {rows.shape[1]}, and those before it {dim}.")
+        dim = rows.shape[1]
+        yield from (part.detach().to("cpu", torch.float32) for part in rows.split(layout.BATCH))
+
+
+def _mapped(path: Path) -> Any:
+    try:
+        return np.load(path, mmap_mode="c", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} cannot be read as embeddings ({reason(error)}): name a .npy file.") from error
 
 
 def _identified(image: str | Path | None) -> str:
     """An image as a build that is resumed tells it from another one: its name, and of a file what it is by now."""
     try:
-        found = None if image is None else os.stat(image)
+        facts = None if image is None else os.stat(image)
     except (OSError, ValueError):
-        found = None
-    return f"{image}" if found is None else f"{image}\0{found.st_size}\0{found.st_mtime_ns}"
+        facts = None
+    return f"{image}" if facts is None else f"{image}\0{facts.st_size}\0{facts.st_mtime_ns}"
 
 
 def reference(image: str | Path, folder: Path) -> str:
@@ -227,127 +299,13 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _folder(images: Images | None) -> Path | None:
-    if not isinstance(images, str | Path):
-        return None
-    path = path_of(images)
-    if not path.is_dir():
-        raise InputError(f"{path} is not a folder of images: name one, or give a list of paths.")
-    if next(_pictures(path), None) is None:
-        raise InputError(f"{path} holds no images: name a folder that has some.")
-    return path
-
-
-def _pictures(folder: Path) -> Iterator[Path]:
-    """The images in a folder and those below it, in order of their paths."""
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError as error:
-        raise InputError(f"{folder} cannot be read: {reason(error)}.") from error
-    for path in entries:
-        if path.name.startswith("."):
-            continue
-        if path.is_dir() and not path.is_symlink():
-            yield from _pictures(path)
-        elif path.suffix.lower() in SUFFIXES:
-            yield path
-
-
-def _taker(name: str, items: Any, gaps: bool) -> Callable[[int], Any]:
-    """What gives the next so many entries of a column, at most: of ids as a tensor."""
-    column = _checked(name, items, gaps)
-    if name == "ids":
-        return lambda size: torch.tensor(list(islice(column, size)), dtype=torch.int64)
-    return lambda size: list(islice(column, size))
-
-
-def _checked(name: str, items: Any, gaps: bool = False) -> Iterator[Any]:
-    """The entries of a column, None among them with `gaps`; raises InputError for an unusable one, with its row."""
-    if isinstance(items, str | bytes) or not isinstance(items, Iterable):
-        raise InputError(f"{name} must be a list or another iterable, not {type(items).__name__}.")
-    if isinstance(items, Tensor) and not is_dense(items):
-        raise InputError(f"{name} must be a dense tensor, not {tensor_kind(items)}.")
-    if isinstance(items, Tensor | np.ndarray) and name == "ids":
-        items = (item for part in torch.as_tensor(items).split(layout.BATCH) for item in part.tolist())
-    rows = ((row, item, None if gaps and item is None else _problem(name, item)) for row, item in enumerate(items))
-    for row, item, problem in rows:
-        if problem:
-            others = (f"of row {other} {wrong}" for other, _, wrong in rows if wrong)
-            first = f"the {name.removesuffix('s')} of row {row} (the first is 0) {problem}"
-            raise InputError(f"{several(first, others)}.")
-        yield item
-
-
-def _problem(name: str, item: object) -> str | None:
-    """What is wrong with an entry of a column; None where nothing is."""
-    if name == "ids":
-        whole = isinstance(item, int | np.integer) and not isinstance(item, bool) and 0 <= item < ID
-        return None if whole else f"is {item!r}: it must be a whole number in [0, 2^63)"
-    if name == "images":
-        return None if isinstance(item, str | Path) else f"is of type {type(item).__name__}: give its path"
-    if not isinstance(item, str):
-        return f"is of type {type(item).__name__}: give a string"
-    if not item.isascii() and any("\ud800" <= letter <= "\udfff" for letter in item):
-        return "holds half of a surrogate pair: decode it anew"
-    return None
-
-
-def ids_of(ids: Iterable[int] | Tensor) -> Tensor:
-    """Ids (n,) int64 as a tensor; raises InputError, with its row, for one outside of [0, 2^63)."""
-    return torch.tensor(list(_checked("ids", ids)), dtype=torch.int64)
-
-
-@final
-class _Blocks:
-    """Embeddings in blocks of any lengths, taken in others."""
-
-    def __init__(self, embeddings: Any) -> None:
-        if isinstance(embeddings, str | Path):
-            embeddings = [_mapped(path_of(embeddings))]
-        several = isinstance(embeddings, Iterable) and not isinstance(embeddings, Tensor | np.ndarray)
-        self._blocks: Iterator[Any] = iter(embeddings if several else [embeddings])
-        self._rest, self._dim, self._row = torch.empty(0, 0), 0, 0
-
-    def take(self, size: int) -> Tensor:
-        """The next rows, at most `size`, float32 on the CPU."""
-        parts: list[Tensor] = []
-        while size:
-            if not len(self._rest):
-                block = next(self._blocks, None)
-                if block is None:
-                    break
-                self._rest = self._checked(block)
-                continue
-            part, self._rest = self._rest[:size], self._rest[size:]
-            parts.append(part.detach().to("cpu", torch.float32))
-            size -= len(part)
-        whole = torch.cat(parts) if parts else torch.empty(0, self._dim)
-        bad = (~whole.isfinite().all(dim=1)).nonzero()
-        if len(bad):
-            row = self._row + int(bad[0])
-            raise InputError(
-                f"the embedding of row {row} (the first is 0) holds NaN or Inf: every number must be finite."
-            )
-        self._row += len(whole)
-        return whole
-
-    def _checked(self, block: Any) -> Tensor:
-        if isinstance(block, np.ndarray) and block.dtype in FLOATS:
-            tensor = torch.from_numpy(block if min(block.strides, default=0) >= 0 else block.copy())
-        else:
-            tensor = block
-        if not are_numbers(tensor, 2) or not tensor.shape[1]:
-            raise InputError(
-                f"embeddings must be dense floating-point tensors (n, D), D >= 1, not {tensor_kind(block)}."
-            )
-        if self._dim and tensor.shape[1] != self._dim:
-            raise InputError(f"a block of embeddings has dimension {tensor.shape[1]}, and those before it {self._dim}.")
-        self._dim = tensor.shape[1]
-        return tensor
-
-
-def _mapped(path: Path) -> Any:
-    try:
-        return np.load(path, mmap_mode="c", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} cannot be read as embeddings ({reason(error)}): name a .npy file.") from error
+def _pictures(folder: Path) -> list[Path]:
+    """The images in a folder and those below it, in order of their paths; hidden ones are passed over."""
+    paths = []
+    for walked, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        paths += [Path(walked, name) for name in files if not name.startswith(".")]
+    pictures = sorted(path for path in paths if path.suffix.lower() in SUFFIXES)
+    if not pictures:
+        raise InputError(f"{folder} holds no images: name a folder that has some, or give a list of paths.")
+    return pictures

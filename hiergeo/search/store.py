@@ -7,12 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hiergeo._core.errors import InputError, check_whole
+from hiergeo._core.errors import InputError
 from hiergeo._core.plugins import Plugins
 from hiergeo.search.rows import Frame, Rows
-
-MOST_CANDIDATES = 16_384
-"""Candidates of one call; engines take no more."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,8 @@ class StoreFacts:
 class Store(ABC):
     """Embeddings as unit directions and radii, in shells of equal mass.
 
-    Searches of `hiergeo.search` stand on these methods alone.
+    Searches of `hiergeo.search` stand on these methods alone. What they are given is that of an index: finite rows of
+    the frame that the store was opened with, distinct ids, shells that there are.
     """
 
     @abstractmethod
@@ -44,12 +42,7 @@ class Store(ABC):
 
     @abstractmethod
     def add(self, rows: Rows) -> None:
-        """Store rows; when it returns they are durable and the next search finds them.
-
-        Raises:
-            InputError: an id that is there already or twice among the rows, or rows of another frame; nothing is
-                stored.
-        """
+        """Store rows whose ids are not there; when it returns they are durable and the next search finds them."""
 
     @abstractmethod
     def delete(self, ids: Tensor) -> int:
@@ -84,10 +77,6 @@ STORES: Plugins[Callable[..., Store]] = Plugins(
 """Name -> what opens a store: called with the rest of the spec ``NAME:REST``, the frame and the edges of its shells."""
 
 
-ENDED = "faiss"
-"""A store of version 0.2, which was held in memory: searches through it scan the index."""
-
-
 def open_store(spec: str, frame: Frame, edges: Sequence[float]) -> Store:
     """Open the store of a spec ``NAME:REST``, such as ``milvus:http://localhost:19530``.
 
@@ -95,8 +84,6 @@ def open_store(spec: str, frame: Frame, edges: Sequence[float]) -> Store:
     the frame of a product, UnavailableError for a store that cannot be reached, or a package that is missing.
     """
     name, _, rest = spec.partition(":")
-    if name == ENDED:
-        raise InputError(f"the store {name} ended with version 0.3: search without a store, which is exact and faster.")
     STORES.check(name)
     if not frame.single:
         raise InputError(
@@ -112,38 +99,3 @@ def shell_of(radius: Tensor, edges: Sequence[float]) -> Tensor:
     `edges` ascend; there is one shell more than edges.
     """
     return torch.bucketize(radius.double(), torch.tensor(list(edges), dtype=torch.float64))
-
-
-def check_rows(rows: Rows, frame: Frame) -> None:
-    """Raise InputError for rows that a store of that frame cannot hold: other shapes, NaN, an id twice."""
-    n = len(rows)
-    if rows.direction.shape != (n, frame.dim) or rows.radii.shape != (n, len(frame.dims)):
-        raise InputError(
-            f"directions {tuple(rows.direction.shape)} and radii {tuple(rows.radii.shape)} of {n} rows do not fit an "
-            f"index of dimension {frame.dim}."
-        )
-    if rows.ids.dtype != torch.int64:
-        raise InputError(f"ids must be int64, not {rows.ids.dtype}.")
-    if not bool(rows.direction.isfinite().all() and rows.radii.isfinite().all() and (rows.radii >= 0).all()):
-        raise InputError("rows hold NaN, Inf or a negative radius: every number must be finite.")
-    ordered = rows.ids.sort().values
-    twice = ordered[1:][ordered[1:] == ordered[:-1]]
-    if len(twice):
-        raise InputError(f"the id {int(twice[0])} is there twice: ids must be distinct.")
-
-
-def check_new(ids: Tensor, present: Tensor) -> None:
-    """Raise InputError, naming it, for an id (n,) that is among those that are `present` (m,) already."""
-    taken = ids[torch.isin(ids, present)]
-    if len(taken):
-        raise InputError(f"the store holds an item {int(taken[0])} already: delete it first, or choose another id.")
-
-
-def check_asked(queries: Tensor, shell: int, k: int, frame: Frame, shells: int) -> None:
-    """Raise InputError for arguments that `Store.candidates` cannot take."""
-    check_whole("k", k, 1, MOST_CANDIDATES)
-    check_whole("shell", shell, 0, shells - 1)
-    if queries.ndim != 2 or queries.shape[1] != frame.dim:
-        raise InputError(f"queries have the shape {tuple(queries.shape)} and the store dimension {frame.dim}.")
-    if not bool(queries.isfinite().all()):
-        raise InputError("queries hold NaN or Inf: every number must be finite.")

@@ -159,7 +159,7 @@ def test_shards_are_said_to_be_left_where_there_are_some(run, tmp_path, stored, 
     assert (code, "shards are kept" in said) == (2, bool(shards))
 
 
-ADOPT = "hiergeo.search.corpus.adopting.adopt"
+ADOPT = "hiergeo.search.corpus.records.adopt"
 
 
 @pytest.mark.parametrize(("text", "said"), [("", "no captions"), ("words\na dog\n", "it has words")])

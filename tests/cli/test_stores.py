@@ -76,7 +76,7 @@ def test_an_audit_is_one_of_the_settings_that_are_asked_for(run, pushed, tmp_pat
     ("words", "named"),
     [
         (["index", "push", "ITEMS", "--store", "milvu:x.db"], "milvus"),
-        (["index", "push", "ITEMS", "--store", "faiss:flat"], "faiss ended"),
+        (["index", "push", "ITEMS", "--store", "faiss:flat"], "unknown store"),
         (["index", "push", "NOWHERE", "--store", "listed:"], "NOWHERE"),
         (["index", "audit", "ITEMS", "--store", "listed:", "--by", "margins"], "margin"),
         (["index", "audit", "ITEMS", "--store", "listed:", "--queries", "NOWHERE"], "NOWHERE"),

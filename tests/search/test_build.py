@@ -120,7 +120,6 @@ def test_images_are_items_or_stand_beside_captions(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("inputs", "named"),
     [
-        ({"captions": [*CAPTIONS[:20], "half \ud800"]}, "row 20"),
         ({"captions": ["a", 5]}, "row 1"),
         ({"captions": "missing.txt"}, "missing.txt"),
         ({"embeddings": torch.tensor([[1.0, *[0.0] * (DIM - 1)]] * 30 + [[float("nan")] * DIM])}, "row 30"),

@@ -92,7 +92,7 @@ def test_rows_outside_a_range_are_not_scored(index: search.Index) -> None:
     for low, high in ((core.high + 0.1, 0.9), (core.low, core.low), (core.low, core.high)):
         answer = index.neighbours(torch.ones(8), 1000, low=low, high=high, store=engine)
         assert isinstance(answer, Answer)
-        assert answer.scored == len(answer.hits) == index.store.count(low, high)
+        assert answer.scored == len(answer.hits) == sum(map(len, index.store.scan(low, high)))
 
 
 class Down(Listed):
@@ -148,7 +148,7 @@ def test_items_in_shells_of_other_edges_are_to_be_deleted_before_a_push(index: s
     for rows in index.store.scan():
         direction = normalize(rows.direction.float(), dim=1)
         engine.add(replace(rows, direction=direction))
-    with pytest.raises(UnavailableError, match="delete its items, which lie in shells of other edges"):
+    with pytest.raises(UnavailableError, match="empty one"):
         index.push(engine)
 
 
@@ -171,5 +171,5 @@ def test_a_search_through_faiss_scans_and_says_so_once(tmp_path: Path) -> None:
         answers = [index.parents(torch.ones(8), 3, store=spec) for spec in ("faiss:flat", "faiss:hnsw32")]
     assert len(notices) == 1
     assert answers == [scanned, scanned]
-    with pytest.raises(InputError, match="faiss ended"):
+    with pytest.raises(InputError, match="unknown store"):
         index.push("faiss:flat")

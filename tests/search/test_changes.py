@@ -108,7 +108,7 @@ def test_a_second_writer_is_refused(tmp_path) -> None:
             lambda: index.add(embeddings=embeddings(2)),
             lambda: index.delete([1]),
             index.compact,
-            lambda: appending.adopt(tmp_path / "i"),
+            lambda: appending.adopt(tmp_path / "i", lambda _: [], index.manifest),
         ):
             with pytest.raises(HeldError):
                 change()

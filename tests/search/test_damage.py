@@ -116,7 +116,6 @@ READS: dict[str, Callable[[search.Index], object]] = {
     "innermost": lambda index: index.store.innermost(5).tolist(),
     "matching": lambda index: index.store.matching("more", 5).tolist(),
     "radii": lambda index: [ids.tolist() for ids, _ in index.store.radii()],
-    "count of shells": lambda index: index.store.count(0.5, 1.0),
     "holds": lambda index: index.store.holds(torch.arange(50)).tolist(),
     "check": lambda index: index.check().defects,
 }
@@ -178,13 +177,10 @@ def test_embeddings_that_are_none_are_refused(folder, tmp_path, kind) -> None:
 
 
 @pytest.mark.parametrize("kind", ["sparse", "without values"])
-def test_queries_ids_and_thresholds_are_dense(folder, kind) -> None:
+def test_queries_and_thresholds_are_dense(folder, kind) -> None:
     index, odd = search.open(folder), ODD[kind]
     with pytest.raises(InputError):
         index.children(odd if kind == "sparse" else odd[0])
-    for ask in (lambda ids: index.delete(ids), lambda ids: index.add(embeddings=DENSE, ids=ids)):
-        with pytest.raises(InputError, match="ids"):
-            ask(torch.arange(5).to_sparse() if kind == "sparse" else torch.arange(5, device="meta"))
     with pytest.raises(InputError, match="thresholds"):
         index.ladder(QUERY, thresholds=torch.ones(3).to_sparse() if kind == "sparse" else torch.ones(3, device="meta"))
 

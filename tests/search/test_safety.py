@@ -19,13 +19,13 @@ from hiergeo.datasets.reading import Columns, Defect
 from hiergeo.geometry import parse
 from hiergeo.search import appending, chunks, layout, pushing, shard_writer
 from hiergeo.search import index as index_module
-from hiergeo.search.corpus import adopting, records, work
+from hiergeo.search.corpus import records, running, work
 from hiergeo.search.rows import Frame, Rows
 from hiergeo.search.shard_writer import write_shard
 from hiergeo.search.shards import Labels
 from hiergeo.search.snapshots import Snapshot
 from hiergeo.search.stores.exact import ExactStore
-from tests.search.corpus.corpus_common import Quick, captions, embed, picture, poisoned, stored, tar, texts, vector
+from tests.search.corpus.corpus_common import Quick, captions, embed, picture, stored, tar, texts, vector
 
 
 def test_a_shard_whose_scratch_folder_is_removed_is_not_acknowledged(tmp_path, monkeypatch):
@@ -58,19 +58,9 @@ def test_compaction_refuses_a_shard_with_a_flipped_bit(tmp_path):
 def test_an_input_that_breaks_off_behind_many_defects_is_incomplete(tmp_path, monkeypatch):
     raw = b'{"caption":"one"}\n' + b"{bad\n" * 10_050 + b"".join(b'{"caption":"c %d"}\n' % i for i in range(9000))
     (tmp_path / "x.jsonl.gz").write_bytes(gzip.compress(raw)[:-3000])
-    monkeypatch.setattr(records, "SHARE", 1.0)
+    monkeypatch.setattr(running, "SHARE", 1.0)
     summary = embed(tmp_path / "x.jsonl.gz", tmp_path / "ix", Quick())
-    assert summary.incomplete == ("x.jsonl.gz",)
-    assert any("cannot be read" in reason for _, _, reason in poisoned(tmp_path / "ix"))
-
-
-def test_the_list_of_poisoned_rows_goes_with_them(tmp_path):
-    (tmp_path / "x.jsonl").write_text('{"caption":"a"}\n' + "{bad\n" * 30)
-    with pytest.raises(InputError):
-        embed(tmp_path / "x.jsonl", tmp_path / "ix", Quick())
-    (tmp_path / "x.jsonl").write_text('{"caption":"a"}\n')
-    embed(tmp_path / "x.jsonl", tmp_path / "ix", Quick())
-    assert poisoned(tmp_path / "ix") == []
+    assert summary.incomplete == ["x.jsonl.gz"]
 
 
 def test_the_reader_file_of_another_user_stops_no_writer(tmp_path, monkeypatch):
@@ -227,7 +217,7 @@ def test_a_build_that_goes_on_with_replaced_pictures_is_refused(tmp_path, monkey
     for i in range(6):
         (folder / f"{i}.png").write_bytes(picture(i))
     with monkeypatch.context() as patch:
-        patch.setattr(adopting, "adopt", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(records, "adopt", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             search.build(tmp_path / "ix", Paths(), None, folder)
     (folder / "3.png").write_bytes(picture(99, (8, 8)))

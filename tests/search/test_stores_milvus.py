@@ -6,7 +6,6 @@ import types
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 
 from hiergeo import search
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError
-from hiergeo.search import Frame, Rows, Store
+from hiergeo.search import Frame, Store
 from hiergeo.search.store import open_store
 from hiergeo.search.stores import milvus_client
 from tests.search import milvus_double as double
@@ -77,20 +76,6 @@ def test_rows_that_were_just_written_are_seen_only_by_strong_reads(server: doubl
     assert 900 in store.candidates(query, 0, 10)
 
 
-def test_a_scan_that_loses_rows_is_an_error(
-    server: double.Server, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    query = double.MilvusClient.query
-
-    def short(self: Any, name: str, filter: str, output_fields: list[str], **rest: Any) -> Any:
-        found = query(self, name, filter, output_fields, **rest)
-        return found if "count(*)" in output_fields else found[1:]
-
-    monkeypatch.setattr(double.MilvusClient, "query", short)
-    with pytest.raises(UnavailableError, match="60"):
-        list(store.scan())
-
-
 def test_queries_and_candidates_beyond_a_message_are_asked_in_parts(server: double.Server, store: Store) -> None:
     queries = torch.nn.functional.normalize(torch.randn(9_000, 4, generator=torch.Generator().manual_seed(1)), dim=1)
     server.calls.clear()
@@ -150,26 +135,11 @@ def test_specs_that_cannot_be_opened_name_what_is_wrong(server: double.Server, s
         open_store(spec, FRAME, EDGES).add(rows(3))
 
 
-def test_servers_that_are_too_old_are_named_with_what_is_needed(server: double.Server) -> None:
-    server.version = "v2.2.16"
-    with pytest.raises(UnavailableError, match=r"2\.2\.16.*2\.3"):
-        open_store(f"milvus:{HERE}", FRAME, EDGES)
-    server.version = "something"
-    with pytest.raises(UnavailableError, match="something"):
-        open_store(f"milvus:{HERE}", FRAME, EDGES)
-
-
 def test_a_missing_client_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pymilvus", None)
     for spec in (f"milvus:{HERE}", "milvus:./x.db"):
         with pytest.raises(UnavailableError, match=r"hiergeo\[milvus\]"):
             open_store(spec, FRAME, EDGES)
-
-
-def test_ids_that_engines_cannot_hold_are_refused(store: Store) -> None:
-    for bad in (-1, 2**63 - 1):
-        with pytest.raises(InputError, match=str(bad)[:6]):
-            store.add(Rows(torch.tensor([bad]), torch.eye(4)[:1], torch.ones(1, 1)))
 
 
 @given(st.text(max_size=40), st.sampled_from(["milvus:", f"milvus:{HERE}?"]))

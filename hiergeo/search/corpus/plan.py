@@ -1,6 +1,6 @@
 """What is to be embedded: inputs, numbered once for all workers and all later runs."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -43,39 +43,39 @@ class CorpusPlan:
         """What is read of each input."""
         return Columns(self.items, self.caption, self.image)
 
+    @property
+    def names(self) -> list[str]:
+        """Of the inputs."""
+        return [source.name for source in self.inputs]
+
 
 SETTINGS = ("root_sha256", "geometry", "min_radius", "dtype", "items", "caption", "image", "given")
-"""Fields of a plan that may not change."""
+"""Fields of a plan that may not change, beside the model."""
 
 
 def read_plan(out: Path) -> CorpusPlan | None:
     """The plan of an index; None if it has none. Raises InputError if it is damaged."""
-    if not (out / PLAN).is_file():
-        return None
-    return documents.read(out / PLAN, CorpusPlan, hashed=True)
+    return documents.read(out / PLAN, CorpusPlan, hashed=True) if (out / PLAN).is_file() else None
 
 
 def write_plan(out: Path, plan: CorpusPlan) -> None:
     """Store a plan, durably and at once. Raises InputError for an input whose name is not UTF-8."""
     for source in plan.inputs:
-        try:
-            source.name.encode()
-        except UnicodeEncodeError:
-            raise InputError(f"the name of the input {source.name} is not UTF-8: rename it.") from None
+        if any("\ud800" <= letter <= "\udfff" for letter in source.name):
+            raise InputError(f"the name of the input {source.name} is not UTF-8: rename it.")
     documents.write(out / PLAN, asdict(plan), indent=None)
 
 
-def agreed(out: Path, before: CorpusPlan | None, now: CorpusPlan, done: Iterable[int]) -> CorpusPlan:
+def agreed(out: Path, before: CorpusPlan, now: CorpusPlan, finished: Iterable[int]) -> CorpusPlan:
     """The plan to go on with: that of an earlier run, with inputs that are new behind the others.
 
     Inputs that are not embedded yet may have changed; embedded ones may be gone, but not changed. Raises InputError for
     that, or another model or setting; each is named.
     """
-    if before is None:
-        return now
-    changes = list(_changes(before, now))
+    models = [plan.model and f"{plan.model.name} ({plan.model.fingerprint})" for plan in (before, now)]
+    settings = [("model", *models), *((name, getattr(before, name), getattr(now, name)) for name in SETTINGS)]
+    changes = [f"{name} was {old}, now {new}" for name, old, new in settings if old != new]
     current = {source.name: source for source in now.inputs}
-    finished = set(done)
     inputs: list[Source] = []
     for number, source in enumerate(before.inputs):
         match = current.pop(source.name, None)
@@ -83,19 +83,7 @@ def agreed(out: Path, before: CorpusPlan | None, now: CorpusPlan, done: Iterable
             changes.append(f"the input {source.name}, which is embedded, was changed since")
         elif number not in finished and match is None:
             changes.append(f"the input {source.name}, which is not embedded yet, is gone")
-        inputs.append(source if number in finished or match is None else match)
+        inputs.append(match or source)
     if changes:
         raise InputError(f"{out} was begun with other settings: {'; '.join(changes)}; choose another folder.")
     return replace(before, inputs=(*inputs, *current.values()))
-
-
-def _changes(before: CorpusPlan, now: CorpusPlan) -> Iterator[str]:
-    old_model, new_model = (
-        "unknown" if plan.model is None else f"{plan.model.name} ({plan.model.fingerprint})" for plan in (before, now)
-    )
-    if (before.model and before.model.fingerprint) != (now.model and now.model.fingerprint):
-        yield f"the model was {old_model}, now {new_model}"
-    for name in SETTINGS:
-        old, new = getattr(before, name), getattr(now, name)
-        if old != new:
-            yield f"{name} was {old}, now {new}"

@@ -1,50 +1,56 @@
-"""What is known of each input: the record that it is embedded, and the list of the rows that were set aside."""
+"""Which inputs are embedded: the record of each, its shards on the disk, and what of them is a part of the index."""
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, final
+from typing import Annotated, Final, final
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from hiergeo._core.errors import InputError
-from hiergeo._core.jobs import Jobs
-from hiergeo._core.storage.documents import STRICT, Count, Sha256
-from hiergeo._core.storage.files import atomic_write_text, retire
+from hiergeo._core.errors import HiergeoError
+from hiergeo._core.jobs import Jobs, patiently
+from hiergeo._core.storage.documents import Count, Sha256
+from hiergeo._core.storage.locks import HeldError
 from hiergeo.datasets.reading import Defect
+from hiergeo.search.appending import adopt
+from hiergeo.search.layout import MANIFEST, SHARDS, Manifest
+from hiergeo.search.quantiles import balanced
+from hiergeo.search.shards import SORTED, OpenShard, check_sizes, read_record
+from hiergeo.search.snapshots import Snapshot, publish, writer
 
-INPUTS, POISONED = "inputs", "poisoned"
-"""Folders of records and of lists of rows that were set aside in that of the index."""
+INPUTS = "inputs"
+"""The folder of records in that of the index."""
 
-LISTED = 10_000
-"""Rows of one input that are listed one by one."""
+INPUT_BITS: Final = 32
+"""Bits of an id below the number of its input."""
 
-SHARE, LEAST = 0.01, 1000
-"""How many rows may be set aside: a share of all, or of so many where there are fewer."""
+EVERY = 10.0
+"""Seconds between two adoptions of one worker, since each writes the whole manifest."""
 
 
 @dataclass(frozen=True)
 class Done:
     """The record of an input: how far it is embedded.
 
-    It has items in its shards, and read rows, those set aside included. `complete` is False where the file broke off,
-    and an unknown number of rows with it; `adopted` says whether its shards are a part of the index, `digest` what the
-    rows up to there were, for inputs that are no files.
+    It has items in its shards, and read rows, those set aside included, of which `defects` are the first. `complete` is
+    False where the file broke off, and an unknown number of rows with it; `adopted` says whether its shards are a part
+    of the index, `digest` what the rows up to there were, for inputs that are no files.
     """
 
-    __pydantic_config__ = STRICT
+    __pydantic_config__ = ConfigDict(extra="ignore")
 
     number: Count
     items: Count = 0
     rows: Count = 0
     poisoned: Count = 0
     complete: bool = True
-    seconds: float = 0.0
     shards: tuple[Annotated[str, Field(pattern=r"^[0-9]+-[0-9]+$")], ...] = ()
     adopted: bool = False
     finished: bool = True
     digest: Sha256 | None = None
+    defects: tuple[Defect, ...] = ()
 
 
 def jobs_of(out: Path) -> Jobs[Done]:
@@ -52,60 +58,98 @@ def jobs_of(out: Path) -> Jobs[Done]:
     return Jobs(out / INPUTS, Done)
 
 
+def survey(out: Path) -> dict[int, Done]:
+    """The records of embedded inputs by number; one whose shards are lost is removed, so that it is embedded again."""
+    jobs = jobs_of(out)
+    records = jobs.finished()
+    for number, done in list(records.items()):
+        if not (done.adopted or are_whole(out, done.shards) or holds(out, number, done.shards)):
+            jobs.remove(number)
+            del records[number]
+    return records
+
+
+def are_whole(out: Path, names: Iterable[str]) -> bool:
+    """Whether shards that are not adopted yet are on disk in full."""
+    try:
+        for name in names:
+            check_sizes(out / SHARDS, read_record(out / SHARDS / name))
+    except HiergeoError:
+        return False
+    return True
+
+
+def holds(out: Path, number: int, names: Iterable[str]) -> bool:
+    """Whether the index holds an input: shards of its names, now or before a compaction, or an item of it."""
+    if not (out / MANIFEST).exists():
+        return False
+    with closing(Snapshot(out)) as snapshot:  # what its manifest names stays as long as it is held
+        return _held(out, snapshot.manifest, number, names)
+
+
+def _held(out: Path, manifest: Manifest, number: int, names: Iterable[str]) -> bool:
+    """As `holds`. Nothing but an input has its ids where the manifest keeps them from other items."""
+    named = {shard.name for shard in manifest.shards} | {gone.path for gone in manifest.retired}
+    if not named.isdisjoint(names):
+        return True
+    ends = number << INPUT_BITS, (number + 1) << INPUT_BITS
+    for shard in manifest.shards if manifest.reserved else ():
+        if shard.first < ends[1] and shard.last >= ends[0]:
+            start, stop = OpenShard(out / SHARDS, manifest, shard).array(SORTED).searchsorted(ends)
+            if start < stop:
+                return True
+    return False
+
+
 @final
-class Poison:
-    """Counts the rows of one input that are set aside, and lists the first of them and the one that ends the input.
+class Adopter:
+    """Makes the shards of finished inputs a part of the index, a few inputs at a time; the first time makes the index.
 
     Args:
-        out: the folder of the index.
-        name: of the input.
-        done: how far it is; what was listed up to there is read again.
+        out: its folder.
+        empty: its manifest before.
     """
 
-    def __init__(self, out: Path, name: str, done: Done) -> None:
-        self.path, self.name = out / POISONED / f"{done.number:05d}.jsonl", name
-        self.rows, self.complete = done.poisoned, True
-        listed = self.path.read_text().splitlines() if done.poisoned and self.path.exists() else []
-        lines = map(json.loads, listed)
-        self.defects = [Defect(line["row"], line["reason"], line["rows"]) for line in lines if line["row"] < done.rows]
+    def __init__(self, out: Path, empty: Manifest) -> None:
+        self.out, self.empty = out, empty
+        self._waiting: list[Done] = []
+        self._next = 0.0
 
-    def add(self, defects: Sequence[Defect]) -> int:
-        """Take defects in order of their rows; returns how many rows they are."""
-        count = sum(defect.rows for defect in defects)
-        self.rows += count
-        room = max(0, LISTED - len(self.defects))
-        self.defects += [*defects[:room], *(defect for defect in defects[room:] if defect.ends)]
-        self.complete &= not any(defect.ends for defect in defects)
-        return count
+    def offer(self, done: Done) -> None:
+        """Take a finished input; it is adopted now or later, now only if nobody else writes to the index."""
+        if not done.adopted:
+            self._waiting.append(done)
+        if time.monotonic() >= self._next:
+            with suppress(HeldError):
+                self._adopt()
 
-    def write(self) -> None:
-        """Write the list, one JSON object a line; without anything to list, that of an earlier run is removed."""
-        if not self.defects:
-            retire(self.path)
-            return
-        lines: list[dict[str, Any]] = [
-            {"input": self.name, "row": defect.row, "rows": defect.rows, "reason": defect.reason}
-            | ({"ends": True} if defect.ends else {})
-            for defect in self.defects
-        ]
-        atomic_write_text(self.path, "".join(json.dumps(line) + "\n" for line in lines))
+    def finish(self, inputs: Iterable[int]) -> bool:
+        """Adopt all that were offered; once all inputs are a part of the index, give its shells equal mass.
 
+        Waits for others who write to the index; returns whether all inputs are a part of it.
+        """
+        patiently(self._adopt)
+        finished = jobs_of(self.out).finished()
+        if not all(number in finished and finished[number].adopted for number in inputs):
+            return False
+        patiently(self._balance)
+        return True
 
-@final
-class Allowance:
-    """Counts the rows of all inputs of one worker, and those that are set aside."""
+    def _adopt(self) -> None:
+        if any(done.shards for done in self._waiting) or not (self.out / MANIFEST).exists():
+            adopt(self.out, self._fresh, self.empty)
+        for done in self._waiting:
+            jobs_of(self.out).write(replace(done, adopted=True))
+        self._waiting.clear()
+        self._next = time.monotonic() + EVERY
 
-    def __init__(self) -> None:
-        self.rows = self.poisoned = 0
+    def _fresh(self, manifest: Manifest) -> Sequence[str]:
+        """The shards of those inputs that are not part of the index yet, not even under other names."""
+        waiting = (done for done in self._waiting if not _held(self.out, manifest, done.number, done.shards))
+        return [name for done in waiting for name in done.shards]
 
-    def count(self, rows: int, poisoned: int, poison: Poison) -> None:
-        """Count rows and the poisoned ones among them; raises InputError, with the last, where these are too many."""
-        self.rows += rows
-        self.poisoned += poisoned
-        if self.poisoned > SHARE * max(self.rows, LEAST):
-            last = poison.defects[-1]
-            raise InputError(
-                f"{self.poisoned:,} of {self.rows:,} rows cannot be used, more than {SHARE:.0%}; the last is row "
-                f"{last.row} of {poison.name}: {last.reason}. All are listed in {poison.path.parent}: correct them, or "
-                f"leave them out."
-            )
+    def _balance(self) -> None:
+        with writer(self.out) as manifest:
+            rebalanced = balanced(self.out, manifest, manifest.shards)
+            if rebalanced.edges != manifest.edges:
+                publish(self.out, rebalanced)

@@ -2,14 +2,13 @@
 
 import hashlib
 import os
-import time
-from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import repeat, takewhile
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, final
+from typing import NamedTuple, TypeAlias
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.jobs import ahead
@@ -18,10 +17,9 @@ from hiergeo.datasets import reading
 from hiergeo.datasets.reading import Defect, Read, Sample
 from hiergeo.datasets.reading.samples import spelled
 from hiergeo.geometry import Geometry
-from hiergeo.search.corpus.adopting import are_whole, holds
 from hiergeo.search.corpus.embedding import IMAGE_BIT, ItemEmbedder
 from hiergeo.search.corpus.plan import CorpusPlan
-from hiergeo.search.corpus.records import Allowance, Done, Poison, jobs_of
+from hiergeo.search.corpus.records import Done, are_whole, holds, jobs_of
 from hiergeo.search.embedding import Embedder
 from hiergeo.search.layout import SHARDS
 from hiergeo.search.shard_writer import Labelled, groups, joined, write_shard
@@ -33,8 +31,8 @@ WINDOW, WINDOW_BYTES = 4096, 1 << 26
 AHEAD = 2
 """Windows that are read before they are needed."""
 
-Progress = Callable[[int], None]
-"""Called with the number of rows after each window."""
+LISTED = 10_000
+"""Rows set aside that the record of an input lists."""
 
 
 @dataclass(frozen=True)
@@ -46,76 +44,59 @@ class Corpus:
     plan: CorpusPlan
 
 
-class Input(Protocol):
-    """What is read and embedded window by window; its windows are the same whenever it is read."""
-
-    geometry: Geometry
-
-    def windows(self) -> Generator[tuple[int, Any], None, None]:
-        """How many rows each window has, and what is read of it."""
-
-    def items(self, window: Any) -> tuple[Sequence[Labelled], Sequence[Defect]]:
-        """The items of a window, and the rows of it that are set aside."""
-
-    def hash_into(self, window: Any, digest: "hashlib._Hash") -> None:
-        """Add the content of a window to a hash."""
+Embedded: TypeAlias = tuple[Sequence[Labelled], Sequence[Defect]]
+"""Items, and the rows that are set aside."""
 
 
-@final
-class FileInput:
-    """A file, or a folder of images; that it is the same is told by its size and time in the plan."""
+class Window(NamedTuple):
+    """Rows of an input that follow each other: how many, what embeds them, and what adds their content to a hash.
 
-    def __init__(self, corpus: Corpus, number: int, embedder: ItemEmbedder) -> None:
-        self.corpus, self.number, self.embedder = corpus, number, embedder
-        self.base, self.name = corpus.base.resolve(), corpus.plan.inputs[number].name
-        self.geometry = embedder.space.geometry
+    The windows of an input are the same whenever it is read. A file needs no hash, since the plan has its size and
+    time.
+    """
 
-    def windows(self) -> Generator[tuple[int, list[Read]], None, None]:
-        with closing(read_ahead(reading.read(self.base / self.name, self.corpus.plan.columns))) as made:
-            for window in made:
-                if window[-1].row >= IMAGE_BIT:
-                    raise InputError(f"{self.name} has more than {IMAGE_BIT:,} rows: split it.")
-                yield sum(read.rows if isinstance(read, Defect) else 1 for read in window), window
-
-    def items(self, window: list[Read]) -> tuple[Sequence[Labelled], Sequence[Defect]]:
-        out = self.corpus.out
-        samples = [_beside(read, self.base, out) for read in window if isinstance(read, Sample)]
-        broken = [read for read in window if isinstance(read, Defect)]
-        items, unfit = self.embedder.embed(self.number, samples)
-        return items, sorted([*broken, *unfit], key=lambda defect: defect.row)
-
-    def hash_into(self, window: Any, digest: "hashlib._Hash") -> None:
-        pass
+    rows: int
+    embed: Callable[[], Embedded]
+    hash_into: Callable[["hashlib._Hash"], None] = lambda _: None
 
 
-@final
-class StreamInput:
-    """Captions, images or embeddings from anywhere, every item of which must be sound."""
+def windows_of_file(corpus: Corpus, number: int, embedder: ItemEmbedder) -> Generator[Window, None, None]:
+    """The windows of a file or a folder of images, read in a thread; rows that cannot be used are set aside."""
+    base, name = corpus.base.resolve(), corpus.plan.inputs[number].name
 
-    def __init__(self, batches: Iterator[ItemBatch], embedder: Embedder) -> None:
-        self.batches, self.embedder = batches, embedder
-        self.geometry = embedder.space.geometry
+    def embed(rows: list[Read]) -> Embedded:
+        samples = [_beside(row, base, corpus.out) for row in rows if isinstance(row, Sample)]
+        items, unfit = embedder.embed(number, samples)
+        defects = [*(row for row in rows if isinstance(row, Defect)), *unfit]
+        return items, sorted(defects, key=lambda defect: defect.row)
 
-    def windows(self) -> Generator[tuple[int, ItemBatch], None, None]:
-        yield from ((batch.size, batch) for batch in self.batches)
-
-    def items(self, window: ItemBatch) -> tuple[Sequence[Labelled], Sequence[Defect]]:
-        return [self.embedder.rows(window)], ()
-
-    def hash_into(self, window: ItemBatch, digest: "hashlib._Hash") -> None:
-        window.hash_into(digest)
+    with closing(read_ahead(reading.read(base / name, corpus.plan.columns))) as made:
+        for rows in made:
+            if rows[-1].row >= IMAGE_BIT:
+                raise InputError(f"{name} has more than {IMAGE_BIT:,} rows: split it.")
+            yield Window(sum(row.rows if isinstance(row, Defect) else 1 for row in rows), partial(embed, rows))
 
 
-class _Task(NamedTuple):
-    """Items of the next shard, and the record of the input behind it."""
+def windows_of_stream(batches: Iterator[ItemBatch], embedder: Embedder) -> Generator[Window, None, None]:
+    """The windows of captions, images or embeddings from anywhere, every item of which must be sound."""
 
-    name: str
-    items: Labelled
-    done: Done
+    def embed(batch: ItemBatch) -> Embedded:
+        return [embedder.rows(batch)], ()
+
+    for batch in batches:
+        yield Window(batch.size, partial(embed, batch), batch.hash_into)
+
+
+Count: TypeAlias = Callable[[str, int, Sequence[Defect]], None]
+"""Called behind each window with the name of the input, its rows and those of them that are set aside."""
 
 
 def embed_input(
-    out: Path, plan: CorpusPlan, number: int, source: Input, allowance: Allowance, progress: Progress
+    corpus: Corpus,
+    number: int,
+    windows: Generator[Window, None, None],
+    geometry: Geometry,
+    count: Count = lambda *_: None,
 ) -> Done:
     """Embed one input, whose lock is held, into shards of its own that are not a part of the index yet.
 
@@ -123,90 +104,59 @@ def embed_input(
     embedded again.
 
     Raises:
-        InputError: too many rows that cannot be used, which are listed; rows that differ from those of the shards; the
-            index holds the input and its record is gone.
+        InputError: rows that differ from those of the shards; the index holds the input and its record is gone.
         UnreadableError: no row of it can be read.
         UnavailableError: something cannot be written.
     """
-    start, jobs, name = time.monotonic(), jobs_of(out), plan.inputs[number].name
-    before = _begun(out, plan, number)
-    poison, digest, rows = Poison(out, name, before), hashlib.sha256(), 0
-    stopped: BaseException | None = None
-    allowance.count(before.rows, before.poisoned, poison)
+    out, done = corpus.out, _begun(corpus, number)
+    before, digest, rows = done, hashlib.sha256(), 0
 
     def embedded() -> Iterator[Labelled]:
-        nonlocal rows
-        with closing(source.windows()) as windows:
-            for count, window in windows:
-                fresh = rows >= before.rows
-                items, defects = source.items(window) if fresh else ((), ())
-                source.hash_into(window, digest)
-                rows += count
-                if not fresh and rows >= before.rows:
-                    _check_same(out, before, rows, digest)
-                if fresh:
-                    allowance.count(count, poison.add(defects), poison)
-                    progress(count)
+        nonlocal done, rows
+        for window in windows:
+            stored = rows < before.rows
+            rows += window.rows
+            window.hash_into(digest)
+            if not stored:
+                items, defects = window.embed()
+                done = replace(
+                    done,
+                    rows=rows,
+                    poisoned=done.poisoned + sum(defect.rows for defect in defects),
+                    defects=(*done.defects, *defects)[:LISTED],
+                    complete=done.complete and not any(defect.ends for defect in defects),
+                    digest=digest.hexdigest(),
+                )
+                count(corpus.plan.names[number], window.rows, defects)
                 if items:
                     yield joined(list(items))
+            elif rows >= before.rows:
+                _check_same(out, before, rows, digest)
         if rows < before.rows:
             _check_same(out, before, rows, digest)
 
-    def tasks() -> Iterator[_Task]:
-        nonlocal stopped
-        done = before
-        try:
-            for part, group in enumerate(groups(embedded(), plan.shard_rows), len(before.shards)):
-                name = f"{number:06d}-{part:04d}"
-                done = replace(
-                    done,
-                    items=done.items + len(group[0]),
-                    rows=rows,
-                    poisoned=poison.rows,
-                    shards=(*done.shards, name),
-                    digest=digest.hexdigest(),
-                )
-                yield _Task(name, group, done)
-        except GeneratorExit:
-            raise
-        except BaseException as error:  # raised when what is being written is on the disk
-            stopped = error
-
-    def write(task: _Task) -> Done:
-        write_shard(out / SHARDS / task.name, *task.items, source.geometry)
-        poison.write()
-        jobs.write(task.done)
-        return task.done
-
-    try:
-        last = deque(ahead(write, tasks(), 1), maxlen=1)
-    finally:
-        poison.write()
-    if stopped is not None:
-        raise stopped
-    done = replace(
-        last[0] if last else before,
-        rows=rows,
-        poisoned=poison.rows,
-        complete=poison.complete,
-        seconds=round(time.monotonic() - start, 3),
-        finished=True,
-        digest=digest.hexdigest(),
-    )
-    jobs.write(done)
+    with closing(windows):
+        for part, group in enumerate(groups(embedded(), corpus.plan.shard_rows), len(before.shards)):
+            name = f"{number:06d}-{part:04d}"
+            write_shard(out / SHARDS / name, *group, geometry)
+            done = replace(done, items=done.items + len(group[0]), shards=(*done.shards, name))
+            jobs_of(out).write(done)
+    done = replace(done, finished=True)
+    jobs_of(out).write(done)
     return done
 
 
-def _begun(out: Path, plan: CorpusPlan, number: int) -> Done:
+def _begun(corpus: Corpus, number: int) -> Done:
     """How far an input is; what is left of shards that it does not name is removed."""
+    out, name = corpus.out, corpus.plan.inputs[number].name
     done = jobs_of(out).read(number)
     if done is None or not are_whole(out, done.shards):
         done = Done(number, finished=False)
     left = [shard for shard in (out / SHARDS).glob(f"{number:06d}-*") if shard.name not in done.shards]
     if left and holds(out, number, [shard.name for shard in left]):
         raise InputError(
-            f"the index holds the input {plan.inputs[number].name} and its record {jobs_of(out).path(number)} is gone: "
-            f"restore it, or build the index in another folder."
+            f"the index holds the input {name} and its record {jobs_of(out).path(number)} is gone: restore it, or "
+            f"build the index in another folder."
         )
     for shard in left:
         retire(shard)
@@ -235,9 +185,9 @@ def windows(rows: Iterator[Read]) -> Iterator[list[Read]]:
     """Rows in windows of at most `WINDOW` rows and about `WINDOW_BYTES` bytes."""
     window: list[Read] = []
     size = 0
-    for read in rows:
-        window.append(read)
-        size += read.size if isinstance(read, Sample) else 0
+    for row in rows:
+        window.append(row)
+        size += row.size if isinstance(row, Sample) else 0
         if len(window) == WINDOW or size >= WINDOW_BYTES:
             yield window
             window, size = [], 0

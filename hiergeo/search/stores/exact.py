@@ -80,17 +80,9 @@ class ExactStore:
         The snapshot stays where there is another index (InputError) or none (UnavailableError).
         """
         current = Snapshot(self.folder).check()
-        old, new = self.manifest, current.manifest
-        frozen = {
-            "root or dimension": (old.frame, new.frame),
-            "geometry": (old.geometry, new.geometry),
-            "min_radius": (old.min_radius, new.min_radius),
-            "model": (old.model and old.model.fingerprint, new.model and new.model.fingerprint),
-        }
-        for what, (before, after) in frozen.items():
-            if before != after:
-                current.close()
-                raise InputError(f"{self.folder} holds another index now, whose {what} differs: open it anew.")
+        if _identity(current.manifest) != _identity(self.manifest):
+            current.close()
+            raise InputError(f"{self.folder} holds another index now, of another space or model: open it anew.")
         self.snapshot = current
 
     def pinned(self) -> "ExactStore":
@@ -156,14 +148,11 @@ class ExactStore:
     def fetch(self, ids: Tensor) -> Rows:
         """The items of the ids (n,) int64, in their order; raises InputError for one that is not there."""
         snapshot = self.snapshot
-        found, order = (
-            [Rows.none(snapshot.manifest.frame, DTYPES[snapshot.manifest.dtype])],
-            [torch.empty(0, dtype=torch.int64)],
-        )
+        parts, order = [Rows.none(snapshot.manifest.frame, DTYPES[snapshot.manifest.dtype])], [torch.arange(0)]
         for opened, places, at in _located(snapshot, ids):
-            found.append(opened.rows(places))
+            parts.append(opened.rows(places))
             order.append(torch.from_numpy(at))
-        return Rows.cat(found).take(torch.cat(order).argsort())
+        return Rows.cat(parts).take(torch.cat(order).argsort())
 
     def labels(self, ids: Tensor) -> Labels:
         """Captions and images of the items of the ids (n,), in their order; raises InputError for an unknown one."""
@@ -197,30 +186,30 @@ class ExactStore:
         """Ids (n,) of the items that have one of these captions."""
         wanted, snapshot = list(captions), self.snapshot
         opened = map(snapshot.open, snapshot.manifest.shards if wanted else ())
-        found = [shard.array(IDS)[shard.captioned(wanted)] for shard in opened]
-        return torch.from_numpy(np.concatenate([np.empty(0, np.int64), *found]))
+        matches = [shard.array(IDS)[shard.captioned(wanted)] for shard in opened]
+        return torch.from_numpy(np.concatenate([np.empty(0, np.int64), *matches]))
 
     def _innermost(self, k: int, places: Callable[[OpenShard], NDArray[np.int64]]) -> Tensor:
         """Ids of the k items of smallest radius among some rows of every shard."""
         snapshot = self.snapshot
-        found = [(opened, places(opened)) for opened in map(snapshot.open, snapshot.manifest.shards)]
-        ids = np.concatenate([np.empty(0, np.int64), *(opened.array(IDS)[at] for opened, at in found)])
-        radius = np.concatenate([np.empty(0, np.float32), *(opened.radius[at] for opened, at in found)])
+        chosen = [(opened, places(opened)) for opened in map(snapshot.open, snapshot.manifest.shards)]
+        ids = np.concatenate([np.empty(0, np.int64), *(opened.array(IDS)[at] for opened, at in chosen)])
+        radius = np.concatenate([np.empty(0, np.float32), *(opened.radius[at] for opened, at in chosen)])
         return torch.from_numpy(ids[np.lexsort((ids, radius))[:k]])
 
     def holds(self, ids: Tensor) -> Tensor:
         """Whether each of the ids (n,) is that of an item, (n,) bool."""
         return torch.from_numpy(~_looked_up(self.snapshot, ids)[1])
 
-    def count(self, low: float = 0.0, high: float = float("inf")) -> int:
-        """How many items have low <= radius <= high."""
-        snapshot = self.snapshot
-        opened = map(snapshot.open, snapshot.manifest.shards)
-        return sum(shard.count(*shard.range(low, high)) for shard in opened)
-
     def close(self) -> None:
         """Let go of the files."""
         self.snapshot.close()
+
+
+def _identity(manifest: Manifest) -> tuple[object, ...]:
+    """What readers of an index rely on, whatever is added to it."""
+    model = manifest.model and manifest.model.fingerprint
+    return manifest.frame, manifest.geometry, manifest.min_radius, model
 
 
 Located = Sequence[tuple[OpenShard, NDArray[np.int64], NDArray[np.int64]]]
@@ -229,24 +218,22 @@ Located = Sequence[tuple[OpenShard, NDArray[np.int64], NDArray[np.int64]]]
 
 def _located(snapshot: Snapshot, ids: Tensor) -> Located:
     """Where the ids (n,) are; raises InputError for one that is not there."""
-    found, missing = _looked_up(snapshot, ids)
+    located, missing = _looked_up(snapshot, ids)
     if missing.any():
         raise InputError(f"the index holds no item {int(ids[torch.from_numpy(missing)][0])}.")
-    return found
+    return located
 
 
 def _looked_up(snapshot: Snapshot, ids: Tensor) -> tuple[Located, NDArray[np.bool_]]:
     """Where the ids (n,) are, and which of them are not there."""
     wanted = np.ascontiguousarray(ids.detach().cpu().numpy().astype(np.int64, copy=False))
-    found, missing = [], np.ones(len(wanted), bool)
+    located, missing = [], np.ones(len(wanted), bool)
     for shard in snapshot.manifest.shards:
         near = np.flatnonzero(missing & (wanted >= shard.first) & (wanted <= shard.last))
-        if not len(near):
-            continue
-        opened = snapshot.open(shard)
-        rows = opened.places(wanted[near])
-        here = rows >= 0
-        if here.any():
-            found.append((opened, rows[here], near[here]))
-            missing[near[here]] = False
-    return found, missing
+        if len(near):
+            opened = snapshot.open(shard)
+            rows = opened.places(wanted[near])
+            present = rows >= 0
+            located.append((opened, rows[present], near[present]))
+            missing[near[present]] = False
+    return located, missing

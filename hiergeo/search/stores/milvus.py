@@ -15,11 +15,11 @@ from typing import Any, Final, final
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize, pad
+from torch.nn.functional import normalize
 
-from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo._core.errors import InputError
 from hiergeo.search.rows import Frame, Rows
-from hiergeo.search.store import Store, StoreFacts, check_asked, check_new, check_rows, shell_of
+from hiergeo.search.store import Store, StoreFacts, shell_of
 from hiergeo.search.stores.milvus_client import BUILT, SEARCHED, MilvusClient
 
 MESSAGE = 16 << 20
@@ -33,12 +33,6 @@ BATCH = 4096
 
 PARALLEL = 16
 """Counts that are asked for at once: a strongly consistent read waits a fifth of a second, however small it is."""
-
-LARGEST_ID = 2**63 - 2
-"""Milvus 2.3 accepts the id 2^63 - 1 and never finds it again."""
-
-NARROWEST = 2
-"""Fewest coordinates of a vector."""
 
 ROW: Final = ("id", "radius", "direction")
 
@@ -56,7 +50,7 @@ class MilvusStore(Store):
     """A collection of Milvus as a store; the first `add` makes it.
 
     Its arguments are those of `hiergeo.search.store.open_store`. Raises InputError for an option that is not valid or a
-    collection of another index, UnavailableError for a package that is missing or a server that is away or too old.
+    collection of another index, UnavailableError for a package that is missing or a server that is away.
     """
 
     def __init__(self, rest: str, frame: Frame, edges: Sequence[float]) -> None:
@@ -82,35 +76,30 @@ class MilvusStore(Store):
         return StoreFacts("milvus", version, self.frame, tuple(counts))
 
     def add(self, rows: Rows) -> None:
-        check_rows(rows, self.frame)
-        outside = rows.ids[(rows.ids < 0) | (rows.ids > LARGEST_ID)]
-        if len(outside):
-            raise InputError(f"the id {int(outside[0])} is outside of 0 to 2^63 - 2: Milvus cannot hold it.")
-        check_new(rows.ids, self._present(rows.ids))
         if not len(rows):
             return
         if not self._made:
             self._make()
-        place, direction = shell_of(rows.radii[:, 0], self.edges), _vectors(rows.direction)
+        shells, direction = shell_of(rows.radii[:, 0], self.edges), normalize(rows.direction.float(), dim=1).numpy()
         self._written = True
-        for shell in place.unique().tolist():
-            for part in (place == shell).nonzero()[:, 0].split(self._rows_a_message()):
+        for shell in shells.unique().tolist():
+            for part in (shells == shell).nonzero()[:, 0].split(self._rows_a_message()):
                 items = zip(rows.ids[part].tolist(), rows.radii[part, 0].tolist(), direction[part.numpy()], strict=True)
                 data = [{"id": i, "shell": shell, "radius": r, "direction": d} for i, r, d in items]
                 self.milvus.call("insert", data, partition_name=_partition(shell))
         self._settle()
 
     def delete(self, ids: Tensor) -> int:
-        present = self._present(ids)
-        if len(present):
+        parts = ids.unique().split(BATCH) if self._made and len(ids) else ()
+        present = [row["id"] for part in parts for row in self._query(f"id in {part.tolist()}", ["id"])]
+        for start in range(0, len(present), BATCH):
             self._written = True
-            for part in present.split(BATCH):
-                self.milvus.call("delete", ids=part.tolist())
+            self.milvus.call("delete", ids=present[start : start + BATCH])
+        if present:
             self._settle()
         return len(present)
 
     def candidates(self, queries: Tensor, shell: int, k: int) -> Tensor:
-        check_asked(queries, shell, k, self.frame, len(self.edges) + 1)
         ids = torch.full((len(queries), k), -1, dtype=torch.int64)
         if not self._made:
             return ids
@@ -121,7 +110,7 @@ class MilvusStore(Store):
         for start in range(0, len(queries), most):
             lists = self.milvus.call(
                 "search",
-                data=list(_wide(queries[start : start + most].detach().cpu().float())),
+                data=list(queries[start : start + most].detach().cpu().float().numpy()),
                 limit=k,
                 partition_names=[_partition(shell)],
                 search_params={"metric_type": "IP", "params": params},
@@ -135,13 +124,16 @@ class MilvusStore(Store):
     def scan(self) -> Iterator[Rows]:
         if not self._made:
             return
-        expected, seen = self._count(ALL), torch.empty(0, dtype=torch.int64)
-        for rows in self._blocks():
-            seen = torch.cat([seen, rows.ids])
-            yield rows
-        if not len(seen) == len(seen.unique()) == expected:
-            counted = f"counts {expected} items and gave {len(seen.unique())} of them in {len(seen)} rows"
-            raise UnavailableError(f"{self.milvus.where} {counted}: scan again, when nobody else writes.")
+        most = self._rows_a_message()
+        if self.milvus.lite:  # a limited query of Lite gives any rows, so that pages cannot follow each other
+            ids = torch.tensor([row["id"] for row in self._query(ALL, ["id"])], dtype=torch.int64)
+            for part in ids.sort().values.split(most) if len(ids) else ():
+                yield _rows(self._query(f"id in {part.tolist()}", ROW))
+            return
+        last = -1
+        while records := self._query(f"id > {last}", ROW, limit=most):
+            last = max(row["id"] for row in records)
+            yield _rows(records)
 
     def close(self) -> None:
         if self._written and not self.milvus.lite:  # rows get their index when their segment is sealed
@@ -157,41 +149,13 @@ class MilvusStore(Store):
         if not self.milvus.lite:  # a strongly consistent read waits for everything that was written before it
             self._count(ALL)
 
-    def _present(self, ids: Tensor) -> Tensor:
-        """Those of the ids (n,) that are there, in any order."""
-        parts = ids.unique().split(BATCH) if self._made and len(ids) else ()
-        present = [row["id"] for part in parts for row in self._query(f"id in {part.tolist()}", ["id"])]
-        return torch.tensor(present, dtype=torch.int64)
-
     def _query(self, where: str, fields: Sequence[str], **limit: int) -> list[dict[str, Any]]:
-        asked = {"filter": where, "output_fields": list(fields), "consistency_level": "Strong", **limit}
-        rows: list[dict[str, Any]] = self.milvus.call("query", **asked)
-        return rows
+        settings = {"filter": where, "output_fields": list(fields), "consistency_level": "Strong", **limit}
+        records: list[dict[str, Any]] = self.milvus.call("query", **settings)
+        return records
 
     def _count(self, where: str) -> int:
         return int(self._query(where, ["count(*)"])[0]["count(*)"])
-
-    def _blocks(self) -> Iterator[Rows]:
-        """All rows, those of one message at a time."""
-        most = self._rows_a_message()
-        if self.milvus.lite:  # a limited query of Lite gives any rows, so that pages cannot follow each other
-            ids = torch.tensor([row["id"] for row in self._query(ALL, ["id"])], dtype=torch.int64)
-            for part in ids.sort().values.split(most) if len(ids) else ():
-                yield self._rows(self._query(f"id in {part.tolist()}", ROW))
-            return
-        last = -1
-        while rows := self._query(f"id > {last}", ROW, limit=most):
-            last = max(row["id"] for row in rows)
-            yield self._rows(rows)
-
-    def _rows(self, records: Sequence[dict[str, Any]]) -> Rows:
-        width = max(self.frame.dim, NARROWEST)
-        direction = np.array([row["direction"] for row in records], np.float32).reshape(-1, width)
-        return Rows(
-            torch.tensor([row["id"] for row in records], dtype=torch.int64),
-            torch.from_numpy(direction[:, : self.frame.dim]),
-            torch.tensor([row["radius"] for row in records], dtype=torch.float32).unsqueeze(1),
-        )
 
     def _make(self) -> None:
         """Make the collection, whose card comes last: one without is not whole."""
@@ -202,14 +166,11 @@ class MilvusStore(Store):
         schema.add_field("id", DataType.INT64, is_primary=True)
         schema.add_field("shell", DataType.INT64)
         schema.add_field("radius", DataType.DOUBLE)
-        schema.add_field("direction", DataType.FLOAT_VECTOR, dim=max(self.frame.dim, NARROWEST))
-        indices, params = (
-            client.prepare_index_params(),
-            {name: getattr(self.options, name) for name in BUILT[self.kind]},
-        )
+        schema.add_field("direction", DataType.FLOAT_VECTOR, dim=self.frame.dim)
+        params = {name: getattr(self.options, name) for name in BUILT[self.kind]}
+        indices = client.prepare_index_params()
         indices.add_index("direction", index_type=self.kind, metric_type="IP", params=params)
-        for scalar in ("shell", "radius"):
-            indices.add_index(scalar, index_type="INVERTED" if self.milvus.lite else "STL_SORT")
+        indices.add_index("shell", index_type="INVERTED" if self.milvus.lite else "STL_SORT")
         call = self.milvus.call
         call("create_collection", schema=schema, consistency_level="Strong", properties={KIND: self.kind})
         for shell in range(len(self.edges) + 1):
@@ -236,11 +197,7 @@ class MilvusStore(Store):
                 f"{here} has the index {kind}, not {self.kind}: leave the option out, or name another collection."
             )
         self.kind = kind
-        try:
-            card, wanted = json.loads(properties[CARD]), json.loads(self._card())
-        except ValueError as error:
-            raise InputError(f"the card of {here} is damaged: push again.") from error
-        if card != wanted:
+        if properties[CARD] != self._card():
             raise InputError(
                 f"{here} holds the items of another index (of another root, dimension or shells, or before a "
                 f"compaction): name another collection and push to it."
@@ -257,11 +214,9 @@ def _partition(shell: int) -> str:
     return f"shell_{shell}"
 
 
-def _vectors(direction: Tensor) -> Any:
-    """Unit directions (n, D) as Milvus takes them."""
-    return _wide(normalize(direction.float(), dim=1))
-
-
-def _wide(direction: Tensor) -> Any:
-    """Directions (n, D) with at least as many coordinates as Milvus takes; those that are added are 0."""
-    return pad(direction, (0, max(0, NARROWEST - direction.shape[1]))).contiguous().numpy()
+def _rows(records: Sequence[dict[str, Any]]) -> Rows:
+    return Rows(
+        torch.tensor([row["id"] for row in records], dtype=torch.int64),
+        torch.from_numpy(np.array([row["direction"] for row in records], np.float32)),
+        torch.tensor([row["radius"] for row in records], dtype=torch.float32).unsqueeze(1),
+    )

@@ -2,19 +2,18 @@
 
 import logging
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, final
+from typing import Annotated, Any, Literal, final
 from urllib.parse import parse_qsl
 
 from pydantic import Field
 
 from hiergeo._core import extras
-from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, described
+from hiergeo._core.errors import InputError, UnavailableError, described
 from hiergeo._core.storage.documents import STRICT, Positive, validated
 from hiergeo._core.storage.files import path_of
 from hiergeo._core.text import without_password
@@ -24,6 +23,12 @@ BUILT = {"FLAT": (), "IVF_FLAT": ("nlist",), "IVF_SQ8": ("nlist",), "HNSW": ("M"
 
 SEARCHED = {"FLAT": (), "IVF_FLAT": ("nprobe",), "IVF_SQ8": ("nprobe",), "HNSW": ("ef",)}
 """The options that an index is searched with."""
+
+CONNECT = 5
+"""Seconds to wait for a server to answer at all."""
+
+CHATTY = ("pymilvus.decorators", "pymilvus.client.connection_manager", "milvus_lite")
+"""Loggers that log what is raised, with its traceback."""
 
 
 @dataclass(frozen=True)
@@ -42,25 +47,6 @@ class MilvusOptions:
     efConstruction: Positive = 200
     ef: Positive = 256
 
-    @classmethod
-    def read(cls, text: str) -> "MilvusOptions":
-        """The options of ``NAME=VALUE&...``; raises InputError."""
-        values = dict(parse_qsl(text, keep_blank_values=True))
-        whole = {name for name, value in values.items() if value.isascii() and value.isdigit() and len(value) < 9}
-        try:
-            return validated(cls, {name: int(value) if name in whole else value for name, value in values.items()})
-        except ValueError as error:
-            raise InputError(f"an option of the store milvus is not valid: {error}") from error
-
-
-CONNECT = 5
-"""Seconds to wait for a server to answer at all."""
-
-OLDEST: Final = {"server": (2, 3), "Lite": (3, 0)}
-
-CHATTY = ("pymilvus.decorators", "pymilvus.client.connection_manager", "milvus_lite")
-"""Loggers that log what is raised, with its traceback."""
-
 
 @final
 class MilvusClient:
@@ -76,24 +62,32 @@ class MilvusClient:
     """
 
     def __init__(self, rest: str) -> None:
-        self._address, _, options = rest.partition("?")
+        self._address, _, text = rest.partition("?")
         if not self._address:
             raise InputError("milvus needs a place: milvus:http://HOST:19530 or milvus:./NAME.db.")
-        self.options = MilvusOptions.read(options)
-        self.chosen_index = self.options.index if "index=" in options else None
+        options = dict(parse_qsl(text, keep_blank_values=True))
+        typed = {name: int(value) if value.isdecimal() and len(value) < 9 else value for name, value in options.items()}
+        try:
+            self.options = validated(MilvusOptions, typed)
+        except ValueError as error:
+            raise InputError(f"an option of the store milvus is not valid: {error}") from error
+        self.chosen_index = options.get("index")
         self.lite = not self._address.startswith(("http://", "https://"))
         self.where = f"Milvus {'Lite' if self.lite else 'server'} {without_password(self._address)}"
         self._client: Any = None
         if self.lite:
-            with self._calling():
-                _check_file(path_of(self._address))
+            _check_file(path_of(self._address))
 
     @property
     def connected(self) -> Any:
         """The client of pymilvus."""
         if self._client is None:
-            self._client = self._connect()
-            self._check_version()
+            pymilvus = _imported()
+            uri = str(path_of(self._address).absolute()) if self.lite else self._address
+            token, seconds = os.environ.get("HIERGEO_MILVUS_TOKEN", ""), min(CONNECT, self.options.timeout)
+            hint = "one process at a time can open it" if self.lite else "check the address and HIERGEO_MILVUS_TOKEN"
+            with self._calling(f"cannot be opened; {hint}"):
+                self._client = pymilvus.MilvusClient(uri=uri, token=token, timeout=seconds)
         return self._client
 
     @property
@@ -121,39 +115,11 @@ class MilvusClient:
                 self._client.close()
 
     @contextmanager
-    def _calling(self) -> Iterator[None]:
+    def _calling(self, failed: str = "does not do as asked") -> Iterator[None]:
         try:
             yield
-        except HiergeoError:
-            raise
         except Exception as error:  # pymilvus, grpc and the engine of Lite raise errors of every kind
-            problem = without_password(described(error))
-            raise UnavailableError(f"{self.where} does not do as asked: {problem}.") from error
-
-    def _connect(self) -> Any:
-        pymilvus = _imported()
-        uri = str(path_of(self._address).absolute()) if self.lite else self._address
-        token, seconds = os.environ.get("HIERGEO_MILVUS_TOKEN", ""), min(CONNECT, self.options.timeout)
-        try:
-            return pymilvus.MilvusClient(uri=uri, token=token, timeout=seconds)
-        except Exception as error:  # pymilvus, grpc and the engine of Lite raise errors of every kind
-            problem = without_password(described(error))
-            if self.lite:
-                raise UnavailableError(
-                    f"{self.where} cannot be opened: {problem}; one process at a time can."
-                ) from error
-            raise UnavailableError(
-                f"{self.where} does not answer within {seconds} seconds: start it, or check the address and "
-                f"HIERGEO_MILVUS_TOKEN ({problem})."
-            ) from error
-
-    def _check_version(self) -> None:
-        version, kind = self.version, "Lite" if self.lite else "server"
-        read = re.search(r"(\d+)\.(\d+)", version)
-        if read is None or (int(read[1]), int(read[2])) < OLDEST[kind]:
-            wanted = ".".join(map(str, OLDEST[kind]))
-            hint = "pip install --upgrade milvus-lite" if self.lite else "update the server"
-            raise UnavailableError(f"{self.where} has the version {version} and {wanted} is needed: {hint}.")
+            raise UnavailableError(f"{self.where} {failed}: {without_password(described(error))}.") from error
 
 
 def _imported() -> Any:
@@ -168,9 +134,7 @@ def _check_file(path: Path) -> None:
     _imported()
     if find_spec("milvus_lite") is None:
         raise UnavailableError("Milvus Lite needs its package: pip install milvus-lite.")
-    if path.suffix != ".db":
-        raise InputError(f"the name of a Milvus Lite database must end in .db: {path} does not.")
-    if not path.absolute().parent.is_dir():
-        raise InputError(f"the folder of {path} does not exist: make it first.")
+    if path.suffix != ".db" or not path.absolute().parent.is_dir():
+        raise InputError(f"a Milvus Lite database is named NAME.db in a folder that exists: {path} is not.")
     if path.is_file() or (path.is_dir() and any(path.iterdir()) and not (path / "collections").exists()):
         raise InputError(f"{path} was not written by Milvus Lite 3: choose another name and push again.")

@@ -30,18 +30,18 @@ def to_json(taxonomy: Taxonomy) -> Iterator[str]:
     by = taxonomy.settings.by
     roots = taxonomy.ids[taxonomy.roots].tolist()
     yield f'{{\n"about": {_dumped(taxonomy.about())},\n"roots": {roots},\n"nodes": [\n'
-    for place in range(len(taxonomy)):
+    for item in range(len(taxonomy)):
         node: dict[str, Any] = {
-            "id": int(taxonomy.ids[place]),
-            "caption": _unicode(taxonomy.labels.captions[place]),
-            "image": _unicode(taxonomy.labels.images[place]),
-            "radius": float(taxonomy.radius[place]),
+            "id": int(taxonomy.ids[item]),
+            "caption": _unicode(taxonomy.labels.captions[item]),
+            "image": _unicode(taxonomy.labels.images[item]),
+            "radius": float(taxonomy.radius[item]),
             "parents": [
                 {"id": int(taxonomy.ids[above]), by: score, "confidence": confidence}
-                for above, score, confidence in _parents(taxonomy, place)
+                for above, score, confidence in _parents(taxonomy, item)
             ],
         }
-        yield ("" if place == 0 else ",\n") + _dumped(node)
+        yield ("" if item == 0 else ",\n") + _dumped(node)
     yield "\n]\n}\n"
 
 
@@ -54,15 +54,15 @@ def to_graphml(taxonomy: Taxonomy) -> Iterator[str]:
     for of, name, kind in keys:
         yield f'<key id="{name}" for="{of}" attr.name="{name}" attr.type="{kind}"/>\n'
     yield '<graph edgedefault="directed">\n'
-    for place in range(len(taxonomy)):
-        named = {"caption": taxonomy.labels.captions[place], "image": taxonomy.labels.images[place]}
+    for item in range(len(taxonomy)):
+        named = {"caption": taxonomy.labels.captions[item], "image": taxonomy.labels.images[item]}
         data = "".join(f'<data key="{key}">{_xml(text)}</data>' for key, text in named.items() if text is not None)
-        radius = f'<data key="radius">{float(taxonomy.radius[place])!r}</data>'
-        yield f'<node id="{taxonomy.ids[place]}">{data}{radius}</node>\n'
-    for place in range(len(taxonomy)):
-        for above, score, confidence in _parents(taxonomy, place):
+        radius = f'<data key="radius">{float(taxonomy.radius[item])!r}</data>'
+        yield f'<node id="{taxonomy.ids[item]}">{data}{radius}</node>\n'
+    for item in range(len(taxonomy)):
+        for above, score, confidence in _parents(taxonomy, item):
             data = f'<data key="{by}">{score!r}</data><data key="confidence">{confidence!r}</data>'
-            yield f'<edge source="{taxonomy.ids[place]}" target="{taxonomy.ids[above]}">{data}</edge>\n'
+            yield f'<edge source="{taxonomy.ids[item]}" target="{taxonomy.ids[above]}">{data}</edge>\n'
     yield "</graph>\n</graphml>\n"
 
 
@@ -70,11 +70,11 @@ def to_newick(taxonomy: Taxonomy) -> Iterator[str]:
     """Newick: the tree of best parents below one root without a name; lengths are differences of radii.
 
     Names are quoted captions; line ends and tabs in them become blanks, other control characters U+FFFD. Other parents
-    are left out: see `left_out`.
+    are left out.
     """
     below: list[list[int]] = [[] for _ in range(len(taxonomy) + 1)]
-    for place, above in enumerate(taxonomy.best.tolist()):
-        below[above].append(place)
+    for item, above in enumerate(taxonomy.best.tolist()):
+        below[above].append(item)
     top = len(taxonomy)
     todo: list[tuple[int, int]] = [(top, 0)]
     while todo:
@@ -108,15 +108,10 @@ def export(taxonomy: Taxonomy, path: Path | str, form: str = "json") -> None:
             handle.write(piece.encode())
 
 
-def left_out(taxonomy: Taxonomy) -> int:
-    """How many edges `to_newick` leaves out: all but one of each item."""
-    return taxonomy.edges - int((taxonomy.best >= 0).sum())
-
-
-def _parents(taxonomy: Taxonomy, place: int) -> Iterator[tuple[int, float, float]]:
-    for slot in np.flatnonzero(taxonomy.parent[place] >= 0):
-        numbers = float(taxonomy.score[place, slot]), float(taxonomy.confidence[place, slot])
-        yield int(taxonomy.parent[place, slot]), *numbers
+def _parents(taxonomy: Taxonomy, item: int) -> Iterator[tuple[int, float, float]]:
+    for slot in np.flatnonzero(taxonomy.parent[item] >= 0):
+        numbers = float(taxonomy.score[item, slot]), float(taxonomy.confidence[item, slot])
+        yield int(taxonomy.parent[item, slot]), *numbers
 
 
 def _dumped(value: dict[str, Any]) -> str:
@@ -132,9 +127,9 @@ def _xml(text: str) -> str:
     return escape(NO_XML.sub("\ufffd", text), LINE_ENDS)
 
 
-def _newick(taxonomy: Taxonomy, place: int) -> str:
-    above = taxonomy.best[place]
+def _newick(taxonomy: Taxonomy, item: int) -> str:
+    above = taxonomy.best[item]
     start = float(taxonomy.radius[above]) if above >= 0 else 0.0
-    length = float(taxonomy.radius[place]) - start
-    name = tame(taxonomy.name(place)).replace("'", "''")
+    length = float(taxonomy.radius[item]) - start
+    name = tame(taxonomy.name(item)).replace("'", "''")
     return f"'{name}':{length:.6g}" if math.isfinite(length) else f"'{name}'"

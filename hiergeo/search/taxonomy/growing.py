@@ -12,8 +12,7 @@ from hiergeo.geometry import Space
 from hiergeo.geometry.space import By
 from hiergeo.search import Index
 from hiergeo.search.shards import Labels
-from hiergeo.search.taxonomy.confidence import Null
-from hiergeo.search.taxonomy.linking import Links, link
+from hiergeo.search.taxonomy.linking import Links, Null, link
 from hiergeo.search.taxonomy.reduction import depths, essential
 
 MOST_PARENTS = 64
@@ -109,15 +108,15 @@ class Taxonomy:
     @cached_property
     def size(self) -> np.ndarray:
         """How many items there are in the branch of each by best parents, itself included, (n,) int64."""
-        found = np.ones(len(self), dtype=np.int64)
+        sizes = np.ones(len(self), dtype=np.int64)
         for depth in range(int(self.depth.max(initial=0)), 0, -1):
             items = np.flatnonzero(self.depth == depth)
-            np.add.at(found, self.best[items], found[items])
-        return found
+            np.add.at(sizes, self.best[items], sizes[items])
+        return sizes
 
-    def name(self, place: int) -> str:
+    def name(self, item: int) -> str:
         """The caption of an item; the reference of its image, or its id, for one without."""
-        return self.labels.captions[place] or self.labels.images[place] or f"item {self.ids[place]}"
+        return self.labels.captions[item] or self.labels.images[item] or f"item {self.ids[item]}"
 
     def about(self) -> dict[str, Any]:
         """Settings and counts, in values of JSON."""
@@ -170,11 +169,11 @@ def assemble(
     """The taxonomy of candidate parents with their confidence (n, k): cut, reduced, and closed up to the left."""
     parent = links.parent.numpy()
     sure = (parent >= 0) & (confidence >= settings.min_confidence)
-    kept = essential(np.where(sure, parent, -1))
-    to_left = np.argsort(~kept, axis=1, kind="stable")
+    edges = essential(np.where(sure, parent, -1))
+    to_left = np.argsort(~edges, axis=1, kind="stable")
 
     def closed(values: np.ndarray, nothing: float) -> np.ndarray:
-        return np.take_along_axis(np.where(kept, values, nothing), to_left, axis=1)
+        return np.take_along_axis(np.where(edges, values, nothing), to_left, axis=1)
 
     return Taxonomy(
         links.order.ids.numpy(),
@@ -187,5 +186,5 @@ def assemble(
         geometry,
         links,
         int((parent >= 0).sum() - sure.sum()),
-        int(sure.sum() - kept.sum()),
+        int(sure.sum() - edges.sum()),
     )

@@ -3,7 +3,6 @@
 Only items that the known taxonomy names are judged. Others may stand on the way from one judged item to another.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -55,14 +54,6 @@ class Judgement:
     random: dict[str, float]
     counts: dict[str, int]
 
-    def to_json(self) -> str:
-        """The judgement as JSON."""
-        rows = {
-            name: {"value": value, "interval": list(self.intervals[name]), "random": self.random[name]}
-            for name, value in self.scores.items()
-        }
-        return json.dumps({"metrics": rows, **self.counts}, indent=2)
-
 
 def judge(taxonomy: Taxonomy, truth: Truth, *, seed: int = 0) -> Judgement:
     """Compare a taxonomy with what is known of its items.
@@ -90,15 +81,15 @@ def judge(taxonomy: Taxonomy, truth: Truth, *, seed: int = 0) -> Judgement:
     generator = np.random.default_rng(seed)
     radius, candidates = taxonomy.radius, taxonomy.links.parent.numpy()
     sharing = Sharing(families(truth.items, truth.pairs))
-    found = statistics(candidates, taxonomy.parent, radius, truth, sharing)
+    scores = statistics(candidates, taxonomy.parent, radius, truth, sharing)
     drawn = []
     for _ in range(DRAWS):
-        listed, kept = (random_parents(table, radius, generator) for table in (candidates, taxonomy.parent))
-        drawn.append(statistics(listed, kept, radius, truth, sharing))
+        links, parents = (random_parents(table, radius, generator) for table in (candidates, taxonomy.parent))
+        drawn.append(statistics(links, parents, radius, truth, sharing))
     return Judgement(
-        {name: each.value for name, each in found.items()},
-        {name: each.interval for name, each in found.items()},
-        {name: float(np.mean([each[name].value for each in drawn])) for name in found},
+        {name: score.value for name, score in scores.items()},
+        {name: score.interval for name, score in scores.items()},
+        {name: float(np.mean([scores[name].value for scores in drawn])) for name in scores},
         {"items": len(truth.items), "children": len(np.unique(truth.pairs[:, 0])), "pairs": len(truth.pairs)},
     )
 
@@ -106,49 +97,35 @@ def judge(taxonomy: Taxonomy, truth: Truth, *, seed: int = 0) -> Judgement:
 def statistics(
     candidates: np.ndarray, parent: np.ndarray, radius: np.ndarray, truth: Truth, sharing: Sharing
 ) -> "dict[str, _Share | Statistic]":
-    """The scores of `judge`.
-
-    `candidates` (n, K) and `parent` (n, k) are int64 places, best first, -1 where there are fewer; `radius` (n,).
-    """
+    """The scores of `judge`; `candidates` (n, K) and `parent` (n, k) are places, -1 where there are fewer."""
     items, n = truth.items, len(parent)
     true = _keys(truth.pairs, n)
     above = _per_item(truth.pairs[:, 0], items)
     has = (above > 0).astype(np.float64)
-    listed, kept = (_true_places(table, items, true) for table in (candidates, parent))
+    listed, chosen = (_true_places(table, items, true) for table in (candidates, parent))
     judged = np.isin(parent[items], items)
     reached = pairs_among(parent, items)
     ancestors = _per_item(reached[:, 0], items)
     right = _per_item(reached[np.isin(_keys(reached, n), true), 0], items)
-    depth, known = depths(parent[:, 0])[items], truth.depth
+    depth = depths(parent[:, 0])[items]
     return {
         "first": _Share(listed[:, :1].max(axis=1), has, sharing),
         **({f"within_{listed.shape[1]}": _Share(listed.max(axis=1), has, sharing)} if listed.shape[1] > 1 else {}),
-        "parent": _Share(kept.max(axis=1), has, sharing),
-        "edge_precision": _Share(kept.sum(axis=1), judged.sum(axis=1), sharing),
+        "parent": _Share(chosen.max(axis=1), has, sharing),
+        "edge_precision": _Share(chosen.sum(axis=1), judged.sum(axis=1), sharing),
         "precision": _Share(right, ancestors, sharing),
         "recall": _Share(right, above, sharing),
         "f1": _Share(2 * right, ancestors + above, sharing),
-        "depth": _correlation(depth, known, sharing),
-        "depth_radius": _correlation(radius[items], known, sharing),
+        "depth": _correlation(depth, truth.depth, sharing),
+        "depth_radius": _correlation(radius[items], truth.depth, sharing),
     }
 
 
 def random_parents(parent: np.ndarray, radius: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """As many distinct parents of each item as in `parent` (n, k), drawn from the items of smaller radius.
-
-    An item with more parents than there are items of smaller radius keeps as many as there are.
-    """
-    smaller = np.searchsorted(radius, radius, side="left")
-    drawn = np.full(parent.shape, -1, dtype=np.int64)
-    for place in range(parent.shape[1]):  # Floyd's sample: the newest number stands in for one that is drawn twice
-        last = smaller - np.minimum(smaller, parent.shape[1]) + place
-        one = (generator.random(len(parent)) * (last + 1)).astype(np.int64)
-        one = np.where((drawn[:, :place] == one[:, None]).any(axis=1), last, one)
-        drawn[:, place] = np.where(last < smaller, one, -1)
-    drawn = generator.permuted(drawn, axis=1)
-    drawn = np.take_along_axis(drawn, np.argsort(drawn < 0, axis=1, kind="stable"), axis=1)
-    slot = (np.cumsum(parent >= 0, axis=1) - 1).clip(0)
-    return np.where(parent >= 0, np.take_along_axis(drawn, slot, axis=1), -1)
+    """As many parents of each item as in `parent` (n, k), drawn from the items of smaller radius, with replacement."""
+    smaller = np.searchsorted(radius, radius, side="left")[:, None]
+    drawn = (generator.random(parent.shape) * smaller).astype(np.int64)
+    return np.where((parent >= 0) & (smaller > 0), drawn, -1)
 
 
 def wordnet_truth(taxonomy: Taxonomy, wordnet: WordNet) -> Truth:
@@ -156,31 +133,28 @@ def wordnet_truth(taxonomy: Taxonomy, wordnet: WordNet) -> Truth:
 
     Of items of one synset the one of the smallest radius is judged.
     """
-    place: dict[str, int] = {}
-    for at, caption in enumerate(taxonomy.labels.captions):
+    places: dict[str, int] = {}
+    for place, caption in enumerate(taxonomy.labels.captions):
         synset = f"{_noun(caption or '')}.n.01"
         if synset in wordnet.parents:
-            place.setdefault(synset, at)
-    return known_truth(list(place.values()), list(place), wordnet)
+            places.setdefault(synset, place)
+    return known_truth(list(places.values()), list(places), wordnet)
 
 
 def known_truth(places: Sequence[int], synsets: Sequence[str], wordnet: WordNet) -> Truth:
     """What WordNet knows of items at some places, whose synsets are given; those that it does not have are left out."""
-    known = sorted((place, name) for place, name in zip(places, synsets, strict=True) if name in wordnet.parents)
-    items, names = np.array([place for place, _ in known], dtype=np.int64), [name for _, name in known]
+    named = sorted((place, name) for place, name in zip(places, synsets, strict=True) if name in wordnet.parents)
+    items, names = np.array([place for place, _ in named], dtype=np.int64), [name for _, name in named]
     pairs = np.array(wordnet.is_a(names), dtype=np.int64).reshape(-1, 2)
-    memo: dict[str, int] = {}
-    return Truth(items, items[pairs], np.array([_height(name, wordnet, memo) for name in names], dtype=np.int64))
+    return Truth(items, items[pairs], np.array([_height(name, wordnet) for name in names], dtype=np.int64))
 
 
-def _height(synset: str, wordnet: WordNet, memo: dict[str, int]) -> int:
+def _height(synset: str, wordnet: WordNet) -> int:
     """Edges up to the root of WordNet by the first hypernym of each synset."""
-    way = [synset]
-    while way[-1] not in memo and wordnet.parents[way[-1]]:
-        way.append(wordnet.parents[way[-1]][0])
-    top = memo.get(way[-1], 0)
-    memo.update((name, top + up) for up, name in enumerate(reversed(way)))
-    return memo[synset]
+    edges = 0
+    while wordnet.parents[synset]:
+        synset, edges = wordnet.parents[synset][0], edges + 1
+    return edges
 
 
 def _noun(caption: str) -> str:

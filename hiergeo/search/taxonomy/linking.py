@@ -1,14 +1,20 @@
-"""Candidate parents: for every item the k items of smaller radius that entail it best.
+"""Candidate parents: for every item the k items of smaller radius that entail it best, and how sure each edge is.
 
 Items are taken from the root outwards, a batch at a time, and the store is scanned up to the radius of the batch.
 Memory is bounded by a batch, a chunk of the scan and n x k numbers; the work is that of half of all pairs, n^2 / 2.
+
+Scores of pairs depend on how far both items are from the root: cones are wide near the root, angles and distances grow
+outwards. The confidence of an edge is therefore the share of pairs at matched radii that do no better: pairs drawn at
+random whose child and whose parent lie in the same of `BINS` bins of equal mass as its own.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import final
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -28,6 +34,15 @@ GROUP = 256
 CHUNK = 1 << 15
 """Rows that are compared at a time."""
 
+SAMPLE = 1 << 12
+"""Items whose pairs are the null."""
+
+BINS = 16
+"""Bins of radius."""
+
+BIN_ITEMS = 16
+"""Items of the sample in a bin, at least."""
+
 
 @dataclass(frozen=True, eq=False)
 class RadialOrder:
@@ -46,19 +61,19 @@ class RadialOrder:
 
     def places(self, ids: Tensor) -> Tensor:
         """The places (m,) int64 of items that are in the order."""
-        known, places = self._sorted
-        return places[torch.searchsorted(known, ids)]
+        ascending, places = self._sorted
+        return places[torch.searchsorted(ascending, ids)]
 
     def rows(self, chunks: Iterable[Rows], places: Tensor) -> Rows:
         """The items at some places (q,) int64, which ascend, from chunks that hold them and others."""
         wanted = torch.zeros(len(self), dtype=torch.bool)
         wanted[places] = True
-        kept, found = [], []
+        parts, order = [], []
         for rows in chunks:
             here = self.places(rows.ids)
-            kept.append(rows.take(wanted[here]))
-            found.append(here[wanted[here]])
-        return Rows.cat(kept).take(torch.cat(found).argsort())
+            parts.append(rows.take(wanted[here]))
+            order.append(here[wanted[here]])
+        return Rows.cat(parts).take(torch.cat(order).argsort())
 
     @classmethod
     def of(cls, store: ExactStore, space: Space) -> "RadialOrder":
@@ -158,3 +173,49 @@ def _chunks(scanned: Iterable[Rows]) -> Iterator[Rows]:
     for rows in scanned:
         for start in range(0, len(rows), CHUNK):
             yield rows.take(slice(start, start + CHUNK))
+
+
+@final
+class Null:
+    """Scores of pairs of random items, by the radii of both.
+
+    Args:
+        scores: for each pair of bins (child, parent), parent <= child, goodness of its pairs, (p,) ascending; larger is
+            better.
+        edges: (bins - 1,) radii between bins, ascending.
+    """
+
+    def __init__(self, scores: dict[tuple[int, int], Tensor], edges: Tensor) -> None:
+        self.scores, self.edges = scores, edges
+
+    @classmethod
+    def of(cls, store: ExactStore, space: Space, order: RadialOrder, by: By, seed: int = 0) -> "Null":
+        """The null of all pairs among `SAMPLE` items drawn at random, whose second has the smaller radius."""
+        drawn = np.random.default_rng(seed).choice(len(order), min(SAMPLE, len(order)), replace=False)
+        rows = order.rows(store.scan(), torch.from_numpy(np.sort(drawn)))
+        radius, points = rows.radius(space.geometry), rows.points(space.geometry)
+        bins = max(1, min(BINS, len(rows) // BIN_ITEMS))
+        cuts = [len(rows) * at // bins for at in range(bins + 1)]
+        parts = [slice(start, stop) for start, stop in pairwise(cuts)]
+        scores = {}
+        for child, low in enumerate(parts):
+            for parent, high in enumerate(parts[: child + 1]):
+                good = goodness(pair_scores(space, points.rows(high), points.rows(low), by), by)
+                below = radius[high, None] < radius[low]
+                scores[child, parent] = good[below].sort().values
+        return cls(scores, radius[cuts[1:-1]])
+
+    def confidence(self, links: Links) -> np.ndarray:
+        """The share in [0, 1] of null pairs that each edge is at least as good as, (n, k); NaN where there is no edge.
+
+        It is 1 where there are no pairs to compare with.
+        """
+        bins = torch.bucketize(links.order.radius, self.edges, right=True)
+        above = bins[links.parent.clamp_min(0)]
+        confidence = torch.full(links.parent.shape, torch.nan, dtype=torch.float64)
+        good = goodness(links.score, links.by)
+        for (child, parent), scores in self.scores.items():
+            here = (links.parent >= 0) & (bins[:, None] == child) & (above == parent)
+            rank = torch.searchsorted(scores, good[here].contiguous(), right=True)
+            confidence[here] = rank.double() / len(scores) if len(scores) else 1.0
+        return confidence.numpy()

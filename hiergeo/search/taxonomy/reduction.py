@@ -1,89 +1,25 @@
-"""Reachability among parents, and transitive reduction: an edge goes where another parent leads to the same ancestor.
+"""Ways up among parents, and transitive reduction: an edge goes where another parent leads to the same ancestor.
 
 Graphs are tables of parents (n, k): row i holds the places of the parents of item i, all smaller than i, so that there
-is no cycle; -1 stands for none. Ancestors are computed for a block of possible ancestors at a time, one bit each, from
-the roots downwards, level by level: time grows with n^2 k / 64, memory is that of a block.
+is no cycle; -1 stands for none. Ancestors are sets of bits, for a block of possible ancestors at a time: time grows
+with n^2 k / `BITS`, memory is that of a block.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
-WORD = 64
-"""Bits of a word."""
-
-WORDS = 64
-"""Most words of a block."""
-
-BLOCK_BYTES = 1 << 26
-"""Bytes of a block, where one word an item does not take more."""
-
-
-class Block(NamedTuple):
-    """Which items have which ancestors among consecutive places.
-
-    Attributes:
-        first: the first of these places.
-        bits: (n + 1, words) uint64; bit b of word w of row i says whether place `first` + 64 w + b is an ancestor of i.
-            The last row is empty, that of place -1.
-    """
-
-    first: int
-    bits: np.ndarray
-
-    def covers(self, places: np.ndarray) -> np.ndarray:
-        """Whether places are among those of the block, of any shape."""
-        return (places >= self.first) & (places < self.first + WORD * self.bits.shape[1])
-
-    def has(self, items: np.ndarray, ancestors: np.ndarray) -> np.ndarray:
-        """Whether each item has the ancestor beside it, which the block covers; both (m,) int64."""
-        word, bit = np.divmod(ancestors - self.first, WORD)
-        return (self.bits[items, word] >> bit.astype(np.uint64)) & np.uint64(1) != 0
-
-
-def check_rising(parent: np.ndarray) -> None:
-    """Raise ValueError unless every parent has a smaller place than its child."""
-    if (parent >= np.arange(len(parent))[:, None]).any() or (parent < -1).any():
-        raise ValueError("every parent must have a smaller place than its child")
-
-
-def levels(parent: np.ndarray) -> np.ndarray:
-    """Edges of the longest way up from each item to an item without parents, (n,) int64."""
-    check_rising(parent)
-    found = np.zeros(len(parent) + 1, dtype=np.int64)
-    found[-1] = -1
-    while parent.size:
-        above = found[parent].max(axis=1) + 1
-        if (above == found[:-1]).all():
-            break
-        found[:-1] = above
-    return found[:-1]
+BITS = 1 << 12
+"""Possible ancestors of a block."""
 
 
 def depths(best: np.ndarray) -> np.ndarray:
     """Edges up to a root in a forest, (n,) int64; `best` (n,) is the parent of each item, -1 for roots."""
-    found, above = (best >= 0).astype(np.int64), best
+    edges, above = (best >= 0).astype(np.int64), best
     while (above >= 0).any():  # by jumps of powers of two
-        found = found + np.where(above >= 0, found[above], 0)
+        edges = edges + np.where(above >= 0, edges[above], 0)
         above = np.where(above >= 0, above[above], -1)
-    return found
-
-
-def ancestors(parent: np.ndarray) -> Iterator[Block]:
-    """All ancestors of all items, a block of them at a time; a block is overwritten when the next one is made."""
-    n = len(parent)
-    level = levels(parent)
-    order = np.argsort(level, kind="stable")
-    layers = np.split(order, np.flatnonzero(np.diff(level[order])) + 1)[1:]
-    words = int(np.clip(BLOCK_BYTES // (8 * (n + 1)), 1, min(WORDS, -(-max(n, 1) // WORD))))
-    bits = np.zeros((n + 1, words), dtype=np.uint64)
-    for first in range(0, n, WORD * words):
-        block = Block(first, bits)
-        bits[:] = 0
-        for layer in layers:
-            _descend(block, layer[np.searchsorted(layer, first, side="right") :], parent)
-        yield block
+    return edges
 
 
 def essential(parent: np.ndarray) -> np.ndarray:
@@ -91,36 +27,37 @@ def essential(parent: np.ndarray) -> np.ndarray:
 
     The reduction of a graph without cycles is unique: the same ancestors with the fewest edges.
     """
-    check_rising(parent)
-    kept = parent >= 0
-    slots = range(parent.shape[1])
-    branching = np.flatnonzero(kept.sum(axis=1) > 1)
-    for block in ancestors(parent) if len(branching) else ():
-        for slot in slots:
-            items = branching[block.covers(parent[branching, slot])]
-            above = parent[items, slot]
-            for other in slots:
-                if other != slot:
-                    kept[items, slot] &= ~block.has(parent[items, other], above)
-    return kept
+    edges = parent >= 0
+    rows, slots = np.nonzero(edges & (edges.sum(axis=1) > 1)[:, None])
+    above = parent[rows, slots]
+    for first, bits in _ancestors(parent) if len(rows) else ():
+        inside = (above >= first) & (above < first + BITS)
+        for item, slot, place in zip(rows[inside], slots[inside], above[inside].tolist(), strict=True):
+            others = parent[item][edges[item]].tolist()
+            edges[item, slot] = not any(bits[other] >> (place - first) & 1 for other in others)
+    return edges
 
 
 def pairs_among(parent: np.ndarray, items: np.ndarray) -> np.ndarray:
     """All pairs (item, ancestor) of places with both among `items` (q,), which ascend: (m, 2) int64, sorted."""
-    found = [np.empty((0, 2), dtype=np.int64)]
-    for block in ancestors(parent):
-        above = items[block.covers(items)]
-        if len(above):
-            child, column = np.nonzero(block.has(items[:, None], above))
-            found.append(np.stack([items[child], above[column]], axis=1))
-    return np.unique(np.concatenate(found), axis=0)
+    pairs = []
+    for first, bits in _ancestors(parent):
+        judged = [(1 << (place - first), place) for place in items.tolist() if first <= place < first + BITS]
+        mask = sum(bit for bit, _ in judged)
+        for item in items.tolist():
+            if reached := bits[item] & mask:
+                pairs += [(item, place) for bit, place in judged if reached & bit]
+    return np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2)
 
 
-def _descend(block: Block, items: np.ndarray, parent: np.ndarray) -> None:
-    """Fill in the ancestors of items whose parents are known."""
-    bits = np.bitwise_or.reduce([block.bits[above] for above in parent[items].T], axis=0)
-    for above in parent[items].T:
-        inside = np.flatnonzero(block.covers(above))
-        word, bit = np.divmod(above[inside] - block.first, WORD)
-        bits[inside, word] |= np.uint64(1) << bit.astype(np.uint64)
-    block.bits[items] = bits
+def _ancestors(parent: np.ndarray) -> Iterator[tuple[int, list[int]]]:
+    """For each block its first place and the bits of every item: bit b is set where the place `first` + b is above."""
+    table = [[place for place in row if place >= 0] for row in parent.tolist()]
+    for first in range(0, len(table), BITS):
+        bits = [0] * len(table)
+        for item in range(first + 1, len(table)):
+            for place in table[item]:
+                bits[item] |= bits[place]
+                if 0 <= place - first < BITS:
+                    bits[item] |= 1 << (place - first)
+        yield first, bits

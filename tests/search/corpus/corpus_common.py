@@ -19,7 +19,8 @@ from hiergeo import adapters
 from hiergeo.adapters import Model
 from hiergeo.geometry import Space
 from hiergeo.search import CaptionFiles, building
-from hiergeo.search.corpus.report import Summary
+from hiergeo.search.corpus import running
+from hiergeo.search.corpus.running import Summary
 
 DIM = 8
 
@@ -127,7 +128,7 @@ def embed(
     """Build an index of files, each an input of its own, however few they are."""
     sources = building.sources_of(out, CaptionFiles(inputs, caption), None, None, None, items, spread=True)
     loaded = adapters.load(model, device="cpu") if isinstance(model, str) else model
-    return building.run(out, sources, loaded, space, **settings)
+    return running.run(out, sources, loaded, space, **settings)
 
 
 def stored(out: Path) -> dict[int, tuple[bytes, bytes, str | None, str | None]]:
@@ -148,8 +149,10 @@ def stored(out: Path) -> dict[int, tuple[bytes, bytes, str | None, str | None]]:
 
 
 def poisoned(out: Path) -> list[tuple[str, int, str]]:
-    lines = [line for path in sorted((out / "poisoned").glob("*.jsonl")) for line in path.read_text().splitlines()]
-    return [(held["input"], held["row"], held["reason"]) for held in map(json.loads, lines)]
+    """The rows that were set aside: input, row and reason."""
+    names = [source["name"] for source in json.loads((out / "corpus.json").read_text())["inputs"]]
+    records = [json.loads(path.read_text()) for path in sorted((out / "inputs").glob("*.json"))]
+    return [(names[held["number"]], row["row"], row["reason"]) for held in records for row in held["defects"]]
 
 
 def texts(folder, **made):

@@ -9,9 +9,9 @@ from hiergeo import search
 from hiergeo._core.errors import InputError
 from hiergeo.search import appending, layout
 from hiergeo.search.compaction import compact
-from hiergeo.search.corpus import adopting
+from hiergeo.search.corpus import records
 from hiergeo.search.corpus.plan import read_plan
-from hiergeo.search.corpus.work import embed_input
+from hiergeo.search.corpus.work import Corpus, embed_input
 from tests.search.corpus.corpus_common import Quick, captions, embed, stored, texts
 
 
@@ -32,7 +32,7 @@ def stopped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     """Inputs, and an index whose embedding was stopped before it adopted what it had embedded."""
     inputs, out = texts(folder / "in", x=captions(50)), folder / "ix"
     with monkeypatch.context() as patch:
-        patch.setattr(adopting.Adopter, "offer", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(records.Adopter, "offer", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             embed(inputs, out, Quick())
     return inputs, out
@@ -74,14 +74,14 @@ def test_items_added_before_an_input_is_adopted_do_not_pass_for_it(tmp_path, mon
 
 def test_an_input_that_another_worker_adopted_and_a_compaction_merged(tmp_path, monkeypatch):
     inputs, out = texts(tmp_path / "in", x=captions(50), y=captions(50, 1)), tmp_path / "ix"
-    finish = adopting.Adopter.finish
+    finish = records.Adopter.finish
 
-    def late(self):
-        appending.adopt(out, [name for done in self._waiting.values() for name in done.shards])
+    def late(self, numbers):
+        appending.adopt(out, lambda _: [name for done in self._waiting for name in done.shards], self.empty)
         search.open(out, model=Quick()).compact()
-        finish(self)
+        return finish(self, numbers)
 
-    monkeypatch.setattr(adopting.Adopter, "finish", late)
+    monkeypatch.setattr(records.Adopter, "finish", late)
     assert embed(inputs, out, Quick()).finished
     assert len(stored(out)) == 100
 
@@ -102,4 +102,4 @@ def test_a_compaction_takes_no_shard_from_a_look_for_what_was_embedded(tmp_path,
     (out / "shards" / "000000-0007").mkdir()
     compacting_after_a_look(out, monkeypatch)
     with pytest.raises(InputError, match=r"x\.txt and its record"):
-        embed_input(out, read_plan(out), 0, None, None, None)
+        embed_input(Corpus(out, inputs, read_plan(out)), 0, iter(()), None)

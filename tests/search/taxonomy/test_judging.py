@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections import Counter
 
 import networkx as nx
 import numpy as np
@@ -60,7 +59,6 @@ def test_scores_are_those_of_the_definitions():
     assert found.scores["depth"] == pytest.approx(spearmanr([0, 1, 3, 4, 5], truth.depth).statistic)
     assert found.counts == {"items": 5, "children": 4, "pairs": 7}
     assert all(found.intervals[name].low <= value + 1e-9 for name, value in found.scores.items() if name != "depth")
-    assert json.loads(found.to_json())["metrics"]["f1"]["value"] == found.scores["f1"]
 
 
 def test_scores_of_all_or_none_are_uncertain():
@@ -110,20 +108,6 @@ def test_random_parents_have_smaller_radii_and_the_same_number():
         assert (radius[drawn[1:, 0]] < radius[1:]).all()
         seen |= {int(drawn[4, 0])}
     assert seen == {0, 1, 2, 3}
-
-
-def test_random_parents_are_distinct_and_every_set_of_them_is_as_likely():
-    radius, generator = np.arange(5, dtype=np.float32), np.random.default_rng(0)
-    table = np.array([[-1, -1, -1], [-1, 0, -1], [1, -1, 0], [2, 1, -1], [3, 2, -1]])
-    counts = Counter()
-    for _ in range(2400):
-        drawn = random_parents(table, radius, generator)
-        assert ((drawn >= 0) == (table >= 0)).all()
-        assert set(drawn[2, [0, 2]]) == {0, 1}
-        counts[tuple(drawn[4, :2].tolist())] += 1
-    assert set(counts) == {(one, other) for one in range(4) for other in range(4) if one != other}
-    assert min(counts.values()) > 140
-    assert max(counts.values()) < 260
 
 
 def test_nothing_to_judge_is_refused():

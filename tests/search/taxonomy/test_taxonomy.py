@@ -12,9 +12,8 @@ from hiergeo import search
 from hiergeo._core.errors import InputError
 from hiergeo.geometry import Space
 from hiergeo.search.taxonomy import TreeSettings, grow, linking
-from hiergeo.search.taxonomy.confidence import Null
-from hiergeo.search.taxonomy.linking import Links, RadialOrder, link
-from hiergeo.search.taxonomy.reduction import depths, essential, levels, pairs_among
+from hiergeo.search.taxonomy.linking import Links, Null, RadialOrder, link
+from hiergeo.search.taxonomy.reduction import depths, essential, pairs_among
 from tests.search.taxonomy.taxonomy_common import edges, index_of, taxonomy_of
 
 BYS = ("angle", "margin", "distance")
@@ -140,38 +139,18 @@ def test_the_reduction_is_that_of_networkx(parent):
 
 @settings(max_examples=25)
 @given(tables, st.data())
-def test_ancestors_and_levels_are_those_of_networkx(parent, data):
+def test_ancestors_and_depths_are_those_of_networkx(parent, data):
     graph = graph_of(parent)
     items = np.array(sorted(data.draw(st.sets(st.integers(0, len(parent) - 1), min_size=1))))
     expected = {(i, above) for i in items.tolist() for above in nx.descendants(graph, i) if above in items}
     assert set(map(tuple, pairs_among(parent, items).tolist())) == expected
-    height = dict.fromkeys(graph, 0)
-    for node in reversed(list(nx.topological_sort(graph))):
-        height[node] = max((height[above] + 1 for above in graph.successors(node)), default=0)
-    assert levels(parent).tolist() == [height[node] for node in range(len(parent))]
     best = parent[:, 0]
     assert depths(best).tolist() == [len(nx.descendants(graph_of(parent[:, :1]), i)) for i in range(len(parent))]
 
 
-def test_ancestors_reach_across_blocks(monkeypatch):
-    monkeypatch.setattr("hiergeo.search.taxonomy.reduction.WORDS", 1)
-    chain = np.full((300, 2), -1)
-    chain[1:, 0] = np.arange(299)
-    chain[5:, 1] = 2
-    kept = essential(chain)
-    assert kept[:, 1].sum() == 0
-    assert kept[1:, 0].all()
-    assert len(pairs_among(chain, np.array([0, 70, 299]))) == 3
-
-
-def test_parents_that_do_not_rise_are_refused():
-    with pytest.raises(ValueError, match="smaller place"):
-        essential(np.array([[1], [-1]]))
-
-
 @pytest.mark.parametrize("by", BYS)
 def test_confidence_is_the_share_of_pairs_at_matched_radii_that_do_no_better(tmp_path, by, monkeypatch):
-    monkeypatch.setattr("hiergeo.search.taxonomy.confidence.BINS", 2)
+    monkeypatch.setattr("hiergeo.search.taxonomy.linking.BINS", 2)
     x = np.random.default_rng(2).normal(size=(41, 4)).astype(np.float32)
     index = index_of(tmp_path / "i", x)
     links = link(index.store, index.space, by, 3)
