@@ -60,7 +60,6 @@ def run_command(
     ] = Path("hiergeo-suite"),
     overwrite: options.Overwrite = False,
     worker: options.Worker = None,
-    ray: Annotated[bool, flag("--ray", "Spread the cells over a cluster of Ray.")] = False,
     demo: Annotated[bool, flag("--demo", "The plan demo: bundled models and data, without a network.")] = False,
     device: Annotated[str | None, option("NAME", "Where everything is computed, instead of the plan's.")] = None,
 ) -> None:
@@ -83,7 +82,7 @@ def run_command(
         named = {name: value for name, value in options.items() if value}
         made = of_table(named, "the options") if model else suite.shipped_plan("demo")
     made = made if device is None else made.model_copy(update={"device": device})
-    table = suite.run(made, out, overwrite=overwrite, worker=worker, ray=ray, progress=True)
+    table = suite.run(made, out, overwrite=overwrite, worker=worker, progress=True)
     for (name, reason), cells in _grouped(table).items():
         note(f"{name}, {listing(list(dict.fromkeys(cell.benchmark for cell in cells)))}: {reason}")
     _show(table)
