@@ -17,7 +17,6 @@ from hiergeo._core.polar import Polar
 from hiergeo._core.progress import track
 from hiergeo.geometry import Geometry, Points, Space
 from hiergeo.geometry.charts import geoopt
-from hiergeo.training.trainer import OPTIMISERS, optimiser
 
 REACH = 12.0
 """Largest sqrt(-K) r of a hyperbolic point, about where geoopt's ball ends (12.2).
@@ -34,20 +33,18 @@ class FreeRecipe:
         epochs: passes over the edges.
         batch: edges a step.
         negatives: nodes drawn against each edge (u, v), none of them linked from u.
-        optimiser: ``adam`` (Riemannian Adam) or ``sgd`` (Riemannian SGD, as in the source).
-        learning_rate: of it, falling linearly to 0 over the epochs.
+        learning_rate: of Riemannian Adam (Becigneul and Ganea, ICLR 2019), falling linearly to 0 over the epochs.
         burn_in: first epochs, at a tenth of that, in which the points find their directions.
         spread: standard deviation of the first coordinates around the root, geodesic units.
         seed: of the first points, the batches and the negatives.
 
     Raises:
-        InputError: a number out of range, or an unknown optimiser.
+        InputError: a number out of range.
     """
 
     epochs: int = 200
     batch: int = 256
     negatives: int = 50
-    optimiser: str = "adam"
     learning_rate: float = 0.02
     burn_in: int = 10
     spread: float = 1e-3
@@ -61,8 +58,6 @@ class FreeRecipe:
             check_whole(name, getattr(self, name), 1, limits.COUNT)
         for name in ("learning_rate", "spread"):
             check_positive(name, getattr(self, name))
-        if self.optimiser not in OPTIMISERS:
-            raise InputError(f"the optimiser must be one of {', '.join(OPTIMISERS)}, not '{self.optimiser}'.")
 
     def rate(self, epoch: int) -> float:
         """The learning rate of an epoch, from 0."""
@@ -157,7 +152,7 @@ def embed_graph(
     recipe = recipe or FreeRecipe()
     unlinked, generator = _unlinked(edges, nodes), torch.Generator().manual_seed(recipe.seed)
     embedding = FreeEmbedding(geometry, nodes, dim, spread=recipe.spread, seed=recipe.seed)
-    descent = optimiser(recipe.optimiser, embedding.parameters(), recipe.learning_rate)
+    descent = geoopt().optim.RiemannianAdam(embedding.parameters(), lr=recipe.learning_rate)
     for epoch in track(range(recipe.epochs), f"placing {nodes} nodes", enabled=progress):
         for group in descent.param_groups:
             group["lr"] = recipe.rate(epoch)

@@ -94,8 +94,8 @@ def chain_loss(name: str) -> ChainLoss:
         InputError: an unknown name; the nearest one is suggested.
         UnavailableError: the code of another package cannot be imported.
     """
-    found = LOSSES.get(name)
-    return found if isinstance(found, ChainLoss) else ChainLoss(found)
+    loss = LOSSES.get(name)
+    return loss if isinstance(loss, ChainLoss) else ChainLoss(loss)
 
 
 @final
@@ -128,12 +128,12 @@ class Objective:
             mine: as for `re_loss`; over processes `batch_hard_over_ranks`.
         """
         others = {name: _measured(name, batch) for name in self.weights if name not in RE}
-        asked = [float(name in self.weights) for name in RE]
-        if not any(asked):
+        wanted = [float(name in self.weights) for name in RE]
+        if not any(wanted):
             return others
         assert batch.space.root is not None
         frozen = batch.frozen if "prior" in self.weights else None
-        re = re_loss(batch.positive, batch.negative, batch.space.root, frozen, asked, batch.space.geometry, mine=mine)
+        re = re_loss(batch.positive, batch.negative, batch.space.root, frozen, wanted, batch.space.geometry, mine=mine)
         return {name: getattr(re, name) for name in RE if name in self.weights} | others
 
     def total(self, terms: Mapping[str, Tensor]) -> Tensor:

@@ -23,7 +23,7 @@ from hiergeo.evaluation.metrics import (
 from hiergeo.evaluation.metrics.resampling import are_hits
 from hiergeo.evaluation.result import CONTROL, Result, control_figure, counted, record, strongest
 
-Kind = Literal["small sample", "few seeds", "flat", "charts", "learning rates", "collapse", "training", "leakage"]
+Kind = Literal["small sample", "few seeds", "flat", "charts", "learning rates", "collapse", "training"]
 
 
 @dataclass(frozen=True)

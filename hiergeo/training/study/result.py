@@ -201,7 +201,6 @@ class Study(Exported):
         cells: geometries times dimensions, in the order of `StudyPlan.cells`.
         shared: metrics that cannot differ between the geometries.
         pairs: number of true pairs, and of false pairs of each kind, on the chains that were set aside.
-        leakage: what of the test data was trained on, where that was forced.
         aside: where the chains come from that were set aside.
     """
 
@@ -212,7 +211,6 @@ class Study(Exported):
     cells: tuple[StudyCell, ...]
     shared: frozenset[str]
     pairs: int
-    leakage: str | None = None
     aside: str = ""
 
     def __repr__(self) -> str:
@@ -334,7 +332,6 @@ class Study(Exported):
             "same_by_construction": sorted(self.shared),
             "twins": self.board.twins,
             "baselines": {f"d{dim}": self._baselines(dim) for dim in self.board.dims},
-            "leakage": self.leakage,
             "before": {geometry: result.as_dict() for geometry, result in self.before.items()},
             "cells": {
                 name: {
@@ -381,8 +378,6 @@ def _cautions(study: Study, board: Board) -> Iterator[Caution]:
         yield _of_cells("collapse", lost, "Heads show signs of collapse in {}.")
     if broken := [cell for cell in cells if any(run.problem for run in cell.runs)]:
         yield _of_cells("training", broken, "Training failed for some seeds of {}.")
-    if study.leakage:
-        yield Caution("leakage", (), f"Trained on test data: {study.leakage.rstrip('.')}.")
 
 
 def _of_cells(kind: Any, cells: Sequence[StudyCell], message: str) -> Caution:

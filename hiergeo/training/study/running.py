@@ -96,7 +96,6 @@ def run_study(
         cells=cells,
         shared=same_by_construction(cells, tuple(plan.recipe.losses)) & before[plan.geometries[0]].metrics.keys(),
         pairs=int(aside.positive[:, 1:].numel()),
-        leakage=chains.leakage,
         aside=without_folders(chains.origin),
     )
 

@@ -70,7 +70,8 @@ def _trained(base: Model, train: Training, out: Path, device: str) -> tuple[Mode
         folder = out / TRAINED / f"{train.kind}-{sha256(settings.encode()).hexdigest()[:16]}"
         with locked(folder.with_suffix(".training"), FOREVER):
             tuned = fine_tune(base, hierarchy, folder, geometry, recipe)
-            model, learnt, diverged = adapters.load(tuned.spec, device=device), tuned.geometry, tuned.diverged
+            model, diverged = adapters.load(tuned.spec, device=device), tuned.diverged
+            learnt = tuned.geometry or geometry
     else:
         chains = from_hierarchy(hierarchy, cached(base, out / CACHE)).to(resolve_device(device))
         trained = trained_once(out / TRAINED, chains, geometry, recipe)
