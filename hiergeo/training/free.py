@@ -67,13 +67,6 @@ class FreeRecipe:
 class FreeEmbedding(nn.Module):
     """Points on the manifold of a geometry, or of each factor of a product, in float64 coordinates of its chart.
 
-    Args:
-        geometry: of fixed curvature, with a geoopt manifold of its own.
-        nodes: how many points.
-        dim: dimensions of the space; a product's factors sum to it.
-        spread: see `FreeRecipe`.
-        seed: of the first points.
-
     Raises:
         InputError: a learnable curvature, a dimension that does not fit, a geometry without `manifold()`.
     """
@@ -82,8 +75,7 @@ class FreeEmbedding(nn.Module):
         super().__init__()
         if any(parameter.requires_grad for parameter in geometry.parameters()):
             raise InputError("free embeddings lie on a manifold of fixed curvature: give one that is not learnable.")
-        self.geometry = geometry
-        self.space = Space(geometry, "none")
+        self.geometry, self.space = geometry, Space(geometry, "none")
         generator = torch.Generator().manual_seed(seed)
         tangent = spread * torch.randn(nodes, dim, generator=generator, dtype=torch.float64)
         points = []
@@ -150,7 +142,16 @@ def embed_graph(
     Source: Nickel and Kiela, Poincare Embeddings (NeurIPS 2017).
     """
     recipe = recipe or FreeRecipe()
-    unlinked, generator = _unlinked(edges, nodes), torch.Generator().manual_seed(recipe.seed)
+    if edges.ndim != 2 or edges.shape[1] != 2 or not len(edges):
+        raise InputError(f"edges must be (E, 2) pairs of nodes, at least one, not shape {tuple(edges.shape)}.")
+    if int(edges.min()) < 0 or int(edges.max()) >= nodes:
+        raise InputError(f"the edges point beyond the {nodes} nodes.")
+    unlinked = ~torch.eye(nodes, dtype=torch.bool)
+    unlinked[edges[:, 0], edges[:, 1]] = False
+    lonely = ~unlinked[edges[:, 0]].any(1)
+    if bool(lonely.any()):
+        raise InputError(f"node {int(edges[lonely][0, 0])} is linked to every other: none is left to draw.")
+    generator = torch.Generator().manual_seed(recipe.seed)
     embedding = FreeEmbedding(geometry, nodes, dim, spread=recipe.spread, seed=recipe.seed)
     descent = geoopt().optim.RiemannianAdam(embedding.parameters(), lr=recipe.learning_rate)
     for epoch in track(range(recipe.epochs), f"placing {nodes} nodes", enabled=progress):
@@ -169,17 +170,3 @@ def embed_graph(
             descent.step()
             embedding.keep_in_reach()
     return embedding
-
-
-def _unlinked(edges: Tensor, nodes: int) -> Tensor:
-    """(nodes, nodes) booleans: which pairs are neither edges nor a node with itself. Raises as `embed_graph`."""
-    if edges.ndim != 2 or edges.shape[1] != 2 or not len(edges):
-        raise InputError(f"edges must be (E, 2) pairs of nodes, at least one, not shape {tuple(edges.shape)}.")
-    if int(edges.min()) < 0 or int(edges.max()) >= nodes:
-        raise InputError(f"the edges point beyond the {nodes} nodes.")
-    unlinked = ~torch.eye(nodes, dtype=torch.bool)
-    unlinked[edges[:, 0], edges[:, 1]] = False
-    lonely = ~unlinked[edges[:, 0]].any(1)
-    if bool(lonely.any()):
-        raise InputError(f"node {int(edges[lonely][0, 0])} is linked to every other: none is left to draw.")
-    return unlinked
