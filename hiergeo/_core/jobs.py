@@ -2,7 +2,7 @@
 
 Any number of processes do each job of a folder once, and go on where one was killed. A job is worked on under its lock,
 and is done when its record says so; a record is written whole or not at all. Records of a job that is not done yet may
-say how far it is.
+say how far it is. Inputs of an index, cells of a suite and trainings of heads are such jobs.
 """
 
 import os
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, final
 
 from hiergeo._core import extras
-from hiergeo._core.errors import InputError
+from hiergeo._core.errors import InputError, warn
 from hiergeo._core.limits import COUNT
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.files import retire
@@ -61,6 +61,43 @@ class JobRecord(Protocol):
 
 
 Record = TypeVar("Record", bound=JobRecord)
+Key = TypeVar("Key")
+
+
+def under_locks(
+    keys: Iterable[Key], path: Callable[[Key], Path], work: Callable[[Key], Result], patient: bool = True
+) -> Iterator[Result]:
+    """Do jobs one after the other, each under the lock of its file; gives what each comes to.
+
+    Args:
+        keys: of the jobs.
+        path: the file of a job.
+        work: does one, or finds that it is done.
+        patient: whether a job that another process does is looked at again later; HeldError otherwise.
+    """
+    waiting = list(keys)
+    while waiting:
+        busy = []
+        for key in waiting:
+            try:
+                with locked(path(key)):
+                    yield work(key)
+            except HeldError:
+                if not patient:
+                    raise
+                busy.append(key)
+        waiting = busy
+        if waiting:
+            time.sleep(WAIT)
+
+
+def intact(path: Path, read: Callable[[Path], Result]) -> Result | None:
+    """What a job left in a file; None where there is none, or where it is damaged, with a warning: it is done again."""
+    try:
+        return read(path) if path.exists() else None
+    except InputError as error:
+        warn(f"a finished job is damaged, and it is done again: {error}")
+        return None
 
 
 @dataclass(frozen=True)
@@ -111,31 +148,25 @@ class Jobs(Generic[Record]):
         failing: type[Exception],
         patient: bool = True,
     ) -> Iterator[Outcome[Record]]:
-        """Do jobs one after the other; gives what became of each.
+        """Do jobs as `under_locks`; gives what became of each.
 
-        `work` does one and returns its record, which it has written; errors of the type `failing` end a job and not the
-        run. A patient run looks again at jobs that other processes do; HeldError otherwise.
+        Args:
+            numbers: of the jobs.
+            work: does one and returns its record, which it has written.
+            failing: errors that end a job and not the run.
+            patient: as for `under_locks`.
         """
-        waiting = list(numbers)
-        while waiting:
-            busy = []
-            for number in waiting:
-                try:
-                    with locked(self.path(number)):
-                        record = self.read(number)
-                        if record is not None and record.finished:
-                            yield Outcome(number, record, earlier=True)
-                        else:
-                            yield Outcome(number, work(number))
-                except HeldError:
-                    if not patient:
-                        raise
-                    busy.append(number)
-                except failing as error:
-                    yield Outcome(number, failure=str(error))
-            waiting = busy
-            if waiting:
-                time.sleep(WAIT)
+
+        def outcome(number: int) -> Outcome[Record]:
+            try:
+                record = self.read(number)
+                if record is not None and record.finished:
+                    return Outcome(number, record, earlier=True)
+                return Outcome(number, work(number))
+            except failing as error:
+                return Outcome(number, failure=str(error))
+
+        return under_locks(numbers, self.path, outcome, patient)
 
 
 def patiently(action: Callable[[], Result]) -> Result:

@@ -20,8 +20,11 @@ RE = ["prior=10", "mean=1", "hard=1"]
 OWN_LOSSES = ("adaptive", "entailment", "hard", "max_margin", "mean", "order", "prior", "transitivity")
 
 
-HEAD_STEPS = 3000
-"""Of `hiergeo.training.Recipe`."""
+SETTINGS = (
+    *("accumulate", "amp", "batch", "epochs", "every", "hidden", "learning_rate", "lora", "losses", "outputs"),
+    *("patience", "seed", "steps", "unit", "validation", "weight_decay"),
+)
+"""Names in `hiergeo.training.Recipe` and `TowerRecipe`, which plans can say."""
 
 
 class Tree(NamedTuple):

@@ -61,7 +61,7 @@ def flag(name: str, help: str, panel: str | None = None, hidden: bool = False) -
 
 Settings = TypeVar("Settings")
 
-SEPARATE = {"losses": "--loss", "steps": "--steps", "outputs": "--dim"}
+SEPARATE = {"losses": "--loss"}
 """Settings of recipes that have an option of their own -> that option."""
 
 

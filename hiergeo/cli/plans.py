@@ -22,6 +22,7 @@ from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.storage.texts import read_text
 from hiergeo._core.text import without_folders, without_password
 from hiergeo.cli._terminal import phase
+from hiergeo.cli.defaults import SETTINGS
 from hiergeo.cli.options import argument, checked_path, option, setting_name
 
 OUTPUTS = frozenset({"format", "html", "json", "log", "open_page", "out", "overwrite"})
@@ -132,11 +133,13 @@ def _models(values: Mapping[str, Any]) -> list[str]:
 
 def _sources(values: Mapping[str, Any]) -> list[str]:
     """What a command reads, as its user named it, without folders."""
-    names = [name for name in SOURCES if name != "data" or "path" not in values]
+    stored = values.get("train")
+    names = [name for name in SOURCES if name != "data" or not ("path" in values or isinstance(stored, Path))]
     given = [values[name] for name in names if values.get(name)]
     named = [
         *_models(values),
         *(source for value in given for source in (value if isinstance(value, list) else [value])),
+        *([stored.name] if isinstance(stored, Path) else []),
     ]
     return [without_folders(without_password(str(source))) for source in named if isinstance(source, str | Path)]
 
@@ -178,7 +181,8 @@ def read_options(path: Path, command: Any) -> dict[str, Any]:
     Raises:
         UnavailableError: there is no such file.
         InputError: it is not valid TOML (or not the JSON of a result), names an option that the verb does not have (the
-            nearest one is suggested), or holds a table. Unknown names of a verb with ``--set`` are settings.
+            nearest one is suggested), or holds a table. Other names of a verb with ``--set`` are settings; those of a
+            training are the ones of its recipe.
     """
     known = {
         option_name(parameter).replace("_", "-"): parameter
@@ -189,11 +193,12 @@ def read_options(path: Path, command: Any) -> dict[str, Any]:
     settings: list[str] = []
     for key, value in _options_in(path).items():
         name = key.replace("_", "-")
-        if "set" in known and name not in known and not isinstance(value, dict | list):
+        can_be_set = "set" in known and ("loss" not in known or key.replace("-", "_") in SETTINGS)
+        if name not in known and can_be_set and not isinstance(value, dict | list):
             settings.append(f"{key}={value}")
             continue
         if name not in known:
-            raise unknown_name("option", key, known, f" in {path}")
+            raise unknown_name("option", key, [*known, *(SETTINGS if "loss" in known else ())], f" in {path}")
         multiple = getattr(known[name], "multiple", False)
         if isinstance(value, dict) or (isinstance(value, list) and not multiple):
             kind = "a table" if isinstance(value, dict) else "a list"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from hiergeo._core import limits
 from hiergeo._core.errors import check_whole
-from hiergeo.cli import defaults, options
+from hiergeo.cli import options
 from hiergeo.cli._io import check_page, check_writable, load_data, page_of, publish_experiment, sole_writer
 from hiergeo.cli.options import option
 from hiergeo.cli.plans import PlanFile
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SEEDS = 5
 RATES = [3e-4, 1e-3, 3e-3]
 
-SEPARATE = options.SEPARATE | {"seed": "--seeds", "learning_rate": "--learning-rate"}
+SEPARATE = options.SEPARATE | {"outputs": "--dim", "seed": "--seeds", "learning_rate": "--learning-rate"}
 """Settings of a head that a study makes from options of its own -> those options."""
 
 
@@ -29,7 +29,6 @@ def study_command(
     ],
     plan: PlanFile = None,
     data: options.Data = "hierarcaps",
-    split: options.Split = "test",
     rows: options.Rows = None,
     geometry: options.Geometries = options.COMPARED,
     dim: Annotated[
@@ -39,7 +38,6 @@ def study_command(
     seeds: Annotated[int, option("N", "Heads of each geometry and dimension.", min=1)] = SEEDS,
     learning_rate: Annotated[list[float], option("X", "A candidate of the tuning, once for each.")] = RATES,
     loss: options.Loss = options.LOSSES,
-    steps: Annotated[int, option("N", "The budget of steps of each head.", min=1)] = defaults.HEAD_STEPS,
     set: Settings = [],  # noqa: B006 - typer copies it
     format: options.Format = "table",
     full: options.Full = False,
@@ -55,11 +53,11 @@ def study_command(
     from hiergeo.training import Recipe
     from hiergeo.training.study import StudyPlan, StudySettings, run_study
 
-    html = html or page_of("study", model, data, split)
+    html = html or page_of("study", model, data, "test")
     out = html.with_name(f"{html.stem}-heads")
     check_writable(json, html)
     check_whole("--seeds", seeds, 1, limits.COUNT)
-    test = load_data(data, split, rows)
+    test = load_data(data, "test", rows)
     check_page(html)
     loaded = adapters.load(model, device=device)
     dims, losses = tuple(dim or [loaded.dim]), training.parse_losses(loss)
@@ -71,11 +69,10 @@ def study_command(
         dims=dims,
         seeds=tuple(range(seeds)),
         learning_rates=tuple(learning_rate),
-        recipe=options.recipe_of(Recipe, set, SEPARATE, losses=losses, steps=steps),
+        recipe=options.recipe_of(Recipe, set, SEPARATE, losses=losses),
     )
     if loss == options.LOSSES:
         options.note_prior(losses, loaded.dim)
-    settings = StudySettings(device=device)
     chains = _chains(train, loaded, data, rows, device)
     unseen, held_out = training.unseen_rows(chains.captions, test), training.held_out_of(loaded)
     with sole_writer(json, html):
@@ -84,7 +81,7 @@ def study_command(
             chains,
             loaded,
             test,
-            settings,
+            StudySettings(device=device),
             unseen=unseen,
             held_out=held_out,
             out=out,

@@ -60,9 +60,7 @@ def run_command(
     ] = Path("hiergeo-suite"),
     overwrite: options.Overwrite = False,
     worker: options.Worker = None,
-    ray: Annotated[bool, flag("--ray", "Spread the cells over a cluster of Ray.")] = False,
     demo: Annotated[bool, flag("--demo", "The plan demo: bundled models and data, without a network.")] = False,
-    device: Annotated[str | None, option("NAME", "Where everything is computed, instead of the plan's.")] = None,
 ) -> None:
     """Measure a suite; interrupted, it goes on when the command is run again."""
     from hiergeo.report import write_leaderboard
@@ -82,8 +80,7 @@ def run_command(
         options = {"model": model, "data": data or "hierarcaps", "rows": rows, "geometry": geometry}
         named = {name: value for name, value in options.items() if value}
         made = of_table(named, "the options") if model else suite.shipped_plan("demo")
-    made = made if device is None else made.model_copy(update={"device": device})
-    table = suite.run(made, out, overwrite=overwrite, worker=worker, ray=ray, progress=True)
+    table = suite.run(made, out, overwrite=overwrite, worker=worker, progress=True)
     for (name, reason), cells in _grouped(table).items():
         note(f"{name}, {listing(list(dict.fromkeys(cell.benchmark for cell in cells)))}: {reason}")
     _show(table)

@@ -9,7 +9,7 @@ from hiergeo._core.errors import InputError, reason
 from hiergeo._core.records import Records
 from hiergeo._core.storage.documents import load_json
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, load_data, publish
+from hiergeo.cli._io import check_writable, publish
 from hiergeo.cli.options import argument, flag, option, path_option
 from hiergeo.cli.plans import Verb
 from hiergeo.cli.train_head import head_command
@@ -19,49 +19,35 @@ from hiergeo.cli.train_re import re_command
 def clip_command(
     plan: Annotated[Path, argument("PLAN.toml", "Model, space, data and losses.")],
     out: Annotated[Path | None, path_option("DIR", "The folder, instead of the plan's.", "--out", "-o")] = None,
-    device: Annotated[str | None, option("NAME", "Where it is trained, instead of the plan's.")] = None,
-    audit: Annotated[
-        str | None, option("DATA", "Audit the model on the test split of these chains; its card tells the verdict.")
-    ] = None,
     overwrite: options.Overwrite = False,
     format: options.Format = "table",
     json: options.Json = None,
 ) -> None:
     """Train an image-text model in any space; an interrupted training goes on when it is run again."""
     from hiergeo import training
-    from hiergeo.evaluation import Compute
-    from hiergeo.evaluation.auditing import audit as audited
     from hiergeo.report.interop.cards import AUDIT, write_card
     from hiergeo.training.processes import is_writer
 
-    made = training.read_clip_plan(plan)
-    named = {"out": None if out is None else str(out), "device": device}
-    made = made.model_copy(update={name: value for name, value in named.items() if value is not None})
-    check_writable(json, Path(made.out) / "hiergeo.json")
-    hierarchy = None if audit is None else load_data(audit, "test", None)
-    trained = training.train_clip(made, overwrite=overwrite, progress=True)
+    clip = training.read_clip_plan(plan, **({} if out is None else {"out": str(out)}))
+    check_writable(json, Path(clip.out) / "hiergeo.json")
+    trained = training.train_clip(clip, overwrite=overwrite, progress=True)
     if not is_writer():
         return
-    verdict = None
-    if hierarchy is not None:
-        verdict = audited(trained.spec, hierarchy, compute=Compute(made.device), progress=True)
-    if verdict is not None or (Path(made.out) / AUDIT).is_file():
-        write_card(made.out, audit=verdict)
+    if (Path(clip.out) / AUDIT).is_file():
+        write_card(clip.out)
     first, last = trained.history[0], trained.history[-1]
     before, after = map(_numbers, (first, last))
     rows = ((name, before[name], after[name]) for name in after)
     notes = f"On pictures held out; before: step {first.step}, after: step {last.step}."
-    told = [] if verdict is None else [verdict.headline]
-    lines = [*told, f"Model of step {last.step}: --model {trained.spec}"]
-    document = {"settings": trained.described, "history": [look.as_dict() for look in trained.history]}
-    document |= {} if verdict is None else {"audit": verdict.as_dict()}
+    document = {"settings": trained.config, "history": [look.as_dict() for look in trained.history]}
+    lines = [f"Model of step {last.step}: --model {trained.spec}"]
     publish(document, json, format, Records.of(("metric", "before", "after"), rows, notes), lines=lines)
     if trained.diverged:
-        raise InputError(f"{trained.diverged}; {made.out} holds the model of step {last.step}, the last good one.")
+        raise InputError(f"{trained.diverged}; {clip.out} holds the model of step {last.step}, the last good one.")
 
 
 def _numbers(look: Any) -> dict[str, float]:
-    """What a look at the pictures held out tells, by name; curvatures by factor."""
+    """The numbers of a look at the pictures held out, by name; curvatures by factor."""
     radii = dict(zip(("radius_of_captions", "radius_of_pictures"), look.radius, strict=True))
     return {**look.validation, **radii, **{f"curvature_factor{at}": value for at, value in enumerate(look.curvature)}}
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 TrainingSplit = Annotated[str | None, option("NAME", "Split to train on.  [expanded-train or train]")]
 Settings = Annotated[
     list[str],
-    option("KEY=VALUE", "A setting of the recipe, such as batch=64 or every=20; give it once for each."),
+    option("KEY=VALUE", "A setting of the recipe, such as steps=500 or batch=64; give it once for each."),
 ]
 Out = Annotated[Path, path_option("DIR", "The folder of what is trained.", "--out", "-o")]
 
@@ -29,7 +29,6 @@ def chosen_split(data: str, split: str | None) -> str:
 def report(
     history: Sequence["EvalRecord"],
     best: int,
-    leakage: str | None,
     settings: Mapping[str, Any],
     summary: "Summary | None",
     result: str,
@@ -38,20 +37,18 @@ def report(
     """Write the JSON, metrics first, print before and after, and where the result is."""
     from hiergeo.training.trainer import at_step
 
-    kept = at_step(history, best)
-    validation = {f"validation_{name}": value for name, value in kept.validation.items()}
+    look = at_step(history, best)
+    validation = {f"validation_{name}": value for name, value in look.validation.items()}
     document = {
-        "metrics": validation | {"validation_tau_d": kept.tau_d} | ({} if summary is None else summary.metrics()),
+        "metrics": validation | {"validation_tau_d": look.tau_d} | ({} if summary is None else summary.metrics()),
         "intervals": {} if summary is None else summary.intervals(),
         "baselines": {} if summary is None else summary.after.baselines,
-        "leakage": leakage,
         "settings": dict(settings),
-        "history": [look.as_dict() for look in history],
+        "history": [record.as_dict() for record in history],
     }
-    rows: list[Record] = [{"metric": "validation_tau_d", "before": history[0].tau_d, "after": kept.tau_d}]
+    rows: list[Record] = [{"metric": "validation_tau_d", "before": history[0].tau_d, "after": look.tau_d}]
     rows += () if summary is None else _changes(summary)
-    warned = [f"Trained on test data: {leakage}"] if leakage else []
-    publish(document, json, "table", Records(rows), screen=[_table(rows)], lines=[*warned, result])
+    publish(document, json, "table", Records(rows), screen=[_table(rows)], lines=[result])
 
 
 def _changes(summary: "Summary") -> Iterator[Record]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage.locks import locked
-from hiergeo.cli import defaults, options
+from hiergeo.cli import options
 from hiergeo.cli import train_common as shared
 from hiergeo.cli._io import check_writable, load_data
 from hiergeo.cli.options import option, path_option
@@ -25,9 +25,7 @@ def head_command(
     rows: options.Rows = None,
     geometry: options.Geometry = "euclidean",
     loss: options.Loss = options.LOSSES,
-    steps: Annotated[int, option("N", "The budget of steps.", min=1)] = defaults.HEAD_STEPS,
     set: shared.Settings = [],  # noqa: B006 - typer copies it
-    dim: Annotated[int | None, option("N", "Dimensions of the head's embeddings.  [those of the model]", min=1)] = None,
     evaluate: Annotated[
         str | None, option("SPEC", "Model to measure before and after on the test split: an npz file or a spec.")
     ] = None,
@@ -46,7 +44,7 @@ def head_command(
     check_writable(json, out / "config.json")
     check_free(out, overwrite)
     losses = training.parse_losses(loss)
-    recipe = options.recipe_of(Recipe, set, losses=losses, outputs=dim, steps=steps)
+    recipe = options.recipe_of(Recipe, set, losses=losses)
     space = parse(geometry)
     judge = None if evaluate is None else adapters.load(_spec(evaluate), device=device)
     test = None if judge is None else load_data(data, "test", rows)
@@ -57,8 +55,6 @@ def head_command(
         elif model is not None:
             hierarchy = load_data(data, shared.chosen_split(data, split), rows)
             source = adapters.load(model, device=device)
-            if loss != options.LOSSES and dim is not None:
-                training.check_prior(losses, source.dim, [dim])
             chains = training.from_hierarchy(hierarchy, source, device=device, progress=True)
         else:
             raise InputError(
@@ -69,8 +65,8 @@ def head_command(
                 f"--evaluate {judge.name} embeds in {judge.dim} dimensions and the head would take "
                 f"{chains.text.shape[1]}: name the model that the chains are of."
             )
-        if loss == options.LOSSES and dim is not None:
-            recipe = replace(recipe, losses=options.fitting(losses, chains.text.shape[1], [dim]))
+        if loss == options.LOSSES and recipe.outputs is not None:
+            recipe = replace(recipe, losses=options.fitting(losses, chains.text.shape[1], [recipe.outputs]))
             options.note_prior(recipe.losses, chains.text.shape[1])
         trained = training.train_head(chains, space, recipe, device=device, progress=True)
         remove_plan(out)
@@ -92,7 +88,6 @@ def head_command(
     shared.report(
         trained.history,
         trained.best,
-        chains.leakage,
         training.describe(trained, chains),
         summary,
         f"Head of step {trained.best}: {out}",

@@ -1,6 +1,6 @@
 """``hiergeo train re``: text-only fine-tuning of a model's own text tower."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from hiergeo._core.errors import InputError
 from hiergeo.cli import defaults, options
@@ -8,11 +8,6 @@ from hiergeo.cli import train_common as shared
 from hiergeo.cli._io import check_writable, load_data
 from hiergeo.cli.options import flag, option
 from hiergeo.cli.plans import Config, write_plan
-
-if TYPE_CHECKING:
-    from hiergeo.adapters import Model
-    from hiergeo.datasets import Hierarchy
-    from hiergeo.training import FineTuned, Summary
 
 
 def re_command(
@@ -26,7 +21,6 @@ def re_command(
     rows: options.Rows = None,
     geometry: options.Geometry = "euclidean",
     loss: options.Loss = defaults.RE,
-    steps: Annotated[int | None, option("N", "The budget of steps.  [one pass over the rows]", min=1)] = None,
     set: shared.Settings = [],  # noqa: B006 - typer copies it
     log: Annotated[str | None, option("NAME", "Log losses to tensorboard or wandb.")] = None,
     evaluate: Annotated[bool, flag("--evaluate", "Measure before and after on the test split.")] = False,
@@ -35,13 +29,13 @@ def re_command(
     device: options.Device = options.AUTO,
 ) -> None:
     """Fine-tune a text tower on chains of captions alone; an interrupted training goes on when it is run again."""
-    from hiergeo import adapters, training
+    from hiergeo import Space, adapters, training
     from hiergeo.training import TowerRecipe
     from hiergeo.training.processes import is_writer, local
 
     check_writable(json, out / "config.json")
     losses = training.parse_losses(loss)
-    recipe = options.recipe_of(TowerRecipe, set, losses=losses, steps=steps)
+    recipe = options.recipe_of(TowerRecipe, set, losses=losses)
     chains = load_data(data, shared.chosen_split(data, split), rows)
     before = adapters.load(model, device=local(device))
     test = load_data(data, "test", None) if evaluate else None
@@ -58,11 +52,20 @@ def re_command(
     if not is_writer():
         return
     write_plan(out)
-    summary = None if test is None else _judged(before, tuned, test, recipe.seed, device)
+    summary = None
+    if test is not None:
+        summary = training.summarise(
+            adapters.load(tuned.spec, device=local(device)),
+            test,
+            Space(tuned.geometry or "euclidean"),
+            before=before,
+            unseen=training.unseen_rows(frozenset(chains.texts), test),
+            seed=recipe.seed,
+            progress=True,
+        )
     shared.report(
         tuned.history,
         tuned.best,
-        tuned.config["leakage"],
         tuned.config,
         summary,
         f"Tower of step {tuned.best}: --model {tuned.spec}",
@@ -70,24 +73,3 @@ def re_command(
     )
     if tuned.diverged:
         raise InputError(f"{tuned.diverged}; {out} holds the tower of step {tuned.best}, the last good one.")
-
-
-def _judged(
-    before: "Model",
-    tuned: "FineTuned",
-    test: "Hierarchy",
-    seed: int,
-    device: str,
-) -> "Summary":
-    from hiergeo import Space, adapters, training
-    from hiergeo.training.processes import local
-
-    return training.summarise(
-        adapters.load(tuned.spec, device=local(device)),
-        test,
-        Space(tuned.geometry),
-        before=before,
-        unseen=training.unseen_rows(tuned.captions, test),
-        seed=seed,
-        progress=True,
-    )

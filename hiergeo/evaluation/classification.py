@@ -11,7 +11,6 @@ from torch.nn.functional import normalize
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import torch_defaults
 from hiergeo.adapters import Model
-from hiergeo.adapters.head import HeadModel
 from hiergeo.datasets import ImageRef, Labelled
 from hiergeo.evaluation.embedded import ON_THE_CPU, Compute
 from hiergeo.evaluation.metrics import ZeroShot, accuracies
@@ -80,12 +79,6 @@ class EmbeddedLabels:
         if self.averaging == "tangent":
             return self.prompt.mean(1)
         return normalize(normalize(self.prompt, dim=-1).mean(1), dim=-1)
-
-    def behind(self, model: HeadModel) -> "EmbeddedLabels":
-        """The same items and prompts behind a head on the frozen model."""
-        prompt = model.through(self.prompt.flatten(0, 1)).unflatten(0, self.prompt.shape[:2])
-        item, root = model.through(self.item), model.through(self.root[None])[0]
-        return EmbeddedLabels(prompt, item, self.labels, root, averaging_of(model))
 
     @torch.no_grad()
     def ranks(self, space: Space) -> np.ndarray:

@@ -127,7 +127,6 @@ def write_html(
     template: str,
     *,
     picture: summary.DotPlots,
-    leakage: str | None = None,
     scripts: Sequence[Script] = (),
     **context: Any,
 ) -> Path:
@@ -137,7 +136,6 @@ def write_html(
         path: the file, replaced whole or left as it was.
         template: its name.
         picture: what stands below the headline.
-        leakage: a warning about training on test data.
         scripts: of this page, beside those that save tables and figures.
         context: what else the template shows.
 
@@ -146,7 +144,7 @@ def write_html(
     """
     every = [*scripts, *downloading()]
     page = environment().get_template(template)
-    shared = {"leakage": leakage, "scripts": every, "summary": pictured(picture)}
+    shared = {"scripts": every, "summary": pictured(picture)}
     atomic_write_text(path, _without_folders(page.render(**shared, **context)))
     return path
 
@@ -261,7 +259,6 @@ def _study(study: Study, images: int, seed: int) -> dict[str, Any]:
     model = without_folders(study.frozen.model)
     return {
         "study": study,
-        "leakage": study.leakage,
         "title": f"Study of {caption(model)} on {caption(_data_name(first))}",
         "kicker": ("study", model, _data_name(first), f"{len(study.plan.seeds)} seeds"),
         "sections": [PageSection(*each) for each in sections.items()],

@@ -52,8 +52,8 @@ def representative(cell: StudyCell) -> HeadRun:
 
 
 def validation_loss(run: HeadRun) -> float:
-    """Validation loss of the state that was kept."""
-    return run.kept.validation["total"]
+    """Validation loss of the best state."""
+    return run.look.validation["total"]
 
 
 def results(source: Result | Comparison | Study | Mapping[str, Result]) -> dict[str, Result]:

@@ -162,7 +162,6 @@ def of_leaderboard(table: "Leaderboard") -> DotPlots:
 
 
 def _of_standing(standing: "Standing") -> DotPlot | None:
-    assert standing.task is not None
     metric = standing.task.primary
     dots = [dot for board in standing.boards for dot in _dots(board, metric, 0)]
     if not dots:

@@ -1,18 +1,12 @@
 """Training: image-text models, heads behind frozen embeddings, text towers, and free embeddings of a graph."""
 
 from hiergeo.adapters.head import Head, HeadModel
-from hiergeo.training.chains import (
-    Chains,
-    from_file,
-    from_hierarchy,
-    held_out_images,
-    held_out_of,
-    unseen_rows,
-)
-from hiergeo.training.clip import ClipTrained, read_clip_plan, train_clip
+from hiergeo.training.chains import Chains, from_file, from_hierarchy, held_out_of, unseen_rows
+from hiergeo.training.clip import read_clip_plan, train_clip
 from hiergeo.training.free import FreeEmbedding, FreeRecipe, embed_graph
 from hiergeo.training.objective import LOSSES, RE, Batch, ChainLoss, Objective, chain_loss, check_prior, parse_losses
-from hiergeo.training.re import FineTuned, TowerRecipe, fine_tune
+from hiergeo.training.re import TowerRecipe, fine_tune
+from hiergeo.training.resuming import TrainedFolder
 from hiergeo.training.saving import describe, load_space, save_head
 from hiergeo.training.summary import Summary, summarise
 from hiergeo.training.trainer import SHARPEN, EvalRecord, Recipe, Trained, train_head

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hiergeo import datasets
-from hiergeo._core.devices import resolve_device, resolve_dtype
+from hiergeo._core.devices import resolve_device
 from hiergeo._core.errors import InputError, warn
 from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.storage import archives
@@ -25,15 +25,11 @@ from hiergeo.datasets.hierarcaps import check_no_leakage
 from hiergeo.datasets.hierarcaps.splits import NAME as HIERARCAPS
 from hiergeo.evaluation.metrics.length import word_count
 
-REQUIRED = {
+FILE = {
     "text": Array("f", (2,)),
     "positive": Array("iu", (2,)),
     "negative": Array("iu", (2,)),
     "root": Array("f", (1,)),
-}
-"""The arrays of a training file: text (U, D), positive and negative (n, T) positions in it, root (D,)."""
-
-OPTIONAL = {
     "chain_image_id": Array("iu", (1,), required=False),
     "image_id": Array("iu", (1,), required=False),
     "caption": Array("U", (1,), required=False),
@@ -41,7 +37,8 @@ OPTIONAL = {
     "model": Array("U", (0,), required=False),
     "fingerprint": Array("U", (0,), required=False),
 }
-"""Optional arrays of a training file; in one of ``hiergeo embed`` `image_id` is of images and the other of chains."""
+"""The arrays of a training file: text (U, D), positive and negative (n, T) positions in it, root (D,); in one of
+``hiergeo embed`` `image_id` is of images and `chain_image_id` of chains."""
 
 MARKS = {"heldout": Array("b", (1,), required=False), "image_id": Array("iu", (1,), required=False)}
 """The arrays of an embedding file that mark held-out images."""
@@ -52,15 +49,14 @@ class Chains:
     """Chains over frozen unit embeddings.
 
     Attributes:
-        text: (U, D), the embeddings of the distinct captions, in float32, bfloat16 or float16.
+        text: (U, D), the embeddings of the distinct captions.
         positive: (n, T) int64 positions in `text`, general to specific.
         negative: (n, T) int64, the captions that the positives at each tier do not entail.
         root: (D,), the embedding of the empty caption.
         group: (n,) int64; rows of one group (of one image) never part between training and validation.
         origin: where they come from.
-        base: the spec and the fingerprint of the frozen model, where it is known.
-        texts: (U,), the caption of each row of `text`, where they are known.
-        leakage: what of the test data is among them, where it was forced; otherwise None.
+        base: the spec and the fingerprint of the frozen model, or None.
+        texts: (U,), the caption of each row of `text`, or None.
     """
 
     text: Tensor
@@ -71,7 +67,6 @@ class Chains:
     origin: str
     base: tuple[str, str] | None = None
     texts: tuple[str, ...] | None = None
-    leakage: str | None = None
 
     def __post_init__(self) -> None:
         check_chains(self.origin, len(self.text), self.positive, self.negative)
@@ -83,27 +78,20 @@ class Chains:
         """The chains at some positions, int64 (m,), over the same texts."""
         return replace(self, positive=self.positive[rows], negative=self.negative[rows], group=self.group[rows])
 
-    def to(self, device: str | torch.device | None = None, dtype: str | torch.dtype | None = None) -> "Chains":
-        """The same chains with everything on another device, embeddings in another dtype; None changes nothing.
-
-        Raises:
-            InputError: as `resolve_device` and `resolve_dtype`.
-        """
-        where = self.text.device if device is None else resolve_device(device)
-        kind = self.text.dtype if dtype is None else resolve_dtype(dtype)
-        if (where, kind) == (self.text.device, self.text.dtype):
-            return self
-        whole = {name: getattr(self, name).to(where) for name in ("positive", "negative", "group")}
-        return replace(self, text=self.text.to(where, kind), root=self.root.to(where, kind), **whole)
+    def to(self, device: str | torch.device) -> "Chains":
+        """The same chains on another device. Raises InputError as `resolve_device`."""
+        where = resolve_device(device)
+        tensors = {name: getattr(self, name).to(where) for name in ("text", "positive", "negative", "root", "group")}
+        return replace(self, **tensors)
 
     @property
     def captions(self) -> frozenset[str] | None:
-        """Every caption among them; None where they are not known."""
+        """Every caption among them, or None."""
         return None if self.texts is None else frozenset(self.texts)
 
     @cached_property
     def words(self) -> NDArray[np.int64] | None:
-        """(U,) the number of words of each caption; None where they are not known."""
+        """(U,) the number of words of each caption, or None."""
         return None if self.texts is None else np.array([word_count(text) for text in self.texts])
 
     def frozen(self, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -111,11 +99,11 @@ class Chains:
         return self.text[self.positive[rows]], self.text[self.negative[rows]]
 
     def distinct(self, rows: Tensor) -> tuple[list[str], Tensor, Tensor]:
-        """The distinct captions of some rows, and their (b, T) positive and negative chains as places among them."""
+        """The distinct captions of some rows, and their (b, T) positive and negative chains as positions among them."""
         assert self.texts is not None
         both = torch.stack((self.positive[rows], self.negative[rows]))
-        places, inverse = torch.unique(both, return_inverse=True)
-        return [self.texts[place] for place in places.tolist()], inverse[0], inverse[1]
+        used, inverse = torch.unique(both, return_inverse=True)
+        return [self.texts[index] for index in used.tolist()], inverse[0], inverse[1]
 
     @cached_property
     def sha256(self) -> str:
@@ -127,23 +115,23 @@ class Chains:
 
 
 @torch_defaults()
-def from_file(path: Path | str, *, base: Model | None = None, force: bool = False) -> Chains:
+def from_file(path: Path | str, *, base: Model | None = None) -> Chains:
     """Chains of an ``.npz``, such as ``hiergeo embed`` writes where rows have contradicting chains.
 
-    It has the arrays `REQUIRED`; image_id (n,) of MS-COCO and caption (U,) are used if present.
+    It has text (U, D), positive and negative (n, T) and root (D,); image_id (n,) of MS-COCO and caption (U,) are used
+    if present.
 
     Args:
         path: the file; embeddings may be float16 and are brought to norm one.
         base: the model that the embeddings are of, so that the trained head can name it; None is the one that the file
             names, if it does.
-        force: train on rows of HierarCaps' test images anyway; every result says so.
 
     Raises:
         InputError: the file is damaged or lacks an array, its arrays do not fit each other, its chains cannot be
             learnt from, or rows describe test images.
     """
     path = Path(path)
-    arrays = archives.read(path, REQUIRED | OPTIONAL)
+    arrays = archives.read(path, FILE)
     text, root = (torch.from_numpy(arrays.pop(name)) for name in ("text", "root"))
     if root.shape != text.shape[1:]:
         raise InputError(
@@ -151,7 +139,6 @@ def from_file(path: Path | str, *, base: Model | None = None, force: bool = Fals
         )
     if "chain_image_id" in arrays:
         arrays["image_id"] = arrays.pop("chain_image_id")
-    image_id = arrays.get("image_id")
     positive, negative = (torch.from_numpy(arrays[name].astype(np.int64)) for name in ("positive", "negative"))
     for name, count, kind in (("image_id", len(positive), "rows"), ("caption", len(text), "texts")):
         if name in arrays and arrays[name].shape != (count,):
@@ -160,20 +147,21 @@ def from_file(path: Path | str, *, base: Model | None = None, force: bool = Fals
     unit_rows(text, f"embeddings of {path}", rows[:-1])
     unit_rows(root[None], f"the root of {path}", rows[-1:])
     captions = np.char.strip(arrays["caption"]) if "caption" in arrays else None
-    known = (str(arrays["model"]), str(arrays["fingerprint"])) if {"model", "fingerprint"} <= arrays.keys() else None
-    made = Chains(
+    image_id = arrays.get("image_id")
+    stored = (str(arrays["model"]), str(arrays["fingerprint"])) if {"model", "fingerprint"} <= arrays.keys() else None
+    chains = Chains(
         text=rows[:-1],
         positive=positive,
         negative=negative,
         root=rows[-1],
         group=torch.arange(len(positive)) if image_id is None else torch.from_numpy(image_id.astype(np.int64)),
         origin=path.name,
-        base=known if base is None else (base.name, base.fingerprint()),
+        base=stored if base is None else (base.name, base.fingerprint()),
         texts=None if captions is None else tuple(captions.tolist()),
     )
-    if str(arrays.get("dataset", HIERARCAPS)).partition(":")[0] not in (HIERARCAPS, OWN):
-        return made
-    return replace(made, leakage=_leakage(_rows(made.positive, image_id, captions), force))
+    if str(arrays.get("dataset", HIERARCAPS)).partition(":")[0] in (HIERARCAPS, OWN):
+        check_no_leakage(_rows(positive, image_id, captions))
+    return chains
 
 
 def _rows(positive: Tensor, image_id: NDArray[np.integer] | None, captions: NDArray[np.str_] | None) -> Sequence[Row]:
@@ -187,14 +175,7 @@ def _rows(positive: Tensor, image_id: NDArray[np.integer] | None, captions: NDAr
 
 @torch_defaults()
 def from_hierarchy(
-    hierarchy: Hierarchy,
-    model: Model,
-    *,
-    force: bool = False,
-    batch_size: int | None = None,
-    device: str | torch.device | None = None,
-    dtype: str | torch.dtype | None = None,
-    progress: bool = False,
+    hierarchy: Hierarchy, model: Model, *, device: str | torch.device | None = None, progress: bool = False
 ) -> Chains:
     """Chains of a dataset, its distinct captions embedded once by `model`.
 
@@ -204,41 +185,37 @@ def from_hierarchy(
     Args:
         hierarchy: a dataset with negative chains.
         model: what embeds.
-        force: train on rows of HierarCaps' test images anyway; every result says so.
-        batch_size: captions that are embedded at a time; None is the model's own choice.
         device: where the chains are wanted; None is the CPU.
-        dtype: of the embeddings; None is float32.
         progress: draw a bar for work that outlasts a second.
 
     Raises:
         InputError: rows without contradicting chains, chains that cannot be learnt from, no row whose negative differs
-            from its positive to the model, or a split of HierarCaps that describes test images (unless `force`).
+            from its positive to the model, or a split of HierarCaps that describes test images.
     """
     if not hierarchy.has_negatives:
         raise InputError(
             f"the {hierarchy.split} split of {hierarchy.name} has no negative chains to train on: use another split."
         )
     origin = f"{hierarchy.name} {hierarchy.split}"
-    leaked = _leakage(hierarchy, force)
+    check_no_leakage(hierarchy)
     index_of = {text: index for index, text in enumerate(hierarchy.texts)}
     groups = {row.image_id: index for index, row in enumerate(hierarchy.rows)}
     positive = torch.tensor([[index_of[text] for text in row.positive] for row in hierarchy.rows])
     negative = torch.tensor([[index_of[text] for text in row.negative or ()] for row in hierarchy.rows])
     check_chains(origin, len(index_of), positive, negative)
     group = [index if row.image_id is None else groups[row.image_id] for index, row in enumerate(hierarchy.rows)]
-    text = model.encode_text(hierarchy.texts, batch_size=batch_size, device=device, dtype=dtype, progress=progress)
-    made = Chains(
+    text = model.encode_text(hierarchy.texts, device=device, progress=progress)
+    chains = Chains(
         text=text,
         positive=positive.to(text.device),
         negative=negative.to(text.device),
-        root=model.root(device, dtype),
+        root=model.root(device),
         group=torch.tensor(group).to(text.device),
         origin=origin,
         base=(model.name, model.fingerprint()),
         texts=hierarchy.texts,
-        leakage=leaked,
     )
-    return _distinguishable(made, model.name)
+    return _distinguishable(chains, model.name)
 
 
 COMPARED = 4096
@@ -246,7 +223,7 @@ COMPARED = 4096
 
 
 def _distinguishable(chains: Chains, model: str) -> Chains:
-    """The rows each of whose negatives differs, as embedded, from its positive."""
+    """The rows whose negatives all differ, as embedded, from their positives."""
     parts = zip(chains.positive.split(COMPARED), chains.negative.split(COMPARED), strict=True)
     same = torch.cat([(chains.text[p] == chains.text[n]).all(-1).any(1) for p, n in parts])
     if not bool(same.any()):
@@ -269,18 +246,12 @@ def chunks(rows: Tensor, size: int) -> list[Tensor]:
 def split_groups(chains: Chains, share: float, seed: int) -> tuple[Tensor, Tensor]:
     """Positions of training and of validation rows, int64, ascending, on the device of the chains.
 
-    Whole groups go to one side. The split does not depend on the device.
-
-    Args:
-        chains: what is parted.
-        share: of the groups, in (0, 1), that validate; at least one.
-        seed: which.
+    Whole groups go to one side: `share` of them, in (0, 1) and at least one, validate. The split does not depend on the
+    device.
 
     Raises:
-        InputError: a share outside (0, 1), or fewer than two groups.
+        InputError: fewer than two groups.
     """
-    if not 0 < share < 1:
-        raise InputError(f"the share of validation rows must be between 0 and 1, not {share:g}.")
     groups, member = torch.unique(chains.group, return_inverse=True)
     if len(groups) < 2:
         raise InputError(f"{chains.origin} describes a single image: nothing would be left to validate on.")
@@ -291,13 +262,14 @@ def split_groups(chains: Chains, share: float, seed: int) -> tuple[Tensor, Tenso
     return (~validates[member]).nonzero()[:, 0], validates[member].nonzero()[:, 0]
 
 
-def held_out_images(path: Path | str) -> frozenset[int] | None:
-    """The ids of the images that an embedding file marks in ``heldout`` (m,), booleans; None where it marks none.
+def held_out_of(model: Model) -> frozenset[int] | None:
+    """Ids of the images that stored embeddings mark in ``heldout`` (m,); None if none are marked.
 
     Raises:
-        InputError: the file cannot be read, or the mark does not fit its images.
+        InputError: the mark does not fit the images of the file.
     """
-    arrays = archives.read(path, MARKS)
+    kind, _, path = model.name.partition(":")
+    arrays = archives.read(path, MARKS) if kind == "npz" else {}
     if "heldout" not in arrays:
         return None
     marked, ids = arrays["heldout"], arrays.get("image_id")
@@ -317,12 +289,6 @@ def unseen_rows(captions: frozenset[str] | None, test: Hierarchy) -> np.ndarray 
         return None
     rows = np.array([captions.isdisjoint(row.positive) for row in test.rows])
     return rows if rows.any() else None
-
-
-def held_out_of(model: Model) -> frozenset[int] | None:
-    """Ids of the images that stored embeddings mark as held out; None if none are marked."""
-    kind, _, file = model.name.partition(":")
-    return held_out_images(file) if kind == "npz" else None
 
 
 def check_chains(origin: str, texts: int, positive: Tensor, negative: Tensor) -> None:
@@ -349,17 +315,3 @@ def check_chains(origin: str, texts: int, positive: Tensor, negative: Tensor) ->
         )
     if len(torch.unique(torch.cat((positive, negative), dim=1), dim=0)) == 1 and len(positive) > 1:
         raise InputError(f"{origin} is one and the same row {len(positive)} times: there is nothing to learn.")
-
-
-def _leakage(training: Hierarchy | Sequence[Row], force: bool) -> str | None:
-    """None for rows that describe no test image of HierarCaps; if forced, the message that would refuse the others.
-
-    Rows that name no image and cannot be compared by their captions either are accepted with a warning.
-    """
-    try:
-        check_no_leakage(training)
-    except InputError as error:
-        if not force:
-            raise
-        return str(error)
-    return None

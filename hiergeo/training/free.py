@@ -17,7 +17,6 @@ from hiergeo._core.polar import Polar
 from hiergeo._core.progress import track
 from hiergeo.geometry import Geometry, Points, Space
 from hiergeo.geometry.charts import geoopt
-from hiergeo.training.trainer import OPTIMISERS, optimiser
 
 REACH = 12.0
 """Largest sqrt(-K) r of a hyperbolic point, about where geoopt's ball ends (12.2).
@@ -34,20 +33,18 @@ class FreeRecipe:
         epochs: passes over the edges.
         batch: edges a step.
         negatives: nodes drawn against each edge (u, v), none of them linked from u.
-        optimiser: ``adam`` (Riemannian Adam) or ``sgd`` (Riemannian SGD, as in the source).
-        learning_rate: of it, falling linearly to 0 over the epochs.
+        learning_rate: of Riemannian Adam (Becigneul and Ganea, ICLR 2019), falling linearly to 0 over the epochs.
         burn_in: first epochs, at a tenth of that, in which the points find their directions.
         spread: standard deviation of the first coordinates around the root, geodesic units.
         seed: of the first points, the batches and the negatives.
 
     Raises:
-        InputError: a number out of range, or an unknown optimiser.
+        InputError: a number out of range.
     """
 
     epochs: int = 200
     batch: int = 256
     negatives: int = 50
-    optimiser: str = "adam"
     learning_rate: float = 0.02
     burn_in: int = 10
     spread: float = 1e-3
@@ -61,8 +58,6 @@ class FreeRecipe:
             check_whole(name, getattr(self, name), 1, limits.COUNT)
         for name in ("learning_rate", "spread"):
             check_positive(name, getattr(self, name))
-        if self.optimiser not in OPTIMISERS:
-            raise InputError(f"the optimiser must be one of {', '.join(OPTIMISERS)}, not '{self.optimiser}'.")
 
     def rate(self, epoch: int) -> float:
         """The learning rate of an epoch, from 0."""
@@ -72,13 +67,6 @@ class FreeRecipe:
 class FreeEmbedding(nn.Module):
     """Points on the manifold of a geometry, or of each factor of a product, in float64 coordinates of its chart.
 
-    Args:
-        geometry: of fixed curvature, with a geoopt manifold of its own.
-        nodes: how many points.
-        dim: dimensions of the space; a product's factors sum to it.
-        spread: see `FreeRecipe`.
-        seed: of the first points.
-
     Raises:
         InputError: a learnable curvature, a dimension that does not fit, a geometry without `manifold()`.
     """
@@ -87,8 +75,7 @@ class FreeEmbedding(nn.Module):
         super().__init__()
         if any(parameter.requires_grad for parameter in geometry.parameters()):
             raise InputError("free embeddings lie on a manifold of fixed curvature: give one that is not learnable.")
-        self.geometry = geometry
-        self.space = Space(geometry, "none")
+        self.geometry, self.space = geometry, Space(geometry, "none")
         generator = torch.Generator().manual_seed(seed)
         tangent = spread * torch.randn(nodes, dim, generator=generator, dtype=torch.float64)
         points = []
@@ -155,9 +142,18 @@ def embed_graph(
     Source: Nickel and Kiela, Poincare Embeddings (NeurIPS 2017).
     """
     recipe = recipe or FreeRecipe()
-    unlinked, generator = _unlinked(edges, nodes), torch.Generator().manual_seed(recipe.seed)
+    if edges.ndim != 2 or edges.shape[1] != 2 or not len(edges):
+        raise InputError(f"edges must be (E, 2) pairs of nodes, at least one, not shape {tuple(edges.shape)}.")
+    if int(edges.min()) < 0 or int(edges.max()) >= nodes:
+        raise InputError(f"the edges point beyond the {nodes} nodes.")
+    unlinked = ~torch.eye(nodes, dtype=torch.bool)
+    unlinked[edges[:, 0], edges[:, 1]] = False
+    lonely = ~unlinked[edges[:, 0]].any(1)
+    if bool(lonely.any()):
+        raise InputError(f"node {int(edges[lonely][0, 0])} is linked to every other: none is left to draw.")
+    generator = torch.Generator().manual_seed(recipe.seed)
     embedding = FreeEmbedding(geometry, nodes, dim, spread=recipe.spread, seed=recipe.seed)
-    descent = optimiser(recipe.optimiser, embedding.parameters(), recipe.learning_rate)
+    descent = geoopt().optim.RiemannianAdam(embedding.parameters(), lr=recipe.learning_rate)
     for epoch in track(range(recipe.epochs), f"placing {nodes} nodes", enabled=progress):
         for group in descent.param_groups:
             group["lr"] = recipe.rate(epoch)
@@ -174,17 +170,3 @@ def embed_graph(
             descent.step()
             embedding.keep_in_reach()
     return embedding
-
-
-def _unlinked(edges: Tensor, nodes: int) -> Tensor:
-    """(nodes, nodes) booleans: which pairs are neither edges nor a node with itself. Raises as `embed_graph`."""
-    if edges.ndim != 2 or edges.shape[1] != 2 or not len(edges):
-        raise InputError(f"edges must be (E, 2) pairs of nodes, at least one, not shape {tuple(edges.shape)}.")
-    if int(edges.min()) < 0 or int(edges.max()) >= nodes:
-        raise InputError(f"the edges point beyond the {nodes} nodes.")
-    unlinked = ~torch.eye(nodes, dtype=torch.bool)
-    unlinked[edges[:, 0], edges[:, 1]] = False
-    lonely = ~unlinked[edges[:, 0]].any(1)
-    if bool(lonely.any()):
-        raise InputError(f"node {int(edges[lonely][0, 0])} is linked to every other: none is left to draw.")
-    return unlinked

@@ -49,7 +49,7 @@ def _by_tier(chain: Tensor) -> tuple[Tensor, Tensor]:
 @final
 @dataclass(frozen=True)
 class ChainLoss:
-    """A loss of chains as `LOSSES` keeps it.
+    """A loss of chains.
 
     Attributes:
         measure: a batch -> its loss, 0-dim, with gradient.
@@ -61,24 +61,25 @@ class ChainLoss:
     sees_curvature: bool = True
 
 
-def _re_term(name: str) -> Callable[[Batch], Tensor]:
-    return lambda batch: Objective({name: 1.0}).terms(batch)[name]
+def _re_term(name: str, sees_curvature: bool = True) -> ChainLoss:
+    return ChainLoss(lambda batch: Objective({name: 1.0}).terms(batch)[name], sees_curvature)
+
+
+def _of_steps(loss: Callable[[Space, Tensor, Tensor], Tensor]) -> ChainLoss:
+    """A loss of parents and children of consecutive tiers."""
+    return ChainLoss(lambda batch: loss(batch.space, batch.positive[:, :-1], batch.positive[:, 1:]))
 
 
 LOSSES: Plugins[ChainLoss | Callable[[Batch], Tensor]] = Plugins(
     "loss",
     "hiergeo.losses",
     {
-        "prior": ChainLoss(_re_term("prior"), sees_curvature=False),
-        "mean": ChainLoss(_re_term("mean")),
-        "hard": ChainLoss(_re_term("hard")),
+        "prior": _re_term("prior", sees_curvature=False),
+        "mean": _re_term("mean"),
+        "hard": _re_term("hard"),
         "order": ChainLoss(lambda batch: radius_order_loss(batch.space, batch.positive), sees_curvature=False),
-        "entailment": ChainLoss(
-            lambda batch: entailment_loss(batch.space, batch.positive[:, :-1], batch.positive[:, 1:])
-        ),
-        "adaptive": ChainLoss(
-            lambda batch: adaptive_entailment_loss(batch.space, batch.positive[:, :-1], batch.positive[:, 1:])
-        ),
+        "entailment": _of_steps(entailment_loss),
+        "adaptive": _of_steps(adaptive_entailment_loss),
         "max_margin": ChainLoss(lambda batch: max_margin_loss(batch.space, *_by_tier(batch.positive))),
         "transitivity": ChainLoss(lambda batch: transitivity_loss(batch.space, batch.positive)),
     },
@@ -94,8 +95,8 @@ def chain_loss(name: str) -> ChainLoss:
         InputError: an unknown name; the nearest one is suggested.
         UnavailableError: the code of another package cannot be imported.
     """
-    found = LOSSES.get(name)
-    return found if isinstance(found, ChainLoss) else ChainLoss(found)
+    loss = LOSSES.get(name)
+    return loss if isinstance(loss, ChainLoss) else ChainLoss(loss)
 
 
 @final
@@ -123,18 +124,17 @@ class Objective:
     def terms(self, batch: Batch, mine: Callable[[Tensor, Tensor], Tensor] = batch_hard) -> dict[str, Tensor]:
         """Every loss by its name, not weighted, 0-dim; the terms of RE come from one evaluation of it.
 
-        Args:
-            batch: the chains.
-            mine: as for `re_loss`; over processes `batch_hard_over_ranks`.
+        `mine` is as for `re_loss`; over processes `batch_hard_over_ranks`.
         """
         others = {name: _measured(name, batch) for name in self.weights if name not in RE}
-        asked = [float(name in self.weights) for name in RE]
-        if not any(asked):
+        terms = [name for name in RE if name in self.weights]
+        if not terms:
             return others
         assert batch.space.root is not None
-        frozen = batch.frozen if "prior" in self.weights else None
-        re = re_loss(batch.positive, batch.negative, batch.space.root, frozen, asked, batch.space.geometry, mine=mine)
-        return {name: getattr(re, name) for name in RE if name in self.weights} | others
+        frozen = batch.frozen if "prior" in terms else None
+        wanted = [float(name in terms) for name in RE]
+        re = re_loss(batch.positive, batch.negative, batch.space.root, frozen, wanted, batch.space.geometry, mine=mine)
+        return {name: getattr(re, name) for name in terms} | others
 
     def total(self, terms: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum, 0-dim."""

@@ -3,6 +3,7 @@
 import copy
 import json
 from dataclasses import asdict
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -10,17 +11,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from hiergeo._core.errors import InputError, warn
-from hiergeo._core.storage import documents, tensors
-from hiergeo._core.storage.documents import Count, Document
-from hiergeo._core.storage.files import atomic_write
-from hiergeo._core.storage.locks import FOREVER, locked
+from hiergeo._core.errors import InputError
+from hiergeo._core.jobs import intact, under_locks
 from hiergeo._core.version import __version__
 from hiergeo.adapters.head import Head, HeadShape
 from hiergeo.adapters.head_files import read_head_config, write_head
 from hiergeo.geometry import Geometry, Space, parse
 from hiergeo.training.chains import Chains
-from hiergeo.training.trainer import EvalRecord, Recipe, Trained, at_step, train_head
+from hiergeo.training.checkpoints import Checkpoint, load, save
+from hiergeo.training.trainer import Recipe, Trained, at_step, train_head
 
 
 def save_head(trained: Trained, chains: Chains, folder: Path | str, *, overwrite: bool = False) -> Path:
@@ -54,7 +53,6 @@ def describe(trained: Trained, chains: Chains) -> dict[str, Any]:
         "root": "the head's embedding of the empty caption",
         "losses": dict(recipe.losses),
         "data": {"origin": chains.origin, "rows": len(chains), "sha256": chains.sha256},
-        "leakage": chains.leakage,
         **{name: getattr(recipe, name) for name in ("seed", "steps", "batch", "learning_rate", "validation")},
         "recipe": asdict(recipe),
         "best_step": trained.best,
@@ -76,19 +74,11 @@ def load_space(folder: Path | str) -> Space:
     return Space(parse(config["geometry"]))
 
 
-class _Finished(Document):
-    """What a training left beside its weights."""
-
-    history: tuple[EvalRecord, ...]
-    best: Count
-    diverged: str | None
-
-
 def trained_once(folder: Path, chains: Chains, geometry: Geometry, recipe: Recipe) -> Trained:
     """A head as `train_head` trains it on the device of the chains; read where the same training is done.
 
     Args:
-        folder: of finished trainings, which other processes may share; each has a file of weights and one of history.
+        folder: of finished trainings, which other processes may share.
         chains: what it learns from.
         geometry: where losses are taken.
         recipe: how.
@@ -97,33 +87,28 @@ def trained_once(folder: Path, chains: Chains, geometry: Geometry, recipe: Recip
         InputError: as `train_head`.
         UnavailableError: the folder cannot be written.
     """
-    groups = chains.group.tolist()
-    settings = [geometry.spec, asdict(recipe), chains.sha256, groups, str(chains.text.device.type), __version__]
-    work = sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
-    path = folder / f"{work[:16]}.json"
-    with locked(path, FOREVER):
-        if path.exists():
-            try:
-                return _read(path, chains, geometry, recipe)
-            except InputError as error:
-                warn(f"a finished training is damaged, and it is done again: {error}")
+    digest = sha256(json.dumps([chains.sha256, chains.group.tolist()]).encode()).hexdigest()
+    training = {"geometry": geometry.spec, "recipe": asdict(recipe), "data": digest, "hiergeo": __version__}
+    run: dict[str, Any] = json.loads(json.dumps(training | {"device": chains.text.device.type}))
+    name = f"{sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()[:16]}.safetensors"
+
+    def train(path: Path) -> Trained:
+        done = intact(path, partial(_read, chains=chains, geometry=geometry, recipe=recipe))
+        if done is not None:
+            return done
         trained = train_head(chains, geometry, recipe, device=None)
         weights = nn.ModuleList([trained.head, trained.geometry]).state_dict()
-        with atomic_write(path.with_suffix(".safetensors")) as handle:
-            handle.write(tensors.packed(weights))
-        looks = [look.as_dict() for look in trained.history]
-        documents.write(path, {"history": looks, "best": trained.best, "diverged": trained.diverged})
-    return trained
+        looks, last = trained.history, trained.history[-1].step
+        save(path, Checkpoint(last, trained.best, run, looks, diverged=trained.diverged, tensors=weights))
+        return trained
+
+    return next(under_locks([folder / name], Path, train))
 
 
 def _read(path: Path, chains: Chains, geometry: Geometry, recipe: Recipe) -> Trained:
-    done, weights = documents.read(path, _Finished, hashed=True), path.with_suffix(".safetensors")
-    inputs = chains.text.shape[1]
+    done, inputs, trained_in = load(path), chains.text.shape[1], copy.deepcopy(geometry)
     head = Head(HeadShape(inputs, recipe.outputs or inputs, recipe.hidden, recipe.unit), recipe.seed)
-    trained_in = copy.deepcopy(geometry)
     module = nn.ModuleList([head, trained_in])
-    shapes = {name: tuple(weight.shape) for name, weight in module.state_dict().items()}
-    tensors.check_fit(weights, shapes, tensors.shapes(weights))
-    module.load_state_dict(tensors.read(weights))
+    module.load_state_dict(done.tensors)
     module.to(chains.text.device)
-    return Trained(head.eval(), trained_in, recipe, done.history, done.best, done.diverged)
+    return Trained(head.eval(), trained_in, recipe, done.looks, done.best, done.diverged)

@@ -9,16 +9,14 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import torch_defaults
 from hiergeo.adapters import Model
 from hiergeo.adapters.head import Head, HeadModel, through
-from hiergeo.datasets import Hierarchy, Labelled
+from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.classification import check_labels, embed_labels
 from hiergeo.evaluation.embedded import AUTOMATIC, Compute, Embedded
 from hiergeo.evaluation.length import LENGTH
 from hiergeo.evaluation.matching import KS, retrieve
 from hiergeo.evaluation.measuring import ProtocolSettings, check_fit, embed_for, measure
 from hiergeo.evaluation.metrics import (
     Interval,
-    paired_difference,
     percentile_interval,
     similarity_drift,
     tau_d,
@@ -63,8 +61,7 @@ class Summary:
         before: the whole result of the frozen model, `tau_d_unseen` and the retrievals below included.
         after: the same of the trained one.
         changes: metric -> its change: those of the protocol, `tau_d_unseen` where training texts are known, and the
-            retrievals `image_to_text_rK` and `text_to_image_rK` where there are images, and `zero_shot_accuracy` where
-            labelled images are given.
+            retrievals `image_to_text_rK` and `text_to_image_rK` where there are images.
         drift: `similarity_change` and `similarity_correlation` of the cosines of texts.
     """
 
@@ -94,7 +91,6 @@ def summarise(
     steps: int = 50,
     unseen: np.ndarray | None = None,
     held_out: Collection[int] | None = None,
-    zero_shot: Labelled | None = None,
     samples: int = 1000,
     seed: int = 0,
     compute: Compute = AUTOMATIC,
@@ -113,7 +109,6 @@ def summarise(
             their own.
         held_out: ids of the images that retrieval is measured on, among their own most specific captions; None is all
             of them.
-        zero_shot: labelled images to classify, each by its nearest class.
         samples: bootstrap resamples.
         seed: of the bootstrap.
         compute: where embeddings are made and measured, their dtype and the batch size.
@@ -127,10 +122,8 @@ def summarise(
     base = model.base if before is None and isinstance(model, HeadModel) else before
     if base is None:
         raise InputError(f"there is nothing to compare {model.name} with: give the model that it was, before=MODEL.")
-    for each in (model, base):
-        check_fit(each, hierarchy, space, protocol)
-        if zero_shot is not None:
-            check_labels(each, zero_shot)
+    for compared in (model, base):
+        check_fit(compared, hierarchy, space, protocol)
     if unseen is not None and (unseen.shape != (len(hierarchy.rows),) or not unseen.any()):
         raise InputError(f"unseen must mark at least one of the {len(hierarchy.rows)} rows.")
     head = model if isinstance(model, HeadModel) and model.base is base else None
@@ -144,17 +137,7 @@ def summarise(
         measured(embedded, space, settings, unseen=unseen, held_out=held_out, progress=progress)
         for embedded in (frozen, sharpened)
     )
-    summary = between(old, new, frozen, sharpened)
-    if zero_shot is None:
-        return summary
-    known = embed_labels(base, zero_shot, compute=compute, progress=progress)
-    shifted = (
-        known.behind(head) if head is not None else embed_labels(model, zero_shot, compute=compute, progress=progress)
-    )
-    was, now = (each.hits(space) for each in (known, shifted))
-    difference = paired_difference(now, was, samples=samples, seed=seed)
-    change = Change(float(was.mean()), float(now.mean()), difference)
-    return replace(summary, changes=summary.changes | {"zero_shot_accuracy": change})
+    return between(old, new, frozen, sharpened)
 
 
 def measured(

@@ -1,4 +1,4 @@
-"""Training a head on frozen embeddings: the recipe, the loop, its history, and what ends it."""
+"""The one loop of trainings with its history and what ends it; training a head on frozen embeddings."""
 
 import copy
 from abc import ABC, abstractmethod
@@ -19,7 +19,6 @@ from hiergeo._core.storage.documents import STRICT, AnyFloat, Count
 from hiergeo.adapters.head import Head, HeadShape
 from hiergeo.evaluation.metrics import tau_d
 from hiergeo.geometry import Geometry, Space
-from hiergeo.geometry.charts import geoopt
 from hiergeo.losses import check_curvature, clamp_curvature
 from hiergeo.training.chains import Chains, chunks, split_groups
 from hiergeo.training.objective import Batch, Objective, check_prior
@@ -29,10 +28,7 @@ NAMED_ROWS = 8
 
 
 class Divergence(Exception):
-    """Error raised for a non-finite loss, embedding or gradient: what happened at a step, counted from 1.
-
-    At step 0, before the first, there is no batch of rows (b,).
-    """
+    """Error raised for a non-finite loss, embedding or gradient at a step, from 1, with a batch of rows (b,)."""
 
     def __init__(self, what: str, step: int, rows: Tensor | None) -> None:
         if rows is None:
@@ -90,7 +86,7 @@ class TrainingRun(ABC):
         last: the budget of steps.
         every: steps between looks.
         patience: looks without a better validation loss before training stops early; None never does.
-        looks: what was seen so far.
+        looks: those so far.
     """
 
     last: int
@@ -113,12 +109,7 @@ class TrainingRun(ABC):
         return self.patience is not None and self.looks[-1].step - self.best >= self.patience * self.every
 
     def train(self, steps: Callable[[range], Steps], looked: Callable[[], None] = lambda: None) -> str | None:
-        """Take the steps that are left; returns why training diverged, or None.
-
-        Args:
-            steps: takes those of a range.
-            looked: called after every look.
-        """
+        """Take the steps that are left, and call `looked` after every look; returns why training diverged, or None."""
         if not self.looks:
             self.look(0, {})
             looked()
@@ -136,22 +127,6 @@ class TrainingRun(ABC):
         return None
 
 
-OPTIMISERS = {"adam": "Adam", "sgd": "SGD"}
-"""Name of an optimiser -> what torch calls it."""
-
-
-def optimiser(kind: str, parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
-    """One of `OPTIMISERS`; geoopt's Riemannian one as soon as a parameter has a manifold.
-
-    Source: Becigneul and Ganea (ICLR 2019) for Adam, Bonnabel (2013) for gradient descent.
-    """
-    listed = [parameter for parameter in parameters if parameter.requires_grad]
-    on_manifold = any(hasattr(parameter, "manifold") for parameter in listed)
-    owner, name = (geoopt().optim, f"Riemannian{OPTIMISERS[kind]}") if on_manifold else (torch.optim, OPTIMISERS[kind])
-    made: torch.optim.Optimizer = getattr(owner, name)(listed, lr=learning_rate)
-    return made
-
-
 SHARPEN = {"prior": 40.0, "mean": 1.0, "order": 20.0}
 """Losses that order radii and hardly change the frozen directions, and so retrieval."""
 
@@ -164,9 +139,8 @@ def at_step(history: Iterable[EvalRecord], step: int) -> EvalRecord:
 def check_recipe(recipe: Any, **largest: int) -> None:
     """Raise InputError for a setting of a recipe that is out of range.
 
-    Args:
-        recipe: its losses, learning rate, validation share, seed and numbers of steps are checked.
-        largest: further whole numbers, from 1 to these; None is passed over where the field may be None.
+    The losses, learning rate, validation share, seed and numbers of steps are checked, and further whole numbers, from
+    1 to the `largest` of each; None passes where the field may be None.
     """
     Objective(recipe.losses)
     steps = dict.fromkeys(("steps", "every", "patience"), limits.TRAINING_STEPS)
@@ -287,7 +261,8 @@ class _Run(TrainingRun):
         self.head = Head(HeadShape(dim, outputs, recipe.hidden, recipe.unit), recipe.seed)
         self.module = nn.ModuleList([self.head, geometry]).to(chains.text.device)
         self.objective = Objective(recipe.losses)
-        self.optimiser = optimiser("adam", self.module.parameters(), recipe.learning_rate)
+        trained = [weight for weight in self.module.parameters() if weight.requires_grad]
+        self.adam = torch.optim.Adam(trained, lr=recipe.learning_rate)
         self.at: tuple[int, Tensor | None] = 0, None
         self.training_rows, self.validation_rows = split_groups(chains, recipe.validation, recipe.seed)
 
@@ -296,20 +271,18 @@ class _Run(TrainingRun):
         for step in track(left, "training", enabled=progress):
             rows = next(batches)
             self.at = step, rows
-            self.optimiser.zero_grad(set_to_none=True)
+            self.adam.zero_grad(set_to_none=True)
             total, losses = self.losses(rows)
             total.backward()
             self.check("a gradient", *(p.grad for p in self.module.parameters() if p.grad is not None))
-            self.optimiser.step()
+            self.adam.step()
             clamp_curvature(self.module)
             yield step, losses
 
     def losses(self, rows: Tensor) -> tuple[Tensor, dict[str, float]]:
         """The objective of a batch, and its terms as numbers."""
-        chains = self.chains
-        positive, negative = chains.frozen(rows)
-        frozen = positive.float(), negative.float()
-        (positive, negative), root = self.head(torch.stack(frozen)), self.head(chains.root.float())
+        frozen = self.chains.frozen(rows)
+        (positive, negative), root = self.head(torch.stack(frozen)), self.head(self.chains.root)
         self.check("an embedding", positive, negative, root)
         try:
             terms = self.objective.terms(Batch(positive, negative, frozen, Space(self.geometry, root)))
@@ -327,10 +300,10 @@ class _Run(TrainingRun):
 
     @torch.no_grad()
     def look(self, step: int, training: dict[str, float]) -> None:
-        parts = [self.losses(rows)[1] for rows in chunks(self.validation_rows, self.recipe.batch)]
-        chains = self.chains
-        space = Space(self.geometry, self.head(chains.root.float()))
-        radii = space.radius(self.head(chains.text[chains.positive[self.validation_rows]].float()))
+        rows = self.validation_rows
+        parts = [self.losses(part)[1] for part in chunks(rows, self.recipe.batch)]
+        space = Space(self.geometry, self.head(self.chains.root))
+        radii = space.radius(self.head(self.chains.text[self.chains.positive[rows]]))
         validation = {name: sum(part[name] for part in parts) / len(parts) for name in parts[0]}
         self.looks.append(EvalRecord.of(step, training, validation, radii, space, self.head.shape.outputs))
         if self.best == step:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from inspect import signature
 
 from hiergeo import training
 from hiergeo._core.devices import AUTO
@@ -45,7 +46,8 @@ def test_no_help_imports_torch():
 def test_defaults_of_settings():
     repeated, of = defaults.Tree(), TreeSettings()
     assert repeated._asdict() == {name: getattr(of, name) for name in repeated._fields}
-    assert training.Recipe().steps == defaults.HEAD_STEPS
+    recipes = training.Recipe, training.TowerRecipe
+    assert sorted({name for recipe in recipes for name in signature(recipe).parameters}) == list(defaults.SETTINGS)
 
 
 def test_defaults_of_losses():

@@ -74,7 +74,7 @@ VERBS = {
     "compare": (("compare", *SCENES, "-g", "euclidean", "-g", "lorentz:-1"), {"metric", "value", "low", "high"}),
     "study": (
         (
-            *("study", *SCENES, "--train", "train", "--seeds", 2, "--steps", 4, "--learning-rate", 0.01),
+            *("study", *SCENES, "--train", "train", "--seeds", 2, "--set", "steps=4", "--learning-rate", 0.01),
             *("-g", "euclidean", "-g", "lorentz:-1", "--dim", 4),
         ),
         {"kind", "space", "dim", "seed", "metric", "value", "low", "high", "deviation", "winner"},

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -9,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from hiergeo.cli.plans import Command, Config, Verb, running
+from hiergeo.cli.plans import Command, Config, Verb, _sources, running
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-HEAD = ["train", "head", "-m", "tiny", "-d", "scenes", "--rows", 40, "--steps", 4, "--set", "hidden=0"]
+HEAD = ["train", "head", "-m", "tiny", "-d", "scenes", "--rows", 40, "--set", "steps=4", "--set", "hidden=0"]
 
 
 def numbers(path):
@@ -42,7 +43,7 @@ def test_a_study_from_a_file_and_from_its_own_result(run, tmp_path, pages):
         "geometry": ["euclidean", "lorentz:-1"],
     }
     plan.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in lines.items()))
-    assert run("study", plan, "--json", first, "--html", tmp_path / "a.html", "--steps", 3)[0] == 0
+    assert run("study", plan, "--json", first, "--html", tmp_path / "a.html", "--set", "steps=3")[0] == 0
     report = json.loads(first.read_text())
     assert report["plan"]["recipe"]["steps"] == 3, "the command line overrides the file"
     assert report["plan"]["geometries"] == ["euclidean", "lorentz:-1"]
@@ -85,14 +86,26 @@ def test_a_head_takes_learning_rate_batch_and_patience(run, tmp_path):
 @pytest.mark.slow
 def test_a_tower_is_made_again_from_its_folder(run, tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
-    asked = ["train", "re", "-m", "tiny", "-d", "scenes", "--rows", 60, "--steps", 2, "--set", "learning_rate=1e-4"]
+    asked = [
+        "train",
+        "re",
+        "-m",
+        "tiny",
+        "-d",
+        "scenes",
+        "--rows",
+        60,
+        "--set",
+        "steps=2",
+        "--set",
+        "learning_rate=1e-4",
+    ]
     asked += ["-g", "lorentz:-1?learnable"]
     assert run(*asked, "--out", one)[0] == 0
     assert run("train", "re", "--config", one / "plan.toml", "--out", two)[0] == 0
-    curves = [json.loads((out / "history.json").read_text())["steps"] for out in (one, two)]
-    assert curves[0] == curves[1]
-    curvature = json.loads((one / "history.json").read_text())["looks"][-1]["curvature"]
-    assert curvature != [-1.0], "the curvature is learnt"
+    logs = [(out / "log.jsonl").read_text().splitlines() for out in (one, two)]
+    assert logs[0] == logs[1]
+    assert json.loads(logs[0][-1])["curvature"] != [-1.0], "the curvature is learnt"
     code, _, err = run(
         "train", "re", "-m", "tiny", "-d", "scenes", "-g", "euclidean?learnable", "--out", tmp_path / "three"
     )
@@ -109,9 +122,9 @@ def test_a_tower_is_made_again_from_its_folder(run, tmp_path):
         ("model = 'a'\nmodel = 'b'", "valid TOML"),
         ("model =", "valid TOML"),
         ("x = " + "[" * 100_000, "valid TOML"),
-        ("steps = 'many'\nmodel = 'tiny'", "--steps"),
-        ("steps = " + "9" * 5000, "valid TOML"),
-        ("model = 'tiny'\nsteps = 0", "--steps"),
+        ("rows = 'many'\nmodel = 'tiny'", "--rows"),
+        ("rows = " + "9" * 5000, "valid TOML"),
+        ("model = 'tiny'\nrows = 0", "--rows"),
     ],
     ids=range(9),
 )
@@ -182,3 +195,18 @@ def test_settings_of_a_file_and_of_the_command_line_are_those_of_one_recipe(run,
     assert run("train", "head", "--config", plan, "--set", "batch=5", "--out", tmp_path / "head")[0] == 0
     recipe = json.loads((tmp_path / "head" / "config.json").read_text())["recipe"]
     assert (recipe["hidden"], recipe["batch"], recipe["unit"], recipe["steps"]) == (3, 5, False, 4)
+
+
+def test_a_misspelt_option_of_a_plan_with_settings_is_named(run, tmp_path):
+    plan = tmp_path / "plan.toml"
+    plan.write_text('modle = "tiny"\ntrain = "train"\nbatch = 8\n')
+    code, _, err = run("study", plan)
+    assert code == 2
+    assert "unknown option 'modle'" in err
+    assert "did you mean 'model'" in err
+
+
+def test_a_verb_says_what_it_reads():
+    stored = {"model": "tiny", "data": "hierarcaps", "train": Path("a/chains.npz")}
+    assert _sources(stored) == ["tiny", "chains.npz"]
+    assert _sources(stored | {"train": "train"}) == ["tiny", "hierarcaps"]

@@ -12,7 +12,7 @@ from hiergeo._core.storage.locks import locked
 from hiergeo.cli import study
 from tests.training.training_common import ITEMS, captions, chains
 
-FEW = ["--rows", 30, "--steps", 4, "--set", "hidden=0", "--seeds", 2, "--loss", "mean=1", "--loss", "order=20"]
+FEW = ["--rows", 30, "--set", "steps=4", "--set", "hidden=0", "--seeds", 2, "--loss", "mean=1", "--loss", "order=20"]
 SCENES = ["study", "--model", "tiny", "-d", "scenes"]
 
 

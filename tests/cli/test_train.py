@@ -9,7 +9,6 @@ from hiergeo import adapters, datasets, training
 from hiergeo.cli import train_common as train
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.metrics import Interval
-from hiergeo.geometry import parse
 from hiergeo.training import EvalRecord, Summary
 from hiergeo.training.summary import Change
 from tests.training.training_common import ITEMS, captions, chains, stored
@@ -28,7 +27,7 @@ def test_train_save_load_probe(run, tmp_path):
     out, numbers, probed = tmp_path / "head", tmp_path / "train.json", tmp_path / "probe.json"
     model = ["-m", "tiny", "-d", "scenes"]
     small = ["-d", "scenes", "-g", "lorentz:-1", "--rows", 60]
-    options = ["--steps", 60, "--set", "hidden=0", "-g", "lorentz:-1", "--evaluate", "tiny"]
+    options = ["--set", "steps=60", "--set", "hidden=0", "-g", "lorentz:-1", "--evaluate", "tiny"]
     code, printed, _ = run("train", "head", *model, "--rows", 60, *options, "--out", out, "--json", numbers)
     assert code == 0
     assert str(out) in printed.replace("\n", "")
@@ -37,7 +36,6 @@ def test_train_save_load_probe(run, tmp_path):
     assert report["metrics"]["tau_d"] >= report["metrics"]["tau_d_before"]
     assert report["settings"]["base"] == "tiny"
     assert report["settings"]["geometry"] == "lorentz:-1"
-    assert report["leakage"] is None
     assert run("probe", "-m", f"head:{out}", *small, "--json", probed)[0] == 0
     assert json.loads(probed.read_text())["metrics"]["tau_d"] == pytest.approx(report["metrics"]["tau_d"], abs=1e-4)
     assert run("train", "card", out)[0] == 0
@@ -54,8 +52,8 @@ def test_a_model_of_another_dimension_is_refused_before_the_training(run, file, 
 
 def test_stored_chains_with_losses_of_ones_own(run, file, tmp_path):
     numbers = tmp_path / "train.json"
-    losses = ["--loss", "re=0.5", "--loss", "order=3"]
-    code, *_ = run("train", "head", "--train", file, *losses, "--steps", 5, "--out", tmp_path / "h", "--json", numbers)
+    losses, out = ["--loss", "re=0.5", "--loss", "order=3"], tmp_path / "h"
+    code, *_ = run("train", "head", "--train", file, *losses, "--set", "steps=5", "--out", out, "--json", numbers)
     assert code == 0
     settings = json.loads(numbers.read_text())["settings"]
     assert settings["losses"] == {"prior": 5.0, "mean": 0.5, "hard": 0.5, "order": 3.0}
@@ -64,8 +62,8 @@ def test_stored_chains_with_losses_of_ones_own(run, file, tmp_path):
 
 def test_dimension_norms_and_curvature_are_chosen(run, file, tmp_path):
     numbers = tmp_path / "train.json"
-    common = ["train", "head", "--train", file, "--steps", 4, "--out", tmp_path / "h", "--json", numbers]
-    chosen = ["--loss", "mean=1", "--dim", 5, "--set", "unit=false"]
+    common = ["train", "head", "--train", file, "--set", "steps=4", "--out", tmp_path / "h", "--json", numbers]
+    chosen = ["--loss", "mean=1", "--set", "outputs=5", "--set", "unit=false"]
     code, *_ = run(*common, *chosen, "-g", "product:lorentz:-1x3,euclidean:x2?learnable")
     assert code == 0
     lorentz, euclidean = json.loads(numbers.read_text())["history"][-1]["curvature"]
@@ -90,14 +88,14 @@ def test_dimension_norms_and_curvature_are_chosen(run, file, tmp_path):
         (["--train", "FILE", "-m", "tiny", "--evaluate", "nowhere.npz"], "there is no file"),
         (["--train", "FILE", "-g", "product:lorentz:-1x5"], "have 5 dimensions"),
         (["--train", "FILE", "--set", "hiden=3"], "did you mean 'hidden'"),
-        (["--train", "FILE", "--set", "steps=3"], "--set steps has an option of its own: --steps"),
+        (["--train", "FILE", "--set", "losses=re"], "--set losses has an option of its own: --loss"),
         (["--train", "FILE", "--set", "step=3"], "did you mean 'steps'"),
         (["--train", "FILE", "--set", "batch=many"], "--set batch"),
     ],
 )
 def test_bad_input_gets_one_sentence(run, file, tmp_path, arguments, said):
     given = [file if argument == "FILE" else argument for argument in arguments]
-    code, _, err = run("train", "head", *given, "--steps", 2, "--out", tmp_path / "head")
+    code, _, err = run("train", "head", *given, "--set", "steps=2", "--out", tmp_path / "head")
     assert code == 2
     assert said in err
     assert err.startswith("Error: ")
@@ -105,29 +103,21 @@ def test_bad_input_gets_one_sentence(run, file, tmp_path, arguments, said):
     assert not (tmp_path / "head").exists()
 
 
-def test_forced_leakage_is_on_every_output(run, file, tmp_path, data_home):
+def test_test_images_are_refused(run, file, tmp_path, data_home):
     with np.load(file) as old:
         arrays = {name: old[name] for name in old.files}
     arrays["image_id"] = np.arange(ITEMS)
     arrays["image_id"][0] = datasets.load("hierarcaps", "test").images[0].image_id
     np.savez(file, **arrays)
-    out, numbers = tmp_path / "head", tmp_path / "train.json"
-    common = ["train", "head", "--train", file, "--steps", 2, "--out", out, "--json", numbers]
-    code, _, err = run(*common)
+    code, _, err = run("train", "head", "--train", file, "--set", "steps=2", "--out", tmp_path / "head")
     assert code == 2
     assert "1 of 60 rows describe test images" in err
-    forced = training.from_file(file, force=True)
-    assert "1 of 60" in str(forced.leakage)
-    training.save_head(training.train_head(forced, parse("euclidean"), training.Recipe(steps=2)), forced, out)
-    base = stored(tmp_path / "base.npz")
-    with pytest.warns(UserWarning, match="trained on test data"):
-        adapters.load(f"head:{out}@{base.name}")
 
 
 def test_divergence_leaves_the_last_good_head_and_exits_with_2(run, file, tmp_path):
     out = tmp_path / "head"
     wild = ["--set", "unit=false", "--set", "learning_rate=1e30", "--set", "every=1"]
-    code, _, err = run("train", "head", "--train", file, "--loss", "order=1", "--steps", 9, *wild, "--out", out)
+    code, _, err = run("train", "head", "--train", file, "--loss", "order=1", "--set", "steps=9", *wild, "--out", out)
     assert code == 2
     assert "with the batch of rows" in err
     assert "last good one" in err
@@ -147,7 +137,7 @@ def summary() -> Summary:
 
 def test_the_report_is_of_the_step_that_was_kept(tmp_path):
     history, file = [look(0, 0.1), look(5, 0.8), look(10, 0.3)], tmp_path / "a.json"
-    train.report(history, 5, "3 rows", {"steps": 10}, summary(), "head: there", file)
+    train.report(history, 5, {"steps": 10}, summary(), "head: there", file)
     told = json.loads(file.read_text())
     assert told["metrics"] == {
         "validation_total": 5.5,
@@ -161,21 +151,21 @@ def test_the_report_is_of_the_step_that_was_kept(tmp_path):
     assert told["intervals"] == {"tau_d": [0.4, 0.6], "precision": [-0.2, 0.1]}
     assert told["baselines"] == {"tau_d": {"length": 0.625}}
     assert [each["step"] for each in told["history"]] == [0, 5, 10]
-    train.report(history, 10, None, {}, None, "head: there", file)
+    train.report(history, 10, {}, None, "head: there", file)
     alone = json.loads(file.read_text())
     assert (alone["metrics"], alone["intervals"]) == ({"validation_total": 10.5, "validation_tau_d": 0.3}, {})
 
 
 def test_what_changed_is_shown_before_and_after(capsys):
     history = [look(0, 0.1), look(5, 0.8), look(10, 0.3)]
-    train.report(history, 5, "3 rows are test data.", {}, summary(), "head: there", None)
+    train.report(history, 5, {}, summary(), "head: there", None)
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "validation_tau_d 0.1000 0.8000" in lines
     assert "tau_d 0.2500 0.7500 0.4000 to 0.6000 0.6250" in lines
     assert "precision 0.5000 0.3750 −0.2000 to 0.1000" in lines
     assert any(line.endswith(" 0.0625") for line in lines)
-    assert lines[-2:] == ["Trained on test data: 3 rows are test data.", "head: there"]
-    train.report(history, 10, None, {}, None, "head: there", None)
+    assert lines[-1] == "head: there"
+    train.report(history, 10, {}, None, "head: there", None)
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert [line for line in lines if line.strip("─")][1:] == ["validation_tau_d 0.1000 0.3000", "head: there"]
 

@@ -10,7 +10,7 @@ from tests.training.tower_common import SHORT
 from tests.training.training_common import stored
 
 RATE = f"learning_rate={SHORT['learning_rate']}"
-FEW = ["-d", "scenes", "--rows", 60, "--set", RATE, "--steps", 4, "--set", "every=2"]
+FEW = ["-d", "scenes", "--rows", 60, "--set", RATE, "--set", "steps=4", "--set", "every=2"]
 
 
 @pytest.mark.slow
@@ -38,7 +38,7 @@ def test_train_evaluate_resume_probe(run, tmp_path, monkeypatch):
 @pytest.mark.filterwarnings("always:.*rows are left out")
 def test_chains_of_ones_own(run, tmp_path, data_home):
     file = data_home / "hierarcaps" / "hierarcaps_train_sample100.csv"
-    code, _, err = run("train", "re", "-m", "tiny", "-d", f"chains:{file}", "--steps", 1, "--out", tmp_path / "a")
+    code, _, err = run("train", "re", "-m", "tiny", "-d", f"chains:{file}", "--set", "steps=1", "--out", tmp_path / "a")
     assert code == 0
     assert "2 of 100 rows are left out" in err
     assert adapters.load(f"open_clip:local-dir:{tmp_path / 'a' / 'model'}").dim == 64
@@ -52,7 +52,7 @@ def test_chains_of_ones_own(run, tmp_path, data_home):
         (["-m", "tiny", "--set", "amp=fp16"], "float16 needs a GPU"),
         (["-m", "tiny", "--loss", "ordr"], "did you mean 'order'"),
         (["-m", "tiny", "--set", "batch=100"], "lower the batch"),
-        (["-m", "tiny", "--set", "steps=4"], "option of its own: --steps"),
+        (["-m", "tiny", "--set", "step=4"], "did you mean 'steps'"),
         (["-m", "open_clip:hiergeo-tiny/PICKLE"], "holds pickled objects other than tensors"),
     ],
 )
@@ -73,7 +73,7 @@ def test_bad_input_gets_one_sentence(run, tmp_path, arguments, said):
 
 
 def test_divergence_leaves_the_last_good_tower_and_exits_with_2(run, tmp_path):
-    wild = ["--steps", 4, "--set", "every=2", "--set", "learning_rate=1e30", "--loss", "mean=1"]
+    wild = ["--set", "steps=4", "--set", "every=2", "--set", "learning_rate=1e30", "--loss", "mean=1"]
     code, _, err = run("train", "re", "-m", "tiny", "-d", "scenes", "--rows", 60, *wild, "--out", tmp_path / "a")
     assert code == 2
     assert "with the batch of rows" in err

@@ -225,7 +225,7 @@ take = 8
 CHAINS = "-d chains:INPUTS/chains.csv"
 SCENES = "-d scenes --rows 30"
 EMBED = f"embed -m tiny {CHAINS} --batch-size 8 --out OUT/a.npz"
-HEAD = "train head --train INPUTS/chains.npz --steps 4 --set hidden=4 --out OUT/head"
+HEAD = "train head --train INPUTS/chains.npz --set steps=4 --set hidden=4 --out OUT/head"
 PAGES = "--html OUT/a.html --json OUT/a.json"
 BUILD = "index build OUT/index -m tiny --captions INPUTS/first.txt"
 ADD = "index add OUT/index --captions INPUTS/second.txt"
@@ -243,14 +243,14 @@ WRITERS: Mapping[str, Writer] = {
     "train head": Writer(HEAD, _head, again="--overwrite"),
     "train head over another": Writer(f"{HEAD} --overwrite", _head, before=(f"{HEAD} --set seed=1",)),
     "train re": Writer(
-        f"train re -m tiny {SCENES} --steps 3 --out OUT/tower --set learning_rate=3e-4 --set batch=4 --set every=1",
+        f"train re -m tiny {SCENES} --set steps=3 --out OUT/tower --set learning_rate=3e-4 --set batch=4 --set every=1",
         _tower,
     ),
     "train clip": Writer("train clip INPUTS/clip.toml --out OUT/clip", _clip),
     "audit": Writer(f"audit -m tiny {CHAINS} {PAGES}", _report),
     "compare": Writer(f"compare -m tiny {CHAINS} -g euclidean -g lorentz:-1 {PAGES}", _report),
     "study": Writer(
-        f"study -m tiny {SCENES} --train train -g euclidean --learning-rate 1e-3 --steps 2 --seeds 2 {PAGES}",
+        f"study -m tiny {SCENES} --train train -g euclidean --learning-rate 1e-3 --set steps=2 --seeds 2 {PAGES}",
         _report,
     ),
     "suite": Writer("suite run INPUTS/suite.toml --out OUT/suite", _suite),

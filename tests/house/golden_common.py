@@ -45,6 +45,25 @@ def study() -> Study:
     return run_study(plan, chains, model, test, StudySettings(steps=20, samples=200))
 
 
+def trainings(done: Study) -> dict[str, Any]:
+    """The result of a study as JSON values, with the tuning and every head of a cell."""
+    heads = {
+        f"{cell.geometry}/d{cell.dim}": {
+            "tuning": {f"{rate:g}": score for rate, score in cell.tuning.items()},
+            "runs": [
+                {
+                    "diagnostics": run.result.diagnostics,
+                    "best": run.trained.best,
+                    "history": [look.as_dict() for look in run.trained.history],
+                }
+                for run in cell.runs
+            ],
+        }
+        for cell in done.cells
+    }
+    return {**parsed(done), "heads": json.loads(json.dumps(heads))}
+
+
 def parsed(result: Any) -> Any:
     """A result as JSON values, without the versions of what made it."""
     return without_versions(json.loads(result.to_json()))
@@ -58,7 +77,7 @@ def without_versions(value: Any) -> Any:
 
 def recorded() -> dict[str, Any]:
     """File stem -> what it records, computed now."""
-    return {"evaluate": evaluations(), "compare": comparisons(), "study": parsed(study())}
+    return {"evaluate": evaluations(), "compare": comparisons(), "study": trainings(study())}
 
 
 if __name__ == "__main__":

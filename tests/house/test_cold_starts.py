@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize("verb", ["head", "re"])
 def test_training(verb: str, tmp_path: Path) -> None:
     out = str(tmp_path / "out")
-    words = ["train", verb, "-m", "tiny", "-d", "scenes", "--rows", "20", "--steps", "2", "--out", out]
+    words = ["train", verb, "-m", "tiny", "-d", "scenes", "--rows", "20", "--set", "steps=2", "--out", out]
     around = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-m", "hiergeo", *words], capture_output=True, text=True, env=around)
     assert done.returncode == 0, done.stderr

@@ -101,7 +101,7 @@ for words in (
     ["compare", *scenes, "-g", "euclidean", "-g", "lorentz:-1"],
     ["embed", *scenes, "--out", "scenes.npz"],
     ["probe", "-m", "npz:scenes.npz", "-d", "scenes", "--rows", "6"],
-    ["train", "head", *scenes, "--steps", "2", "-g", "lorentz:-1", "--out", "head"],
+    ["train", "head", *scenes, "--set", "steps=2", "-g", "lorentz:-1", "--out", "head"],
     ["info"],
 ):
     app(words, standalone_mode=False)

@@ -87,8 +87,21 @@ def test_a_space_names_its_cones():
 def head(tmp_path_factory):
     """A head of another dimension than its model, trained in a hyperbolic space with the default losses."""
     folder = tmp_path_factory.mktemp("head") / "head"
-    arguments = ("train", "head", "-m", "tiny", "-d", "scenes", "--rows", "40", "-g", "lorentz:-1", "--dim", "8")
-    command = [sys.executable, "-m", "hiergeo", *arguments, "--steps", "3", "--out", str(folder)]
+    arguments = (
+        "train",
+        "head",
+        "-m",
+        "tiny",
+        "-d",
+        "scenes",
+        "--rows",
+        "40",
+        "-g",
+        "lorentz:-1",
+        "--set",
+        "outputs=8",
+    )
+    command = [sys.executable, "-m", "hiergeo", *arguments, "--set", "steps=3", "--out", str(folder)]
     return folder, warm.run(command, text=True)
 
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from tests.house.golden_common import FOLDER, comparisons, evaluations, parsed, study
+from tests.house.golden_common import FOLDER, comparisons, evaluations, study, trainings
 
 WORDS = ("conclusion", "verdict", "verdicts")
 
 RUNS: dict[str, Callable[[], Any]] = {
     "evaluate": evaluations,
     "compare": comparisons,
-    "study": lambda: parsed(study()),
+    "study": lambda: trainings(study()),
 }
 
 

@@ -73,13 +73,6 @@ def test_captions_are_escaped_and_the_policy_runs_two_scripts_alone(page, path):
 
 
 @pytest.mark.slow
-def test_leakage_is_stamped_above_everything(study, tmp_path):
-    leaked = replace(study, leakage="12 rows <describe> test images.")
-    text = write_page(leaked, tmp_path / "page.html", images=1).read_text(encoding="utf-8")
-    assert text.index("Trained on test data") < text.index("<h1>")
-    assert "12 rows &lt;describe&gt; test images." in text
-
-
 def test_every_figure_of_the_table_is_there(study, page):
     board = study.board
     (dim,) = board.dims

@@ -1,4 +1,4 @@
-"""Embedding and suites on a cluster of Ray of two CPUs, whose processes are killed, against one process."""
+"""Embedding on a cluster of Ray of two CPUs, whose processes are killed, against one process."""
 
 import os
 import subprocess
@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hiergeo.training import suite
 from tests.search.corpus.corpus_common import embed, inputs, stored
-from tests.training.suite.suite_common import numbers
 
 ray = pytest.importorskip("ray", reason="needs ray: run `make test-services`")
 
@@ -20,37 +18,6 @@ PATIENCE = 400
 
 PLUGINS = """[hiergeo.adapters]
 gate = tests.services.gate:load
-toy = tests.training.suite.suite_common:toy
-
-[hiergeo.benchmarks]
-radius = tests.training.suite.suite_common:Radius
-"""
-
-PLAN = """
-samples = 60
-device = "cpu"
-spaces = ["native", "lorentz:-1"]
-
-[[models]]
-name = "first"
-spec = "toy:a"
-
-[[models]]
-name = "waits"
-spec = "gate:GATE"
-
-[[models]]
-name = "trained"
-spec = "tiny"
-train = { kind = "head", data = "scenes", rows = 24, geometry = "lorentz:-1", steps = 3, hidden = 0 }
-
-[[benchmarks]]
-name = "radius"
-
-[[benchmarks]]
-name = "radius"
-title = "higher bar"
-bar = 1.5
 """
 
 
@@ -122,22 +89,3 @@ def test_an_index_survives_the_death_of_an_actor_and_of_the_driver(
     assert summary.finished
     assert summary.embedded == len(made)
     assert stored(tmp_path / "ray") == stored(tmp_path / "plain")
-
-
-def test_a_suite_survives_the_death_of_its_driver(cluster: dict[str, str], tmp_path: Path, gate: Path) -> None:
-    (tmp_path / "plan.toml").write_text(PLAN.replace("GATE", str(gate)))
-    words = [sys.executable, "-m", "hiergeo", "suite", tmp_path / "plan.toml", "--out", tmp_path / "ray", "--ray"]
-    with subprocess.Popen(list(map(str, words)), env=cluster) as driver:
-        try:
-            waiting(gate, 1, driver)
-        finally:
-            driver.kill()
-    cells = {path: path.stat().st_mtime_ns for path in (tmp_path / "ray" / "results").glob("*.json")}
-    assert cells, "the first model was measured before the second reached the gate"
-    (gate / "open").touch()
-    plan = suite.read_plan(tmp_path / "plan.toml")
-    suite.run(plan, tmp_path / "ray", ray=True)
-    assert {path: path.stat().st_mtime_ns for path in cells} == cells, "finished cells are kept"
-    suite.run(plan, tmp_path / "plain")
-    assert numbers(tmp_path / "ray") == numbers(tmp_path / "plain")
-    assert not suite.read(tmp_path / "ray").failed

@@ -12,12 +12,12 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
-from hiergeo.training import ClipTrained, train_clip
+from hiergeo.training import TrainedFolder, train_clip
 
 SHORT: dict[str, Any] = {"steps": 4, "batch": 8, "every": 2, "warmup": 1, "data": {"rows": 40, "held_out": 8}}
 
 
-def trained(out: Path, *, overwrite: bool = False, **changes: Any) -> ClipTrained:
+def trained(out: Path, *, overwrite: bool = False, **changes: Any) -> TrainedFolder:
     """The tiny model after a short training, `SHORT` but for the changes."""
     return train_clip({"out": str(out), **SHORT, **changes}, overwrite=overwrite)
 

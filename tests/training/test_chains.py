@@ -9,7 +9,7 @@ import torch
 from hiergeo import adapters, datasets
 from hiergeo._core.errors import InputError
 from hiergeo.datasets import Hierarchy, Row
-from hiergeo.training import from_file, from_hierarchy, held_out_images, unseen_rows
+from hiergeo.training import from_file, from_hierarchy, held_out_of, unseen_rows
 from tests.training.training_common import DIM, ITEMS, TIERS, captions, chains, embeddings, stored
 
 
@@ -31,7 +31,6 @@ def test_a_file_gives_the_chains_it_holds(tmp_path):
     assert torch.equal(read.positive, made.positive)
     assert torch.equal(read.negative, made.negative)
     assert len(read.group.unique()) == ITEMS
-    assert read.leakage is None
 
 
 def test_the_hash_tells_files_apart(tmp_path):
@@ -84,22 +83,20 @@ def test_rows_without_negatives_are_refused():
         from_hierarchy(Hierarchy("scenes", "train", rows), adapters.load("tiny"))
 
 
-def test_test_images_are_refused_unless_forced_and_then_it_is_said(tmp_path, monkeypatch):
+def test_test_images_are_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("HIERGEO_DATA_HOME", str(tmp_path))
     ids = np.arange(ITEMS)
     ids[:2] = 139, 776
-    path = save(tmp_path / "a.npz", image_id=ids)
     with pytest.raises(InputError, match=f"2 of {ITEMS} rows describe test images"):
-        from_file(path)
-    assert "2 of 60 rows describe test images" in from_file(path, force=True).leakage
-    assert from_file(save(tmp_path / "b.npz", image_id=np.arange(ITEMS))).leakage is None
+        from_file(save(tmp_path / "a.npz", image_id=ids))
+    assert len(from_file(save(tmp_path / "b.npz", image_id=np.arange(ITEMS)))) == ITEMS
 
 
 def test_chains_without_images_are_compared_by_their_captions_where_the_test_split_is_there(tmp_path, monkeypatch):
     monkeypatch.setenv("HIERGEO_DATA_HOME", str(tmp_path))
     path = save(tmp_path / "a.npz", caption=np.array(captions()))
     with pytest.warns(UserWarning, match="cannot be compared with the test captions"):
-        assert from_file(path).leakage is None
+        from_file(path)
     tested = " => ".join(captions()[:TIERS])
     table = tmp_path / "hierarcaps" / "hierarcaps_test.csv"
     table.parent.mkdir()
@@ -121,16 +118,15 @@ def test_positions_that_point_nowhere_are_refused_with_captions_too(tmp_path, wr
 
 
 def test_held_out_images_are_those_that_the_file_marks(tmp_path):
-    path = tmp_path / "model.npz"
-    stored(path)
-    assert held_out_images(path) is None
-    with np.load(path) as old:
+    model = stored(tmp_path / "model.npz")
+    assert held_out_of(model) is None
+    with np.load(tmp_path / "model.npz") as old:
         whole = {name: old[name] for name in old.files if name != "content_sha256"}
-    np.savez(path, **whole, heldout=np.arange(ITEMS) < 3)
-    assert held_out_images(path) == {0, 1, 2}
-    np.savez(path, **whole, heldout=np.ones(4, bool))
+    np.savez(tmp_path / "model.npz", **whole, heldout=np.arange(ITEMS) < 3)
+    assert held_out_of(model) == {0, 1, 2}
+    np.savez(tmp_path / "model.npz", **whole, heldout=np.ones(4, bool))
     with pytest.raises(InputError, match="held-out"):
-        held_out_images(path)
+        held_out_of(model)
 
 
 def test_unseen_rows_are_those_without_trained_captions():

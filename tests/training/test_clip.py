@@ -14,11 +14,10 @@ from PIL import Image
 
 from hiergeo import Space, adapters, evaluate
 from hiergeo._core.errors import InputError
-from hiergeo._core.markdown import plain
 from hiergeo.adapters.trained import LiftedClip
 from hiergeo.datasets import scenes
 from hiergeo.training.clip import objective
-from hiergeo.training.clip.data import Pairs, Place
+from hiergeo.training.clip.data import Pairs, Place, Prepared
 from hiergeo.training.clip.plan import ClipPlan, PairData
 from hiergeo.training.clip.run import ClipRun
 from hiergeo.training.processes import accelerated
@@ -107,14 +106,14 @@ def stepped(chunk, **changes):
     model = adapters.load("tiny", device="cpu")
     plan = ClipPlan(out="none", chunk=chunk, **(SHORT | changes))
     pairs = Pairs(plan.data, plan.seed)
-    with accelerated(model.device, "no", None, "none", {}) as accelerator:
+    with accelerated(model.device, "no", plan.batch, None, "none", {}) as accelerator:
         run = ClipRun(model, plan, pairs, accelerator)
         run.network.double()
         run.network.visual = run.network.towers.visual.eval()  # statistics of batches are those of chunks
         run.network.train = lambda: run.network
         batch = next(pairs.batches(plan.batch, Place(0, 0)))
         pixels = [model.transform(pair.picture()).double() for pair, _ in batch.pairs]
-        run.step(1, pixels, [caption for _, caption in batch.pairs], batch.place)
+        run.step(1, Prepared(pixels, [caption for _, caption in batch.pairs], batch.place, []))
     return {name: weight.grad for name, weight in run.module.named_parameters() if weight.grad is not None}
 
 
@@ -208,10 +207,10 @@ def table(tmp_path):
 
 def test_a_table_of_pictures_is_trained_on(table):
     made = trained(table.parent / "a", data={"source": str(table), "held_out": 3}, steps=2, every=2)
-    assert made.described["data"]["source"] == str(table)
+    assert made.config["data"]["source"] == str(table)
     data = {"source": str(table), "held_out": 3, "boxes": 2, "box_column": "none", "workers": 1}
     again = trained(table.parent / "a", data=data, steps=2, every=2)  # what it does not use makes it no other training
-    assert again.described == made.described
+    assert again.config == made.config
 
 
 def test_an_archive_of_pairs_is_trained_on_and_equal_captions_match_each_others_pictures(table, monkeypatch):
@@ -258,8 +257,6 @@ def test_a_picture_that_cannot_be_read_is_named(table):
     with pytest.raises(InputError, match=r"7\.png"):
         trained(table.parent / "a", data={"source": str(table), "held_out": 3}, steps=30, every=30)
 
-
-COLOURS = ("red", "green", "blue", "black", "white", "yellow", "orange", "purple")
 
 PLANS = {
     "unknown key": ("stepz = 3", r"stepz.*did you mean 'steps'"),
@@ -331,21 +328,15 @@ def test_another_plan_is_refused_and_the_same_one_goes_on(tmp_path):
 
 
 def test_the_command_line_trains_and_names_the_model(tmp_path, run):
-    plan = tmp_path / "plan.toml"
-    plan.write_text("out = 'x'\nsteps = 2\nbatch = 8\nevery = 2\n[data]\nrows = 40\nheld_out = 8\n")
-    rows = [{"captions": f"a shape => a {word} => a {word} square => a small {word} square"} for word in COLOURS]
-    (tmp_path / "chains.csv").write_text("captions\n" + "".join(f"{row['captions']}\n" for row in rows))
-    audit = ("--audit", f"chains:{tmp_path / 'chains.csv'}")
-    code, out, _ = run("train", "clip", plan, "--out", tmp_path / "a", "--json", tmp_path / "a.json", *audit)
+    plan, out = tmp_path / "plan.toml", tmp_path / "a"
+    plan.write_text("steps = 2\nbatch = 8\nevery = 2\n[data]\nrows = 40\nheld_out = 8\n")
+    code, printed, _ = run("train", "clip", plan, "--out", out, "--json", tmp_path / "a.json")
     assert code == 0
-    assert f"trained:{tmp_path / 'a'}" in out
-    document = json.loads((tmp_path / "a.json").read_text())
-    assert document["history"][-1]["step"] == 2
-    headline = document["audit"]["verdict"].splitlines()[0]
-    assert headline in out
-    assert plain(headline) in (tmp_path / "a" / "README.md").read_text()
-    assert run("train", "clip", plan, "--out", tmp_path / "a")[0] == 0  # takes no step, and the card stays
-    assert plain(headline) in (tmp_path / "a" / "README.md").read_text()
+    assert f"trained:{out}" in printed
+    assert json.loads((tmp_path / "a.json").read_text())["history"][-1]["step"] == 2
+    assert run("train", "card", out, "--audit", "A verdict.")[0] == 0
+    assert run("train", "clip", plan, "--out", out)[0] == 0  # takes no step, and the card stays
+    assert "A verdict." in (out / "README.md").read_text()
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from hiergeo import adapters
 from hiergeo._core.errors import InputError
 from hiergeo.datasets.pictures import cut_out
 from hiergeo.losses import Relation, compositional_entailment_loss, hycoclip_loss, uncha_loss
-from hiergeo.training.clip.data import Pairs, Place, decoded_ahead
+from hiergeo.training.clip.data import Pairs, Place
 from hiergeo.training.clip.plan import ClipPlan, PairData
 from hiergeo.training.clip.run import ClipRun
 from hiergeo.training.processes import accelerated
@@ -32,15 +32,15 @@ def first_step(plan):
     """The run of a plan after its first step, what the step told, and the captions and phrases that it saw."""
     model = adapters.load("tiny", device="cpu")
     pairs = Pairs(plan.data, plan.seed, plan.boxed)
-    with accelerated(model.device, "no", None, "none", {}) as accelerator:
+    with accelerated(model.device, "no", plan.batch, None, "none", {}) as accelerator:
         run = ClipRun(model, plan, pairs, accelerator)
         run.network.eval()
         run.network.train = lambda: run.network  # statistics of batches are those of chunks
-        batches = decoded_ahead(pairs.batches(plan.batch, Place(0, 0)), run.share, model.transform, 1)
-        seen = next(batches)
-        told = run.step(1, *seen)
+        batches = run.batches(range(1, 2))
+        batch = next(batches)
+        losses, facts = run.step(1, batch)
         batches.close()
-    return run, told, seen[1]
+    return run, losses | facts, batch.captions
 
 
 def plan_of(archive, losses, boxes, **changes):

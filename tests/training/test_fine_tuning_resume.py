@@ -6,18 +6,20 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from hiergeo._core.errors import InputError, UnavailableError
-from hiergeo._core.storage import documents
 from hiergeo._core.storage.locks import locked
 from hiergeo.adapters.clip import OpenClipTower
 from hiergeo.geometry import Lorentz
 from hiergeo.training import checkpoints
-from hiergeo.training.re import fine_tuning
-from tests.training.tower_common import ROWS, SHORT, curve, tuned, weights
+from hiergeo.training.checkpoints import load, path_of, save
+from hiergeo.training.resuming import CHECKPOINTS
+from tests.training import tower_common
+from tests.training.tower_common import ROWS, SHORT, curve, scenes, tuned, weights
 
 
 @pytest.fixture(scope="module")
@@ -28,33 +30,39 @@ def whole(tmp_path_factory) -> Path:
     return out
 
 
+@pytest.fixture
+def copy(whole, tmp_path) -> Path:
+    return Path(shutil.copytree(whole, tmp_path / "a"))
+
+
 class Killed(Exception):
     """What stands for the death of the process."""
 
 
-def killed(out: Path, monkeypatch: pytest.MonkeyPatch, place: str, count: int) -> None:
-    """Train until the function `place` that the checkpoints use is called for the `count`-th time."""
-    calls = []
-    owner, name = (documents, "write") if place == "documents.write" else (checkpoints, place)
-    true = getattr(owner, name)
+def killed_after(count: int, out: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+    """Train until so many checkpoints are written."""
+    true, calls = checkpoints.save, []
 
-    def dying(*arguments: object, **options: object) -> object:
+    def dying(*arguments: Any) -> None:
+        true(*arguments)
         calls.append(arguments)
         if len(calls) == count:
             raise Killed
-        return true(*arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(owner, name, dying)
+        patch.setattr(checkpoints, "save", dying)
         with pytest.raises(Killed):
-            tuned(out)
+            tuned(out, **changes)
 
 
 def check_same(one: Path, other: Path) -> None:
-    assert curve(one) == curve(other)
-    assert (one / "history.json").read_text() == (other / "history.json").read_text()
+    assert (one / "log.jsonl").read_text() == (other / "log.jsonl").read_text()
     both = weights(one), weights(other)
     assert all(torch.equal(both[0][name], weight) for name, weight in both[1].items())
+
+
+def newest(out: Path) -> Path:
+    return path_of(out / CHECKPOINTS, SHORT["steps"])
 
 
 @pytest.mark.slow
@@ -63,118 +71,74 @@ def test_every_kind_of_training_goes_on(change, tmp_path, monkeypatch):
     if "geometry" in change:
         change = {"geometry": Lorentz(-1.0, learnable=True)}
     tuned(tmp_path / "whole", steps=4, **change)
-    true, calls = checkpoints.write, []
-
-    def dying(*arguments: object) -> None:
-        true(*arguments)
-        calls.append(arguments)
-        if len(calls) == 2:
-            raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(checkpoints, "write", dying)
-        with pytest.raises(Killed):
-            tuned(tmp_path / "a", steps=4, **change)
+    killed_after(2, tmp_path / "a", monkeypatch, steps=4, **change)
     tuned(tmp_path / "a", steps=4, **change)
     check_same(tmp_path / "a", tmp_path / "whole")
 
 
 @pytest.mark.slow
 def test_the_two_newest_and_the_best_checkpoint_stay(tmp_path):
-    found = tuned(tmp_path / "a", learning_rate=3e-3, steps=10)
-    assert found.diverged is None
-    steps = set(checkpoints.steps(tmp_path / "a" / "checkpoints"))
-    assert {8, 10, found.best} <= steps
+    trained = tuned(tmp_path / "a", learning_rate=3e-3, steps=10)
+    assert trained.diverged is None
+    steps = set(checkpoints.steps(tmp_path / "a" / CHECKPOINTS))
+    assert {8, 10, trained.best} <= steps
     assert len(steps) <= 4
-    names = {path.name for path in (tmp_path / "a" / "checkpoints").iterdir()}
-    assert names == {f"step-{step:08d}.{kind}" for step in steps for kind in ("json", "safetensors")}
+    assert {path.name for path in (tmp_path / "a" / CHECKPOINTS).iterdir()} == {path_of(Path(), s).name for s in steps}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("damage", ["cut", "changed", "gone", "json"])
+@pytest.mark.parametrize("damage", ["cut", "changed"])
 def test_a_damaged_newest_checkpoint_is_passed_over_aloud(damage, whole, tmp_path, monkeypatch):
     out = tmp_path / "a"
-    killed(out, monkeypatch, "_prune", 4)
-    newest = out / "checkpoints" / "step-00000006"
-    tensors, described = newest.with_suffix(".safetensors"), newest.with_suffix(".json")
-    blob = bytearray(tensors.read_bytes())
-    if damage == "cut":
-        tensors.write_bytes(blob[:5000])
-    elif damage == "changed":
-        blob[-1] ^= 1
-        tensors.write_bytes(blob)
-    elif damage == "gone":
-        tensors.unlink()
-    else:
-        described.write_text(described.read_text()[:50])
-    with pytest.warns(UserWarning, match="damaged.*: going back to the checkpoint before it"):
+    killed_after(4, out, monkeypatch)
+    content = bytearray(newest(out).read_bytes())
+    content[-1] ^= 1
+    newest(out).write_bytes(content[:5000] if damage == "cut" else content)
+    with pytest.warns(UserWarning, match="going back to the checkpoint before it"):
         tuned(out)
     check_same(out, whole)
 
 
 @pytest.mark.slow
-def test_no_altered_byte_of_a_description_goes_unseen(whole):
-    """One byte changed, left out or put in anywhere: the checkpoint is refused, in a sentence that names the file."""
-    folder = whole / fine_tuning.CHECKPOINTS
-    path = folder / f"step-{SHORT['steps']:08d}.json"
-    content = path.read_bytes()
-    draw = random.Random(0)
-    try:
-        for _ in range(300):
-            place, byte = draw.randrange(len(content)), draw.randrange(256)
-            changed = bytes([byte]) if byte != content[place] else b""
-            path.write_bytes(content[:place] + draw.choice([changed, b"", b" " + changed]) + content[place + 1 :])
-            with pytest.raises(InputError, match=re.escape(str(path))):
-                checkpoints.read(folder, SHORT["steps"])
-    finally:
-        path.write_bytes(content)
-    checkpoints.read(folder, SHORT["steps"])
+def test_no_altered_byte_of_a_checkpoint_goes_unseen(copy):
+    """One byte changed, left out or put in, of the description and of the tensors: refused or equal."""
+    path = newest(copy)
+    content, true = path.read_bytes(), load(path)
+    header, draw = 8 + int.from_bytes(content[:8], "little"), random.Random(0)
+    refused = 0
+    for last in (header, len(content)):
+        for _ in range(100):
+            at, byte = draw.randrange(last), draw.randrange(256)
+            changed = bytes([byte]) if byte != content[at] else b""
+            path.write_bytes(content[:at] + draw.choice([changed, b"", b" " + changed]) + content[at + 1 :])
+            try:
+                read = load(path)
+            except InputError:
+                refused += 1
+            else:
+                assert replace(read, tensors={}) == replace(true, tensors={})
+                assert all(torch.equal(read.tensors[name], tensor) for name, tensor in true.tensors.items())
+    assert refused > 150
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda told: told | {"best": 5},
-        lambda told: told | {"step": 4},
-        lambda told: told | {"curve": {"total": [1.0]}},
-        lambda told: told | {"curve": {"total": "abcdef"}},
-        lambda told: told | {"looks": told["looks"][:-1]},
-        lambda told: told | {"looks": [*told["looks"][:-1], told["looks"][-1] | {"radius": [None]}]},
-        lambda told: told | {"scaler": {"scale": 1.0}},
-        lambda told: told | {"extra": 1},
-        lambda told: {name: value for name, value in told.items() if name != "run"},
-    ],
-)
-def test_a_description_that_contradicts_itself_is_refused_whatever_its_hash(change, whole, tmp_path):
-    shutil.copytree(whole / fine_tuning.CHECKPOINTS, tmp_path / "a")
-    path = tmp_path / "a" / f"step-{SHORT['steps']:08d}.json"
-    told = json.loads(path.read_bytes())
-    del told[documents.HASH]
-    documents.write(path, change(told), indent=None)
-    with pytest.raises(InputError, match=re.escape(str(path))):
-        checkpoints.read(tmp_path / "a", SHORT["steps"])
+@pytest.mark.parametrize("change", [{"looks": ({"step": 1},)}, {"extra": 1}, {"scaler": 3}])
+def test_a_description_that_does_not_fit_is_refused_whatever_its_hash(change, copy, monkeypatch):
+    described = checkpoints.asdict
+    monkeypatch.setattr(checkpoints, "asdict", lambda checkpoint: described(checkpoint) | change)
+    save(newest(copy), load(newest(copy)))
+    with pytest.raises(InputError, match=re.escape(str(newest(copy)))):
+        load(newest(copy))
 
 
-@pytest.mark.parametrize("name", ["weight/", "exp_avg/", "step/", "generator"])
-@pytest.mark.parametrize("damage", ["shape", "kind", "gone", "strange"])
-def test_tensors_of_another_model_are_refused(name, damage, whole, tmp_path):
-    """Whoever writes a checkpoint can write its hash: what it holds has to be a state of this very model as well."""
-    shutil.copytree(whole, tmp_path / "a")
-    folder = tmp_path / "a" / fine_tuning.CHECKPOINTS
-    held = checkpoints.read(folder, SHORT["steps"])
-    found = next(each for each in sorted(held.tensors) if each.startswith(name))
-    tensors = dict(held.tensors)
-    if damage == "shape":
-        tensors[found] = tensors[found].new_zeros(1, 1, 1)
-    elif damage == "kind":
-        tensors[found] = tensors[found].long()
-    elif damage == "gone":
-        del tensors[found]
-    else:
-        tensors["weight/of nothing"] = tensors.pop(found)
-    checkpoints.write(folder, replace(held, tensors=tensors))
-    with pytest.raises(InputError, match=r"does not fit.*'(weight|exp_avg|step)/|'generator'"):
-        tuned(tmp_path / "a")
+@pytest.mark.parametrize("damage", ["shape", "gone"])
+def test_weights_of_another_network_are_refused(damage, copy):
+    checkpoint = load(newest(copy))
+    name = next(name for name in sorted(checkpoint.tensors) if name.startswith("weight/"))
+    tensors = dict(checkpoint.tensors)
+    tensor = tensors.pop(name)
+    save(newest(copy), replace(checkpoint, tensors=tensors | ({name: tensor[None]} if damage == "shape" else {})))
+    with pytest.raises(InputError, match="does not fit"):
+        tuned(copy)
 
 
 @pytest.mark.parametrize(
@@ -184,111 +148,70 @@ def test_tensors_of_another_model_are_refused(name, damage, whole, tmp_path):
         ({"losses": {"mean": 1.0}}, "losses"),
         ({"geometry": "lorentz:-1"}, 'geometry "euclidean" instead of "lorentz:-1"'),
         ({"seed": 1}, "seed 0 instead of 1"),
+        ({"rows": ROWS + 1}, f'data .*"rows": {ROWS}'),
     ],
 )
-def test_another_configuration_is_refused_by_name(change, named, whole):
+def test_another_training_is_refused_by_name(change, named, whole, monkeypatch):
+    rows = change.pop("rows", ROWS)
+    monkeypatch.setattr(tower_common, "scenes", lambda: scenes(rows))
     before = (whole / "config.json").read_text()
     with pytest.raises(InputError, match=named):
         tuned(whole, **change)
     assert (whole / "config.json").read_text() == before
 
 
-def test_other_data_is_refused(whole, monkeypatch):
-    from tests.training.tower_common import scenes
-
-    monkeypatch.setattr("tests.training.tower_common.scenes", lambda: scenes(ROWS + 1))
-    with pytest.raises(InputError, match=f'data .*"rows": {ROWS}'):
-        tuned(whole)
-
-
 @pytest.mark.slow
-def test_another_training_is_replaced_where_that_is_asked_for(whole, tmp_path):
-    out = tmp_path / "a"
-    shutil.copytree(whole, out)
-    tuned(out, overwrite=True, seed=1)
-    assert curve(out) != curve(whole)
-    tuned(out, overwrite=True)
-    check_same(out, whole)
-
-
-@pytest.mark.slow
-def test_a_finished_training_without_its_checkpoints_is_not_replaced_unasked(whole, tmp_path):
-    out = tmp_path / "a"
-    shutil.copytree(whole, out)
-    shutil.rmtree(out / "checkpoints")
+def test_another_training_is_replaced_where_that_is_wanted(whole, copy):
+    tuned(copy, overwrite=True, seed=1)
+    assert curve(copy) != curve(whole)
+    shutil.rmtree(copy / CHECKPOINTS)
     with pytest.raises(InputError, match="--overwrite"):
-        tuned(out)
-    tuned(out, overwrite=True)
-    check_same(out, whole)
+        tuned(copy)
+    tuned(copy, overwrite=True)
+    check_same(copy, whole)
 
 
-def test_a_folder_is_trained_in_by_one_process_at_a_time(whole, tmp_path):
+def test_a_folder_is_trained_in_by_one_process_at_a_time(tmp_path):
     with locked(tmp_path / "a"), pytest.raises(UnavailableError, match="is being written by"):
         tuned(tmp_path / "a")
     assert not (tmp_path / "a").exists()
 
 
-@pytest.mark.parametrize("place", ["export", "merge"])
-def test_a_model_is_there_whole_or_not_at_all(place, tmp_path, monkeypatch, whole):
+@pytest.mark.parametrize("method", ["export", "merge"])
+def test_a_model_is_there_whole_or_not_at_all(method, monkeypatch, copy):
     """It dies while the model is exported again: the folder holds the old one or the new one, never half of one."""
 
     def dying(*_: object) -> None:
         raise Killed
 
-    out = tmp_path / "a"
-    shutil.copytree(whole, out)
-    held = {path.name: path.read_bytes() for path in (out / "model").iterdir()}
+    files = {path.name: path.read_bytes() for path in (copy / "model").iterdir()}
     with monkeypatch.context() as patch:
-        patch.setattr(OpenClipTower, place, dying)
+        patch.setattr(OpenClipTower, method, dying)
         with pytest.raises(Killed):
-            tuned(out)
-    assert {path.name: path.read_bytes() for path in (out / "model").iterdir()} == held
-    assert sorted(path.name for path in out.iterdir()) == ["checkpoints", "config.json", "history.json", "model"]
-
-
-def test_a_folder_that_is_deleted_on_the_way_ends_in_one_sentence(tmp_path, monkeypatch):
-    out, true, calls = tmp_path / "a", checkpoints.write, []
-
-    def deleting(folder: Path, checkpoint: checkpoints.Checkpoint) -> None:
-        true(folder, checkpoint)
-        calls.append(checkpoint.best)
-        if len(calls) == 4:
-            shutil.rmtree(out)
-
-    monkeypatch.setattr(checkpoints, "write", deleting)
-    with pytest.raises(InputError, match="there is no checkpoint"):
-        tuned(out)
+            tuned(copy)
+    assert {path.name: path.read_bytes() for path in (copy / "model").iterdir()} == files
+    assert sorted(path.name for path in copy.iterdir()) == ["checkpoints", "config.json", "log.jsonl", "model"]
 
 
 def test_resuming_what_is_done_changes_nothing(whole):
-    before = curve(whole), weights(whole)
+    before = curve(whole), weights(whole), json.loads((whole / "config.json").read_text())
     again = tuned(whole)
-    assert (again.curve, json.loads((whole / "config.json").read_text())["best_step"]) == (before[0], again.best)
+    assert (curve(whole), again.config | {"spec": again.spec}) == (before[0], again.config)
+    assert before[2]["best_step"] == again.best
     assert all(torch.equal(before[1][name], weight) for name, weight in weights(whole).items())
 
 
-def test_checkpoints_hold_no_pickles(whole):
-    """safetensors begin with the length of a JSON header, and nothing else is there but JSON."""
-    for path in (whole / fine_tuning.CHECKPOINTS).iterdir():
-        content = path.read_bytes()
-        header = content[8 : 8 + int.from_bytes(content[:8], "little")] if path.suffix == ".safetensors" else content
-        assert json.loads(header)
-
-
-def test_after_a_fallback_new_checkpoints_stay_and_foreign_files_too(whole, tmp_path):
+def test_after_a_fallback_new_checkpoints_stay_and_foreign_files_too(whole, copy):
     """Damaged newer checkpoints count for nothing: they neither outlive nor displace what training goes on to write."""
-    out = tmp_path / "a"
-    shutil.copytree(whole, out)
-    folder = out / "checkpoints"
-    kept = [folder / "step-1000.safetensors", folder / "step-00000000.json.bak"]
-    for path in kept:
+    folder = copy / CHECKPOINTS
+    foreign = [folder / "step-1000.safetensors", folder / "step-00000000.safetensors.bak"]
+    for path in foreign:
         path.write_text("mine")
-    last = folder / f"step-{SHORT['steps']:08d}.json"
     for step in (800, 900):
-        (folder / f"step-{step:08d}.json").write_text(last.read_text())
-    last.unlink()
+        path_of(folder, step).write_bytes(newest(copy).read_bytes()[:-1])
+    newest(copy).unlink()
     with pytest.warns(UserWarning, match="going back"):
-        tuned(out)
-    assert max(checkpoints.steps(folder)) == checkpoints.read(folder, SHORT["steps"]).step
-    assert all(path.read_text() == "mine" for path in kept)
-    check_same(out, whole)
+        tuned(copy)
+    assert max(checkpoints.steps(folder)) == load(newest(copy)).step
+    assert all(path.read_text() == "mine" for path in foreign)
+    check_same(copy, whole)

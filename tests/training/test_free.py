@@ -44,13 +44,6 @@ def test_hyperbolic_beats_euclidean_in_the_plane():
     assert hyperbolic.mean_average_precision > flat.mean_average_precision + 0.05
 
 
-@pytest.mark.slow
-def test_riemannian_descent_learns_too():
-    recipe = dataclasses.replace(FAST, optimiser="sgd", learning_rate=1.0, batch=16)
-    placed = embed_graph(tree(), NODES, PoincareBall(-1), 2, recipe)
-    assert reconstruction(placed.distances().numpy(), tree().numpy()).mean_average_precision > 0.5
-
-
 def test_points_stay_on_their_manifold():
     placed = embed_graph(tree(), NODES, Lorentz(-0.5), 2, FAST)
     x = placed.points[0].detach()
@@ -119,7 +112,6 @@ def test_negatives_are_never_linked(monkeypatch):
         ([[0, 1], [0, 2]], Euclidean(), {}, "node 0 is linked to every other"),
         ([[0, 5]], Euclidean(), {}, "beyond the 3 nodes"),
         ([], Euclidean(), {}, "at least one"),
-        ([[0, 1]], Euclidean(), {"optimiser": "adagrad"}, "must be one of adam, sgd"),
         ([[0, 1]], Euclidean(), {"epochs": 0}, "epochs"),
         ([[0, 1]], Product([(Euclidean(), 3)]), {}, "have 3 dimensions"),
     ],

@@ -41,6 +41,14 @@ def read(path: Path | str) -> dict[str, Tensor]:
         return load_file(path)
 
 
+def metadata(path: Path | str) -> dict[str, str]:
+    """The words beside the tensors of a file, by name; raises InputError as `shapes`."""
+    from safetensors import safe_open
+
+    with _damage_as_one_sentence(path), safe_open(path, "pt") as opened:
+        return opened.metadata() or {}
+
+
 @contextmanager
 def _damage_as_one_sentence(path: Path | str) -> Iterator[None]:
     try:

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
-from itertools import chain
+from itertools import chain, islice
 from random import Random
 from typing import Any, NamedTuple, TypeVar
 from zlib import crc32
@@ -67,6 +67,22 @@ class Batch(NamedTuple):
     place: Place
 
 
+class Prepared(NamedTuple):
+    """The pairs of a step and process for the towers; boxes and their phrases come behind the pairs.
+
+    Attributes:
+        pixels: prepared pictures.
+        captions: of each.
+        place: of the data behind the batch.
+        whole: the pair of each box.
+    """
+
+    pixels: list[Any]
+    captions: list[str]
+    place: Place
+    whole: list[int]
+
+
 class Pairs:
     """The pairs of a source, without those of the pictures that are held out.
 
@@ -94,7 +110,7 @@ class Pairs:
         boxes = data.box_column if boxed else None
         self._columns = Columns("pairs", data.caption_column, data.image_column, several=True, boxes=boxes)
         self._inputs = listing(data.source, self._columns)
-        facts = [[each.name, each.bytes, each.modified] for each in self._inputs.sources]
+        facts = [[source.name, source.bytes, source.modified] for source in self._inputs.sources]
         self.identity = {"source": data.source, "sha256": sha256(repr(facts).encode()).hexdigest()}
         for one_of in ONE_OF:
             held = _first(self._all(), data.held_out, f"{seed}/", one_of)
@@ -126,9 +142,7 @@ class Pairs:
         (epoch, taken), batch = start, list[tuple[Pair, str]]()
         while True:
             before = taken
-            for place, pair in enumerate(self.epoch(epoch)):
-                if place < taken:
-                    continue
+            for pair in islice(self.epoch(epoch), taken, None):
                 batch.append(pair)
                 taken += 1
                 if len(batch) == size:
@@ -187,20 +201,17 @@ def shuffled(items: Iterable[Item], window: int, random: Random) -> Iterator[Ite
         if len(waiting) < window:
             waiting.append(item)
             continue
-        place = int(random.random() * window)
-        yield waiting[place]
-        waiting[place] = item
+        index = int(random.random() * window)
+        yield waiting[index]
+        waiting[index] = item
     random.shuffle(waiting)
     yield from waiting
 
 
 def decoded_ahead(
     batches: Iterable[Batch], share: slice, prepare: Callable[[Any], Any], workers: int
-) -> Generator[tuple[list[Any], list[str], Place, list[int]], None, None]:
-    """Prepared pictures and captions of the pairs in `share` of each batch, the place behind it, the pair of each box.
-
-    Boxes with their phrases come behind the pairs. Pictures of the batches that come next are decoded meanwhile.
-    """
+) -> Generator[Prepared, None, None]:
+    """The pairs in `share` of each batch, whose pictures are decoded while earlier ones are at work."""
 
     def work(pair: Pair) -> list[Any]:
         return [prepare(picture) for picture in pair.pictures()]
@@ -214,10 +225,10 @@ def decoded_ahead(
                     waiting.append(([pool.submit(work, pair) for pair, _ in mine.pairs], mine))
                 if waiting and (batch is None or len(waiting) > AHEAD):
                     futures, (pairs, place) = waiting.popleft()
-                    made = [future.result() for future in futures]
-                    captions = [caption for _, caption in pairs]
+                    pictures = [future.result() for future in futures]
                     boxes = [(row, box.phrase) for row, (pair, _) in enumerate(pairs) for box in pair.boxes]
-                    pixels = [each[0] for each in made] + [part for each in made for part in each[1:]]
-                    yield pixels, captions + [phrase for _, phrase in boxes], place, [row for row, _ in boxes]
+                    pixels = [whole for whole, *_ in pictures] + [part for _, *parts in pictures for part in parts]
+                    captions = [caption for _, caption in pairs] + [phrase for _, phrase in boxes]
+                    yield Prepared(pixels, captions, place, [row for row, _ in boxes])
         finally:
             pool.shutdown(cancel_futures=True)

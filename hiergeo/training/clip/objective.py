@@ -54,16 +54,16 @@ class PairBatch(NamedTuple):
     box_text: Tensor
     whole: Tensor
 
+    @property
+    def boxes(self) -> tuple[Tensor, Tensor]:
+        """Those of the pictures, and their phrases."""
+        return self.box_image, self.box_text
+
 
 class ClipObjective(nn.Module):
     """A weighted sum of losses, with the parameters that it learns: curvature, temperature and bias.
 
-    Args:
-        geometry: where losses are taken, around the origin; None compares cosines.
-        min_radius: of cones.
-        weights: name -> weight, names of `LOSSES`.
-        temperature: the first one.
-        dim: of embeddings.
+    Losses are taken around the origin of a geometry; None compares cosines.
     """
 
     def __init__(
@@ -109,39 +109,26 @@ class ClipObjective(nn.Module):
         )
 
 
-def _contrastive(objective: ClipObjective, batch: PairBatch) -> Tensor:
-    return contrastive_loss(objective.space, *batch[:2], objective.temperature, batch.labels, by=objective.by)
-
-
 def _siglip(objective: ClipObjective, batch: PairBatch) -> Tensor:
     scale = objective.temperature, objective.bias
     return siglip_loss(objective.space, *batch[:2], *scale, batch.labels, by=objective.by)
 
 
-def _entailment(objective: ClipObjective, batch: PairBatch) -> Tensor:
-    return entailment_loss(objective.space, batch.text, batch.image)
-
-
 def _compositional(objective: ClipObjective, batch: PairBatch) -> CompositionalLoss:
-    boxes = batch.box_image, batch.box_text
-    return compositional_entailment_loss(objective.space, hycoclip_relations(*batch[:2], *boxes, batch.whole))
-
-
-def _hycoclip(objective: ClipObjective, batch: PairBatch) -> CompositionalLoss:
-    return hycoclip_loss(objective.space, *batch[:2], batch.box_image, batch.box_text, objective.temperature)
+    return compositional_entailment_loss(objective.space, hycoclip_relations(*batch[:2], *batch.boxes, batch.whole))
 
 
 def _uncha(objective: ClipObjective, batch: PairBatch) -> CompositionalLoss:
     temperatures = objective.temperature, *(-objective.log_box_scales).exp()
-    return uncha_loss(objective.space, *batch[:2], batch.box_image, batch.box_text, batch.whole, temperatures)
+    return uncha_loss(objective.space, *batch[:2], *batch.boxes, batch.whole, temperatures)
 
 
 LOSSES: dict[str, Callable[[ClipObjective, PairBatch], Tensor | CompositionalLoss]] = {
-    "contrastive": _contrastive,
+    "contrastive": lambda own, batch: contrastive_loss(own.space, *batch[:2], own.temperature, batch.labels, by=own.by),
     "siglip": _siglip,
-    "entailment": _entailment,
+    "entailment": lambda own, batch: entailment_loss(own.space, batch.text, batch.image),
     "compositional_entailment": _compositional,
-    "hycoclip": _hycoclip,
+    "hycoclip": lambda own, batch: hycoclip_loss(own.space, *batch[:2], *batch.boxes, own.temperature),
     "uncha": _uncha,
 }
 """Every loss by its name; entailment is that of a text over its picture, compositional that of HyCoCLIP's relations."""

@@ -144,8 +144,8 @@ class ClipPlan(Raising, Document):
         return self.learning_rate * (0.5 - 0.5 * math.cos(math.pi * left))
 
 
-def read_clip_plan(path: Path | str) -> ClipPlan:
-    """The plan in a TOML file.
+def read_clip_plan(path: Path | str, **instead: str) -> ClipPlan:
+    """The plan in a TOML file, with some of its values named `instead`.
 
     Raises:
         UnavailableError: there is no such file.
@@ -153,7 +153,7 @@ def read_clip_plan(path: Path | str) -> ClipPlan:
             `ClipPlan.check` refuses it.
     """
     path = path_of(path)
-    table = parse_toml(read_text(path, "name a TOML file"), path)
+    table = parse_toml(read_text(path, "name a TOML file"), path) | instead
     try:
         plan = validated(ClipPlan, table)
     except ValueError as error:

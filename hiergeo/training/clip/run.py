@@ -1,9 +1,10 @@
 """A training: one step, one look, and their state."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from hashlib import blake2b
+from itertools import islice
 from typing import Any
 
 import torch
@@ -13,13 +14,13 @@ from hiergeo._core.errors import InputError
 from hiergeo.adapters.towers import adapt
 from hiergeo.adapters.trained import COSINE, LiftedClip, Trainable
 from hiergeo.evaluation.matching import match_pairs
-from hiergeo.geometry import Points, Space, parse
+from hiergeo.geometry import Space, parse
 from hiergeo.training.chains import chunks
-from hiergeo.training.checkpoints import ResumableRun
-from hiergeo.training.clip.data import Pairs, Place
+from hiergeo.training.clip.data import Pairs, Place, Prepared, decoded_ahead
 from hiergeo.training.clip.objective import ClipObjective, PairBatch
 from hiergeo.training.clip.plan import ClipPlan
 from hiergeo.training.processes import mean_over_ranks
+from hiergeo.training.resuming import ResumableRun
 from hiergeo.training.trainer import Divergence, EvalRecord
 
 STATISTICS = ("running_mean", "running_var")
@@ -66,57 +67,42 @@ class ClipRun(ResumableRun):
         self.module = nn.ModuleDict({"network": self.network, "objective": self.objective})
         self._at = torch.zeros(2, dtype=torch.float64)
         trained = {name: weight for name, weight in self.module.named_parameters() if weight.requires_grad}
-        moving = {name: each for name, each in self.network.named_buffers() if name.endswith(STATISTICS)}
+        moving = {name: buffer for name, buffer in self.network.named_buffers() if name.endswith(STATISTICS)}
         self.weights: Mapping[str, Any] = trained | moving | {PLACE: self._at}
         self._trained, self._moving = trained, moving
         decayed, others = ([w for w in trained.values() if (w.ndim > 1) is matrix] for matrix in (True, False))
         groups = [{"params": decayed, "weight_decay": plan.weight_decay}, {"params": others, "weight_decay": 0.0}]
         self.adam = torch.optim.AdamW(groups, lr=plan.learning_rate, betas=plan.betas)
-        self.last, self.every, self.looks, self.curve = plan.steps, plan.every, [], {}
+        self.last, self.every, self.looks = plan.steps, plan.every, []
 
     @property
     def best(self) -> int:
         """The step of the last look: validation has no single loss."""
         return self.looks[-1].step
 
-    @property
-    def place(self) -> Place:
-        """How far the data was taken."""
-        return Place(*map(int, self._at.tolist()))
-
-    @property
-    def share(self) -> slice:
-        """The pairs of a batch that are this process's."""
+    def batches(self, left: range) -> Generator[Prepared, None, None]:
+        """This process's share of the batches that are left, with the pictures of the next ones decoded ahead."""
         size = self.plan.batch // self.accelerator.num_processes
-        return slice(size * self.accelerator.process_index, size * (self.accelerator.process_index + 1))
+        mine = slice(size * self.accelerator.process_index, size * (self.accelerator.process_index + 1))
+        place = Place(*map(int, self._at.tolist()))
+        drawn = islice(self.pairs.batches(self.plan.batch, place), len(left))
+        return decoded_ahead(drawn, mine, self.model.transform, self.plan.data.workers)
 
-    def step(
-        self, number: int, pixels: list[Tensor], captions: list[str], place: Place, whole: Sequence[int] = ()
-    ) -> dict[str, Any]:
-        """Take a step, counted from 1; returns what it tells of itself.
-
-        Args:
-            number: of the step.
-            pixels: prepared pictures of pairs and, behind them, of their boxes.
-            captions: of each, of boxes the phrase.
-            place: of the data behind this batch.
-            whole: the pair of each box.
-
-        Raises:
-            Divergence: an embedding, a loss or a gradient that is not finite; the step is not taken.
-        """
+    def step(self, number: int, batch: Prepared) -> tuple[dict[str, float], dict[str, Any]]:
+        """See `ResumableRun`."""
         self.network.train()
         for group in self.adam.param_groups:
             group["lr"] = self.plan.rate(number)
         self.adam.zero_grad(set_to_none=True)
-        tokens = self.network.unpadded(self.model.tokenizer(captions))
-        terms = self._backward((torch.stack(pixels), tokens), captions, whole, number)
+        tokens = self.network.unpadded(self.model.tokenizer(batch.captions))
+        terms = self._backward((torch.stack(batch.pixels), tokens), batch, number)
         self._share_gradients(number)
         self.adam.step()
-        told: dict[str, Any] = mean_over_ranks(self.accelerator, terms)
-        told |= {"held": self._clamp(), "learning_rate": self.plan.rate(number), **self._learnt()}
-        self._at.copy_(torch.tensor(place, dtype=torch.float64))
-        return told
+        losses = mean_over_ranks(self.accelerator, terms)
+        facts = {"held": self._clamp(), "learning_rate": self.plan.rate(number), **self._learnt()}
+        self._at.copy_(torch.tensor(batch.place, dtype=torch.float64))
+        names = ("total", *self.plan.losses)
+        return {name: losses.pop(name) for name in names}, losses | facts
 
     @torch.no_grad()
     def look(self, step: int, training: dict[str, float]) -> None:
@@ -135,7 +121,7 @@ class ClipRun(ResumableRun):
         )
         space = Space("euclidean", text[-1]) if self.plan.space == COSINE else self.objective.space
         images, captions = space.points(image), space.points(text[:-1])
-        column = {caption: place for place, caption in enumerate(texts)}
+        column = {caption: index for index, caption in enumerate(texts)}
         described = torch.tensor([column[pair.captions[-1]] for pair in pairs], device=image.device)
         match = match_pairs(space, images, captions, torch.arange(len(pairs), device=image.device), described)
         own = captions.rows(described)
@@ -148,7 +134,14 @@ class ClipRun(ResumableRun):
         }
         seen = {"text": captions, "image": images}
         if self.plan.boxed:
-            seen |= self._boxes_held_out(space)
+            phrases = [pair.boxes[0].phrase for pair in pairs]
+            cut = self._encoded(
+                self.network.encode_image,
+                lambda part: torch.stack([transform(pair.pictures()[1]) for pair in part]),
+                pairs,
+            )
+            boxes = self._encoded(self.network.encode_text, self.model.tokenizer, phrases)
+            seen |= {"box_text": space.points(boxes), "box_image": space.points(cut)}
             relations = {"text": ("box_text", own), "image": ("box_image", images)}
             relations["box_image"] = ("box_text", seen["box_image"])
             for name, (parent, child) in relations.items():
@@ -156,28 +149,17 @@ class ClipRun(ResumableRun):
         for name, points in seen.items():
             factors = zip(space.geometry.parts(points.dim), points.radii, strict=True)
             curved = [(abs(factor.value) ** 0.5 * radius).mean() for (factor, _), radius in factors if factor.value]
-            validation |= {f"u_{name}{place or ''}": float(u) for place, u in enumerate(curved)}
+            validation |= {f"u_{name}{index or ''}": float(u) for index, u in enumerate(curved)}
         radii = torch.stack((own.radius, images.radius), dim=1)
         self.looks.append(EvalRecord.of(step, training, validation, radii, space, image.shape[1]))
 
-    def _boxes_held_out(self, space: Space) -> dict[str, Points]:
-        """The boxes of the pictures that are held out, and their phrases."""
-        pairs, transform = self.pairs.held_out, self.model.transform
-        phrases = [pair.boxes[0].phrase for pair in pairs]
-        text = self._encoded(self.network.encode_text, self.model.tokenizer, phrases)
-        image = self._encoded(
-            self.network.encode_image, lambda part: torch.stack([transform(pair.pictures()[1]) for pair in part]), pairs
-        )
-        return {"box_text": space.points(text), "box_image": space.points(image)}
-
-    def _backward(
-        self, inputs: tuple[Tensor, Tensor], captions: list[str], boxes: Sequence[int], step: int
-    ) -> dict[str, Tensor]:
+    def _backward(self, inputs: tuple[Tensor, Tensor], batch: Prepared, step: int) -> dict[str, Tensor]:
         """The losses, with the gradients of the whole batch on all weights, whatever `ClipPlan.chunk` is.
 
         Pairs are embedded without their graphs, the loss gives the gradients of the embeddings, and these are taken
         through the towers a chunk at a time (Gao et al., RepL4NLP 2021).
         """
+        captions, boxes = batch.captions, batch.whole
         parts = chunks(torch.arange(len(captions)), self.plan.chunk or len(captions))
         whole = len(parts) == 1
         with torch.set_grad_enabled(whole):
@@ -197,7 +179,7 @@ class ClipRun(ResumableRun):
 
     def _embedded(self, inputs: tuple[Tensor, Tensor], part: Tensor, step: int) -> Tensor:
         """Pictures and captions of a chunk, (2, n, D); what towers draw at random is the same each time."""
-        pixels, tokens = (each[part].to(self.model.device) for each in inputs)
+        pixels, tokens = (whole[part].to(self.model.device) for whole in inputs)
         torch.manual_seed(hash((self.plan.seed, step, self.accelerator.process_index, int(part[0]))) % (1 << 63))
         with self.accelerator.autocast():
             rows = torch.stack((self.network.encode_image(pixels), self.network.encode_text(tokens)))

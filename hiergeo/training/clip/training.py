@@ -1,23 +1,16 @@
 """Training of image-text models: takes a plan, leaves a folder that is a model, with its log and its checkpoints."""
 
-import json
-from collections import deque
-from collections.abc import Iterator, Mapping
-from contextlib import closing
-from dataclasses import dataclass
-from functools import partial
-from itertools import islice
+from collections.abc import Mapping
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import torch
 
 from hiergeo import adapters
+from hiergeo._core.devices import resolve_device
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import torch_defaults
-from hiergeo._core.progress import track
-from hiergeo._core.storage.files import atomic_write_text, path_of, retire, writing
+from hiergeo._core.storage.files import atomic_write_text, path_of, retire
 from hiergeo._core.version import __version__
 from hiergeo.adapters import huggingface
 from hiergeo.adapters.clip import CONFIG, WEIGHTS, OpenClipModel
@@ -25,42 +18,23 @@ from hiergeo.adapters.huggingface import HuggingFaceClip, HuggingFaceModel
 from hiergeo.adapters.open_clip import fresh_open_clip
 from hiergeo.adapters.towers import merge_adapters
 from hiergeo.adapters.trained import COSINE, DESCRIPTION, Trainable, write_trained
-from hiergeo.training import checkpoints
 from hiergeo.training.clip.card import clip_card
-from hiergeo.training.clip.data import Pairs, decoded_ahead
+from hiergeo.training.clip.data import Pairs
 from hiergeo.training.clip.plan import ClipPlan, read_clip_plan
 from hiergeo.training.clip.run import ClipRun
 from hiergeo.training.processes import accelerated, is_writer, local, sole_writer
-from hiergeo.training.trainer import EvalRecord, Steps
+from hiergeo.training.resuming import CHECKPOINTS, LOG, TrainedFolder
 
-CHECKPOINTS, LOG, CARD = "checkpoints", "log.jsonl", "README.md"
-"""Names of the parts of a training's folder beside those of the model."""
+CARD = "README.md"
 
 OWN = (CARD, LOG, CONFIG, WEIGHTS, huggingface.WEIGHTS)
 """Files that are not overwritten in a folder that no training made."""
 
 
-@dataclass(frozen=True)
-class ClipTrained:
-    """A trained image-text model.
-
-    Attributes:
-        spec: what `hiergeo.adapters.load` loads it by.
-        history: the looks, the first before training.
-        diverged: why training broke off, naming the step; None where it did not. The model is that of the last look.
-        described: what ``hiergeo.json`` says.
-    """
-
-    spec: str
-    history: tuple[EvalRecord, ...]
-    diverged: str | None
-    described: dict[str, Any]
-
-
 @torch_defaults()
 def train_clip(
     plan: ClipPlan | Mapping[str, Any] | Path | str, *, overwrite: bool = False, progress: bool = False
-) -> ClipTrained:
+) -> TrainedFolder:
     """Train an image-text model in a space, or go on with a training that was interrupted.
 
     ``plan.out`` becomes the model's folder: ``trained:OUT`` loads it, in its native space, and its library the towers.
@@ -84,43 +58,47 @@ def train_clip(
     ours = any((out / name).exists() for name in (DESCRIPTION, CHECKPOINTS))
     if not ours and (strange := [name for name in OWN if (out / name).exists()]):
         raise InputError(f"{out / strange[0]} exists but was not created by a training: choose another folder.")
-    with sole_writer(out, out / CHECKPOINTS), torch.random.fork_rng():
-        torch.manual_seed(plan.seed)
-        model = _model(plan)
+    device, settings = resolve_device(local(plan.device)), plan.model_dump(mode="json")
+    with (
+        sole_writer(plan.seed, out, out / CHECKPOINTS),
+        accelerated(device, plan.precision, plan.batch, plan.log, out, settings) as accelerator,
+    ):
+        model = _model(plan, device)
         pairs = Pairs(plan.data, plan.seed, plan.boxed)
-        settings = plan.model_dump(mode="json")
-        with accelerated(model.device, plan.precision, plan.log, out, settings) as accelerator:
-            if plan.batch % accelerator.num_processes:
-                shares = accelerator.num_processes
-                raise InputError(f"a batch of {plan.batch} pairs does not part evenly among {shares} processes.")
-            begun = _identity(model, plan, pairs)
-            run = ClipRun(model, plan, pairs, accelerator)
-            folder = out / CHECKPOINTS
-            log = _Log(out / LOG, run.resume(folder, begun, out / DESCRIPTION, overwrite=overwrite), accelerator)
-            steps = partial(_steps, run, log, progress=progress and is_writer())
-            diverged = run.train_on(steps, lambda look: log.write({"look": look.step, **look.as_dict()}), folder, begun)
-            accelerator.wait_for_everyone()
-            checkpoints.restore_weights(checkpoints.read(folder, run.looks[-1].step).tensors, run.weights)
-            described = begun | _described(run, diverged)
-            if accelerator.is_main_process:
-                _write(run, out, described)
-            accelerator.wait_for_everyone()
-    return ClipTrained(f"trained:{plan.out}", tuple(run.looks), diverged, described)
+        identity = _identity(model, plan, pairs)
+        run = ClipRun(model, plan, pairs, accelerator)
+        diverged = run.complete(out, identity, DESCRIPTION, overwrite=overwrite, progress=progress and is_writer())
+        geometry = None if plan.space == COSINE else run.objective.space.geometry
+        described = identity | {
+            "base": plan.model,
+            "space": COSINE if geometry is None else geometry.fixed().spec,
+            "min_radius": plan.min_radius,
+            "dim": model.embed_dim,
+            "temperature": float(run.objective.temperature.detach()),
+            "steps": run.looks[-1].step,
+            "diverged": diverged,
+            "last_look": run.looks[-1].as_dict(),
+            "hiergeo": __version__,
+            "torch": torch.__version__,
+        }
+        if accelerator.is_main_process:
+            _write(run, out, described)
+        accelerator.wait_for_everyone()
+    return TrainedFolder(f"trained:{plan.out}", geometry, tuple(run.looks), run.best, diverged, described)
 
 
 def _checked(plan: ClipPlan | Mapping[str, Any] | Path | str) -> ClipPlan:
     if isinstance(plan, str | Path):
         return read_clip_plan(plan)
-    made = plan if isinstance(plan, ClipPlan) else ClipPlan(**plan)
-    made.check()
-    return made
+    given = plan if isinstance(plan, ClipPlan) else ClipPlan(**plan)
+    given.check()
+    return given
 
 
-def _model(plan: ClipPlan) -> Trainable:
+def _model(plan: ClipPlan, device: torch.device) -> Trainable:
     name, _, rest = plan.model.partition(":")
-    device = local(plan.device)
     if plan.fresh and name == "open_clip" and "/" not in rest:
-        return fresh_open_clip(rest, plan.seed, device=torch.device(device))
+        return fresh_open_clip(rest, plan.seed, device=device)
     model = adapters.load(plan.model, device=device)
     model = adapters.untrained(model, plan.seed) if plan.fresh else model
     if isinstance(model, HuggingFaceModel):
@@ -136,84 +114,6 @@ def _identity(model: Trainable, plan: ClipPlan, pairs: Pairs) -> dict[str, Any]:
     unused = {"workers"} | (set() if plan.boxed else {"boxes", "box_column"})
     data = plan.data.model_dump(mode="json", exclude=unused) | pairs.identity
     return {"base_fingerprint": model.fingerprint(), "plan": settings, "data": data}
-
-
-def _steps(run: ClipRun, log: "_Log", left: range, progress: bool) -> Steps:
-    """Take steps and log them, with the pictures of the next ones read ahead."""
-    plan = run.plan
-    batches = islice(run.pairs.batches(plan.batch, run.place), len(left))
-    prepared = decoded_ahead(batches, run.share, run.model.transform, plan.data.workers)
-    numbered = zip(track(left, "training", enabled=progress, note=lambda: log.note), prepared, strict=False)
-    with closing(prepared):
-        for number, batch in numbered:
-            numbers = run.step(number, *batch)
-            log.write({"step": number, **numbers})
-            yield number, {name: numbers[name] for name in ("total", *plan.losses)}
-
-
-RECENT = 20
-"""Steps over which their speed is taken."""
-
-
-class _Log:
-    """Lines of JSON in a file, of the process that writes, and the trackers of accelerate.
-
-    Lines behind the step of a checkpoint are taken back.
-    """
-
-    def __init__(self, path: Path, step: int, accelerator: Any) -> None:
-        self.path, self.step, self.accelerator, self.note = path, step, accelerator, ""
-        self.times: deque[float] = deque(maxlen=RECENT)
-        if accelerator.is_main_process:
-            lines = path.read_text("utf-8").splitlines() if path.is_file() else []
-            atomic_write_text(path, "".join(f"{line}\n" for line in lines if _step_of(line) <= step))
-
-    def write(self, values: dict[str, Any]) -> None:
-        """Add a line."""
-        if "total" in values:
-            self.times.append(monotonic())
-            seconds = self.times[-1] - self.times[0]
-            speed = f", {(len(self.times) - 1) / seconds:.3g} steps/s" if seconds else ""
-            self.note = f"loss {values['total']:.4f}{speed}"
-        self.accelerator.log(dict(_numbers(values)), step=values["step"])
-        if self.accelerator.is_main_process:
-            with writing(self.path), self.path.open("a", encoding="utf-8") as handle:
-                handle.write(json.dumps(values) + "\n")
-
-
-def _numbers(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, float]]:
-    """The numbers of a line by name; those of lists and inner objects with their place or name behind a slash."""
-    for name, value in values.items():
-        if isinstance(value, list | tuple):
-            value = dict(zip(map(str, range(len(value))), value, strict=True))
-        if isinstance(value, Mapping):
-            yield from _numbers(value, f"{above}{name}/")
-        elif isinstance(value, int | float):
-            yield f"{above}{name}", value
-
-
-def _step_of(line: str) -> float:
-    try:
-        values = json.loads(line)
-        return float(values.get("step", values.get("look", float("inf"))))
-    except (ValueError, AttributeError):
-        return float("inf")
-
-
-def _described(run: ClipRun, diverged: str | None) -> dict[str, Any]:
-    space = run.objective.space
-    return {
-        "base": run.plan.model,
-        "space": COSINE if run.plan.space == COSINE else space.geometry.fixed().spec,
-        "min_radius": run.plan.min_radius,
-        "dim": run.model.embed_dim,
-        "temperature": float(run.objective.temperature.detach()),
-        "steps": run.looks[-1].step,
-        "diverged": diverged,
-        "last_look": run.looks[-1].as_dict(),
-        "hiergeo": __version__,
-        "torch": torch.__version__,
-    }
 
 
 def _write(run: ClipRun, out: Path, described: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """A fine-tuning run: one step, one evaluation, and their state."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import nullcontext, suppress
 from typing import Any
 
@@ -10,17 +10,16 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from hiergeo._core.errors import InputError
-from hiergeo._core.progress import track
 from hiergeo.adapters.towers import Tower
 from hiergeo.evaluation.metrics import tau_d
 from hiergeo.geometry import Geometry, Space
 from hiergeo.losses import batch_hard, batch_hard_over_ranks, clamp_curvature
 from hiergeo.training.chains import Chains, chunks, split_groups
-from hiergeo.training.checkpoints import ResumableRun
 from hiergeo.training.objective import Batch, Objective
 from hiergeo.training.processes import mean_over_ranks
 from hiergeo.training.re.recipe import TowerRecipe
-from hiergeo.training.trainer import Divergence, EvalRecord, Steps
+from hiergeo.training.resuming import ResumableRun
+from hiergeo.training.trainer import Divergence, EvalRecord
 
 Mine = Callable[[Tensor, Tensor], Tensor]
 """What makes one number of P and N, as for `re_loss`."""
@@ -49,16 +48,13 @@ class TowerRun(ResumableRun):
         recipe: how.
         accelerator: of Hugging Face accelerate.
 
-    Attributes:
-        weights: what is trained, by name.
-
     Raises:
         InputError: as `split_groups`, and too few rows for a step.
     """
 
     def __init__(self, tower: Tower, chains: Chains, geometry: Geometry, recipe: TowerRecipe, accelerator: Any) -> None:
         self.tower, self.chains, self.geometry = tower, chains, geometry.to(tower.device)
-        self.recipe, self.accelerator = recipe, accelerator
+        self.recipe, self.accelerator, self.looks = recipe, accelerator, []
         self.objective = Objective(recipe.losses)
         self.training_rows, self.validation_rows = split_groups(chains, recipe.validation, recipe.seed)
         self.last, self.every, self.patience = recipe.budget(len(self.training_rows)), recipe.every, recipe.patience
@@ -69,42 +65,26 @@ class TowerRun(ResumableRun):
             groups.append({"params": list(curvature.values()), "weight_decay": 0.0})
         self.adam = torch.optim.AdamW(groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
         self.module, self.optimiser = accelerator.prepare(Forward(tower), self.adam)
-        self.looks, self.curve = [], {}
 
-    def described(self) -> str:
-        """The losses of the last step, in words."""
-        return "  ".join(f"{name} {values[-1]:.4f}" for name, values in self.curve.items())
+    def batches(self, left: range) -> Generator[Tensor, None, None]:
+        """The rows of each step, (accumulate, batch)."""
+        yield from (self.recipe.batches(self.training_rows, number) for number in left)
 
-    def steps(self, left: range, progress: bool) -> Steps:
-        """Take steps and log them."""
-        for number in track(left, "fine-tuning", enabled=progress, note=self.described):
-            numbers = self.step(number)
-            self.accelerator.log(numbers, step=number)
-            yield number, numbers
-
-    def step(self, number: int) -> dict[str, float]:
-        """Take a step, counted from 1; returns its losses by name, their weighted `total`, and `tau_d` of its chains.
-
-        Raises:
-            Divergence: an embedding, a loss or a gradient that is not finite; the step is not taken.
-        """
-        batches = self.recipe.batches(self.training_rows, number)
+    def step(self, number: int, batch: Tensor) -> tuple[dict[str, float], dict[str, Any]]:
+        """See `ResumableRun`; the losses have `tau_d` of the chains of the step beside them."""
         self.optimiser.zero_grad(set_to_none=True)
         parts: list[dict[str, float]] = []
-        for index, rows in enumerate(batches):
-            with self.accelerator.no_sync(self.module) if index + 1 < len(batches) else nullcontext():
+        for index, rows in enumerate(batch):
+            with self.accelerator.no_sync(self.module) if index + 1 < len(batch) else nullcontext():
                 total, numbers = self._losses(rows, number)
                 parts.append(mean_over_ranks(self.accelerator, numbers))
                 if not all(map(math.isfinite, parts[-1].values())):
                     raise Divergence("the loss became NaN or infinite", number, rows)
-                self.accelerator.backward(total / len(batches))
-        self._check_gradients(number, batches.flatten())
+                self.accelerator.backward(total / len(batch))
+        self._check_gradients(number, batch.flatten())
         self.optimiser.step()
         clamp_curvature(self.geometry)
-        means = {name: sum(part[name] for part in parts) / len(parts) for name in parts[0]}
-        for name, value in means.items():
-            self.curve.setdefault(name, []).append(value)
-        return means
+        return {name: sum(part[name] for part in parts) / len(parts) for name in parts[0]}, {}
 
     @torch.no_grad()
     def look(self, step: int, training: dict[str, float]) -> None:

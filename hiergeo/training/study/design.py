@@ -28,16 +28,12 @@ class StudySettings:
         samples: bootstrap resamples.
         seed: of the bootstrap.
         device: where embeddings are made, heads trained and spaces measured; ``auto``: the accelerator, if any.
-        dtype: of the frozen model's embeddings, ``float32`` or ``bfloat16``.
-        batch_size: texts or images that the model embeds at once; None is the model's own.
     """
 
     steps: int = 50
     samples: int = 1000
     seed: int = 0
     device: str = "auto"
-    dtype: str = "float32"
-    batch_size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -142,9 +138,9 @@ def check_data(plan: StudyPlan, chains: Chains, model: Model, test: Hierarchy, u
 def check_untrained_heads(plan: StudyPlan, frozen: Embedded, chains: Chains) -> None:
     """Raise InputError if the points of an untrained head do not fit into a space, such as a small sphere."""
     images = [] if frozen.image is None else [frozen.image]
-    inputs = torch.cat([each.to(chains.text) for each in (frozen.text, chains.text, *images)])
+    inputs = torch.cat([rows.to(chains.text) for rows in (frozen.text, chains.text, *images)])
     for dim in plan.dims:
-        geometries = [plan.geometry(spec).to(inputs.device) for spec, at in plan.cells if at == dim]
+        geometries = [plan.geometry(spec).to(inputs.device) for spec, cell_dim in plan.cells if cell_dim == dim]
         for seed in (*plan.seeds, plan.tuning_seed):
             head = Head(HeadShape(inputs.shape[1], dim, 0, plan.recipe.unit), seed).to(inputs.device)
             points, root = head(inputs), head(chains.root)

@@ -1,7 +1,7 @@
 """What a study returns: every head of every geometry on the same data, and what their differences amount to."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
@@ -41,15 +41,8 @@ EQUAL_RADII, FLAT_SPREAD = "equal radii", 1.1
 """A sign of collapse, and the ratio of the largest to the smallest tier mean below which it shows."""
 
 
-def is_of_pairs(metric: str) -> bool:
-    """Whether a metric is measured on the chains that were set aside; all others are on the test rows."""
+def _is_of_pairs(metric: str) -> bool:
     return metric.startswith(PAIRS)
-
-
-def signs_of_collapse(diagnostics: Mapping[str, float]) -> tuple[str, ...]:
-    """The signs of collapse that the diagnostics of a head show."""
-    shown = [sign for sign, (name, most) in COLLAPSE.items() if diagnostics.get(name, 0.0) > most]
-    return (*shown, EQUAL_RADII) if diagnostics["radius_spread"] < FLAT_SPREAD else tuple(shown)
 
 
 @dataclass(frozen=True)
@@ -70,7 +63,7 @@ class HeadRun:
 
     @property
     def seed(self) -> int:
-        """Of weights, batches and validation rows."""
+        """That of the recipe."""
         return self.trained.recipe.seed
 
     @cached_property
@@ -79,28 +72,16 @@ class HeadRun:
         return replace(self.summary.after, metrics=self.summary.after.metrics | self.summary.drift)
 
     @property
-    def kept(self) -> EvalRecord:
-        """The record at the state that was kept."""
+    def look(self) -> EvalRecord:
+        """The record of the best state."""
         return at_step(self.trained.history, self.trained.best)
 
     @property
     def beyond_the_equator(self) -> bool:
         """Whether some caption lies where the cones of a sphere widen again."""
-        curvature = self.kept.curvature
+        curvature = self.look.curvature
         reach = math.sqrt(max(curvature[0], 0)) * float(self.result.radii.max()) if len(curvature) == 1 else 0.0
         return reach > math.pi / 2
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON values: metrics, diagnostics, what was kept, and the records on the way."""
-        return {
-            "seed": self.seed,
-            "metrics": self.result.metrics,
-            "intervals": {name: list(interval) for name, interval in self.result.intervals.items()},
-            "diagnostics": self.result.diagnostics,
-            "kept_step": self.trained.best,
-            "problem": self.problem,
-            "history": [look.as_dict() for look in self.trained.history],
-        }
 
 
 @dataclass(frozen=True)
@@ -125,23 +106,19 @@ class StudyCell:
     @property
     def metrics(self) -> dict[str, float]:
         """Mean of every metric over the runs."""
-        return {name: float(np.mean(values)) for name, values in self._values.items()}
-
-    @property
-    def spread(self) -> dict[str, float]:
-        """Standard deviation of every metric over the runs, by their number less one."""
-        return {name: float(np.std(values, ddof=1)) for name, values in self._values.items()}
-
-    @property
-    def _values(self) -> dict[str, list[float]]:
         metrics = [run.result.metrics for run in self.runs]
-        return {name: [of[name] for of in metrics] for name in metrics[0] if all(name in of for of in metrics)}
+        shared = [name for name in metrics[0] if all(name in of_run for of_run in metrics)]
+        return {name: float(np.mean([of_run[name] for of_run in metrics])) for name in shared}
 
     @property
     def collapse(self) -> dict[str, int]:
         """Sign of collapse -> number of heads that show it, for signs that any head shows."""
-        signs = [sign for run in self.runs for sign in signs_of_collapse(run.result.diagnostics)]
-        return {sign: signs.count(sign) for sign in dict.fromkeys(signs)}
+        heads = [run.result.diagnostics for run in self.runs]
+        counts = {
+            sign: sum(of_head.get(name, 0.0) > most for of_head in heads) for sign, (name, most) in COLLAPSE.items()
+        }
+        counts[EQUAL_RADII] = sum(of_head["radius_spread"] < FLAT_SPREAD for of_head in heads)
+        return {sign: count for sign, count in counts.items() if count}
 
     @property
     def bend(self) -> float:
@@ -155,16 +132,16 @@ class StudyCell:
 
     @property
     def _curved(self) -> bool:
-        return any(curvature != 0 for run in self.runs for curvature in run.kept.curvature)
+        return any(curvature != 0 for run in self.runs for curvature in run.look.curvature)
 
     @property
     def facts(self) -> dict[str, str]:
         """What became of the heads, by name: collapse, curvature, learning rate, problems."""
-        seeds = len(self.runs)
-        facts = {"collapse": ", ".join(f"{sign} ({count} of {seeds})" for sign, count in self.collapse.items()) or "no"}
+        signs = ", ".join(f"{sign} ({count} of {len(self.runs)})" for sign, count in self.collapse.items())
+        facts = {"collapse": signs or "no"}
         if self._curved:
-            factors = zip(*(run.kept.curvature for run in self.runs), strict=True)
-            facts["curvature"] = f"K = {' and '.join(_span(factor, _curvature) for factor in factors)}"
+            factors = zip(*(run.look.curvature for run in self.runs), strict=True)
+            facts["curvature"] = f"K = {' and '.join(_span(factor, lambda k: minus(f'{k:.3g}')) for factor in factors)}"
             excess = "over a thousand" if abs(self.bend) >= 1e3 else signed(self.bend)
             facts["excess of circles over flat ones"] = f"{excess}{', effectively flat' if self.flat else ''}"
         if any(run.beyond_the_equator for run in self.runs):
@@ -176,10 +153,6 @@ class StudyCell:
             if run.problem:
                 facts[f"seed {run.seed}"] = f"{run.problem}; it counts with the state of step {run.trained.best}"
         return facts
-
-
-def _curvature(value: float) -> str:
-    return minus(f"{value:.3g}")
 
 
 def _span(values: Sequence[float], written: Callable[[float], str]) -> str:
@@ -200,7 +173,6 @@ class Study(Exported):
         cells: geometries times dimensions, in the order of `StudyPlan.cells`.
         shared: metrics that cannot differ between the geometries.
         pairs: number of true pairs, and of false pairs of each kind, on the chains that were set aside.
-        leakage: what of the test data was trained on, where that was forced.
         aside: where the chains come from that were set aside.
     """
 
@@ -211,7 +183,6 @@ class Study(Exported):
     cells: tuple[StudyCell, ...]
     shared: frozenset[str]
     pairs: int
-    leakage: str | None = None
     aside: str = ""
 
     def __repr__(self) -> str:
@@ -243,10 +214,9 @@ class Study(Exported):
         """Whether a geometry helps; only decided contrasts count as differences."""
         board = self.board
         total, decided, seeds = len(board.contrasts), len(board.decided), len(self.plan.seeds)
-        cautions = [caution.message for caution in board.cautions if caution.kind != "small sample"]
+        cautions = tuple(caution.message for caution in board.cautions if caution.kind != "small sample")
         if not total:
-            headline = "Nothing was compared: there are no two different spaces at one dimension."
-            return Conclusion(headline, tuple(cautions))
+            return Conclusion("Nothing was compared: there are no two different spaces at one dimension.", cautions)
         share = f"{decided or 'none'} of {total} differences between geometries survive"
         few = f"with {seeds} seeds the study is inconclusive: " if not decided and seeds < ENOUGH_SEEDS else ""
         headline = f"{few}{share}{'' if decided > 1 else 's'} correction for multiple comparisons."
@@ -262,21 +232,21 @@ class Study(Exported):
 
     def records(self, *, items: bool = False) -> Iterator[Record]:
         """Those of the frozen model, whose space is called "no head", those of the board, and facts of the heads."""
-        place = {"model": self.frozen.model, "dataset": self.board.dataset}
+        keys = {"model": self.frozen.model, "dataset": self.board.dataset}
         for geometry, result in self.before.items():
-            yield from map(self._of_aside, result.rows_of({**place, "space": f"{geometry}, {NO_HEAD}"}, items=items))
+            yield from map(self._of_aside, result.rows_of({**keys, "space": f"{geometry}, {NO_HEAD}"}, items=items))
         yield from map(self._of_aside, self.board.records(items=items))
         for cell in self.cells:
-            where = {**place, "space": cell.geometry, "dim": cell.dim}
+            where = {**keys, "space": cell.geometry, "dim": cell.dim}
             yield record("measured", **where, metric="learning_rate", value=cell.learning_rate)
             for run in cell.runs:
                 yield record("measured", **where, seed=run.seed, metric="bend", value=run.result.diagnostics["bend"])
-                for at, curvature in enumerate(run.kept.curvature):
+                for at, curvature in enumerate(run.look.curvature):
                     yield record("measured", **where, seed=run.seed, metric=f"curvature_factor{at}", value=curvature)
 
     def _of_aside(self, row: Record) -> Record:
         """The row, of the chains that were set aside where its metric is one of pairs."""
-        return {**row, "dataset": f"{self.aside}, set aside"} if is_of_pairs(str(row["metric"])) else row
+        return {**row, "dataset": f"{self.aside}, set aside"} if _is_of_pairs(str(row["metric"])) else row
 
     def grids(self, metrics: Sequence[str] | None = None) -> Iterator[Grid]:
         """Those of the board with what the frozen model reaches, and what became of the heads."""
@@ -287,21 +257,19 @@ class Study(Exported):
                 (label, (Figure(_span([of[name] for of in before if name in of], number)), *figures))
                 for name, (label, figures) in zip(shown, grid.rows, strict=True)
             )
-            of_pairs = [find_metric(name).label for name in shown if is_of_pairs(name)]
+            of_pairs = [find_metric(name).label for name in shown if _is_of_pairs(name)]
             aside = f" On chains of {self.aside} that were set aside: {listing(of_pairs)}." if of_pairs else ""
             yield replace(grid, heads=(NO_HEAD, *grid.heads), rows=tuple(rows), notes=grid.notes + aside)
         facts = {f"{cell.geometry}, {cell.dim} dimensions": cell.facts for cell in self.cells}
-        heads = tuple(dict.fromkeys(name for of_cell in facts.values() for name in of_cell))
-        cells = (
-            (label, tuple(Figure(of_cell.get(name, "")) for name in heads)) for label, of_cell in facts.items()
-        )  # fmt: skip
-        yield Grid("heads", heads, tuple(cells))
+        heads = tuple(dict.fromkeys(name for names in facts.values() for name in names))
+        rows = ((label, tuple(Figure(cell.get(name, "")) for name in heads)) for label, cell in facts.items())
+        yield Grid("heads", heads, tuple(rows))
 
     @property
     def omissions(self) -> str:
         """What was left out of a space, before or behind its heads, and why, in words; empty where nothing was."""
         after = (run.result for cell in self.cells for run in cell.runs)
-        return omissions({name: why for each in (*self.before.values(), *after) for name, why in each.left_out.items()})
+        return omissions({name: why for of in (*self.before.values(), *after) for name, why in of.left_out.items()})
 
     def cell(self, geometry: str, dim: int) -> StudyCell:
         """The heads of a geometry at a dimension."""
@@ -311,41 +279,16 @@ class Study(Exported):
         """A metric before and after training; None where it was not measured both times."""
         return BeforeAfter.of(metric, self.before[geometry], self.board.results(geometry, dim))
 
-    def _intervals(self, cell: StudyCell) -> dict[str, list[float]]:
-        """Metric -> its 95 % interval over items and seeds."""
-        scores = {name: self.board.score(name, cell.geometry, cell.dim) for name in cell.metrics}
-        return {name: list(score.interval) for name, score in scores.items() if score and score.interval}
-
-    def _baselines(self, dim: int) -> dict[str, dict[str, float]]:
-        """Metric -> baseline by name -> what it reaches at a dimension."""
-        reached = {name: self.board.baselines(name, dim) for name in self.board.measured(dim)}
-        return {name: values for name, values in reached.items() if values}
-
     def to_json(self) -> str:
-        """The means over seeds first, as ``GEOMETRY/dD/METRIC``; then contrasts, every seed, and the plan."""
-        named = {f"{cell.geometry}/d{cell.dim}": cell for cell in self.cells}
-        flat = {f"{name}/{metric}": value for name, cell in named.items() for metric, value in cell.metrics.items()}
+        """The means over seeds first, as ``GEOMETRY/dD/METRIC``; then contrasts, words, the long table, the plan."""
+        cells = {f"{cell.geometry}/d{cell.dim}": cell for cell in self.cells}
         whole = {
-            "metrics": flat,
+            "metrics": {f"{name}/{key}": value for name, cell in cells.items() for key, value in cell.metrics.items()},
             "intervals": [contrast.as_dict() for contrast in self.board.contrasts],
             "conclusion": str(self.conclusion),
             "cautions": [asdict(caution) for caution in self.board.cautions],
-            "same_by_construction": sorted(self.shared),
-            "twins": self.board.twins,
-            "baselines": {f"d{dim}": self._baselines(dim) for dim in self.board.dims},
-            "leakage": self.leakage,
-            "before": {geometry: result.as_dict() for geometry, result in self.before.items()},
-            "cells": {
-                name: {
-                    "learning_rate": cell.learning_rate,
-                    "tuning": {f"{rate:g}": score for rate, score in cell.tuning.items()},
-                    "spread": cell.spread,
-                    "intervals": self._intervals(cell),
-                    "facts": cell.facts,
-                    "runs": [run.as_dict() for run in cell.runs],
-                }
-                for name, cell in named.items()
-            },
+            "facts": {name: cell.facts for name, cell in cells.items()},
+            "numbers": list(self.records()),
             "plan": asdict(self.plan),
             "settings": asdict(self.settings),
         }
@@ -380,8 +323,6 @@ def _cautions(study: Study, board: Board) -> Iterator[Caution]:
         yield _of_cells("collapse", lost, "Heads show signs of collapse in {}.")
     if broken := [cell for cell in cells if any(run.problem for run in cell.runs)]:
         yield _of_cells("training", broken, "Training failed for some seeds of {}.")
-    if study.leakage:
-        yield Caution("leakage", (), f"Trained on test data: {study.leakage.rstrip('.')}.")
 
 
 def _of_cells(kind: Any, cells: Sequence[StudyCell], message: str) -> Caution:

@@ -1,7 +1,10 @@
 """Running a study: tune, train a head for every seed, measure, compare."""
 
 import math
-from collections.abc import Callable, Collection, Sequence
+import warnings
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
@@ -15,17 +18,22 @@ from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.progress import track
 from hiergeo._core.text import without_folders
 from hiergeo.adapters import Model
+from hiergeo.adapters.head import HeadShape
 from hiergeo.datasets import Hierarchy
-from hiergeo.evaluation.embedded import Compute, embed
+from hiergeo.evaluation import Result
+from hiergeo.evaluation.embedded import Compute, Embedded, embed
+from hiergeo.evaluation.length import PairLengths
 from hiergeo.evaluation.measuring import ProtocolSettings
 from hiergeo.evaluation.metrics import RADIAL
+from hiergeo.evaluation.protocols import score_pairs
+from hiergeo.evaluation.result import Outcome
 from hiergeo.geometry import Geometry, Space, parse
-from hiergeo.training import Chains, HeadModel, Recipe, Trained, chain_loss, train_head
+from hiergeo.training import Chains, Head, HeadModel, Recipe, Trained, chain_loss, train_head
 from hiergeo.training.chains import split_groups
 from hiergeo.training.saving import trained_once
-from hiergeo.training.study.bench import Bench, beyond_the_equator, pairs_behind_head
 from hiergeo.training.study.design import StudyPlan, StudySettings, check_data, check_untrained_heads
 from hiergeo.training.study.result import HeadRun, Study, StudyCell
+from hiergeo.training.summary import behind_head, between, extended, measured
 
 Training: TypeAlias = Callable[[Chains, Geometry, Recipe], Trained]
 """What trains a head."""
@@ -57,7 +65,7 @@ def run_study(
         settings: how it is measured, and on which device; the defaults of `StudySettings` when None.
         unseen: (rows of `test`,) booleans, rows that share no text with the chains; they get a tau_d of their own.
         held_out: ids of the images that retrieval is measured on; None is all of them.
-        out: a folder that keeps every training that is done, so that the same study goes on where it was stopped.
+        out: a folder for every training that is done, so that the same study goes on where it was stopped.
         progress: show progress bars for work that takes longer than a second.
 
     Raises:
@@ -66,7 +74,7 @@ def run_study(
     """
     settings = settings or StudySettings()
     measuring = ProtocolSettings("re", settings.steps, settings.seed, settings.samples)
-    compute = Compute(resolve_device(settings.device), settings.dtype, settings.batch_size)
+    compute = Compute(resolve_device(settings.device))
     chains = chains.to(compute.device)
     check_data(plan, chains, model, test, unseen)
     training, aside = (chains.take(rows) for rows in split_groups(chains, plan.set_aside, min(plan.seeds)))
@@ -96,9 +104,78 @@ def run_study(
         cells=cells,
         shared=same_by_construction(cells, tuple(plan.recipe.losses)) & before[plan.geometries[0]].metrics.keys(),
         pairs=int(aside.positive[:, 1:].numel()),
-        leakage=chains.leakage,
         aside=without_folders(chains.origin),
     )
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Data that no head was trained on: test rows as the frozen model embeds them, and chains set aside for pairs.
+
+    `unseen` and `held_out` are as for `run_study`.
+    """
+
+    model: Model
+    frozen: Embedded
+    aside: Chains
+    settings: ProtocolSettings
+    unseen: np.ndarray | None = None
+    held_out: Collection[int] | None = None
+
+    def without_head(self, spec: str) -> Result:
+        """The frozen model in a geometry; in Euclidean space where a product does not fit its embeddings."""
+        geometry, dim = parse(spec), self.model.dim
+        try:
+            geometry.parts(dim)
+        except InputError:
+            geometry = parse("euclidean")
+        return self._measured(self.frozen, Head(HeadShape(dim, dim)).to(self.frozen.captions.device), geometry)
+
+    def run(self, trained: Trained, before: Result, untrained: Geometry) -> HeadRun:
+        """Measure a head; if its points leave its space (a sphere), the untrained head is measured in the `untrained`
+        geometry instead."""
+        try:
+            return self._run(trained, before, trained.diverged)
+        except InputError as error:
+            device = self.frozen.captions.device
+            head = Head(trained.head.shape, trained.recipe.seed).to(device).eval()
+            broken = f"{trained.diverged}; " if trained.diverged else ""
+            problem = (
+                f"{broken}the trained head cannot be measured ({str(error).rstrip('.')}), so the untrained head was "
+                "measured instead"
+            )
+            return self._run(replace(trained, head=head, geometry=untrained.to(device), best=0), before, problem)
+
+    def _run(self, trained: Trained, before: Result, problem: str | None) -> HeadRun:
+        sharpened = behind_head(self.frozen, trained.head, HeadModel(self.model, trained.head).name)
+        after = self._measured(sharpened, trained.head, trained.geometry)
+        return HeadRun(trained, between(before, after, self.frozen, sharpened), problem)
+
+    def _measured(self, embedded: Embedded, head: Head, geometry: Geometry) -> Result:
+        with torch.no_grad(), beyond_the_equator():
+            space = Space(geometry)
+            result = measured(embedded, space, self.settings, unseen=self.unseen, held_out=self.held_out)
+            outcome = pairs_behind_head(self.aside, HeadModel(self.model, head), space)
+        return extended(result, outcome, self.settings)
+
+
+def pairs_behind_head(chains: Chains, model: HeadModel, space: Space) -> Outcome:
+    """The pairs protocol on chains behind a head, around its own root."""
+    used, positions = torch.cat((chains.positive, chains.negative)).unique(return_inverse=True)
+    positive, negative = positions.split(len(chains))
+    root = model.through(chains.root[None])[0]
+    lengths = None
+    if chains.words is not None:
+        lengths = PairLengths(*(chains.words[part.cpu().numpy()] for part in (chains.positive, chains.negative)))
+    return score_pairs(model.through(chains.text[used]), positive, negative, space.rooted(root), lengths)
+
+
+@contextmanager
+def beyond_the_equator() -> Iterator[None]:
+    """Suppress the warning about cones that widen on a sphere: facts of the study tell of it once."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="points lie beyond the equator")
+        yield
 
 
 def same_by_construction(cells: Sequence[StudyCell], losses: Sequence[str]) -> frozenset[str]:
@@ -108,10 +185,9 @@ def same_by_construction(cells: Sequence[StudyCell], losses: Sequence[str]) -> f
     radii are |f(e) - f(root)| in all of them except products that add lengths (l1). A head that was replaced by an
     untrained one is another head.
     """
-    rates: dict[int, set[float]] = {}
-    for cell in cells:
-        rates.setdefault(cell.dim, set()).add(cell.learning_rate)
-    apart = any(len(chosen) > 1 for chosen in rates.values()) or any(run.problem for cell in cells for run in cell.runs)
+    apart = any(
+        cell.learning_rate != other.learning_rate for cell in cells for other in cells if cell.dim == other.dim
+    ) or any(run.problem for cell in cells for run in cell.runs)
     added = any(parse(cell.geometry).norm == "l1" for cell in cells)
     bent = any(chain_loss(name).sees_curvature for name in losses)
     return frozenset() if apart or bent or added else frozenset(RADIAL)
@@ -123,32 +199,25 @@ def best_rate(scores: dict[float, float]) -> float:
     return max(usable, key=lambda rate: usable[rate]) if usable else min(scores)
 
 
-def validation_score(
-    plan: StudyPlan, cell: tuple[str, int], rate: float, chains: Chains, model: Model, train: Training
-) -> float:
-    """`JUDGE` on the validation rows of a seed that is not among the plan's; NaN where training fails."""
-    spec, dim = cell
-    recipe = plan.head(dim, plan.tuning_seed, rate)
-    trained = train(chains, plan.geometry(spec), recipe)
-    if trained.diverged:
-        return math.nan
-    _, validation = split_groups(chains, recipe.validation, recipe.seed)
-    try:
-        with torch.no_grad(), beyond_the_equator():
-            outcome = pairs_behind_head(
-                chains.take(validation), HeadModel(model, trained.head), Space(trained.geometry)
-            )
-    except InputError:
-        return math.nan
-    return outcome.statistics[JUDGE].value
-
-
 def _tune(
     plan: StudyPlan, chains: Chains, model: Model, train: Training, progress: bool
 ) -> dict[tuple[str, int], dict[float, float]]:
-    """Cell -> learning rate -> score on validation rows; a single candidate is not tried and scores NaN."""
+    """Cell -> learning rate -> `JUDGE` on the validation rows of a seed that is not among the plan's.
+
+    A single candidate is not tried and scores NaN, and so does one where training fails.
+    """
     tried = {cell: dict.fromkeys(plan.learning_rates, math.nan) for cell in plan.cells}
     trials = [(cell, rate) for cell in plan.cells for rate in plan.learning_rates if len(plan.learning_rates) > 1]
-    for cell, rate in track(trials, "tuning", enabled=progress):
-        tried[cell][rate] = validation_score(plan, cell, rate, chains, model, train)
+    for (spec, dim), rate in track(trials, "tuning", enabled=progress):
+        recipe = plan.head(dim, plan.tuning_seed, rate)
+        trained = train(chains, plan.geometry(spec), recipe)
+        if trained.diverged:
+            continue
+        validation = chains.take(split_groups(chains, recipe.validation, recipe.seed)[1])
+        try:
+            with torch.no_grad(), beyond_the_equator():
+                outcome = pairs_behind_head(validation, HeadModel(model, trained.head), Space(trained.geometry))
+        except InputError:
+            continue
+        tried[spec, dim][rate] = outcome.statistics[JUDGE].value
     return tried

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -14,14 +14,14 @@ from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import Json
 from hiergeo._core.storage.files import path_of
 from hiergeo._core.text import caption
-from hiergeo.evaluation.benchmarks import Published
+from hiergeo.evaluation.benchmarks import Benchmark, Published
 from hiergeo.evaluation.experiment import Board, Caution, Conclusion, Contrast, Run
 from hiergeo.evaluation.metrics import find_metric
 from hiergeo.evaluation.metrics.length import baseline_name
 from hiergeo.evaluation.metrics.registry import omissions
 from hiergeo.evaluation.result import Result, record
 from hiergeo.training.suite.audits import VERDICT
-from hiergeo.training.suite.cells import Cell, Place, TaskFacts, read_cell
+from hiergeo.training.suite.cells import FOLDER, Cell, Place, read_cell
 from hiergeo.training.suite.plan import SuitePlan, of_table, row_name
 
 PLAN = "plan.json"
@@ -54,21 +54,18 @@ class Standing:
     """One benchmark of a suite.
 
     Attributes:
-        name: its name in the plan.
+        name: its title in the plan.
+        task: the benchmark.
         cells: row -> its cell, in the order of the table; those that are not there yet are absent.
         published_as: model -> the model of published figures that it reproduces.
         seed: of the bootstrap.
     """
 
     name: str
+    task: Benchmark
     cells: dict[BoardRow, Cell]
-    published_as: dict[str, str] = field(default_factory=dict)
-    seed: int = 0
-
-    @cached_property
-    def task(self) -> TaskFacts | None:
-        """Label, metrics and published figures; None where no cell is there yet."""
-        return next((cell.task for cell in self.cells.values()), None)
+    published_as: dict[str, str]
+    seed: int
 
     @cached_property
     def measured(self) -> dict[BoardRow, Result]:
@@ -78,8 +75,6 @@ class Standing:
     @cached_property
     def metrics(self) -> tuple[str, ...]:
         """The metrics that are shown: those of the benchmark that some row has, and of published figures."""
-        if self.task is None:
-            return ()
         names = {name for result in self.measured.values() for name in result.metrics}
         names |= {figure.metric for figure in self.task.published}
         return tuple(name for name in self.task.metrics if name in names)
@@ -87,11 +82,11 @@ class Standing:
     @cached_property
     def protocols(self) -> dict[str, tuple[BoardRow, ...]]:
         """Protocol -> the rows that were measured by it."""
-        measured = {row: self.cells[row].protocol for row in self.measured}
-        return {
-            protocol: tuple(row for row, of_row in measured.items() if of_row == protocol)
-            for protocol in dict.fromkeys(measured.values())
-        }
+        grouped: dict[str, tuple[BoardRow, ...]] = {}
+        for row in self.measured:
+            protocol = self.cells[row].protocol
+            grouped[protocol] = (*grouped.get(protocol, ()), row)
+        return grouped
 
     @cached_property
     def boards(self) -> tuple[Board, ...]:
@@ -131,9 +126,10 @@ class Standing:
     @cached_property
     def published(self) -> dict[str, tuple[Published, ...]]:
         """Model of published figures -> its figures."""
-        figures = () if self.task is None else self.task.published
-        models = dict.fromkeys(figure.model for figure in figures)
-        return {model: tuple(figure for figure in figures if figure.model == model) for model in models}
+        figures: dict[str, tuple[Published, ...]] = {}
+        for figure in self.task.published:
+            figures[figure.model] = (*figures.get(figure.model, ()), figure)
+        return figures
 
     def published_for(self, row: BoardRow, metric: str) -> Published | None:
         """The published figure that stands beside a measured one: of the model that the row reproduces."""
@@ -154,32 +150,23 @@ class Standing:
     @property
     def omissions(self) -> str:
         """Metrics of the benchmark that were left out of some row and why, in words; empty where none was."""
-        wanted = () if self.task is None else self.task.metrics
-        whys = {name: why for result in self.measured.values() for name, why in result.left_out.items()}
-        return omissions({name: why for name, why in whys.items() if name in wanted})
+        reasons = {name: why for result in self.measured.values() for name, why in result.left_out.items()}
+        return omissions({name: why for name, why in reasons.items() if name in self.task.metrics})
 
     @cached_property
     def cautions(self) -> tuple[Caution, ...]:
         """Reasons to read the benchmark with care."""
         return tuple(dict.fromkeys(caution for board in self.boards for caution in board.cautions))
 
-    @property
-    def heading(self) -> str:
-        """The benchmark and its first metric."""
-        return self.name if self.task is None else f"{self.name}: {find_metric(self.task.primary).heading}"
-
-    def figure(self, row: BoardRow, metric: str | None = None) -> Figure:
-        """A metric of a row, by default the first one, with the published figure beside it; or why there is none."""
-        cell = self.cells.get(row)
-        if cell is None or self.task is None:
-            return Figure("not measured yet")
-        name = metric or self.task.primary
+    def figure(self, row: BoardRow, metric: str) -> Figure:
+        """A metric of a row with the published figure beside it; or why there is none."""
         board = self.board(row)
-        score = None if board is None else board.score(name, str(row), 0)
+        score = None if board is None else board.score(metric, str(row), 0)
         if score is None:
-            return Figure("" if cell.status == "done" else cell.status)
-        shown = score.figure(self.is_best(row, name))
-        reported = self.published_for(row, name)
+            cell = self.cells.get(row)
+            return Figure("not measured yet" if cell is None else "" if cell.status == "done" else cell.status)
+        shown = score.figure(self.is_best(row, metric))
+        reported = self.published_for(row, metric)
         return shown if reported is None else replace(shown, note=f"published {reported.value:g}")
 
     def grid(self) -> Grid:
@@ -218,16 +205,12 @@ class Leaderboard(Exported):
     """The table of a suite.
 
     Attributes:
-        plan: what was asked for.
-        cells: those that are there.
-        damaged: cells whose files are damaged, and how.
-        outdated: cells whose files are of an earlier plan, which says something else of them.
+        plan: what is measured.
+        cells: those that are there; one whose file is damaged has failed.
     """
 
     plan: SuitePlan
     cells: dict[Place, Cell]
-    damaged: dict[Place, str] = field(default_factory=dict)
-    outdated: frozenset[Place] = frozenset()
 
     def __repr__(self) -> str:
         return f"<Leaderboard {self.title}: {len(self.cells)} of {len(self.plan.cells)} cells>"
@@ -244,9 +227,8 @@ class Leaderboard(Exported):
         if not standings:
             return Conclusion("Nothing has been measured yet.")
         led = Counter(
-            row for standing in standings for row in standing.measured
-            if standing.task and standing.is_best(row, standing.task.primary)
-        )  # fmt: skip
+            row for standing in standings for row in standing.measured if standing.is_best(row, standing.task.primary)
+        )
         several = len(standings) > 1
         of = f"{len(standings)} benchmarks" if several else f"the benchmark {caption(standings[0].name)}"
         if not led:
@@ -268,6 +250,7 @@ class Leaderboard(Exported):
         return tuple(
             Standing(
                 benchmark.title,
+                benchmark.task,
                 {BoardRow(*place[:2]): cell for place, cell in cells if place.benchmark == benchmark.title},
                 published_as,
                 self.plan.seed,
@@ -277,18 +260,15 @@ class Leaderboard(Exported):
 
     @cached_property
     def missing(self) -> dict[Place, str]:
-        """Cells without numbers, and why: failed, skipped, damaged, of an earlier plan or not measured yet."""
+        """Cells without numbers, and why: failed, skipped or not measured yet."""
         reasons = {place: f"{cell.status}: {cell.reason}" for place, cell in self.cells.items()}
-        reasons |= {place: f"damaged: {why}" for place, why in self.damaged.items()}
-        reasons |= dict.fromkeys(self.outdated, "not measured yet, its numbers are of an earlier plan")
         measured = {place for place, cell in self.cells.items() if cell.status == "done"}
         return {place: reasons.get(place, "not measured yet") for place in self.plan.cells if place not in measured}
 
     @property
     def failed(self) -> dict[Place, str]:
-        """Those that failed or whose files are damaged."""
-        wrong = {place: cell.reason for place, cell in self.cells.items() if cell.status == "failed"}
-        return wrong | self.damaged
+        """Those that failed, and why."""
+        return {place: cell.reason for place, cell in self.cells.items() if cell.status == "failed"}
 
     def records(self, *, items: bool = False) -> Iterator[Record]:
         """The rows of every benchmark, and one a cell without numbers, whose kind and source say why."""
@@ -300,15 +280,16 @@ class Leaderboard(Exported):
 
     def overview(self) -> Grid:
         """The first metric of every benchmark."""
-        heads = tuple(standing.heading for standing in self.standings)
-        rows = ((str(row), tuple(standing.figure(row) for standing in self.standings)) for row in self.rows)
+        first = [(standing, standing.task.primary) for standing in self.standings]
+        heads = tuple(f"{standing.name}: {find_metric(metric).heading}" for standing, metric in first)
+        rows = ((str(row), tuple(standing.figure(row, metric) for standing, metric in first)) for row in self.rows)
         return Grid(CORNER, heads, tuple(rows), READING, "First metric of every benchmark")
 
     def grids(self) -> Iterator[Grid]:
         """An overview of several benchmarks, a table each, and the cells without numbers."""
         if len(self.standings) > 1:
             yield self.overview()
-        yield from (standing.grid() for standing in self.standings if standing.metrics)
+        yield from (standing.grid() for standing in self.standings if standing.cells)
         if self.missing:
             rows = tuple((" · ".join(place), (Figure(why),)) for place, why in self.missing.items())
             yield Grid("cell", ("why",), rows, title="Cells without numbers")
@@ -332,13 +313,12 @@ def read(out: Path | str) -> Leaderboard:
     if not (out / PLAN).is_file():
         raise InputError(f"{out} holds no suite: there is no {PLAN} (hiergeo suite PLAN.toml --out {out}).")
     plan = of_table(documents.read(out / PLAN, dict[str, dict[str, Json]], hashed=True)["plan"], out / PLAN)
-    cells: dict[Place, Cell] = {}
-    damaged: dict[Place, str] = {}
-    for place in plan.cells:
-        try:
-            if (cell := read_cell(out, place)) is not None:
-                cells[place] = cell
-        except InputError as error:
-            damaged[place] = str(error)
-    outdated = frozenset(place for place, cell in cells.items() if cell.asked != plan.asked(place))
-    return Leaderboard(plan, {place: cells[place] for place in cells if place not in outdated}, damaged, outdated)
+    cells = ((place, _cell(out / FOLDER / place.file, place)) for place in plan.cells)
+    return Leaderboard(plan, {place: cell for place, cell in cells if cell and cell.plan in ("", plan.digest(place))})
+
+
+def _cell(path: Path, place: Place) -> Cell | None:
+    try:
+        return read_cell(path) if path.exists() else None
+    except InputError as error:
+        return Cell(place, "failed", reason=str(error))

@@ -23,32 +23,19 @@ CACHE, TRAINED = "cache", "models"
 
 
 class Loaded(NamedTuple):
-    """A model of a suite, and the space that it was trained in, if any.
-
-    Attributes:
-        model: with cached embeddings.
-        fingerprint: of it.
-        geometry: spec of the geometry that its training ended in; None where nothing is known.
-    """
+    """A model of a suite with cached embeddings, its fingerprint and its native space."""
 
     model: Model
     fingerprint: str
-    geometry: str | None
+    native: Space
 
     def space(self, spec: str) -> Space:
-        """The space of a spec; of ``native`` the model's own, the one that it was trained in, or Euclidean space."""
-        if spec != NATIVE:
-            return Space(spec)
-        return self.model.native_space() or Space(self.geometry or "euclidean")
+        """The space of a spec, or of ``native``."""
+        return self.native if spec == NATIVE else Space(spec)
 
 
 def load_model(entry: ModelEntry, out: Path, device: str) -> Loaded:
-    """Load a model of a plan, after its training where that has not been done.
-
-    Args:
-        entry: the model.
-        out: the folder of the suite.
-        device: where networks run.
+    """Load a model of a plan into the folder of a suite, after its training where that has not been done.
 
     Raises:
         UnavailableError: a package, weights or training data are not there.
@@ -59,31 +46,32 @@ def load_model(entry: ModelEntry, out: Path, device: str) -> Loaded:
     geometry = getattr(model, "trained_in", None)
     if entry.train is not None:
         model, geometry = _trained(model, entry.train, out, device)
-    return Loaded(cached(model, out / CACHE), model.fingerprint(), geometry)
+    native = model.native_space() or Space(geometry or "euclidean")
+    return Loaded(cached(model, out / CACHE), model.fingerprint(), native)
 
 
 def _package(name: str) -> str:
     """The folder of an installed package, which is not imported."""
     try:
-        found = importlib.util.find_spec(name)
+        package = importlib.util.find_spec(name)
     except (ImportError, ValueError):
-        found = None
-    if found is None or not found.submodule_search_locations:
+        package = None
+    if package is None or not package.submodule_search_locations:
         raise UnavailableError(f"the package {name} is not installed, which holds the model.")
-    return str(next(iter(found.submodule_search_locations)))
+    return str(next(iter(package.submodule_search_locations)))
 
 
 def _trained(base: Model, train: Training, out: Path, device: str) -> tuple[Model, str]:
     """A model as its training left it, which is done once, and the spec of the geometry that it ended in."""
     geometry = parse(train.geometry)
-    geometry = geometry.learnable() if train.learn_curvature else geometry
     hierarchy = datasets.load(train.data, train.split, rows=train.rows)
     if isinstance(recipe := train.recipe, TowerRecipe):
         settings = json.dumps([base.fingerprint(), train.model_dump(), __version__], sort_keys=True, default=str)
         folder = out / TRAINED / f"{train.kind}-{sha256(settings.encode()).hexdigest()[:16]}"
         with locked(folder.with_suffix(".training"), FOREVER):
             tuned = fine_tune(base, hierarchy, folder, geometry, recipe)
-            model, learnt, diverged = adapters.load(tuned.spec, device=device), tuned.geometry, tuned.diverged
+            model, diverged = adapters.load(tuned.spec, device=device), tuned.diverged
+            learnt = tuned.geometry or geometry
     else:
         chains = from_hierarchy(hierarchy, cached(base, out / CACHE)).to(resolve_device(device))
         trained = trained_once(out / TRAINED, chains, geometry, recipe)

@@ -1,6 +1,7 @@
 """Plans of suites: which models, spaces and benchmarks, read from TOML and checked before any work starts."""
 
 import json
+import os
 from collections.abc import Iterable
 from functools import cached_property
 from hashlib import sha256
@@ -9,13 +10,14 @@ from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from hiergeo._core import limits
 from hiergeo._core.devices import AUTO, resolve_dtype
 from hiergeo._core.errors import HiergeoError, InputError, described, unknown_name
 from hiergeo._core.storage.documents import Document, Json, Open, Raising, parse_toml, validated
 from hiergeo._core.storage.files import path_of
+from hiergeo._core.storage.files import sha256 as file_sha256
 from hiergeo._core.storage.texts import read_text
 from hiergeo.adapters import ADAPTERS
 from hiergeo.datasets import DATASETS
@@ -37,9 +39,7 @@ CHAINS = {"data": "data", "split": "split", "rows": "take", "protocol": "protoco
 """Options of verbs about chains of captions -> options of the benchmark ``hierarcaps``."""
 
 Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f]*\S[^\x00-\x1f]*$")]
-
-
-Flag = Annotated[bool, Field(strict=True)]
+Count = Annotated[int, Field(strict=True, ge=1, le=limits.COUNT)]
 
 
 class Training(Raising, Open):
@@ -50,8 +50,8 @@ class Training(Raising, Open):
         data: a dataset of chains with negatives.
         split: its split.
         rows: only the first of them; None takes all.
-        geometry: where losses are taken; the native space of the trained model.
-        learn_curvature: whether its curvature is learnt.
+        geometry: where losses are taken, ``lorentz:-1?learnable`` for a curvature that is learnt; the native space of
+            the trained model.
 
     Other keys are fields of `hiergeo.training.Recipe` or `TowerRecipe`; losses by name, or as the command line writes
     them: ``["re", "order=0.5"]``.
@@ -60,19 +60,13 @@ class Training(Raising, Open):
     kind: Literal["head", "re"]
     data: Name
     split: Name = "train"
-    rows: Annotated[int, Field(strict=True, ge=1, le=limits.COUNT)] | None = None
+    rows: Count | None = None
     geometry: Name = "euclidean"
-    learn_curvature: Flag = False
-
-    @property
-    def settings(self) -> dict[str, Json]:
-        """The keys that are fields of the recipe."""
-        return self.__pydantic_extra__
 
     @cached_property
     def recipe(self) -> Recipe | TowerRecipe:
-        """The settings as a recipe. Raises InputError for a value that it refuses."""
-        settings = dict(self.settings)
+        """The other keys as a recipe. Raises InputError for a value that it refuses."""
+        settings = dict(self.__pydantic_extra__)
         if isinstance(losses := settings.get("losses"), list):
             settings["losses"] = parse_losses(map(str, losses))
         try:
@@ -98,7 +92,7 @@ class ModelEntry(Raising, Document):
     name: Name = ""
     spaces: tuple[Name, ...] = ()
     train: Training | None = None
-    optional: Flag = False
+    optional: StrictBool = False
     package: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$")] | None = None
     published: Name | None = None
 
@@ -112,7 +106,7 @@ class ModelEntry(Raising, Document):
         ADAPTERS.check(self.spec.partition(":")[0])
         if not self.spaces:
             raise InputError(f"the model '{self.name}' has no space: name one, such as '{NATIVE}' or 'euclidean'.")
-        specs = (each if each == NATIVE else parse(each).fixed().spec for each in self.spaces)
+        specs = (spec if spec == NATIVE else parse(spec).fixed().spec for spec in self.spaces)
         _refuse_twins(specs, f"the model '{self.name}' has twice the space")
         if "{package}" in self.spec and self.package is None:
             raise InputError(f"the spec of '{self.name}' holds {{package}}: name the package, package = \"...\".")
@@ -133,14 +127,12 @@ class BenchmarkEntry(Raising, Open):
 
     name: Name
     title: Name = ""
-    optional: Flag = False
+    optional: StrictBool = False
 
     @model_validator(mode="after")
     def _fill_in(self) -> "BenchmarkEntry":
-        options = (
-            f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in self.options.items()
-        )
-        shown = ", ".join(options)
+        written = (value if isinstance(value, str) else json.dumps(value) for value in self.options.values())
+        shown = ", ".join(map("=".join, zip(self.options, written, strict=True)))
         self.title = self.title or (f"{self.name} ({shown})" if shown else self.name)
         return self
 
@@ -152,8 +144,14 @@ class BenchmarkEntry(Raising, Open):
     @cached_property
     def settled(self) -> dict[str, Any]:
         """The options with the defaults of those that the plan leaves out. Raises the errors of `task`."""
-        parameters = signature(type(self.task)).parameters.values()
-        return {each.name: each.default for each in parameters if each.default is not each.empty} | self.options
+        parameters = signature(type(self.task)).parameters.items()
+        defaults = {name: option.default for name, option in parameters if option.default is not option.empty}
+        return defaults | self.options
+
+    @cached_property
+    def contents(self) -> dict[str, str | None]:
+        """Option in words -> the hash of the file or folder that it names, None where it names neither."""
+        return {name: _content(value) for name, value in self.settled.items() if isinstance(value, str)}
 
     @cached_property
     def task(self) -> Benchmark:
@@ -163,9 +161,26 @@ class BenchmarkEntry(Raising, Open):
         except HiergeoError:
             raise
         except Exception as error:  # constructors need not check types
-            raise InputError(
-                f"the options of the benchmark '{self.title}' cannot be used: {described(error)}."
-            ) from error
+            what = f"the options of the benchmark '{self.title}' cannot be used"
+            raise InputError(f"{what}: {described(error)}.") from error
+
+
+def _content(option: str) -> str | None:
+    """The hash of a file, or of the names, sizes and times of the files in a folder.
+
+    A folder is named by a path with a separator, such as ``./data``, since bare words, such as ``demo``, name datasets.
+    """
+    try:
+        path = Path(option).expanduser()
+        if path.is_file():
+            return file_sha256(path)
+        if not (("/" in option or os.sep in option) and path.is_dir()):
+            return None
+        stats = ((file.relative_to(path).as_posix(), file.stat()) for file in sorted(path.rglob("*")) if file.is_file())
+        facts = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+        return sha256(repr(facts).encode()).hexdigest()
+    except (OSError, ValueError, RuntimeError):
+        return None
 
 
 class SuitePlan(Raising, Document):
@@ -185,10 +200,10 @@ class SuitePlan(Raising, Document):
 
     title: Name = "Suite"
     seed: Annotated[int, Field(strict=True, ge=0, le=limits.SEED)] = 0
-    samples: Annotated[int, Field(strict=True, ge=1, le=limits.COUNT)] = 1000
+    samples: Count = 1000
     device: Name = AUTO
     dtype: Name = "float32"
-    batch_size: Annotated[int, Field(strict=True, ge=1, le=limits.COUNT)] | None = None
+    batch_size: Count | None = None
     spaces: tuple[Name, ...] = (NATIVE,)
     models: tuple[ModelEntry, ...] = ()
     benchmarks: tuple[BenchmarkEntry, ...] = ()
@@ -210,13 +225,13 @@ class SuitePlan(Raising, Document):
         for entries, kind in ((self.models, "models"), (self.benchmarks, "benchmarks")):
             if not entries:
                 raise InputError(f"the suite has no {kind}: add [[{kind}]] to its plan.")
-        _refuse_twins((each.name for each in self.models), "two of its models are called")
-        _refuse_twins((each.title for each in self.benchmarks), "two of its benchmarks are called")
+        _refuse_twins((model.name for model in self.models), "two of its models are called")
+        _refuse_twins((benchmark.title for benchmark in self.benchmarks), "two of its benchmarks are called")
         for model in self.models:
             model.check()
         rows = (row_name(model.name, space) for model in self.models for space in model.spaces)
         _refuse_twins(rows, "two of its rows are called")
-        tasks = (_canonical([each.name, each.settled]) for each in self.benchmarks)
+        tasks = (_canonical([benchmark.name, benchmark.settled]) for benchmark in self.benchmarks)
         _refuse_twins(tasks, "two of its benchmarks are, with their defaults, the same,")
 
     @property
@@ -231,13 +246,13 @@ class SuitePlan(Raising, Document):
 
     def model(self, name: str) -> ModelEntry:
         """The model that tables call so."""
-        return next(each for each in self.models if each.name == name)
+        return next(model for model in self.models if model.name == name)
 
     def benchmark(self, title: str) -> BenchmarkEntry:
         """The benchmark that tables call so."""
-        return next(each for each in self.benchmarks if each.title == title)
+        return next(benchmark for benchmark in self.benchmarks if benchmark.title == title)
 
-    def asked(self, place: Place) -> str:
+    def digest(self, place: Place) -> str:
         """The hash of what the plan says about the numbers of a cell; the same for the plan that was read back."""
         model, benchmark = self.model(place.model), self.benchmark(place.benchmark)
         train = {} if model.train is None else {"train": model.train.model_dump(exclude_none=True)}

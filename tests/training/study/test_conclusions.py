@@ -34,7 +34,7 @@ CURVED_HEADS = heads()
 def study(monkeypatch):
     """A study of cells whose contrasts are those that are given."""
 
-    def made(contrasts, cells=(FLAT_HEADS, CURVED_HEADS), seeds=5, shared=frozenset(), leakage=None) -> Study:
+    def made(contrasts, cells=(FLAT_HEADS, CURVED_HEADS), seeds=5, shared=frozenset()) -> Study:
         monkeypatch.setattr(boards, "contrast_all", lambda *_, **__: tuple(contrasts))
         monkeypatch.setattr(boards, "small_samples", lambda _: ())
         several = tuple(
@@ -44,7 +44,7 @@ def study(monkeypatch):
         plan: Any = SimpleNamespace(seeds=tuple(range(seeds)), dims=(8,), geometries=())
         settings: Any = SimpleNamespace(seed=0)
         frozen: Any = SimpleNamespace(model="m", hierarchy=SimpleNamespace(name="d", split="s"))
-        return Study(plan, settings, frozen, {}, several, shared, 0, leakage)
+        return Study(plan, settings, frozen, {}, several, shared, 0)
 
     def head_of(cell, seed):
         (alone,) = cell.runs
@@ -158,10 +158,9 @@ def test_a_lead_across_learning_rates_is_not_put_down_to_geometry(study):
     assert rates([contrast(0.05, 0.01, 0.02)]) == rates([contrast(0.05, 0.06, 0.07)], cells) == []
 
 
-def test_charts_shared_metrics_and_leakage_are_said(study):
+def test_charts_and_shared_metrics_are_said(study):
     cells = (FLAT_HEADS, CURVED_HEADS, heads(geometry="poincare:-1"))
-    said = str(study([contrast(0, 1, 2)], cells, shared=frozenset({"tau_d"}), leakage="9 rows.").conclusion)
+    said = str(study([contrast(0, 1, 2)], cells, shared=frozenset({"tau_d"})).conclusion)
     assert "lorentz:-1 and poincare:-1 are one space in 2 charts" in said
     assert "tau_d cannot differ" in said
-    assert "Trained on test data: 9 rows." in said
     assert study([]).conclusion.headline.startswith("Nothing was compared")

@@ -5,6 +5,7 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from hiergeo.training.suite.leaderboard import BoardRow, Leaderboard, Standing
 from tests.report.browser_common import CONTRAST, chromium, colours, resize, violations
 from tests.report.page_common import read as read_page
 from tests.report.page_common import scripts
-from tests.training.suite.suite_common import PLAN, plan, register, toys  # noqa: F401 - a fixture
+from tests.training.suite.suite_common import PLAN, Radius, plan, toys  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.usefixtures("toys")
 
@@ -87,9 +88,9 @@ class TestDifferences:
         cells = dict(standing.cells)
         of_result = "items" in change
         cells[ROWS[4]] = changed(cells[ROWS[4]], **change) if of_result else replace(cells[ROWS[4]], **change)
-        told = contrasts(Standing(standing.name, cells), "share")
-        assert len(told) == 6
-        assert not any("c" in (each.a, each.b) for each in told)
+        left = contrasts(replace(standing, cells=cells), "share")
+        assert len(left) == 6
+        assert not any("c" in (contrast.a, contrast.b) for contrast in left)
 
     def test_a_clear_winner_is_best(self, standing):
         cells = dict(standing.cells)
@@ -101,14 +102,14 @@ class TestDifferences:
             draws={**best.draws, "share": np.full(60, 1.0)},
             rows={} if rows is None else {"share": rows},
         )
-        made = Standing(standing.name, cells)
+        made = replace(standing, cells=cells)
         assert made.is_best(ROWS[4], "share")
         assert not any(made.is_best(row, "share") for row in ROWS[:4])
 
     def test_intervals_are_those_of_the_cells(self, standing):
         cells = dict(standing.cells)
         cells[ROWS[0]] = changed(cells[ROWS[0]], bounds={"share": Interval(0.125, 0.875)})
-        (board,) = Standing(standing.name, cells).boards
+        (board,) = replace(standing, cells=cells).boards
         assert board.score("share", str(ROWS[0]), 0).interval == (0.125, 0.875)
 
     @pytest.mark.parametrize("metric", ["share", "tie"])
@@ -117,13 +118,14 @@ class TestDifferences:
         made = {row: renamed(cell, metric) for row, cell in standing.cells.items()}
         values = {str(row): cell.result.metrics[metric] for row, cell in made.items() if cell.result}
         best = (min if metric == "tie" else max)(values, key=values.__getitem__)
-        leading = Standing(standing.name, made).leading(metric)
+        task: Any = SimpleNamespace(metrics=(metric,), primary=metric, published=())
+        leading = replace(standing, task=task, cells=made).leading(metric)
         assert {each.a for each in leading} == {best}
         assert len(leading) == len(ROWS) - 1
 
     def test_one_caution_a_benchmark_names_all_metrics_of_few_items(self, standing):
         few = {row: changed(cell, items={"share": 12, "mean_radius": 12}) for row, cell in standing.cells.items()}
-        (caution,) = Standing(standing.name, few).cautions
+        (caution,) = replace(standing, cells=few).cautions
         assert set(caution.subjects) == {"share", "mean_radius"}
 
 
@@ -144,16 +146,15 @@ def changed(cell: Cell, **fields: Any) -> Cell:
 def renamed(cell: Cell, metric: str) -> Cell:
     """A cell whose first metric is called otherwise."""
     first: Any = {name: {metric: getattr(cell.result, name)["share"]} for name in ("metrics", "draws", "rows", "items")}
-    return replace(changed(cell, bounds={}, **first), task=replace(cell.task, metrics=(metric,), primary=metric))
+    return changed(cell, bounds={}, **first)
 
 
 def with_tie(cell: Cell) -> Cell:
     """A cell whose second metric is TIE."""
-    task = replace(cell.task, metrics=("share", "tie"))
     if cell.result is None:
-        return replace(cell, task=task)
+        return cell
     values = {"share": cell.result.metrics["share"], "tie": cell.result.metrics["mean_radius"]}
-    return replace(changed(cell, metrics=values, draws={}, bounds={}), task=task)
+    return changed(cell, metrics=values, draws={}, bounds={})
 
 
 def lines(out: Path) -> list[dict[str, str]]:
@@ -215,7 +216,8 @@ class TestFormats:
         for words in ("radius above 1.4", "published 0.25", "chance", "share is nan", "Toys"):
             assert words in page.text
 
-    def test_metrics_of_which_less_is_better_have_an_arrow(self, out, tmp_path):
+    def test_metrics_of_which_less_is_better_have_an_arrow(self, out, tmp_path, monkeypatch):
+        monkeypatch.setattr(Radius, "metrics", ("share", "tie"))
         held = suite.read(out)
         table = Leaderboard(held.plan, {place: with_tie(cell) for place, cell in held.cells.items()})
         assert "| TIE ↓ |" in table.to_markdown()
