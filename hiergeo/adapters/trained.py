@@ -19,11 +19,11 @@ from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import Open, Sha256
 from hiergeo._core.storage.files import path_of, retire, sha256, sync_files, temporary, writing
 from hiergeo.adapters import huggingface
-from hiergeo.adapters.clip import FOLDER, WEIGHTS, OpenClipModel
 from hiergeo.adapters.head_files import HUB
 from hiergeo.adapters.hub import snapshot
 from hiergeo.adapters.huggingface import HuggingFaceClip, load_huggingface
 from hiergeo.adapters.model import ClipModel
+from hiergeo.adapters.open_clip import FOLDER, WEIGHTS, OpenClipModel, load_folder
 from hiergeo.geometry import Space, parse
 
 DESCRIPTION = "hiergeo.json"
@@ -176,8 +176,6 @@ def load_trained(rest: str, *, device: torch.device) -> TrainedModel:
         InputError: there is no such model, or its files are damaged.
         UnavailableError: the repository cannot be had.
     """
-    from hiergeo.adapters.open_clip import load_folder
-
     repository = rest.removeprefix(HUB)
     folder = path_of(rest) if repository == rest else snapshot(repository, f"the model {repository}", "trained:DIR")
     described = read_description(folder)

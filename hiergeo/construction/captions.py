@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Any, final
 
@@ -14,7 +14,6 @@ from hiergeo.datasets import Hierarchy, reading
 from hiergeo.datasets.chains import is_address
 from hiergeo.datasets.reading import Columns, Defect, Read
 from hiergeo.datasets.reading.samples import EMPTY, MISSING
-from hiergeo.datasets.repeats import Repeats
 
 READ = "read"
 """The name of the first stage."""
@@ -52,17 +51,19 @@ class Captions:
 
         Raises InputError without any.
 
-        They count as equal if they differ in case, blanks and final full stops alone. 24 bytes a caption are held in
-        memory.
+        They count as equal if they differ in case, blanks and final full stops alone. A hash of each is held in memory.
         """
-        digest, repeats, read = sha256(), Repeats(), 0
+        digest, rows, firsts, read = sha256(), dict[bytes, int](), dict[int, int](), 0
         for draft in _hashing(self.drafts(), digest):
             read += 1
             if draft.dropped is None:
-                repeats.add(draft.row, normalised(draft.caption), draft.image)
+                text = f"{normalised(draft.caption)}\0{draft.image}".encode()
+                first = rows.setdefault(blake2b(text, digest_size=16).digest(), draft.row)
+                if first != draft.row:
+                    firsts[draft.row] = first
         if not read:
             raise InputError(EMPTY_INPUT)
-        return CaptionSurvey(digest.hexdigest(), repeats.found(), read)
+        return CaptionSurvey(digest.hexdigest(), firsts, read)
 
     def shards(self, rows: int, survey: CaptionSurvey) -> Iterator[list[Draft]]:
         """Drafts, `rows` at a time; those that repeat an earlier caption of the same image are dropped.
