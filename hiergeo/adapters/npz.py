@@ -54,15 +54,7 @@ ARRAYS = {
 
 
 class StoredTexts(Model):
-    """A model of which only the embeddings of certain captions are at hand.
-
-    Args:
-        name: the spec that loads the model.
-        rows: (n, dim), of any norm but zero.
-        row_of: stripped text -> its row.
-        root: (dim,), that of the empty caption.
-        digest: 16 hexadecimal digits that identify the file.
-    """
+    """A model of which only the embeddings (n, dim) of certain captions are at hand, and a root (dim,)."""
 
     has_images = False
     text_batch = image_batch = 1 << 13
@@ -192,12 +184,9 @@ class NpzModel(StoredTexts):
 
 
 def load_npz(rest: str, *, device: torch.device) -> NpzModel:
-    """Load an embedding file.
+    """The embedding file ``FILE``, or ``FILE@mean`` for one without an embedding of the empty caption.
 
-    Args:
-        rest: ``FILE``, or ``FILE@mean`` for a file without an embedding of the empty caption: the mean of its text
-            embeddings then stands in for it. ``?norms=keep`` behind it takes rows as they are.
-        device: ignored.
+    The mean of its text embeddings then stands in for it. ``?norms=keep`` behind it takes rows as they are.
 
     Raises:
         InputError: the file cannot be used, or holds two different embeddings of one caption or image.

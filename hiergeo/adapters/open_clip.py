@@ -123,14 +123,7 @@ class OpenClipTower(Tower):
 def save_folder(folder: Path, home: Path, network: Any, source: OpenClipModel | OpenClipTower) -> None:
     """Write a network as a folder of open_clip, with the configuration and the tokenizer of `source`.
 
-    Args:
-        folder: where it is written.
-        home: where that folder goes when it is whole.
-        network: the towers.
-        source: of the same architecture.
-
-    Raises:
-        UnavailableError: the folder cannot be written.
+    `home` is where that folder goes when it is whole. Raises UnavailableError if it cannot be written.
     """
     state = {name: weight.clone() for name, weight in network.state_dict().items()}
     with atomic_write(folder / WEIGHTS) as handle:

@@ -16,8 +16,7 @@ from hiergeo._core.storage.documents import Count, Document
 from hiergeo._core.storage.files import atomic_write
 from hiergeo._core.storage.locks import FOREVER, locked
 from hiergeo._core.version import __version__
-from hiergeo.adapters.head import Head, HeadShape
-from hiergeo.adapters.head_files import read_head_config, write_head
+from hiergeo.adapters.head import Head, HeadShape, read_head_config, write_head
 from hiergeo.geometry import Geometry, Space, parse
 from hiergeo.training.chains import Chains
 from hiergeo.training.trainer import EvalRecord, Recipe, Trained, at_step, train_head

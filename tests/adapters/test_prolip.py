@@ -16,8 +16,8 @@ from sklearn.metrics import roc_auc_score
 
 from hiergeo import adapters, datasets
 from hiergeo._core.errors import InputError
-from hiergeo.adapters.cache import cached
 from hiergeo.adapters.gaussians import Gaussian, inclusion
+from hiergeo.adapters.store import cached
 from hiergeo.evaluation.benchmarks import measure
 from tests.adapters import meru_common as meru
 
