@@ -25,7 +25,7 @@ from hiergeo import adapters, training
 from hiergeo._core.progress import track
 from hiergeo._core.storage.files import atomic_write_text
 from hiergeo.adapters import Model
-from hiergeo.adapters.clip import OpenClipModel
+from hiergeo.adapters.open_clip import OpenClipModel
 from hiergeo.adapters.trained import TrainedModel
 from hiergeo.datasets import Hierarchy, scenes
 from hiergeo.datasets.hierarchy import ImageRef

@@ -215,14 +215,7 @@ def foreign_json(path: Path) -> Any:
 def check_config(config: Any, source: str, key: str = "", depth: int = 0) -> None:
     """Refuse a configuration with absurd sizes, too deep a nesting, or one that asks for its own code to be run.
 
-    Args:
-        config: JSON values.
-        source: whose it is, in words.
-        key: what the values stand under.
-        depth: how deep they stand.
-
-    Raises:
-        InputError: names the key.
+    Raises InputError, which names the key; `source` says in words whose configuration the JSON values are.
     """
     if depth > limits.JSON_DEPTH:
         raise InputError(f"{source} is nested deeper than {limits.JSON_DEPTH}.")
@@ -275,15 +268,9 @@ def options_of(rest: str, kind: type[T]) -> tuple[str, T]:
 
 
 def check_size(build: Callable[[], nn.Module], folder: Path, source: str) -> None:
-    """Refuse a model that would need far more memory than the weight files in its folder.
+    """Raise InputError for a model that would need far more memory than the weight files in its folder have.
 
-    Args:
-        build: makes the network; here on torch's meta device, where weights take no memory.
-        folder: with the files of weights.
-        source: whose they are, in words.
-
-    Raises:
-        InputError: it does.
+    It is built on torch's meta device, where weights take no memory; `source` says in words whose it is.
     """
     stored = sum(path.stat().st_size for path in folder.rglob("*") if path.suffix in WEIGHTS and path.is_file())
     try:

@@ -132,9 +132,7 @@ def features(output: Any) -> Tensor:
 class DualEncoder(nn.Module):
     """A dual encoder of transformers with the methods of the towers of open_clip.
 
-    Args:
-        network: of transformers.
-        inputs: names of what a text becomes, stacked along the second dimension of tokens.
+    `inputs` names what a text becomes, stacked along the second dimension of tokens.
     """
 
     def __init__(self, network: Any, inputs: Sequence[str]) -> None:

@@ -23,7 +23,7 @@ ADAPTERS: Plugins[Callable[..., Model]] = Plugins(
         "mteb": "hiergeo.adapters.mteb:load_mteb",
         "npz": "hiergeo.adapters.npz:load_npz",
         "lvis": "hiergeo.adapters.npz:load_lvis_model",
-        "head": "hiergeo.adapters.head_files:load_head",
+        "head": "hiergeo.adapters.head:load_head",
         "trained": "hiergeo.adapters.trained:load_trained",
         "meru": "hiergeo.adapters.meru:load_meru",
         "hycoclip": "hiergeo.adapters.meru:load_hycoclip",

@@ -1,6 +1,7 @@
-"""The interface of models: captions and pictures in, unit embeddings and a root out."""
+"""The interface of models: captions and pictures in, unit embeddings and a root out; and how models are recognised."""
 
 import copy
+import hashlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -17,13 +18,11 @@ from hiergeo._core.devices import resolve_device, resolve_dtype
 from hiergeo._core.errors import InputError, check_whole
 from hiergeo._core.numerics import torch_defaults, wide
 from hiergeo._core.progress import track
-from hiergeo.adapters.fingerprints import probe_rows, weights_digest
 from hiergeo.datasets.pictures import ImageLike, check_images, open_rgb
 from hiergeo.geometry import Space
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
 
 Item = TypeVar("Item", str, ImageLike)
 Kind = TypeVar("Kind", bound="Model")
@@ -96,7 +95,7 @@ class Model(ABC):
         return self.encode_text([""])[0]
 
     def bare_copy(self: Kind) -> Kind:
-        """A shallow copy without the rows that `hiergeo.adapters.cache.cached` keeps, and without a known root."""
+        """A shallow copy without the rows that `hiergeo.adapters.store.cached` keeps, and without a known root."""
         copied = copy.copy(self)
         for name in ("_root", "text_rows", "image_rows"):
             vars(copied).pop(name, None)
@@ -372,3 +371,43 @@ class ClipModel(NetworkModel):
     def pixels(self, pictures: list["Image"]) -> Tensor:
         """(B, 3, side, side) normalised pixels, on the device of the network."""
         return torch.stack([self.transform(picture) for picture in pictures]).to(self.device)
+
+
+SAMPLED = 4096
+"""Elements of each weight that enter the fingerprint, evenly spread."""
+
+ACTIVATIONS = ("elu", "silu", "swish", "mish", "tanh", "sigmoid")
+"""What the class of an activation has in its name, in lower case."""
+
+PROBES = ("a dog", "two people on a beach at sunset", "The 3 blue cups are left of an old wooden chair.")
+"""Texts of `Model.witness`."""
+
+
+def weights_digest(network: nn.Module, preprocessing: str) -> str:
+    """SHA-256 over preprocessing, kinds of activations, and shapes and samples of the floating-point weights.
+
+    What modules and weights are called, and in which order they come, does not count: versions of libraries differ in
+    that and give the same embeddings.
+    """
+    kinds = {type(module).__name__ for module in network.modules()}
+    activations = sorted(kind for kind in kinds if any(part in kind.lower() for part in ACTIVATIONS))
+    weights = (weight for weight in network.state_dict().values() if weight.is_floating_point())
+    facts = [preprocessing, *activations, *sorted(hashlib.sha256(_described(weight)).hexdigest() for weight in weights)]
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()
+
+
+def _described(weight: Tensor) -> bytes:
+    """Shape, dtype and a sample of a tensor."""
+    flat = weight.reshape(-1)
+    sample = flat[:: max(1, flat.numel() // SAMPLED)].cpu().contiguous()
+    return f"{tuple(weight.shape)}{weight.dtype}".encode() + sample.view(torch.uint8).numpy().tobytes()
+
+
+def probe_rows(model: Any) -> Tensor:
+    """The `Model.witness` of a model that embeds any text: that of `PROBES` and, with images, of a made-up picture."""
+    rows = [model.encode_text(PROBES).flatten()]
+    if model.has_images:
+        across, down = np.meshgrid(np.arange(96), np.arange(64))
+        pixels = np.stack([2 * across, 3 * down, (across * down) % 256], axis=-1).astype(np.uint8)
+        rows.append(model.encode_image([pixels]).flatten())
+    return torch.cat(rows)

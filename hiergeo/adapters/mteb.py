@@ -10,9 +10,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from hiergeo._core import extras
 from hiergeo._core.errors import InputError, UnavailableError, reason
-from hiergeo.adapters.fingerprints import probe_rows, weights_digest
 from hiergeo.adapters.hub import cached_if_unreachable, not_obtained, quiet_transformers
-from hiergeo.adapters.model import Model
+from hiergeo.adapters.model import Model, probe_rows, weights_digest
 from hiergeo.datasets.pictures import ImageLike, open_rgb
 
 TASK = "Flickr30kT2IRetrieval"

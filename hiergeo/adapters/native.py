@@ -58,12 +58,9 @@ class SpecOptions(Document):
 
 
 class Native(NamedTuple):
-    """What the numbers of a file say of embeddings.
+    """What the numbers of a file say of embeddings: their space, None where the file brings no root; factors.
 
-    Attributes:
-        space: where they are measured; None where the file brings no root.
-        scales: factors of the projected features of images and of texts, (dim,) each.
-        reach: (factors,) their largest lengths; empty for no limit.
+    Those of the projected features of images and of texts, (dim,) each, and the largest lengths (factors,), if any.
     """
 
     space: Space | None
@@ -142,14 +139,7 @@ def stored_sizes(
     text_heads: Callable[[int], int],
     **vision: Any,
 ) -> Sizes:
-    """The sizes of an encoder by the shapes of its stored weights.
-
-    Args:
-        path: their file.
-        state: the weights, by the names that the encoder has for them.
-        vision_heads: width of the image tower -> its attention heads, which no shape tells.
-        text_heads: the same of the text tower.
-        vision: what else `VisionSizes` holds.
+    """The sizes of an encoder by the shapes of its stored weights; heads, which no shape tells, by their widths.
 
     Raises:
         InputError: a weight that sizes are read from is missing or misshapen, or a size is beyond any model's.
@@ -196,13 +186,8 @@ class DualEncoder(nn.Module):
     """Two towers with linear projections and a factor for each coordinate; rows are tangent vectors at the origin.
 
     Rows whose length would pass `reach` in a factor of the space are shortened to it, as the exponential maps of these
-    models do. Weights are those that timm, open_clip and PyTorch start from.
-
-    Args:
-        sizes: of the towers.
-        factors: of the space; 0 for rows of any length.
-        quick_gelu: whether the text tower has OpenAI's approximation of GELU.
-        bias: whether the projections have biases.
+    models do; a space of 0 `factors` takes rows of any length. Weights are those that timm, open_clip and PyTorch start
+    from.
     """
 
     visual_scale: Tensor
@@ -225,11 +210,7 @@ class DualEncoder(nn.Module):
     def stored(
         cls, path: Path, state: Mapping[str, Tensor], sizes: Sizes, native: Native, *, quick_gelu: bool = False
     ) -> "DualEncoder":
-        """The encoder of a file with these weights of towers and projections, scaled and shortened as `Native` says.
-
-        Raises:
-            InputError: weights that are missing, left over or misshapen.
-        """
+        """The encoder of a file with these weights of towers and projections, scaled and shortened as `Native` says."""
         scales = dict(zip(("visual_scale", "textual_scale"), native.scales, strict=True))
         shape = sizes, len(native.reach), quick_gelu, "visual_proj.bias" in state
         encoder = strictly(path, lambda: cls(*shape), {**state, **scales, "reach": native.reach})
@@ -237,10 +218,7 @@ class DualEncoder(nn.Module):
         return encoder
 
     def rebuilt(self) -> "DualEncoder":
-        """The same network with the weights that training starts from.
-
-        The factors of the features stay: with the curvature they make the space in which the model is measured.
-        """
+        """The same network with the weights that training starts from; the factors, part of the space, stay."""
         fresh = DualEncoder(*self.shape)
         fresh.visual_scale, fresh.textual_scale, fresh.reach = self.visual_scale, self.textual_scale, self.reach
         return fresh
@@ -264,17 +242,9 @@ class DualEncoder(nn.Module):
 
 @final
 class NativeModel(ClipModel):
-    """A dual encoder with the space it was trained in.
+    """A dual encoder with the space it was trained in, if any.
 
-    Args:
-        name: the spec that loads the model.
-        network: the towers.
-        device: where they run.
-        space: the native space, or None.
-        normalised: whether rows are brought to norm one, as those of a CLIP.
-        images: how pictures become square, one of `IMAGES`.
-        statistics: mean and standard deviation of pixels.
-        normalisation: the same in words, for the fingerprint.
+    Pictures become square as one of `IMAGES` says; `normalisation` is the mean and deviation of pixels in words.
     """
 
     def __init__(
@@ -333,11 +303,7 @@ def hyperbolic(path: Path, log_curvature: float, log_visual: float, log_textual:
 
 
 def curvature(path: Path, log: float) -> float:
-    """c = exp(log) in float32, as these models compute it; the shortest decimal of that number.
-
-    Raises:
-        InputError: one that no model of this kind has.
-    """
+    """c = exp(log) in float32, as these models compute it; the shortest decimal of that number."""
     return float(str(np.float32(factor(path, log, CURVATURES, "its curvature"))))
 
 

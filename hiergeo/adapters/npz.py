@@ -28,11 +28,8 @@ Key = TypeVar("Key", bound=Hashable)
 AGREEMENT = 1e-3
 """Largest distance between two unit embeddings of one caption or image: four times the rounding of float16."""
 
-NAME = re.compile(r"(?:COCO_[a-z]+20\d\d_)?\d+\.\w+")
-"""Names of files whose COCO id is beyond doubt: ``COCO_val2014_000000000139.jpg``, ``000000000139.jpg``."""
-
-ID_DIGITS = 18
-"""Digits of an id: more do not fit in 64 bits."""
+NAME = re.compile(r"(?:COCO_(?:[a-z]+20\d\d_)?)?(\d{1,18})(?:\.\w+)?")
+"""Names of files with a COCO id: ``COCO_val2014_000000000139.jpg``, ``000000000139.jpg``."""
 
 MEAN_ROOT = "@mean"
 """Ending of the spec of a file whose root is the mean of its texts."""
@@ -57,15 +54,7 @@ ARRAYS = {
 
 
 class StoredTexts(Model):
-    """A model of which only the embeddings of certain captions are at hand.
-
-    Args:
-        name: the spec that loads the model.
-        rows: (n, dim), of any norm but zero.
-        row_of: stripped text -> its row.
-        root: (dim,), that of the empty caption.
-        digest: 16 hexadecimal digits that identify the file.
-    """
+    """A model of which only the embeddings (n, dim) of certain captions are at hand, and a root (dim,)."""
 
     has_images = False
     text_batch = image_batch = 1 << 13
@@ -145,21 +134,13 @@ class NpzModel(StoredTexts):
         self._by_number = not any(isinstance(key, str) for key in keys)
 
     def check_images(self, images: Sequence[ImageLike]) -> None:
-        """Raise InputError for images that are not stored, or files of one name; warn of COCO ids that are guesses."""
+        """Raise InputError for images that are not stored, or files of one name."""
         keys = [self._key(image) for image in images]
         missing = [key for key in keys if key not in self._image_row]
         if missing:
             raise InputError(f"{self._path} lacks {len(missing)} of {len(images)} images; the first is {missing[0]}.")
         if not self._by_number:
             _refuse_namesakes(keys, images)
-            return
-        guessed = [image for image in images if isinstance(image, str | Path) and not NAME.fullmatch(Path(image).name)]
-        if guessed:
-            warnings.warn(
-                f"stored embeddings are looked up by COCO id, and {Path(guessed[0]).name} was taken for image "
-                f"{_coco_id(guessed[0])} by the last number in its name (so were {len(guessed) - 1} others).",
-                stacklevel=3,
-            )
 
     def image_rows(self, images: Sequence[ImageLike]) -> Tensor:
         return self._images[[self._image_row[self._key(image)] for image in images]]
@@ -203,12 +184,9 @@ class NpzModel(StoredTexts):
 
 
 def load_npz(rest: str, *, device: torch.device) -> NpzModel:
-    """Load an embedding file.
+    """The embedding file ``FILE``, or ``FILE@mean`` for one without an embedding of the empty caption.
 
-    Args:
-        rest: ``FILE``, or ``FILE@mean`` for a file without an embedding of the empty caption: the mean of its text
-            embeddings then stands in for it. ``?norms=keep`` behind it takes rows as they are.
-        device: ignored.
+    The mean of its text embeddings then stands in for it. ``?norms=keep`` behind it takes rows as they are.
 
     Raises:
         InputError: the file cannot be used, or holds two different embeddings of one caption or image.
@@ -229,13 +207,13 @@ def _file_path(image: ImageLike) -> Path:
 
 
 def _coco_id(image: ImageLike) -> int:
-    """The id of a dataset's image, or the last number in a file name (``COCO_val2014_000000000139.jpg`` is 139)."""
+    """The id of a dataset's image, or that in a file name (``COCO_val2014_000000000139.jpg`` is 139)."""
     if isinstance(image, ImageRef):
         return image.image_id
-    numbers = re.findall(r"[0-9]+", _file_path(image).stem)
-    if not numbers or len(numbers[-1]) > ID_DIGITS:
-        raise InputError(f"the file name {image} holds no COCO id to look up.")
-    return int(numbers[-1])
+    number = NAME.fullmatch(_file_path(image).name)
+    if number is None:
+        raise InputError(f"the file name {image} holds no COCO id to look up, such as 000000000139.jpg.")
+    return int(number[1])
 
 
 def _refuse_namesakes(keys: Sequence[Hashable], images: Sequence[ImageLike]) -> None:

@@ -1,24 +1,95 @@
-"""Embedding a dataset into a file, batch by batch, so that an interrupted run goes on where it stopped."""
+"""Embeddings on disk: batches by the hash of their content, and a dataset in a file; an interrupted run goes on."""
 
+import copy
+import hashlib
 import json
 import re
-from hashlib import sha256
+import shutil
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from hiergeo._core import limits
-from hiergeo._core.errors import InputError, check_whole
+from hiergeo._core.errors import HiergeoError, InputError, check_whole, warn
 from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.storage import archives
 from hiergeo._core.storage.archives import Array
 from hiergeo._core.storage.files import refuse_existing, remove_leftovers, retire
 from hiergeo._core.storage.locks import locked
-from hiergeo.adapters.cache import cached
+from hiergeo.adapters.head import HeadModel
 from hiergeo.adapters.model import Model
+from hiergeo.adapters.npz import NpzModel
 from hiergeo.datasets.hierarchy import Hierarchy, ImageRef
+from hiergeo.datasets.pictures import ImageLike, open_rgb
+
+ENTRY = {"rows": Array("f", (2,)), "key": Array("U", (0,))}
+
+
+def cached(model: Model, folder: Path, image_key: Callable[[ImageLike], str] | None = None) -> Model:
+    """A copy of the model that embeds each batch once: later calls, of any process, read its rows from a folder.
+
+    Of a head the embeddings of the model that it stands on are stored. Stored embeddings (``npz:``) are there already,
+    and the model is returned as it is. Several models and processes can share a folder. The key of a batch is the hash
+    of the model's fingerprint, its preprocessing, the kind and the content of every item in order, and the dtype of the
+    rows, so that rows do not depend on what was embedded before.
+
+    Args:
+        model: that embeds.
+        folder: of the rows, in float32 as the network gives them.
+        image_key: what tells images apart, all that were ever embedded into the folder; None are their pixels.
+    """
+    if isinstance(model, HeadModel):
+        return HeadModel(cached(model.base, folder, image_key), model.head, model.name, model.trained_in)
+    if isinstance(model, NpzModel):
+        return model
+    identity = [model.fingerprint(), model.preprocessing]
+    made, key_of = copy.copy(model), image_key or _image_hash
+
+    def rows(kind: str, compute: Callable[..., Tensor], items: Sequence[Any]) -> Tensor:
+        content = list(items) if kind == "text" else list(map(key_of, items))
+        key = hashlib.sha256(json.dumps([*identity, kind, "float32", content]).encode()).hexdigest()
+        return _rows(folder / key[:2] / f"{key[2:]}.npz", key, items, compute)
+
+    vars(made).update(
+        text_rows=partial(rows, "text", model.text_rows), image_rows=partial(rows, "image", model.image_rows)
+    )
+    return made
+
+
+def _rows(path: Path, key: str, items: Sequence[Any], compute: Callable[..., Tensor]) -> Tensor:
+    """The rows of an entry on disk, which is made where there is none, or a damaged one."""
+    if path.exists():
+        try:
+            entry = archives.read(path, ENTRY)
+            if str(entry["key"]) == key and len(entry["rows"]) == len(items) and entry["rows"].dtype == "float32":
+                return torch.from_numpy(entry["rows"])
+            raise InputError(f"{path} holds other embeddings than its name says.")
+        except HiergeoError as error:
+            warn(f"an entry of the embedding cache is damaged and is computed again: {error}")
+    made = compute(items)
+    rows = made.detach().to("cpu", torch.float32)
+    if rows.ndim != 2 or len(rows) != len(items) or not rows.isfinite().all():
+        return made  # the caller refuses it, and nothing is stored
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    archives.write(path, {"rows": rows.numpy(), "key": np.array(key)})
+    return rows
+
+
+def _image_hash(image: ImageLike) -> str:
+    """The hash of an image's pixels; that of a dataset's image is remembered with it."""
+    hashes = image.hashes if isinstance(image, ImageRef) else {}
+    if "pixels" not in hashes:
+        picture = open_rgb(image)
+        hashes["pixels"] = hashlib.sha256(repr(picture.size).encode() + picture.tobytes()).hexdigest()
+    return hashes["pixels"]
+
 
 WORK = {"work": Array("U", (0,), required=False)}
 
@@ -127,7 +198,7 @@ def _chains(hierarchy: Hierarchy) -> dict[str, NDArray[np.generic]]:
 
 
 def _hash(values: object) -> str:
-    return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _work_of(out: Path) -> str | None:

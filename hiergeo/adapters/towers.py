@@ -132,8 +132,8 @@ TOWERS: Plugins[Callable[[Any], Tower]] = Plugins(
     "text tower",
     "hiergeo.towers",
     {
-        "open_clip": "hiergeo.adapters.clip:OpenClipTower",
-        "tiny": "hiergeo.adapters.clip:OpenClipTower",
+        "open_clip": "hiergeo.adapters.open_clip:OpenClipTower",
+        "tiny": "hiergeo.adapters.open_clip:OpenClipTower",
         "hf": "hiergeo.adapters.huggingface:HuggingFaceTower",
         "sentence-transformers": "hiergeo.adapters.sentence_transformers:SentenceTransformersTower",
     },

@@ -19,11 +19,11 @@ from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import Open, Sha256
 from hiergeo._core.storage.files import path_of, retire, sha256, sync_files, temporary, writing
 from hiergeo.adapters import huggingface
-from hiergeo.adapters.clip import FOLDER, WEIGHTS, OpenClipModel
-from hiergeo.adapters.head_files import HUB
+from hiergeo.adapters.head import HUB
 from hiergeo.adapters.hub import snapshot
 from hiergeo.adapters.huggingface import HuggingFaceClip, load_huggingface
 from hiergeo.adapters.model import ClipModel
+from hiergeo.adapters.open_clip import FOLDER, WEIGHTS, OpenClipModel, load_folder
 from hiergeo.geometry import Space, parse
 
 DESCRIPTION = "hiergeo.json"
@@ -51,12 +51,7 @@ class _Description(Open):
 
 
 class LiftedClip(nn.Module):
-    """Two towers, and the logarithms of the factors of images and of texts, which may be learnt.
-
-    Attributes:
-        towers: the network, of open_clip or a `DualEncoder`.
-        log_factors: (2,), of images and of texts.
-    """
+    """Two towers, of open_clip or a `DualEncoder`, and the logarithms (2,) of the factors of images and of texts."""
 
     def __init__(self, towers: nn.Module, log_factors: Tensor) -> None:
         super().__init__()
@@ -97,11 +92,7 @@ class LiftedClip(nn.Module):
 class TrainedModel(ClipModel):
     """A model of `hiergeo.training.train_clip`, around the origin of the space that it was trained in.
 
-    Args:
-        name: the spec that loads the model.
-        base: the towers, with what their library knows of them.
-        log_factors: (2,), of images and of texts.
-        space: the native space; None for cosines, whose rows have norm one.
+    That is None for cosines, whose rows have norm one.
     """
 
     def __init__(self, name: str, base: Trainable, log_factors: Tensor, space: Space | None) -> None:
@@ -176,8 +167,6 @@ def load_trained(rest: str, *, device: torch.device) -> TrainedModel:
         InputError: there is no such model, or its files are damaged.
         UnavailableError: the repository cannot be had.
     """
-    from hiergeo.adapters.open_clip import load_folder
-
     repository = rest.removeprefix(HUB)
     folder = path_of(rest) if repository == rest else snapshot(repository, f"the model {repository}", "trained:DIR")
     described = read_description(folder)

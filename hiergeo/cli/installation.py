@@ -16,7 +16,7 @@ from hiergeo.adapters.towers import TOWERS
 from hiergeo.construction.backends import BACKENDS
 from hiergeo.construction.judges import JUDGES
 from hiergeo.datasets import DATASETS
-from hiergeo.datasets.hierarcaps.published import TEST
+from hiergeo.datasets.hierarcaps import TEST
 from hiergeo.evaluation import PROTOCOLS
 from hiergeo.evaluation.benchmarks import BENCHMARKS
 from hiergeo.evaluation.metrics.registry import PLUGINS as METRIC_PLUGINS

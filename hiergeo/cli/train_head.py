@@ -36,7 +36,7 @@ def head_command(
     """Train a small head on frozen embeddings; use the result as --model head:DIR."""
     from hiergeo import adapters, training
     from hiergeo._core.devices import resolve_device
-    from hiergeo.adapters.head_files import check_free, read_head_config
+    from hiergeo.adapters.head import check_free, read_head_config
     from hiergeo.evaluation import Compute
     from hiergeo.geometry import Space, parse
     from hiergeo.training import Recipe

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import final
 
@@ -12,7 +12,6 @@ from hiergeo.construction.drafts import Draft, normalised
 from hiergeo.datasets import Hierarchy, reading
 from hiergeo.datasets.reading import Columns, Defect, Read
 from hiergeo.datasets.reading.samples import EMPTY, MISSING
-from hiergeo.datasets.repeats import Repeats
 
 READ = "read"
 """The name of the first stage."""
@@ -49,15 +48,18 @@ class Captions:
 
         They count as equal if they differ in case, blanks and final full stops alone.
         """
-        digest, repeats, rows = sha256(), Repeats(), 0
+        digest, rows, firsts, read = sha256(), dict[bytes, int](), dict[int, int](), 0
         for draft in self.drafts():
             digest.update(_content(draft))
-            rows += 1
+            read += 1
             if draft.dropped is None:
-                repeats.add(draft.row, normalised(draft.caption), draft.image)
-        if not rows:
+                text = f"{normalised(draft.caption)}\0{draft.image}".encode()
+                first = rows.setdefault(blake2b(text, digest_size=16).digest(), draft.row)
+                if first != draft.row:
+                    firsts[draft.row] = first
+        if not read:
             raise InputError(EMPTY_INPUT)
-        return CaptionSurvey(digest.hexdigest(), repeats.found(), rows)
+        return CaptionSurvey(digest.hexdigest(), firsts, read)
 
     def shards(self, rows: int, survey: CaptionSurvey) -> Iterator[list[Draft]]:
         """Drafts, `rows` at a time; those that repeat an earlier caption of the same image are dropped.

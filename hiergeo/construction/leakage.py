@@ -16,7 +16,7 @@ from hiergeo._core.text import inert
 from hiergeo.datasets import Hierarchy, chains
 from hiergeo.datasets.addresses import SCHEME, coco_number, image_file
 from hiergeo.datasets.chains import Chain
-from hiergeo.datasets.hierarcaps.published import image_name
+from hiergeo.datasets.hierarcaps import image_name
 
 NUMBER, ADDRESS, BYTES, TEXT = "coco number", "image address", "same picture", "text"
 

@@ -48,8 +48,7 @@ def coco_number(address: str) -> int | None:
 def image_file(address: str, folder: Path) -> Path | None:
     """Where the image of an address is looked for in a folder: the first such path that exists, or the first of all.
 
-    Returns:
-        None for an address that leads out of the folder, such as an absolute path or one with ``..``.
+    None for an address that leads out of the folder, such as an absolute path or one with ``..``.
     """
     name = PurePosixPath(_path_in(address)).name
     if not name or "\0" in address or len(address) > limits.PATH_BYTES:
@@ -77,13 +76,9 @@ def _path_in(address: str) -> str:
 
 
 def image_refs(numbers: Mapping[str, int], folder: Path, expected: bool, advice: str = "") -> tuple[ImageRef, ...]:
-    """The images by address -> number, if they are expected or any of them is there.
+    """The images by address -> number, if they are expected or any of them is in the folder.
 
-    Args:
-        numbers: of the images.
-        folder: where they are looked for, by `image_file`.
-        expected: whether they should be there.
-        advice: what to do about one that is not, before that of putting a copy there.
+    `advice` says what to do about one that is missing, before that of putting a copy there.
     """
     files: dict[int, tuple[str, Path | None]] = {}
     for address, number in numbers.items():

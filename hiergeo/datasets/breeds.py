@@ -66,11 +66,7 @@ class ClassHierarchy:
 
     @cached_property
     def levels(self) -> dict[str, int]:
-        """The length of the longest way from the root to each node below it.
-
-        Raises:
-            InputError: the hierarchy has a cycle.
-        """
+        """The length of the longest way from the root to each node below it. Raises InputError for a cycle."""
         level, at, steps = {ROOT: 0}, {ROOT}, 0
         while at:
             steps += 1
@@ -87,8 +83,7 @@ class ClassHierarchy:
     def superclasses(self, choice: SplitChoice) -> tuple[Superclass, ...]:
         """The nodes of a level that have enough classes, and as many classes of each, drawn at random.
 
-        Raises:
-            InputError: no node has enough.
+        Raises InputError if no node has enough.
         """
         inside = None if choice.under is None else self.below(choice.under)
         nodes = sorted(n for n, level in self.levels.items() if level == choice.level and (not inside or n in inside))
@@ -105,10 +100,7 @@ class ClassHierarchy:
 
 
 def load_breeds(folder: Path | str | None = None) -> ClassHierarchy:
-    """Read the hierarchy.
-
-    Args:
-        folder: by default `FOLDER` in the data home.
+    """Read the hierarchy, by default from `FOLDER` in the data home.
 
     Raises:
         UnavailableError: there are no such files.

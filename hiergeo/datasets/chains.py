@@ -41,13 +41,10 @@ CELL_CHARACTERS = 131_072
 @final
 @dataclass(frozen=True)
 class Chain:
-    """A row of a file of chains.
+    """A row of a file of chains: its number, texts from general to specific, and the address of its image.
 
-    Attributes:
-        row: its number: that in the column ``id`` if there is one, otherwise its position in the file, from 0.
-        positive: stripped texts, general to specific.
-        negative: a text that contradicts each of them; None without.
-        image: the address of its image; empty without one.
+    The number is that in the column ``id`` if there is one, otherwise the position in the file, from 0. `negative`
+    holds a text that contradicts each of `positive`.
     """
 
     row: int
@@ -110,12 +107,7 @@ def read(source: Path | str, split: str = "test") -> list[Chain]:
 @final
 @dataclass(frozen=True)
 class ChainRows:
-    """The chains of a split or a file, read anew and one by one whenever they are walked through.
-
-    Attributes:
-        source: the folder of the split, or the file.
-        split: its name; empty for a file.
-    """
+    """The chains of a file, or of a split of a folder, read anew and one by one whenever they are walked through."""
 
     source: Path
     split: str = ""
@@ -158,11 +150,7 @@ def _has_rows(path: Path) -> bool:
 
 
 def parse(table: Table, tiers: int | None = None) -> Iterator[Chain]:
-    """The chains of a table that is being read.
-
-    Args:
-        table: the columns of HierarCaps' training file, or of its test file.
-        tiers: texts of every chain; None is as many as the first one has.
+    """The chains of a table that is being read, each of so many texts; None is as many as the first one has.
 
     Raises:
         InputError: on the way, a column that is missing, or a chain of another length or with an empty text.
@@ -188,10 +176,7 @@ def parse(table: Table, tiers: int | None = None) -> Iterator[Chain]:
 
 
 def write_train(path: Path | str, chains: Iterable[Chain]) -> int:
-    """Write chains as HierarCaps' training file: ``positive,negative,image_url``.
-
-    Returns:
-        How many.
+    """Write chains as HierarCaps' training file: ``positive,negative,image_url``; returns how many.
 
     Raises:
         InputError: a text that is empty or not stripped, holds ``=>`` or a line end, or chains of different lengths.

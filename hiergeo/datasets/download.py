@@ -44,17 +44,14 @@ def fetch(
     most: int = limits.DOWNLOAD_BYTES,
     check: Callable[[Path], None] | None = None,
 ) -> Path:
-    """Download `url` to `destination`, replacing what is there once the new file is whole.
+    """Download `url` (http or https) to `destination`, replacing what is there once the new file is whole.
 
     Args:
-        url: an address of http or https.
+        url: the address.
         destination: the file.
         sha256: the digest that the bytes must have, in hexadecimal.
         most: bytes beyond which the transfer is broken off.
-        check: called with the path of the new file before it takes its place; an error that it raises refuses the file.
-
-    Returns:
-        `destination`.
+        check: called with the path of the new file before it is moved; an error that it raises refuses the file.
 
     Raises:
         UnavailableError: the server cannot be reached, refuses, breaks off, sends more than `most`, other bytes than

@@ -35,10 +35,7 @@ class WordPair:
 
 
 def load_hyperlex(path: Path | str | None = None) -> tuple[WordPair, ...]:
-    """Read the pairs of a HyperLex table, all of them or a split.
-
-    Args:
-        path: the file, columns separated by spaces; by default `FILE` in the data home.
+    """Read the pairs of a HyperLex table or of a split of it, by default `FILE` in the data home.
 
     Raises:
         UnavailableError: there is no such file.

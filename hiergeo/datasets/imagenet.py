@@ -38,13 +38,7 @@ CURE = "write a JSON list of objects with index, wnid, wordnet_lemmas and torchv
 
 
 class ImageNetClass(NamedTuple):
-    """A class.
-
-    Attributes:
-        wnid: such as ``n01440764``.
-        name: for prompts, such as "tench"; differs from those of all other classes.
-        lemmas: every name that WordNet has for it.
-    """
+    """A class: its wnid, a name for prompts that no other class has, and every name that WordNet has for it."""
 
     wnid: str
     name: str
@@ -52,10 +46,7 @@ class ImageNetClass(NamedTuple):
 
 
 def load_classes(path: Path | str | None = None) -> tuple[ImageNetClass, ...]:
-    """The classes in their order. A name that two of them have gets the wnid behind it.
-
-    Args:
-        path: the list; by default `FILE` in the data home.
+    """The classes of a list, by default `FILE` in the data home. A name that two of them have gets the wnid behind it.
 
     Raises:
         UnavailableError: there is no such file.
@@ -104,11 +95,9 @@ def read_names(path: Path | str) -> dict[str, str]:
 
 
 def with_names(labelled: Labelled, names: Path | str | None = None) -> Labelled:
-    """Labelled images whose classes are called as people call them.
+    """Labelled images whose classes are called as people call them, by a file for `read_names`.
 
-    Args:
-        labelled: classes with keys.
-        names: a file for `read_names`; None names classes whose keys are all wnids as ImageNet's, and leaves others.
+    Without one, classes whose keys are all wnids get the names of ImageNet, and others stay.
 
     Raises:
         UnavailableError: keys are wnids, and there is no list of ImageNet's names.

@@ -44,10 +44,7 @@ class Lvis:
 
 
 def load_lvis(path: Path | str | None = None) -> Lvis:
-    """Read the file.
-
-    Args:
-        path: by default `FILE` in the data home.
+    """Read the file, by default `FILE` in the data home.
 
     Raises:
         InputError: it is missing, damaged, lacks an array, or has arrays that do not fit each other.

@@ -25,15 +25,10 @@ ZIP_BYTES = 1 << 24
 
 @dataclass(frozen=True)
 class PublicFile:
-    """A file of a public repository.
+    """A file of a public repository: where it goes in the data home, and its address below the source.
 
-    Attributes:
-        path: where it goes in the data home.
-        address: its path below the source, a zip archive where `zipped`.
-        sha256: of the file itself; None where nobody has published it.
-        zipped: whether it is the member of an archive that has this hash.
-        most: bytes of the download.
-        check: of a file without a hash; it raises `InputError` for one that is not the right one.
+    Where `zipped` it is the member with this hash of an archive at the address. A file without a hash has a `check`,
+    which raises `InputError`.
     """
 
     path: Path

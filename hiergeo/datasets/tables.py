@@ -19,13 +19,7 @@ QUOTED = 100
 @final
 @dataclass(frozen=True)
 class Table:
-    """A CSV file that is being read.
-
-    Attributes:
-        path: the file.
-        header: the names of its columns.
-        records: its records, which can be walked through once.
-    """
+    """A CSV file that is being read, whose records can be walked through once."""
 
     path: Path
     header: list[str]
@@ -59,12 +53,8 @@ class Table:
 def read_table(path: Path, cure: str) -> Table:
     """Begin to read the CSV file at `path` (UTF-8, perhaps compressed); cells may hold line ends.
 
-    Args:
-        path: the file.
-        cure: what to do where there is none, such as "write one chain a row".
-
     Raises:
-        UnavailableError: there is no such file, or it cannot be read.
+        UnavailableError: there is no such file (`cure` says what to do), or it cannot be read.
         InputError: it is truncated, undecodable, not CSV, has no rows, or inflates beyond `hiergeo._core.limits`.
     """
     if size_of(path) is None:

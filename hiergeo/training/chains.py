@@ -21,8 +21,8 @@ from hiergeo.adapters import Model
 from hiergeo.adapters.model import unit_rows
 from hiergeo.datasets import Hierarchy, Row
 from hiergeo.datasets.chains import NAME as OWN
+from hiergeo.datasets.hierarcaps import NAME as HIERARCAPS
 from hiergeo.datasets.hierarcaps import check_no_leakage
-from hiergeo.datasets.hierarcaps.splits import NAME as HIERARCAPS
 from hiergeo.evaluation.metrics.length import word_count
 
 FILE = {

@@ -14,8 +14,7 @@ from torch import nn
 from hiergeo._core.errors import InputError
 from hiergeo._core.jobs import intact, under_locks
 from hiergeo._core.version import __version__
-from hiergeo.adapters.head import Head, HeadShape
-from hiergeo.adapters.head_files import read_head_config, write_head
+from hiergeo.adapters.head import Head, HeadShape, read_head_config, write_head
 from hiergeo.geometry import Geometry, Space, parse
 from hiergeo.training.chains import Chains
 from hiergeo.training.checkpoints import Checkpoint, load, save

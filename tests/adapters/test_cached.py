@@ -9,8 +9,8 @@ import torch
 from hiergeo import Space, adapters, datasets
 from hiergeo._core.errors import InputError
 from hiergeo.adapters import Model
-from hiergeo.adapters.cache import cached
 from hiergeo.adapters.head import Head, HeadModel, HeadShape
+from hiergeo.adapters.store import cached
 from tests.training.suite.suite_common import DIM, TEXTS, Toy, toys  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.usefixtures("toys")

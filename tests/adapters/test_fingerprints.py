@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from hiergeo import adapters
-from hiergeo.adapters.fingerprints import weights_digest
 from hiergeo.adapters.head import Head, HeadModel, HeadShape
+from hiergeo.adapters.model import weights_digest
 
 
 class Block(nn.Linear):

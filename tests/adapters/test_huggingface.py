@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from hiergeo import adapters
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.adapters import hub
-from hiergeo.adapters.fingerprints import weights_digest
+from hiergeo.adapters.model import weights_digest
 from tests.adapters.huggingface_common import FAMILIES, LENGTH
 
 transformers = pytest.importorskip("transformers")

@@ -6,8 +6,7 @@ import pytest
 
 import hiergeo
 from hiergeo import adapters, datasets
-from hiergeo.adapters.head import Head, HeadModel, HeadShape
-from hiergeo.adapters.head_files import write_head
+from hiergeo.adapters.head import Head, HeadModel, HeadShape, write_head
 from hiergeo.cli._io import beside
 from hiergeo.evaluation import evaluate
 

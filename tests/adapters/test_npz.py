@@ -63,11 +63,10 @@ def test_images_are_looked_up_by_id_from_references_and_file_names(path, arrays)
     np.testing.assert_allclose(found.numpy(), _unit(arrays["image"])[[1, 0, 1]], atol=1e-7)
 
 
-@pytest.mark.parametrize("name", ["holiday-2-139.jpg", "COCO_val2014_139_cut.jpg", "img139.png"])
-def test_a_guessed_id_is_said(path, arrays, name):
-    model = _load(path, arrays)
-    with pytest.warns(UserWarning, match=f"{name} was taken for image 139"):
-        model.encode_image([name])
+@pytest.mark.parametrize("name", ["holiday-2-139.jpg", "COCO_val2014_139_cut.jpg", "img139.png", f"{'1' * 19}.jpg"])
+def test_an_id_is_not_guessed(path, arrays, name):
+    with pytest.raises(InputError, match="no COCO id"):
+        _load(path, arrays).encode_image([name])
 
 
 def test_flat_half_precision_and_extra_arrays_are_accepted(path, arrays):

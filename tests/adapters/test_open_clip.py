@@ -15,8 +15,8 @@ from hiergeo import adapters
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.adapters import hub
 from hiergeo.adapters import open_clip as checks
-from hiergeo.adapters.clip import OpenClipModel
 from hiergeo.adapters.head import Head, HeadShape
+from hiergeo.adapters.open_clip import OpenClipModel
 
 open_clip = pytest.importorskip("open_clip")
 

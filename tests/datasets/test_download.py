@@ -14,8 +14,7 @@ from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo._core.storage import files
 from hiergeo._core.storage.locks import locked
 from hiergeo.datasets import download, hierarcaps
-from hiergeo.datasets.hierarcaps import published
-from hiergeo.datasets.hierarcaps.published import image_name
+from hiergeo.datasets.hierarcaps import image_name
 
 BODY = bytes(range(256)) * 3000
 
@@ -130,9 +129,9 @@ PICTURES = {139: b"a picture", 776: b"another picture"}
 @pytest.fixture
 def mirror(server, monkeypatch):
     """A server that holds a train file and the two images of a small test split, laid out as the repository."""
-    monkeypatch.setattr(published, "TRAIN_ROWS", 300)
+    monkeypatch.setattr(hierarcaps, "TRAIN_ROWS", 300)
     hashes = {image: hashlib.sha256(content).hexdigest() for image, content in PICTURES.items()}
-    monkeypatch.setattr(published, "test_images", lambda: hashes)
+    monkeypatch.setattr(hierarcaps, "test_images", lambda: hashes)
     (server.site / "data").mkdir()
     (server.site / "data" / "hierarcaps_test.csv").write_bytes(b"id,captions,image_url\n")
     (server.site / "data" / "hierarcaps_train.csv.gz").write_bytes(gzip.compress(TRAIN.encode()))

@@ -9,8 +9,8 @@ import pytest
 from hiergeo import datasets
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.datasets import hierarcaps
-from hiergeo.datasets.hierarcaps.published import image_name
-from hiergeo.datasets.hierarcaps.published import test_images as listed_images
+from hiergeo.datasets.hierarcaps import image_name
+from hiergeo.datasets.hierarcaps import test_images as listed_images
 from tests.datasets.hierarcaps_common import CAT, COCO, DOG, TESTED, write_expanded, write_test
 
 

@@ -10,7 +10,7 @@ import pytest
 from hiergeo import datasets
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError
 from hiergeo.datasets import chains, hierarcaps
-from hiergeo.datasets.hierarcaps.published import image_name
+from hiergeo.datasets.hierarcaps import image_name
 from tests.datasets.hierarcaps_common import CAT, COCO, DOG, TESTED, write, write_expanded, write_test
 
 HEADER = b"id,captions,image_url\n"
@@ -149,7 +149,7 @@ class TestCheck:
         assert (code, "hierarcaps_test.csv differs from the published" in said) == (2, True)
 
     def test_images_missing_and_altered(self, tmp_path, monkeypatch, run):
-        monkeypatch.setattr("hiergeo.datasets.hierarcaps.published.TRAIN_ROWS", 1)
+        monkeypatch.setattr("hiergeo.datasets.hierarcaps.TRAIN_ROWS", 1)
         path = write(tmp_path, "hierarcaps_train.csv.gz", ("positive", "image_url"), (DOG, COCO.format(TESTED)))
         assert run("data", "check", "train", "--no-images")[0] == 0
         assert "is not there" in run("data", "check", "train")[2]

@@ -16,8 +16,7 @@ import torch
 from hiergeo import adapters, datasets, search
 from hiergeo._core.errors import HiergeoError
 from hiergeo.adapters import tiny
-from hiergeo.adapters.head import Head, HeadShape
-from hiergeo.adapters.head_files import write_head
+from hiergeo.adapters.head import Head, HeadShape, write_head
 
 
 class Trap:

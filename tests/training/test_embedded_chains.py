@@ -64,7 +64,7 @@ def test_another_order_of_the_same_texts_is_other_work(model, rows, tmp_path) ->
 
 @pytest.mark.parametrize(("name", "refused"), [("hierarcaps", True), ("chains:own", True), ("pets", False)])
 def test_test_images_are_refused_as_in_the_data_themselves(model, rows, tmp_path, name: str, refused: bool) -> None:
-    from hiergeo.datasets.hierarcaps.published import test_images
+    from hiergeo.datasets.hierarcaps import test_images
 
     image = min(test_images())
     data = Hierarchy(name, "train", tuple(replace(row, image_id=image) for row in rows.rows), ())

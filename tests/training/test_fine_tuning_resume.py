@@ -13,7 +13,7 @@ import torch
 
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo._core.storage.locks import locked
-from hiergeo.adapters.clip import OpenClipTower
+from hiergeo.adapters.open_clip import OpenClipTower
 from hiergeo.geometry import Lorentz
 from hiergeo.training import checkpoints
 from hiergeo.training.checkpoints import load, path_of, save

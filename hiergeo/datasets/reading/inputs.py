@@ -91,12 +91,9 @@ def sound(path: Path | str, columns: Columns) -> Iterator[Sample]:
 
 @dataclass(frozen=True)
 class Source:
-    """One input: a file, or a folder of images.
+    """One input, a file or a folder of images: its path below the folder that is searched, and what tells changes.
 
-    Attributes:
-        name: its path relative to the folder that is searched, with ``/``.
-        bytes: its size; of a folder that of all its files.
-        modified: when it was changed last, in nanoseconds.
+    That is the size of all its files (-1 is unknown) and when they were changed last, in nanoseconds.
     """
 
     __pydantic_config__ = STRICT

@@ -39,8 +39,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
     Raises:
         UnreadableError: it is missing, not a file, or not compressed as its name says.
-        BrokenError: on the way, it inflates to more.
-        OSError: on the way, it is damaged or truncated.
+        BrokenError, OSError: on the way, it inflates beyond `limits`, or is damaged or truncated.
     """
     size = size_of(path)
     if size is None:

@@ -107,10 +107,7 @@ def _usual(names: Sequence[str], usual: tuple[str, ...], needed: bool, where: Pa
 class Box(NamedTuple):
     """A part of an image with the phrase that describes it.
 
-    Attributes:
-        phrase: its caption.
-        image: the bytes of the part; None where `edges` say what it is of the whole.
-        edges: left, top, right and bottom, in fractions of the width and the height of the whole.
+    Its bytes, or None where `edges` (left, top, right, bottom, in fractions of the sides) say what it is of the whole.
     """
 
     phrase: str

@@ -16,7 +16,7 @@ from hiergeo._core.storage.documents import Json, Open, validated
 from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.storage.texts import read_text
 from hiergeo._core.version import __version__
-from hiergeo.adapters.head_files import HUB, read_head_config
+from hiergeo.adapters.head import HUB, read_head_config
 from hiergeo.adapters.trained import DESCRIPTION, read_description
 from hiergeo.evaluation.length import baseline_name
 from hiergeo.evaluation.metrics import find_metric

@@ -6,7 +6,7 @@ from typing import Any
 
 from hiergeo._core.errors import InputError, UnavailableError, reason, warn
 from hiergeo._core.storage.files import path_of
-from hiergeo.adapters.head_files import CONFIG, read_head_config
+from hiergeo.adapters.head import CONFIG, read_head_config
 from hiergeo.adapters.trained import DESCRIPTION, read_description
 from hiergeo.report.interop.cards import (
     AUDIT,

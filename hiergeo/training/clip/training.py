@@ -13,9 +13,8 @@ from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.storage.files import atomic_write_text, path_of, retire
 from hiergeo._core.version import __version__
 from hiergeo.adapters import huggingface
-from hiergeo.adapters.clip import CONFIG, WEIGHTS, OpenClipModel
 from hiergeo.adapters.huggingface import HuggingFaceClip, HuggingFaceModel
-from hiergeo.adapters.open_clip import fresh_open_clip
+from hiergeo.adapters.open_clip import CONFIG, WEIGHTS, OpenClipModel, fresh_open_clip
 from hiergeo.adapters.towers import merge_adapters
 from hiergeo.adapters.trained import COSINE, DESCRIPTION, Trainable, write_trained
 from hiergeo.training.clip.card import clip_card

@@ -12,7 +12,7 @@ from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo._core.storage.locks import FOREVER, locked
 from hiergeo._core.version import __version__
 from hiergeo.adapters import Model
-from hiergeo.adapters.cache import cached
+from hiergeo.adapters.store import cached
 from hiergeo.geometry import Space, parse
 from hiergeo.training import HeadModel, TowerRecipe, fine_tune, from_hierarchy
 from hiergeo.training.saving import trained_once

@@ -9,8 +9,7 @@ import yaml
 
 from hiergeo import adapters
 from hiergeo._core.errors import InputError
-from hiergeo.adapters.head import Head, HeadShape
-from hiergeo.adapters.head_files import write_head
+from hiergeo.adapters.head import Head, HeadShape, write_head
 from hiergeo.report import interop
 from hiergeo.report.interop.cards import names_a_path
 

@@ -18,8 +18,7 @@ from typer.testing import CliRunner
 from hiergeo import Lorentz, adapters, audit, datasets
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo._core.markdown import plain
-from hiergeo.adapters.head import Head, HeadShape
-from hiergeo.adapters.head_files import write_head
+from hiergeo.adapters.head import Head, HeadShape, write_head
 from hiergeo.cli.app import app
 from hiergeo.evaluation import Result, benchmarks
 from hiergeo.evaluation.auditing import AuditSettings

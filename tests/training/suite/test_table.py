@@ -13,8 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hiergeo._core.errors import InputError
-from hiergeo.adapters.head import Head, HeadShape
-from hiergeo.adapters.head_files import write_head
+from hiergeo.adapters.head import Head, HeadShape, write_head
 from hiergeo.cli.app import app
 from hiergeo.evaluation.experiment import Contrast
 from hiergeo.evaluation.metrics import Interval
