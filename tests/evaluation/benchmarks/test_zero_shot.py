@@ -12,7 +12,6 @@ from torch.nn.functional import normalize
 from hiergeo import Euclidean, Lorentz, Space, Sphere, adapters, datasets
 from hiergeo._core.errors import InputError
 from hiergeo.adapters.head import HeadShape
-from hiergeo.datasets import Labelled
 from hiergeo.datasets.scenes import lone_shapes
 from hiergeo.evaluation import classify
 from hiergeo.evaluation.classification import EmbeddedLabels, check_labels, embed_labels
@@ -81,14 +80,6 @@ def test_lone_shapes_are_what_the_scenes_show():
         lone_shapes(count=5)
 
 
-@pytest.mark.slow
-def test_the_tiny_model_tells_shapes(tiny):
-    for geometry in (Euclidean(), Lorentz(-1)):
-        found = classify(tiny, datasets.labelled("scenes"), Space(geometry))
-        assert found.accuracy > CHANCE + 0.15
-        assert found.mean_per_class == pytest.approx(found.accuracy, abs=0.1)
-
-
 def test_prompts_are_rows_of_their_class_and_images_those_of_the_set(tiny):
     all_shapes = lone_shapes()
     first = [all_shapes.labels.index(label) for label in range(len(all_shapes.classes))]
@@ -132,17 +123,6 @@ def test_folders_that_are_refused(tmp_path, break_it, said):
     break_it(photographs(tmp_path / "animals"))
     with pytest.raises(InputError, match=said):
         datasets.labelled(tmp_path / "animals")
-
-
-def test_sets_that_are_refused(tmp_path):
-    with pytest.raises(InputError, match="there is no folder"):
-        datasets.labelled(tmp_path / "nowhere")
-    with pytest.raises(InputError, match=r"the template 'a photo' must hold \{\} once"):
-        datasets.labelled("scenes", ["a photo"])
-    with pytest.raises(InputError, match="no prompt templates"):
-        datasets.labelled("scenes", [])
-    with pytest.raises(InputError, match="a label below 2 for each"):
-        Labelled("two", (), (1,), ("a", "b"), ("{}",))
 
 
 @pytest.mark.slow
