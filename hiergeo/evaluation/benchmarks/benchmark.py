@@ -187,13 +187,13 @@ BENCHMARKS: Plugins[type[Benchmark]] = Plugins(
     {
         "hierarcaps": "hiergeo.evaluation.benchmarks.hierarcaps:HierarCaps",
         "audit": "hiergeo.training.suite.audits:AuditBenchmark",
-        "breeds": "hiergeo.evaluation.benchmarks.breeds:Breeds",
-        "trees": "hiergeo.evaluation.benchmarks.trees:Trees",
-        "wordnet": "hiergeo.evaluation.benchmarks.is_a:WordNetIsA",
-        "zero_shot": "hiergeo.evaluation.benchmarks.zero_shot:ZeroShotClassification",
+        "breeds": "hiergeo.evaluation.benchmarks.classifiers:Breeds",
+        "trees": "hiergeo.evaluation.benchmarks.classifiers:Trees",
+        "wordnet": "hiergeo.evaluation.benchmarks.words:WordNetIsA",
+        "zero_shot": "hiergeo.evaluation.benchmarks.classifiers:ZeroShotClassification",
         "hyperlex": "hiergeo.evaluation.benchmarks.words:HyperLex",
-        "himo": "hiergeo.evaluation.benchmarks.himo:HiMo",
-        "retrieval": "hiergeo.evaluation.benchmarks.retrieval:Retrieval",
+        "himo": "hiergeo.evaluation.benchmarks.captioned:HiMo",
+        "retrieval": "hiergeo.evaluation.benchmarks.captioned:Retrieval",
     },
 )
 """Every benchmark by its name: a subclass of `Benchmark`."""

@@ -31,11 +31,8 @@ class Ranking:
     example, the number of words of both: then no score that is computed from lengths alone does better or worse than
     `CHANCE`, by construction.
 
-    Args:
-        positive: scores of true pairs, larger is more confident; the first axis indexes rows.
-        negative: scores of false pairs; the same number of rows where weights or strata are used.
-        strata: of the true and of the false pairs, integers of the shape of the scores and one more axis; two strata
-            are the same where all their integers are. None is one stratum.
+    Larger scores are more confident, and the first axis indexes rows, which are as many on both sides where weights or
+    strata are used. Strata have the shape of the scores and one more axis, of the integers that make them out.
     """
 
     def __init__(

@@ -10,8 +10,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, top_k_accur
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.datasets.scenes import taxonomy
 from hiergeo.evaluation.benchmarks import benchmark_named, measure
-from hiergeo.evaluation.benchmarks.trees import mistakes
-from hiergeo.evaluation.benchmarks.zero_shot import class_accuracies, read_items
+from hiergeo.evaluation.benchmarks.classifiers import class_accuracies, mistakes, read_items
 from hiergeo.evaluation.metrics import Tree, tree_scores
 from hiergeo.testing.protocol_suite import Hashed
 

@@ -12,7 +12,7 @@ from hiergeo import adapters
 from hiergeo._core.errors import InputError
 from hiergeo.datasets.lvis import load_lvis
 from hiergeo.evaluation.benchmarks import benchmark_named, measure
-from hiergeo.evaluation.benchmarks.is_a import Names, is_a, shuffled_ancestors, true_draws
+from hiergeo.evaluation.benchmarks.words import Names, is_a, shuffled_ancestors, true_draws
 from hiergeo.geometry import Space
 from hiergeo.testing.protocol_suite import Hashed
 from tests.evaluation.benchmarks.test_words import Words, exterior_angle

@@ -13,7 +13,7 @@ from hiergeo import adapters
 from hiergeo._core import errors
 from hiergeo.datasets.captioned import load_captioned
 from hiergeo.evaluation import benchmarks
-from hiergeo.evaluation.benchmarks.retrieval import caption_recalls, chance_recall
+from hiergeo.evaluation.benchmarks.captioned import caption_recalls, chance_recall
 from hiergeo.evaluation.matching import Match
 from tests.datasets.pictures_common import Given, coco, listed, said
 
