@@ -1,6 +1,7 @@
 """Benchmarks of words, each in a prompt: HyperLex, whose pairs people graded, and is-a pairs of WordNet."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from math import comb
 from typing import Any, NamedTuple, final
@@ -68,15 +69,16 @@ class WordBenchmark(Benchmark):
         return [self.prompt.replace("{}", word) for word in words]
 
     def embeddable(self, model: Model, words: Iterable[str]) -> set[str]:
-        """The words that a model can embed: all of them, unless those that it refuses are skipped."""
-        return {word for word in words if self.missing == "refuse" or self._has(model, word)}
-
-    def _has(self, model: Model, word: str) -> bool:
-        try:
-            model.check_texts(self.texts([word]))
-        except InputError:
-            return False
-        return True
+        """The words that a model can embed; InputError if there are others that are not skipped."""
+        if self.missing == "refuse":
+            model.check_texts(self.texts(words))
+            return set(words)
+        embeddable = set()
+        for word in words:
+            with suppress(InputError):
+                model.check_texts(self.texts([word]))
+                embeddable.add(word)
+        return embeddable
 
 
 def is_a_scores(space: Space, word: Tensor, kind: Tensor) -> dict[str, np.ndarray]:
@@ -163,8 +165,6 @@ class HyperLex(WordBenchmark):
         return load_hyperlex(None if self.data == "hyperlex" else self.data)
 
     def check(self, model: Model, space: Space) -> None:
-        if self.missing == "refuse":
-            model.check_texts(self.texts(_words(self.pairs)))
         if len(self._measured(model)) < LEAST:
             raise InputError(f"{model.name} has embeddings of fewer than {LEAST} pairs of {self.data}.")
 
@@ -298,8 +298,6 @@ class WordNetIsA(WordBenchmark):
         return Names(tuple(word for word, _ in rows), np.array(pairs, dtype=np.int64).reshape(-1, 2))
 
     def check(self, model: Model, space: Space) -> None:
-        if self.missing == "refuse":
-            model.check_texts(self.texts(self.names.words))
         if not len(self._measured(model).pairs):
             raise InputError(f"{self.data} has no pair of a name and its ancestor that {model.name} can embed.")
 
