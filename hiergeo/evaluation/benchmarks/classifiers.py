@@ -291,15 +291,8 @@ NAMING = "classes by their first name, with the wnid where two share it, supercl
 class Breeds(Benchmark):
     """Recall@k of the superclass, of the subclass, and of both among the names of both levels.
 
-    ``superclass_rK``: the image's superclass is among the K nearest superclass names; ``subclass_rK`` the same of the
-    subclasses that were drawn; ``both_levels_rK``: the share of its two names that are among the K nearest names of
-    either level. The paper that measures recall on BREEDS does not say what its candidates are.
-
-    Args:
-        images: a folder with one subfolder a wnid, such as ImageNet's validation set; ``demo`` has the shapes of scenes
-            and their families instead.
-        split: ``entity13``, ``entity30``, ``living17`` or ``nonliving26``; ``demo`` has none.
-        averaging: of the prompts of a class, one of `AVERAGING`.
+    ``both_levels_rK`` is the share of an image's two names that are among the K nearest names of either level. The
+    paper that measures recall on BREEDS does not say what its candidates are.
 
     Source: Santurkar et al., BREEDS (ICLR 2021): levels of the corrected hierarchy, subclasses drawn with seed 2.
     """
@@ -318,7 +311,12 @@ class Breeds(Benchmark):
     loads = "items"
     needs = "a folder of ImageNet images, one subfolder a wnid (yours), and the hierarchy (`hiergeo data fetch breeds`)"
 
-    def __init__(self, images: str = "demo", split: str = "entity13", averaging: str = "auto") -> None:
+    def __init__(
+        self,
+        images: str = "demo",  # the shapes of scenes; or a folder with one subfolder of ImageNet's images a wnid
+        split: str = "entity13",  # or ``entity30``, ``living17``, ``nonliving26``; ``demo`` has none
+        averaging: str = "auto",
+    ) -> None:
         check_choice("averaging", averaging, AVERAGING)
         split_named(split)
         self.source, self.split, self.averaging = images, split, averaging

@@ -121,14 +121,9 @@ def letters(words: Iterable[str]) -> np.ndarray:
 class HyperLex(WordBenchmark):
     """Spearman's correlation of scores of word pairs with their ratings, over all, nouns and verbs.
 
-    ``direction_SCORE`` is the AUROC of hypernym pairs (X below Y) over reversed ones (X above Y), which a symmetric
-    score leaves at chance. The baseline ``length`` scores a pair by how many more characters X has than Y; ``permuted``
-    is the 97.5 % quantile under random order of the ratings.
-
-    Args:
-        prompt: text around each word, ``{}`` where it goes; by default the word alone.
-        data: ``hyperlex`` (the table in the data home), ``demo`` (the shapes of scenes), or the path of such a table.
-        missing: ``refuse`` words that the model has no embedding of, or ``skip`` their pairs.
+    ``direction_SCORE`` is the AUROC of hypernym pairs (X below Y) over reversed ones (X above Y). The baseline
+    ``length`` scores a pair by how many more characters X has than Y; ``permuted`` is the 97.5 % quantile under random
+    order of the ratings. Data are ``hyperlex`` (in the data home), ``demo`` (shapes of scenes) or such a table.
 
     Source: Vulic et al., HyperLex (Computational Linguistics 2017).
     """
@@ -242,20 +237,10 @@ class Names(NamedTuple):
 class WordNetIsA(WordBenchmark):
     """Is-a pairs among a list of names: order of radii, direction of cones, and the search for ancestors.
 
-    ``isa_radius`` is the share of pairs whose child is farther from the root than its ancestor, ties one half;
-    ``isa_direction`` the AUROC of -Xi(ancestor, child) over -Xi(child, ancestor), and ``isa_auroc`` over the same
-    children with ancestors of other pairs at random, so that every name is as often an ancestor in both (omitted where
-    none of those is a wrong one). ``isa_hits_rK`` is the share of names with ancestors whose K best by cone margin,
-    among all other names as parents, hold one; ``isa_hits_distance_rK`` the K nearest. Baselines: ``length`` orders by
-    the number of characters, and finds the K shortest names; ``frequent`` those that are ancestors most often.
-    Intervals resample children, and know which of them share ancestors.
-
-    Args:
-        data: ``lvis`` (the 1,203 names of LVIS, with stored CLIP embeddings), ``demo`` (the shapes of scenes),
-            or a file of one synset name or wnid a line, each synset once, with a word and a tab before it where it has
-            another name.
-        prompt: text around each name, ``{}`` where it goes.
-        missing: ``refuse`` names that the model has no embedding of, or ``skip`` them.
+    ``isa_auroc`` compares the pairs with the same children and ancestors of other pairs at random, so that every name
+    is as often an ancestor in both; it is omitted where none of those is a wrong one. Baselines of the search:
+    ``length`` finds the K shortest names, ``frequent`` those that are ancestors most often. Intervals resample
+    children, and know which of them share ancestors.
     """
 
     name = "wordnet"
@@ -273,7 +258,12 @@ class WordNetIsA(WordBenchmark):
     loads = "names"
     needs = "the names of LVIS (`clip_lvis/` in the data home), or a list of synsets"
 
-    def __init__(self, data: str = "lvis", prompt: str = "a {}", missing: str = "refuse") -> None:
+    def __init__(
+        self,
+        data: str = "lvis",  # or ``demo`` (shapes of scenes), a file of ``[NAME<TAB>]SYNSET`` lines, each synset once
+        prompt: str = "a {}",
+        missing: str = "refuse",
+    ) -> None:
         super().__init__(data, prompt, missing)
 
     @cached_property
