@@ -59,33 +59,20 @@ def _prompts(path: str) -> list[str]:
     return lines
 
 
-class ClassifierBenchmark(Benchmark):
-    """A benchmark of zero-shot predictions, whose published figures are of ImageNet with each model's own averages.
-
-    Args:
-        data: ``scenes``, or a folder with one subfolder of images a class.
-        averaging: of the prompts of a class, one of `AVERAGING`.
-        names: a file of ``key<TAB>name`` lines where subfolders are not called by name; wnids of ImageNet need none.
-        templates: a file of one prompt a line with ``{}``, in place of those that belong to the data.
-    """
+class PromptBenchmark(Benchmark):
+    """A benchmark of images and prompts of class names, those of a class averaged as one of `AVERAGING`."""
 
     images = True
     loads = "items"
 
-    def __init__(self, data: str, averaging: str, names: str, templates: str) -> None:
+    def __init__(self, split: str, averaging: str) -> None:
         check_choice("averaging", averaging, AVERAGING)
-        self.data, self.averaging, self.names, self.templates = data, averaging, names, templates
-        if averaging == "normalised" or not _is_imagenet(data):
-            self.published = ()
-
-    @cached_property
-    def items(self) -> Classified:
-        """The items."""
-        return read_items(self.data, self.names, self.templates)
+        self.split, self.averaging = split, averaging
 
     @property
-    def protocol(self) -> str:
-        return self.protocol_by(self.averaging)
+    @abstractmethod
+    def items(self) -> Classified:
+        """The items and their classes, which are embedded."""
 
     @abstractmethod
     def protocol_by(self, averaging: str) -> str:
@@ -100,21 +87,45 @@ class ClassifierBenchmark(Benchmark):
         """What a result says besides of the data."""
         return {}
 
+    @property
+    def protocol(self) -> str:
+        return self.protocol_by(self.averaging)
+
     def check(self, model: Model, space: Space) -> None:
         check_labels(model, self.items)
 
     def run(self, model: Model, space: Space, how: Run) -> Result:
-        embedded = embed_labels(model, self.items, self.averaging, compute=how.compute, progress=how.progress)
+        items = self.items
+        embedded = embed_labels(model, items, self.averaging, compute=how.compute, progress=how.progress)
         rooted = space.rooted(embedded.root)
-        outcome = self.score(embedded, rooted, np.array(self.items.labels))
         facts = {
-            "split": self.data,
-            "items": len(self.items.items),
-            "classes": len(self.items.classes),
+            "split": self.split,
+            "items": len(items.items),
+            "classes": len(items.classes),
             "averaging": embedded.averaging,
             "protocol": self.protocol_by(embedded.averaging),
         }
+        outcome = self.score(embedded, rooted, np.array(items.labels))
         return self.result(outcome, model, rooted, embedded.item, how, **facts, **self.facts)
+
+
+class ClassifierBenchmark(PromptBenchmark):
+    """A benchmark of zero-shot predictions, whose published figures are of ImageNet with each model's own averages.
+
+    Data are ``scenes``, or a folder with one subfolder of images a class; `names` is a file of ``key<TAB>name`` lines
+    where subfolders are called neither by name nor by ImageNet's wnids, `templates` a file of one prompt with ``{}`` a
+    line, in place of those that belong to the data.
+    """
+
+    def __init__(self, data: str, averaging: str, names: str, templates: str) -> None:
+        super().__init__(data, averaging)
+        self.names, self.templates = names, templates
+        if averaging == "normalised" or not _is_imagenet(data):
+            self.published = ()
+
+    @cached_property
+    def items(self) -> Classified:
+        return read_items(self.split, self.names, self.templates)
 
 
 @final
@@ -147,7 +158,7 @@ class ZeroShotClassification(ClassifierBenchmark):
         super().__init__(data, averaging, names, templates)
 
     def protocol_by(self, averaging: str) -> str:
-        return f"{self.data}, {len(self.items.templates)} templates averaged by '{averaging}', nearest class"
+        return f"{self.split}, {len(self.items.templates)} templates averaged by '{averaging}', nearest class"
 
     def score(self, embedded: EmbeddedLabels, space: Space, labels: np.ndarray) -> Outcome:
         return class_accuracies(embedded.ranks(space), labels, len(self.items.classes))
@@ -228,7 +239,7 @@ class Trees(ClassifierBenchmark):
     def protocol_by(self, averaging: str) -> str:
         tree = APPROXIMATE if self.source == "wordnet" else f"tree {self.source}"
         return (
-            f"{self.data}, {len(self.items.templates)} templates averaged by '{averaging}', nearest class; "
+            f"{self.split}, {len(self.items.templates)} templates averaged by '{averaging}', nearest class; "
             f"{tree} ({len(self.tree.nodes)} nodes)"
         )
 
@@ -288,7 +299,7 @@ NAMING = "classes by their first name, with the wnid where two share it, supercl
 
 
 @final
-class Breeds(Benchmark):
+class Breeds(PromptBenchmark):
     """Recall@k of the superclass, of the subclass, and of both among the names of both levels.
 
     ``both_levels_rK`` is the share of an image's two names that are among the K nearest names of either level. The
@@ -307,8 +318,6 @@ class Breeds(Benchmark):
             for k in cuts
         )
     )
-    images = True
-    loads = "items"
     needs = "a folder of ImageNet images, one subfolder a wnid (yours), and the hierarchy (`hiergeo data fetch breeds`)"
 
     def __init__(
@@ -317,9 +326,9 @@ class Breeds(Benchmark):
         split: str = "entity13",  # or ``entity30``, ``living17``, ``nonliving26``; ``demo`` has none
         averaging: str = "auto",
     ) -> None:
-        check_choice("averaging", averaging, AVERAGING)
         split_named(split)
-        self.source, self.split, self.averaging = images, split, averaging
+        super().__init__("demo" if images == "demo" else split, averaging)
+        self.source = images
 
     @cached_property
     def superclasses(self) -> tuple[Superclass, ...]:
@@ -333,7 +342,7 @@ class Breeds(Benchmark):
         return load_breeds().superclasses(SPLITS[self.split])
 
     @cached_property
-    def items(self) -> Classified:
+    def subclasses(self) -> Classified:
         """The images of the subclasses."""
         if self.source == "demo":
             return Classified.of(datasets.labelled("scenes"))
@@ -342,53 +351,35 @@ class Breeds(Benchmark):
         labelled = datasets.labelled(self.source, only=wnids)
         return Classified.of(replace(labelled, classes=tuple(_class_name(names[wnid], wnid, names) for wnid in wnids)))
 
-    @property
-    def protocol(self) -> str:
-        return self.protocol_by(self.averaging)
+    @cached_property
+    def items(self) -> Classified:
+        """The images among the names of both levels, superclasses first, of which theirs are."""
+        lower = self.subclasses
+        upper_of = {key: index for index, upper in enumerate(self.superclasses) for key in upper.subclasses}
+        names = [upper.name.replace(", ", " or ") for upper in self.superclasses]
+        return lower.renamed([*names, *lower.classes], [upper_of[lower.keys[label]] for label in lower.labels])
 
     def protocol_by(self, averaging: str) -> str:
-        """The protocol with the averaging of a model."""
         what = "families of scenes' shapes" if self.source == "demo" else f"{self.split}, {self.source}, {NAMING}"
         return (
-            f"{what}: {len(self.superclasses)} superclasses, {len(self.items.classes)} subclasses, "
+            f"{what}: {len(self.superclasses)} superclasses, {len(self.subclasses.classes)} subclasses, "
             f"{len(self.items.templates)} templates averaged by '{averaging}'"
         )
 
-    def check(self, model: Model, space: Space) -> None:
-        check_labels(model, self._among()[2])
+    def score(self, embedded: EmbeddedLabels, space: Space, labels: np.ndarray) -> Outcome:
+        many, points, item = len(self.superclasses), embedded.classes, space.points(embedded.item)
 
-    def run(self, model: Model, space: Space, how: Run) -> Result:
-        upper, lower, both = self._among()
-        embedded = embed_labels(model, both, self.averaging, compute=how.compute, progress=how.progress)
-        rooted, many = space.rooted(embedded.root), len(upper.classes)
-        points, item = embedded.classes, rooted.points(embedded.item)
+        def ranks(candidates: torch.Tensor, *targets: np.ndarray) -> np.ndarray:
+            on_device = (torch.from_numpy(target).to(points.device) for target in targets)
+            return torch.stack([space.rank(item, candidates, target) for target in on_device]).cpu().numpy()
 
-        def ranks(candidates: torch.Tensor, *labels: torch.Tensor) -> np.ndarray:
-            targets = [rooted.rank(item, candidates, target.to(points.device)) for target in labels]
-            return torch.stack(targets).cpu().numpy()
-
-        high, low = torch.tensor(upper.labels), torch.tensor(lower.labels)
+        low = np.array(self.subclasses.labels)
         by_level = {
-            "superclass": ranks(points[:many], high),
+            "superclass": ranks(points[:many], labels),
             "subclass": ranks(points[many:], low),
-            "both_levels": ranks(points, high, low + many),
+            "both_levels": ranks(points, labels, low + many),
         }
-        outcome = level_recalls(by_level, many, len(points))
-        facts = {
-            "split": self.split if self.source != "demo" else "demo",
-            "items": len(self.items.items),
-            "averaging": embedded.averaging,
-            "protocol": self.protocol_by(embedded.averaging),
-        }
-        return self.result(outcome, model, rooted, embedded.item, how, **facts)
-
-    def _among(self) -> tuple[Classified, Classified, Classified]:
-        """The items among superclasses, among subclasses, and the names of both, superclasses first."""
-        items = self.items
-        upper_of = {key: index for index, upper in enumerate(self.superclasses) for key in upper.subclasses}
-        names = [upper.name.replace(", ", " or ") for upper in self.superclasses]
-        above = [upper_of[items.keys[label]] for label in items.labels]
-        return items.renamed(names, above), items, items.renamed([*names, *items.classes], above)
+        return level_recalls(by_level, many, len(points))
 
 
 def level_recalls(ranks: dict[str, np.ndarray], upper: int, names: int) -> Outcome:
