@@ -25,7 +25,7 @@ from hiergeo import adapters, datasets, search, training
 from hiergeo.adapters.head import HeadModel
 from hiergeo.datasets.lvis import PROMPT, load_lvis
 from hiergeo.datasets.wordnet import load_wordnet
-from hiergeo.evaluation.benchmarks.is_a import ancestor_ranks
+from hiergeo.evaluation.benchmarks.words import ancestor_ranks
 from hiergeo.evaluation.metrics.sharing import Sharing, families
 from hiergeo.evaluation.result import mean_of
 from hiergeo.geometry import Space, parse

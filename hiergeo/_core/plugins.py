@@ -24,13 +24,9 @@ T = TypeVar("T")
 
 @final
 class Plugins(Generic[T]):
-    """All plug-ins of one kind.
+    """All plug-ins of one kind, such as ``geometry``, and the entry-point group of those of other packages.
 
-    Args:
-        kind: what one of them is called in messages, such as ``geometry``.
-        group: the entry-point group of other packages, such as ``hiergeo.geometries``.
-        own: those of hiergeo by name: the thing itself, or ``module:attribute`` to import it when it is asked for.
-            Their names cannot be taken by others.
+    Those of hiergeo are by name the thing itself, or ``module:attribute`` to import it; others cannot take their names.
     """
 
     def __init__(self, kind: str, group: str, own: Mapping[str, T | str]) -> None:

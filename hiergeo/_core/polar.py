@@ -27,19 +27,12 @@ class Polar(NamedTuple):
 
 @final
 class Exact(Polar):
-    """Points that keep the vectors they were rounded from, so that near points stay apart.
+    """Points that keep the vectors they were rounded from, so that near points stay apart."""
 
-    Attributes:
-        vectors: shape (..., N, D); less `origin` they have the directions and, in float64, the lengths `radius`.
-        origin: shape (D,), float64.
-        source: what the origin was taken from: points that share it are measured on their vectors.
-        shadow: the directions in 8 bits, if they are kept.
-    """
-
-    vectors: Tensor
-    origin: Tensor
-    source: object
-    shadow: "Shadow | None"
+    vectors: Tensor  # (..., N, D); less `origin` they have the directions and, in float64, the lengths `radius`
+    origin: Tensor  # (D,), float64
+    source: object  # what the origin was taken from: points that share it are measured on their vectors
+    shadow: "Shadow | None"  # the directions in 8 bits, if they are kept
 
     @staticmethod
     def of(
@@ -52,17 +45,11 @@ class Exact(Polar):
 
 
 class Shadow(NamedTuple):
-    """Directions in 8 bits with the radial statistics of one curvature, by which few queries exclude most points.
+    """Directions in 8 bits with the radial statistics of one curvature, by which few queries exclude most points."""
 
-    Attributes:
-        rows: (M, D up to a multiple of 64) uint8.
-        numbers: (16, M up to a multiple of 64) float32.
-        curvature: signed K.
-    """
-
-    rows: Tensor
-    numbers: Tensor
-    curvature: float
+    rows: Tensor  # (M, D up to a multiple of 64) uint8
+    numbers: Tensor  # (16, M up to a multiple of 64) float32
+    curvature: float  # signed K
 
 
 def part_of(point: Polar, *index: Any) -> Polar:

@@ -1,4 +1,4 @@
-"""Zero-shot classification: items of known classes, ranked by the distance of a space to prompts of class names."""
+"""Zero-shot classification: images of known classes, ranked by the distance of a space to prompts of class names."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -28,10 +28,10 @@ HyCoCLIP; so HyCoCLIP's own evaluation, with its CLIP baselines.
 
 @dataclass(frozen=True)
 class Classified:
-    """Images or texts, each of one class; templates are prompts with one ``{}``, keys what a tree calls classes."""
+    """Images, each of one class; templates are prompts with one ``{}``, keys what a tree calls classes."""
 
     name: str
-    items: tuple[ImageRef, ...] | tuple[str, ...]
+    items: tuple[ImageRef, ...]
     labels: tuple[int, ...]
     classes: tuple[str, ...]
     keys: tuple[str, ...]
@@ -42,16 +42,6 @@ class Classified:
         """Labelled images as items."""
         keys = labelled.keys or labelled.classes
         return cls(labelled.name, labelled.images, labelled.labels, labelled.classes, keys, labelled.templates)
-
-    @property
-    def images(self) -> bool:
-        """Whether the items are images."""
-        return not isinstance(self.items[0], str)
-
-    @property
-    def texts(self) -> list[str]:
-        """The items where they are texts."""
-        return [item for item in self.items if isinstance(item, str)]
 
     @property
     def prompts(self) -> list[str]:
@@ -117,16 +107,13 @@ def embed_labels(
     """Embed items and prompts; `averaging` is one of `AVERAGING`.
 
     Raises:
-        InputError: images with a model of texts alone, or texts and images that the model cannot embed.
+        InputError: a model of texts alone, or texts and images that it cannot embed.
     """
     check_labels(model, labelled)
     items = Classified.of(labelled) if isinstance(labelled, Labelled) else labelled
     prompt = model.encode_text(items.prompts, **compute.place, progress=progress)
     prompt = prompt.view(len(items.classes), len(items.templates), -1)
-    if items.images:
-        item = model.encode_image(items.items, **compute.place, progress=progress)
-    else:
-        item = model.encode_text(items.texts, **compute.place, progress=progress)
+    item = model.encode_image(items.items, **compute.place, progress=progress)
     used = averaging_of(model) if averaging == "auto" else averaging
     return EmbeddedLabels(prompt, item, items.labels, model.root(prompt.device, prompt.dtype), used)
 
@@ -139,10 +126,7 @@ def averaging_of(model: Model) -> str:
 def check_labels(model: Model, labelled: Labelled | Classified) -> None:
     """Raise InputError where a model cannot classify these items, before any of them is embedded."""
     items = Classified.of(labelled) if isinstance(labelled, Labelled) else labelled
-    if items.images and not model.has_images:
+    if not model.has_images:
         raise InputError(f"{model.name} embeds texts only: the images of {items.name} need an image-text model.")
     model.check_texts(items.prompts)
-    if items.images:
-        model.check_images(items.items)
-    else:
-        model.check_texts(items.texts)
+    model.check_images(items.items)

@@ -139,17 +139,10 @@ def world(name: str, leaves: int = 300, seed: int = 0, *, shared: bool = True) -
 
 
 def plant(recipe: Recipe, leaves: int = 300, seed: int = 0, *, shared: bool = True, name: str = "planted") -> Planted:
-    """Make the world of a recipe.
+    """Make the world of a recipe; the name is that of the model that its embeddings are said to come from.
 
-    Args:
-        recipe: how it is made.
-        leaves: number of chains, each of which ends in a caption of its own; at least 4.
-        seed: equal seeds give equal worlds, and worlds of one `Tree` the same tree.
-        shared: whether chains share their upper captions, as in a tree; otherwise each has four captions of its own.
-        name: of the model that the embeddings are said to come from.
-
-    Raises:
-        InputError: fewer than 4 leaves.
+    `leaves`, at least 4, is the number of chains, each of which ends in a caption of its own; they share their upper
+    captions, as in a tree, unless `shared` is False. Equal seeds give equal worlds, and worlds of one `Tree` its like.
     """
     if leaves < 4:
         raise InputError(f"a planted world needs at least 4 leaves, not {leaves}.")

@@ -48,12 +48,6 @@ def test_embeddings_lie_where_they_are_wanted_and_in_the_dtype_that_is_wanted(ti
     assert torch.allclose(root.float(), rows[2].float(), atol=1e-2 if dtype == "bfloat16" else 1e-3)
 
 
-def test_without_a_wish_embeddings_are_float32_on_the_cpu(tiny):
-    assert (tiny.root().dtype, tiny.root().device.type) == (torch.float32, "cpu")
-    tiny.root().zero_()
-    assert float(tiny.root().norm()) == pytest.approx(1), "a root is a copy"
-
-
 def test_a_head_computes_where_it_lies_and_leaves_the_result_beside_its_input(tiny):
     model = HeadModel(tiny, Head(HeadShape(tiny.dim, 8)))
     rows = tiny.encode_text(TEXTS, dtype="bfloat16")

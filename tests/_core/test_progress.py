@@ -38,12 +38,6 @@ def test_quick_work_is_logged_once_at_its_beginning(clock, capsys) -> None:
     assert lines == [1, *[0] * 199]
 
 
-def test_a_long_pause_gives_one_line(clock, capsys) -> None:
-    for item in track(iter("abc"), "slow", enabled=True):
-        clock[0] += 1000 if item == "b" else 0
-    assert capsys.readouterr().err.count("\n") == 2
-
-
 def test_a_terminal_gets_no_lines(clock, capsys, monkeypatch) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(progress, "PATIENCE", 1e9)

@@ -33,13 +33,13 @@ DEVICE = os.environ.get("HIERGEO_ROAD_DEVICE", "cpu")
 ENTRIES = {
     "adapters.model._encode",
     "adapters.model.root",
-    "evaluation.benchmarks.himo.correlations",
-    "evaluation.benchmarks.himo._scores",
-    "evaluation.benchmarks.retrieval.score",
-    "evaluation.benchmarks.breeds.ranks",
+    "evaluation.benchmarks.captioned.correlations",
+    "evaluation.benchmarks.captioned._scores",
+    "evaluation.benchmarks.captioned.score",
+    "evaluation.benchmarks.classifiers.ranks",
     "evaluation.benchmarks.words.run",
-    "evaluation.benchmarks.is_a.ancestor_ranks",
-    "evaluation.benchmarks.is_a.scores",
+    "evaluation.benchmarks.words.ancestor_ranks",
+    "evaluation.benchmarks.words.scores",
     "evaluation.classification.ranks",
     "evaluation.image_pairs.score_image_pairs",
     "evaluation.measuring.diagnose",
@@ -58,10 +58,10 @@ ENTRIES = {
 """Where data is meant to be moved to the device."""
 
 EXITS = {
-    "evaluation.benchmarks.himo._scores",
-    "evaluation.benchmarks.breeds.ranks",
+    "evaluation.benchmarks.captioned._scores",
+    "evaluation.benchmarks.classifiers.ranks",
     "evaluation.classification.nearest",
-    "evaluation.benchmarks.is_a.ancestor_ranks",
+    "evaluation.benchmarks.words.ancestor_ranks",
     "evaluation.benchmarks.words.is_a_scores",
     "evaluation.classification.ranks",
     "evaluation.image_pairs._scored",

@@ -43,41 +43,16 @@ class TestHierarCaps(DatasetConformance):
         return datasets.load("hierarcaps", split)
 
 
-class TestEntailment(LossConformance):
-    def make(self) -> ChainLoss:
-        return chain_loss("entailment")
-
-
-class TestOrder(LossConformance):
-    def make(self) -> ChainLoss:
-        return chain_loss("order")
-
-
-class TestTransitivity(LossConformance):
-    def make(self) -> ChainLoss:
-        return chain_loss("transitivity")
-
-
-class TestAdaptive(LossConformance):
-    whole_gradient = False
+class Ours(LossConformance):
+    name = ""
 
     def make(self) -> ChainLoss:
-        return chain_loss("adaptive")
+        return chain_loss(self.name)
 
 
-class TestMaxMargin(LossConformance):
-    def make(self) -> ChainLoss:
-        return chain_loss("max_margin")
-
-
-class TestPrior(LossConformance):
-    def make(self) -> ChainLoss:
-        return chain_loss("prior")
-
-
-class TestMeanOfRE(LossConformance):
-    def make(self) -> ChainLoss:
-        return chain_loss("mean")
+for loss in ("entailment", "order", "transitivity", "adaptive", "max_margin", "prior", "mean"):
+    claims = {"name": loss, "whole_gradient": loss != "adaptive"}
+    globals()[f"Test{loss.title()}"] = type(f"Test{loss.title()}", (Ours,), claims)
 
 
 def scenes() -> Hierarchy:

@@ -9,7 +9,6 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import Any, ClassVar, NamedTuple, final
 
 import torch
@@ -48,10 +47,14 @@ class Published:
     source: str
     protocol: str = ""
 
+    @property
+    def origin(self) -> str:
+        """The source, and the protocol where there is one."""
+        return "; ".join(filter(None, (self.source, self.protocol)))
+
     def record(self, dataset: str | None = None) -> Record:
         """Its row of the long table."""
-        source = f"{self.source}{f'; {self.protocol}' if self.protocol else ''}"
-        where = {"model": self.model, "dataset": dataset, "source": source}
+        where = {"model": self.model, "dataset": dataset, "source": self.origin}
         return record("published", **where, metric=self.metric, value=self.value)
 
 
@@ -187,13 +190,13 @@ BENCHMARKS: Plugins[type[Benchmark]] = Plugins(
     {
         "hierarcaps": "hiergeo.evaluation.benchmarks.hierarcaps:HierarCaps",
         "audit": "hiergeo.training.suite.audits:AuditBenchmark",
-        "breeds": "hiergeo.evaluation.benchmarks.breeds:Breeds",
-        "trees": "hiergeo.evaluation.benchmarks.trees:Trees",
-        "wordnet": "hiergeo.evaluation.benchmarks.is_a:WordNetIsA",
-        "zero_shot": "hiergeo.evaluation.benchmarks.zero_shot:ZeroShotClassification",
+        "breeds": "hiergeo.evaluation.benchmarks.classifiers:Breeds",
+        "trees": "hiergeo.evaluation.benchmarks.classifiers:Trees",
+        "wordnet": "hiergeo.evaluation.benchmarks.words:WordNetIsA",
+        "zero_shot": "hiergeo.evaluation.benchmarks.classifiers:ZeroShotClassification",
         "hyperlex": "hiergeo.evaluation.benchmarks.words:HyperLex",
-        "himo": "hiergeo.evaluation.benchmarks.himo:HiMo",
-        "retrieval": "hiergeo.evaluation.benchmarks.retrieval:Retrieval",
+        "himo": "hiergeo.evaluation.benchmarks.captioned:HiMo",
+        "retrieval": "hiergeo.evaluation.benchmarks.captioned:Retrieval",
     },
 )
 """Every benchmark by its name: a subclass of `Benchmark`."""
@@ -271,17 +274,14 @@ class BenchmarkResult(Exported):
 
 
 def published_lines(figures: Iterable[Published]) -> list[str]:
-    """Figures of papers, marked as such: a line for each model, source and protocol."""
+    """Figures of papers, marked as such: a line for each model and source."""
+    lines: dict[tuple[str, str], list[str]] = {}
+    for figure in figures:
+        value = f"{find_metric(figure.metric).label} {number(figure.value)}"
+        lines.setdefault((figure.model, figure.origin), []).append(value)
     return [
-        f"published, not measured here: {model}, {_figures(group)} ({source}{f'; {protocol}' if protocol else ''})"
-        for (model, source, protocol), group in groupby(
-            figures, lambda figure: (figure.model, figure.source, figure.protocol)
-        )
+        f"published, not measured here: {model}, {', '.join(values)} ({at})" for (model, at), values in lines.items()
     ]
-
-
-def _figures(figures: Iterable[Published]) -> str:
-    return ", ".join(f"{find_metric(figure.metric).label} {number(figure.value)}" for figure in figures)
 
 
 def _protocol(result: Result) -> str:

@@ -45,15 +45,7 @@ class ChainBenchmark(Benchmark):
 
 @final
 class HierarCaps(ChainBenchmark):
-    """Chains of captions from general to specific.
-
-    Args:
-        protocol: ``re``, ``traversal``, ``pairs``, ``hyper3`` or one of another package.
-        data: a dataset of chains.
-        split: its split.
-        steps: thresholds of ``re``, points of ``traversal``.
-        take: only the first rows; None takes all.
-    """
+    """Chains of captions from general to specific."""
 
     name = "hierarcaps"
     label = "HierarCaps"
@@ -79,11 +71,11 @@ class HierarCaps(ChainBenchmark):
 
     def __init__(
         self,
-        protocol: str = "re",
-        data: str = "hierarcaps",
+        protocol: str = "re",  # or another one of `hiergeo.evaluation.PROTOCOLS`
+        data: str = "hierarcaps",  # a dataset of chains
         split: str = "test",
-        steps: int = 50,
-        take: int | None = None,
+        steps: int = 50,  # thresholds of ``re``, points of ``traversal``
+        take: int | None = None,  # only the first rows
     ) -> None:
         ProtocolSettings(protocol, steps)
         super().__init__(data, split, take)

@@ -1,6 +1,5 @@
 """Metrics: pure functions from arrays to numbers, uncertainty of paired measurements, and the records of metrics."""
 
-from hiergeo.evaluation.metrics.correlation import RankCorrelation, similarity_drift
 from hiergeo.evaluation.metrics.ladders import (
     ZeroShot,
     accuracies,
@@ -12,6 +11,7 @@ from hiergeo.evaluation.metrics.ladders import (
 from hiergeo.evaluation.metrics.order import tau_d, tau_d_rows, tied_share
 from hiergeo.evaluation.metrics.ranking import (
     CHANCE,
+    RankCorrelation,
     Ranking,
     Roc,
     auroc,
@@ -19,6 +19,7 @@ from hiergeo.evaluation.metrics.ranking import (
     mean_roc,
     pep_scores,
     reconstruction,
+    similarity_drift,
 )
 from hiergeo.evaluation.metrics.registry import RADIAL, Metric, find_metric
 from hiergeo.evaluation.metrics.resampling import (

@@ -1,8 +1,8 @@
-"""Ranking quality of scores, also within strata that hold a confound fixed; graph reconstruction from distances."""
+"""Ranking quality of scores, also within strata that hold a confound fixed; graphs from distances; correlations."""
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, final
 
 import numpy as np
 import torch
@@ -31,11 +31,8 @@ class Ranking:
     example, the number of words of both: then no score that is computed from lengths alone does better or worse than
     `CHANCE`, by construction.
 
-    Args:
-        positive: scores of true pairs, larger is more confident; the first axis indexes rows.
-        negative: scores of false pairs; the same number of rows where weights or strata are used.
-        strata: of the true and of the false pairs, integers of the shape of the scores and one more axis; two strata
-            are the same where all their integers are. None is one stratum.
+    Larger scores are more confident, and the first axis indexes rows, which are as many on both sides where weights or
+    strata are used. Strata have the shape of the scores and one more axis, of the integers that make them out.
     """
 
     def __init__(
@@ -330,3 +327,65 @@ def _of_node(node: int, length: np.ndarray, linked: np.ndarray) -> tuple[float, 
         return 1.0, np.ones(len(near))
     nearer = (np.searchsorted(far, near, side="left") + np.searchsorted(far, near, side="right")) / 2
     return average_precision(-near, -far), 1 + nearer
+
+
+@final
+class RankCorrelation:
+    """Spearman's rank correlation of scores x and y (n,) of the same rows, sorted once for many resamples."""
+
+    def __init__(self, x: ArrayLike, y: ArrayLike) -> None:
+        self._levels = [np.unique(values, return_inverse=True) for values in (x, y)]
+        self.rows = len(self._levels[0][1])
+
+    def rho(self, counts: np.ndarray | None = None) -> float:
+        """The correlation in [-1, 1]; 0 where one of the scores is constant, which orders nothing.
+
+        Equal values share their mean rank, and ranks are those of the resample: `counts` (n,) is how often each row
+        counts, None is once.
+        """
+        weights = np.ones(self.rows) if counts is None else np.asarray(counts, dtype=np.float64)
+        x, y = self._ranks(weights)
+        spread = float(weights @ x**2) * float(weights @ y**2)
+        return float(np.clip(weights @ (x * y) / np.sqrt(spread), -1, 1)) if spread > 0 else 0.0
+
+    def influence(self) -> np.ndarray:
+        """(n,) deviations of rows from the correlation, for ranks that do not change with the rows."""
+        x, y = (ranks / (np.sqrt(np.square(ranks).mean()) or 1.0) for ranks in self._ranks(np.ones(self.rows)))
+        return np.asarray(x * y - self.rho() * (x**2 + y**2) / 2)
+
+    def permuted(self, samples: int, seed: int) -> np.ndarray:
+        """Correlations with `y` in random order, (samples,): what chance alone gives."""
+        generator = np.random.default_rng(seed)
+        x, y = self._ranks(np.ones(self.rows))
+        scale = float(np.linalg.norm(x) * np.linalg.norm(y))
+        if scale == 0:
+            return np.zeros(samples)
+        return np.array([float(x @ generator.permutation(y)) / scale for _ in range(samples)])
+
+    def _ranks(self, weights: np.ndarray) -> list[np.ndarray]:
+        return [_centred(level, len(values), weights) for values, level in self._levels]
+
+
+def _centred(level: np.ndarray, levels: int, weights: np.ndarray) -> np.ndarray:
+    """Mean ranks less their weighted mean; 0 throughout where all values that count are equal."""
+    mass = np.bincount(level, weights, levels)
+    ranks = np.cumsum(mass) - (mass - 1) / 2
+    if np.count_nonzero(mass) < 2:
+        return np.zeros(len(level))
+    return ranks[level] - (weights.sum() + 1) / 2
+
+
+class Drift(NamedTuple):
+    """Mean |cos_after - cos_before| over pairs, in [0, 2], and Pearson's correlation, NaN where cosines are level."""
+
+    change: float
+    correlation: float
+
+
+def similarity_drift(before: np.ndarray, after: np.ndarray) -> Drift:
+    """Drift of the cosine similarities of n >= 2 texts, (n, D) and (n, D'), over all pairs; O(n^2) memory."""
+    upper = np.triu_indices(len(before), k=1)
+    unit = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (np.float64(before), np.float64(after)))
+    old, new = (np.clip(rows @ rows.T, -1, 1)[upper] for rows in unit)
+    level = old.std() == 0 or new.std() == 0
+    return Drift(float(np.abs(new - old).mean()), float("nan") if level else float(np.corrcoef(old, new)[0, 1]))

@@ -148,8 +148,7 @@ def p_value_of_draws(value: float, draws: Floats, items: float, *, widened: bool
     """Two-sided p-value of a number that should be 0, from its bootstrap draws (samples,), by Student's t.
 
     The draws are of so many independent items, or `Sharing.effective` ones and `widened` by what items share
-    (`Sharing.widening`). Of few items average precisions are skewed, and rejected too often: of 100 in 7 % instead of 5
-    %.
+    (`Sharing.widening`). Average precisions of few items are skewed, and rejected too often: of 100 in 7 %, not 5.
     """
     from scipy.special import stdtr, stdtrit
 
@@ -207,32 +206,27 @@ def permutation_test(
 
     Radii (U,) are permuted among distinct captions, of equal strata (U,) if there are any, such as numbers of words.
     The p-value is the larger one of that of the permutations of |value| / standard error and that of Student's t;
-    intervals hold the values that are not rejected. The statistic takes radii (k, U) and gives means over items in [-1,
-    1], (k,), which are 0 by chance, and the deviations (k, n) of the items from them.
+    intervals hold the values that are not rejected. The statistic takes radii (k, U) and gives means over items, in
+    [-1, 1] and 0 by chance, (k,), and the deviations (k, n) of the items from them.
     """
-    (value,), deviations = statistic(radii[None])
-    error = float(np.sqrt(sharing.variance(deviations[0])))
+    (observed,), deviations = statistic(radii[None])
+    value, error = float(observed), float(np.sqrt(sharing.variance(deviations[0])))
     error = error if error > ROUNDING else 0.0
-    observed = _studentised(value, error)
     strata = np.zeros(len(radii), np.int64) if strata is None else strata
-    sizes = np.concatenate(
-        [
-            _studentised(values, np.sqrt(sharing.variance(others)))
-            for values, others in map(statistic, _permuted(radii, strata, len(sharing), seed))
-        ]
-    )
-    p_value = (1 + np.count_nonzero(sizes >= observed * (1 - ROUNDING))) / (1 + len(sizes))
-    student = sharing.p_value(float(value), deviations[0]) if error else _share_p_value(float(value), sharing.effective)
-    p_value = max(p_value, student)
+    drawn = map(statistic, _permuted(radii, strata, len(sharing), seed))
+    sizes = np.concatenate([_studentised(means, np.sqrt(sharing.variance(others))) for means, others in drawn])
+    larger = np.count_nonzero(sizes >= _studentised(value, error) * (1 - ROUNDING))
+    student = sharing.p_value(value, deviations[0]) if error else _share_p_value(value, sharing.effective)
+    p_value = float(max((1 + larger) / (1 + len(sizes)), student))
 
     def interval(level: float) -> Interval:
         if error == 0:
-            low, high = _share_interval(float(value), sharing.effective, level)
+            low, high = _share_interval(value, sharing.effective, level)
             return Interval(low, high) if p_value <= 1 - level else Interval(min(low, 0.0), max(high, 0.0))
         half = error * max(sharing.quantile(level), float(np.quantile(sizes, level, method="higher")))
-        return Interval(max(-1.0, float(value) - half), min(1.0, float(value) + half))
+        return Interval(max(-1.0, value - half), min(1.0, value + half))
 
-    return Tested(float(value), interval(LEVEL), interval(NARROW), float(p_value), len(sharing), sharing.effective)
+    return Tested(value, interval(LEVEL), interval(NARROW), p_value, len(sharing), sharing.effective)
 
 
 def _permuted(radii: Floats, strata: NDArray[Any], items: int, seed: int) -> Iterator[Floats]:

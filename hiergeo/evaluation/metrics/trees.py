@@ -21,6 +21,7 @@ from typing import Any, final
 import numpy as np
 
 from hiergeo._core.errors import InputError, reason
+from hiergeo._core.text import few
 from hiergeo.evaluation.metrics.registry import Metric, declare, share
 
 TREE_METRICS = declare(
@@ -31,8 +32,6 @@ TREE_METRICS = declare(
     share("h_recall", "H-R", unit="images"),
 )
 """The metrics of `tree_scores`. Of `tie` and `lca` less is better."""
-
-SHOWN = 5  # nodes that an error names before it only counts
 
 
 @final
@@ -169,6 +168,5 @@ def _plain(value: Any) -> Any:
 
 
 def quoted_names(nodes: Sequence[Hashable]) -> str:
-    """The first `SHOWN` nodes in quotation marks, and how many more there are."""
-    more = f" and {len(nodes) - SHOWN} more" if len(nodes) > SHOWN else ""
-    return ", ".join(f"'{node}'" for node in nodes[:SHOWN]) + more
+    """The first nodes in quotation marks, and how many more there are."""
+    return few([f"'{node}'" for node in nodes], 5)

@@ -11,7 +11,7 @@ import numpy as np
 
 from hiergeo._core.errors import InputError
 from hiergeo.datasets.wordnet import WordNet
-from hiergeo.evaluation.metrics.correlation import RankCorrelation
+from hiergeo.evaluation.metrics import RankCorrelation
 from hiergeo.evaluation.metrics.resampling import Interval, share_interval
 from hiergeo.evaluation.metrics.sharing import Sharing, families
 from hiergeo.evaluation.result import Statistic

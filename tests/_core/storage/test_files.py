@@ -26,7 +26,6 @@ from hiergeo._core.storage.files import (
     refuse_existing,
     remove_leftovers,
     retire,
-    temporary,
 )
 from hiergeo._core.storage.locks import locked
 
@@ -272,11 +271,6 @@ def test_a_lock_file_that_is_just_being_removed_is_waited_for(tmp_path):
         with pytest.raises(UnavailableError), locked(tmp_path / "a"):
             pass
     assert not list(tmp_path.iterdir())
-
-
-def test_temporary_names_are_recognised(tmp_path):
-    for name in ("a", "x" * 255, "ä ö", ".hidden"):
-        assert files.LEFTOVER.fullmatch(temporary(tmp_path / name).name)
 
 
 def test_files_that_belong_together_are_replaced_all_or_none(tmp_path):

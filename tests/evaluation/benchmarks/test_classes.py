@@ -7,12 +7,10 @@ import pytest
 from PIL import Image
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, top_k_accuracy_score
 
-from hiergeo import datasets
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.datasets.scenes import taxonomy
 from hiergeo.evaluation.benchmarks import benchmark_named, measure
-from hiergeo.evaluation.benchmarks.trees import mistakes
-from hiergeo.evaluation.benchmarks.zero_shot import class_accuracies, read_items
+from hiergeo.evaluation.benchmarks.classifiers import class_accuracies, mistakes, read_items
 from hiergeo.evaluation.metrics import Tree, tree_scores
 from hiergeo.testing.protocol_suite import Hashed
 
@@ -67,14 +65,6 @@ def test_zero_shot_is_what_sklearn_says(model, averaging, used):
     majority = np.bincount(labels).max() / len(labels)
     assert found.baselines["mean_per_class_accuracy"] == pytest.approx({"chance": 1 / 15, "majority": 1 / 15})
     assert found.baselines["zero_shot_accuracy"] == pytest.approx({"chance": 1 / 15, "majority": majority})
-
-
-@pytest.mark.slow
-def test_averagings_differ_and_are_named():
-    one, other = (benchmark_named("zero_shot", averaging=each) for each in ("tangent", "normalised"))
-    assert "tangent" in one.protocol
-    assert "normalised" in other.protocol
-    assert not np.allclose(distances("tangent"), distances("normalised"))
 
 
 def test_resamples_of_mean_per_class_accuracy_weight_items_by_the_size_of_their_class():
@@ -205,13 +195,3 @@ def test_breeds_names_the_subfolder_that_is_missing(folder, data_home, monkeypat
     with pytest.raises(InputError, match="entity13"):
         benchmark_named("breeds", images=str(folder), split="entity12")
     assert benchmark_named("breeds", images=str(folder)).split == "entity13"
-
-
-def test_keys_of_classes_are_the_names_of_their_folders(tmp_path):
-    for name in ("golden_retriever", "cat"):
-        (tmp_path / name).mkdir()
-        Image.new("RGB", (8, 8)).save(tmp_path / name / "a.png")
-    found = datasets.labelled(tmp_path)
-    assert found.classes == ("cat", "golden retriever")
-    assert found.keys == ("cat", "golden_retriever")
-    assert datasets.labelled(tmp_path, only=["golden_retriever", "cat"]).keys == ("golden_retriever", "cat")

@@ -11,10 +11,8 @@ from sklearn.metrics import roc_auc_score
 from hiergeo import adapters
 from hiergeo._core.errors import InputError
 from hiergeo.datasets.lvis import load_lvis
-from hiergeo.datasets.wordnet import load_wordnet
 from hiergeo.evaluation.benchmarks import benchmark_named, measure
-from hiergeo.evaluation.benchmarks.is_a import Names, is_a, shuffled_ancestors, true_draws
-from hiergeo.evaluation.benchmarks.trees import _synsets
+from hiergeo.evaluation.benchmarks.words import Names, is_a, shuffled_ancestors, true_draws
 from hiergeo.geometry import Space
 from hiergeo.testing.protocol_suite import Hashed
 from tests.evaluation.benchmarks.test_words import Words, exterior_angle
@@ -82,13 +80,6 @@ def test_intervals_resample_children():
     assert statistic.of(np.array([2.0, 0])) == 1
     assert statistic.of(np.array([0.0, 2])) == 0
     assert statistic.value == pytest.approx(2 / 3)
-
-
-def test_children_that_share_ancestors_are_not_independent():
-    names = Names(tuple("abcdef"), np.array([[0, 1], [0, 2], [3, 2], [4, 5]]))
-    scores = {name: np.arange(4.0) for name in ("angle", "cosine", "radius")}
-    outcome = is_a(names, scores, scores, scores, {"margin": np.array([0, 4, 1])})
-    assert {each.effective for each in outcome.statistics.values()} == {9 / 5}
 
 
 @given(st.integers(0, 1000))
@@ -167,34 +158,6 @@ def test_lvis_as_a_model(data_home, monkeypatch):
     assert result.settings["pairs"] == 495
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"isa_pairs": np.array([[0, 9]])},
-        {"isa_pairs": np.array([[0, 0]])},
-        {"isa_pairs": np.array([[0, 1, 2]])},
-        {"isa_pairs": np.zeros((0, 2), dtype=int)},
-        {"name": np.array(["a", "a"])},
-        {"name": np.array(["a", "b", "c"])},
-        {"text": None},
-        {"text": np.array([[1, 2], [3, 4]])},
-    ],
-)
-def test_files_that_do_not_fit_are_refused(tmp_path, change):
-    arrays = {
-        "text": np.ones((2, 3), dtype=np.float16),
-        "name": np.array(["a", "b"]),
-        "synset": np.array(["a.n.01", "b.n.01"]),
-        "isa_pairs": np.array([[0, 1]]),
-    }
-    path = tmp_path / "lvis.npz"
-    np.savez(path, **arrays)
-    load_lvis(path)
-    np.savez(path, **{name: value for name, value in (arrays | change).items() if value is not None})
-    with pytest.raises(InputError, match=r"lvis\.npz"):
-        load_lvis(path)
-
-
 def test_children_without_a_wrong_ancestor_have_no_auroc(wordnet_home):
     listed = wordnet_home / "list.txt"
     listed.write_text("dog.n.01\ncat.n.01\nanimal.n.01\n")
@@ -247,12 +210,3 @@ def wordnet_home(tmp_path, monkeypatch):
     (tmp_path / "wordnet" / "noun_synsets.tsv.gz").write_text("n02084071\tdog.n.01\nn00015388\tanimal.n.01\n")
     monkeypatch.setenv("HIERGEO_DATA_HOME", str(tmp_path))
     return tmp_path
-
-
-def test_classes_of_one_synset_and_classes_that_are_missing_are_named(wordnet_home):
-    with pytest.raises(InputError, match=r"'dog\.n\.01' and 'n02084071'"):
-        load_wordnet().tree(["dog.n.01", "animal.n.01", "n02084071"])
-    with pytest.raises(InputError, match=r"one class is not in WordNet, 'cog'"):
-        _synsets(["dog", "cog"])
-    with pytest.raises(InputError, match=r"6 classes are not in WordNet, 'u', 'v', 'w', 'x', 'y' and 1 more"):
-        _synsets([*"uvwxyz"])

@@ -1,6 +1,5 @@
 """Image-text retrieval: recalls against loops, chance against counting, and the bootstrap by images."""
 
-import inspect
 import itertools
 import math
 from pathlib import Path
@@ -12,14 +11,11 @@ from hypothesis import strategies as st
 
 from hiergeo import adapters
 from hiergeo._core import errors
-from hiergeo.cli.options import settings_of
 from hiergeo.datasets.captioned import load_captioned
 from hiergeo.evaluation import benchmarks
-from hiergeo.evaluation.benchmarks.retrieval import caption_recalls, chance_recall
+from hiergeo.evaluation.benchmarks.captioned import caption_recalls, chance_recall
 from hiergeo.evaluation.matching import Match
 from tests.datasets.pictures_common import Given, coco, listed, said
-
-RETRIEVAL = inspect.signature(benchmarks.BENCHMARKS.get("retrieval")).parameters
 
 
 def made(folder: Path, images: int = 30, least: int = 1) -> Path:
@@ -144,9 +140,3 @@ def test_stored_embeddings_of_named_images(tmp_path: Path):
     with pytest.raises(errors.InputError, match="12_ab0e"):
         model.encode_image([tmp_path / "12_ab0e.jpg"])
     assert load_captioned(path).owner == (0, 0, 1)
-
-
-def test_the_command_line_reads_numbers_that_may_be_left_out():
-    assert settings_of("retrieval", RETRIEVAL, ["first=5", "data=scenes"]) == {"first": 5, "data": "scenes"}
-    with pytest.raises(errors.InputError, match="first"):
-        settings_of("retrieval", RETRIEVAL, ["first=five"])

@@ -8,7 +8,7 @@ import torch
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
-from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo._core.errors import InputError
 from hiergeo.adapters import Model
 from hiergeo.datasets.hyperlex import WordPair, load_hyperlex
 from hiergeo.datasets.scenes import taxonomy
@@ -85,13 +85,6 @@ def test_hyperlex_is_what_scipy_and_sklearn_say(model):
     assert low < result.metrics["spearman_margin"] < high
 
 
-def test_intervals_of_correlations_may_begin_below_0(model):
-    result = measure(model, "hyperlex", "euclidean", data="demo", prompt="{}", samples=20)
-    low, high = result.intervals["spearman_radius"]
-    assert low < 0
-    assert low == pytest.approx(result.metrics["spearman_radius"] - (high - low) / 2, abs=1e-9)
-
-
 def test_nouns_and_verbs_are_measured_apart():
     generator = np.random.default_rng(1)
     pairs = tuple(WordPair(f"a{i}", f"b{i}", "NV"[i % 3 == 0], "syn", float(generator.integers(11))) for i in range(30))
@@ -132,26 +125,12 @@ def test_wrong_options_are_refused(options, named):
         benchmark_named("hyperlex", **options)
 
 
-def test_a_table_that_is_not_there_is_named(model, tmp_path):
-    with pytest.raises(UnavailableError, match=r"words\.txt"):
-        measure(model, "hyperlex", data=str(tmp_path / "words.txt"))
-
-
 def test_real_pairs_in_every_part(data_home):
     task = benchmark_named("hyperlex")
     assert len(task.pairs) == len(load_hyperlex(data_home / "hyperlex" / "hyperlex-all.txt")) == 2616
     outcome = correlations(task.pairs, {"angle": np.array([pair.score for pair in task.pairs])}, samples=10)
     assert [outcome.statistics[f"spearman_angle{part}"].rows for part in ("", "_nouns", "_verbs")] == [2616, 2163, 453]
     assert outcome.statistics["spearman_angle"].value == pytest.approx(1.0)
-
-
-def test_the_space_changes_angles_and_no_radii(model):
-    small = Words({word: [x / 4 for x in vector] for word, vector in model.vectors.items()})
-    flat, bent = (
-        measure(small, "hyperlex", Space(spec), data="demo", samples=5) for spec in ("euclidean", "lorentz:-4")
-    )
-    assert flat.metrics["spearman_angle"] != bent.metrics["spearman_angle"]
-    assert flat.metrics["spearman_radius"] == bent.metrics["spearman_radius"]
 
 
 def test_radii_that_differ_by_rounding_alone_are_equal(model):

@@ -36,11 +36,6 @@ def test_against_every_draw_spelt_out() -> None:
         assert draw == pytest.approx(items_alone + width * (both - items_alone))
 
 
-def test_seeds_that_agree_leave_the_interval_of_the_items() -> None:
-    draws = of_items(np.repeat(np.random.default_rng(0).normal(size=(1, 30)), 5, axis=0))
-    assert crossed_draws(draws) == pytest.approx(draws[0])
-
-
 @pytest.mark.parametrize("seeds", [3, 5, 10])
 def test_items_that_agree_leave_about_the_interval_of_student(seeds: int) -> None:
     ratios = []
@@ -87,11 +82,3 @@ def test_together_is_the_factor_of_sidak_for_independent_numbers() -> None:
     wanted = stats.norm.ppf(1 - (1 - 0.95**0.1) / 2)
     for low, high in simultaneous_intervals(draws):
         assert (high - low) / 2 == pytest.approx(wanted, rel=0.03)
-
-
-def test_numbers_that_go_together_cost_nothing_and_constants_stay() -> None:
-    row = np.random.default_rng(0).normal(size=999)
-    same = simultaneous_intervals(np.stack([row, 5 * row, np.full(999, 3.0)]))
-    assert same[0] == pytest.approx(percentile_interval(row), rel=0.05)
-    assert same[1] == pytest.approx(tuple(5 * end for end in same[0]))
-    assert same[2] == (3, 3)

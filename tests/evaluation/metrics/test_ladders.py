@@ -46,10 +46,6 @@ def test_scores_worked_by_hand(met, precision, recall):
     assert ladder_precision_recall(met, TWO_ROWS) == pytest.approx((precision, recall))
 
 
-def test_a_text_on_two_tiers_counts_for_both():
-    assert ladder_precision_recall(["dog"], [("dog", "dog", "x", "y")]) == (1.0, 0.5)
-
-
 def test_many_images_and_any_hit():
     ladders = [["dog", "cat"], ["cat"]]
     precision, recall = ladder_scores(ladders, [TWO_ROWS, TWO_ROWS])

@@ -89,12 +89,6 @@ def test_pairs_of_other_lengths_are_left_out():
     assert order_at_equal_length(radii, chains, np.arange(6), np.arange(6)) is None
 
 
-def test_without_pairs_of_both_kinds_nothing_is_balanced():
-    found = order_at_equal_length(np.arange(4.0), np.arange(4).reshape(2, 2), np.ones(4, int), np.arange(4))
-    assert found.balanced is None
-    assert (found.more, found.fewer) == (1, 0)
-
-
 @given(st.integers(1, 30), st.integers(0, 999), st.sampled_from([2, 5, 40]), st.floats(-0.5, 3))
 def test_an_order_by_characters_alone_is_balanced_and_never_beyond_length(count, seed, most, drift):
     """The longer the specific captions of most chains are, the better does it look before it is balanced."""
