@@ -110,15 +110,6 @@ def test_balanced_scenes_tell_more_in_no_more_words(row_id):
     assert all(known[f"{i}.kind"] in positive[-1] for i in (0, 1))
 
 
-def test_balanced_scenes_by_every_name():
-    split, option = datasets.load("scenes", "balanced", count=5), datasets.load("scenes", count=5, balanced=True)
-    assert split.rows == option.rows
-    assert (split.split, option.split) == ("balanced", "test, balanced")
-    assert split.has_negatives
-    with pytest.raises(InputError, match="balanced"):
-        datasets.load("scenes", "balancd")
-
-
 def test_the_balanced_subset_of_hierarcaps(data_home):
     balanced = datasets.load("hierarcaps", "balanced", home=data_home)
     lengths = words(balanced)
@@ -243,24 +234,6 @@ def test_facts_of_an_order_that_is_one_of_length():
     )
     assert tier.order.tau_d.value == 1
     assert tier.survives is True
-
-
-def test_resamples_without_a_partial_correlation_are_left_out():
-    rows = (Row(0, ("a", "b", "c d")), Row(1, ("e", "f g", "h")))
-    data = Hierarchy("made", "test", rows)
-    radii = {"a": 1, "b": 2, "c d": 3, "e": 1, "f g": 1, "h": 1}
-    facts = length_controls(_Radial(lambda text: radii.get(text, 0)), data, settings=AuditSettings())
-    assert facts.partial_tau is not None
-    assert np.isfinite(facts.partial_tau.interval).all()
-    assert json.loads(facts.to_json())["partial_tau"]["interval"][0] is not None
-
-
-def test_content_free_captions_have_no_share_of_a_spread_of_nothing():
-    rows = tuple(Row(i, (f"w{i}", f"v{i}", f"w{i} x")) for i in range(5))
-    facts = length_controls(_Radial(lambda text: 1.0), Hierarchy("made", "test", rows), settings=AuditSettings())
-    assert facts.content_free is not None
-    assert facts.content_free_share is None
-    assert json.loads(facts.to_json())["content_free_share"] is None
 
 
 class _Radial(adapters.Model):

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import math
 import sys
 
@@ -11,8 +10,7 @@ import pytest
 from scipy.stats import binomtest
 
 from hiergeo._core.errors import InputError, UnavailableError
-from hiergeo._core.records import Figure, Grid, Records, csv_text, json_text, latex, markdown, number, percent, signed
-from hiergeo._core.tables import stacked
+from hiergeo._core.records import Figure, Grid, Records, csv_text, latex, number, percent, signed
 from hiergeo.evaluation.experiment import Board
 from hiergeo.evaluation.result import COLUMNS
 from tests.evaluation.experiment.experiment_common import changed, compared, hits, measured, result, run, trained
@@ -57,12 +55,6 @@ def test_seeds_that_are_right_on_every_item_may_err_on_others(metric, least):
         certain = binomtest(24, 24).proportion_ci(method="exact").low
         assert (low - least) / (1 - least) <= certain + 1e-9
         assert high == 1
-
-
-def test_shares_end_at_one_however_much_seeds_differ():
-    score = trained({"euclidean": [1.0, 0.9, 0.95]}).score("recall", "euclidean", 8)
-    assert score.interval.high == 1
-    assert score.interval.low < 0.95
 
 
 def test_a_board_refuses_nothing_and_twice_the_same():
@@ -144,10 +136,6 @@ def test_what_rounds_to_zero_has_no_sign():
     assert percent(-0.0004) == "0.0 %"
 
 
-def test_nan_is_null_in_json():
-    assert json.loads(json_text({"value": float("nan")}))["value"] is None
-
-
 def test_latex_escapes_what_is_special_and_marks_the_best():
     base, better = hits(200, 40)
     found = compared({"a_b&c%": better, "euclidean": base})
@@ -165,24 +153,6 @@ def test_latex_escapes_what_is_special_and_marks_the_best():
 def test_no_row_of_latex_begins_with_what_a_line_break_takes_as_its_argument(begins):
     text = latex(Grid("", ("a",), ((f"{begins}x", (Figure("1"),)),)))
     assert f"\n{{{begins}}}x & " in text
-
-
-def test_latex_knows_words_from_numbers():
-    figures = tuple(Figure(value) for value in ("7", "", "not measured yet", "1_0"))
-    text = latex(Grid("", ("a", "b", "c", "d"), (("precision", figures),)))
-    line = next(each for each in text.splitlines() if each.startswith("precision"))
-    cells = [cell.strip() for cell in line.removesuffix(r"\\").split("&")]
-    assert cells[1:] == ["$7$", "--", "not measured yet", r"1\_0"]
-
-
-def test_an_interval_and_what_it_belongs_to_stand_beside_the_value():
-    figures = Figure("0.500", "−0.460 to 0.540", "published 0.612 & more", best=True), Figure("1.000e−09")
-    grid = Grid("", ("a", "b"), (("recall", figures),))
-    text = latex(grid)
-    assert r"$\mathbf{0.500}$ {\small $[-0.460,\,0.540]$} {\small (published 0.612 \& more)}" in text
-    assert r"$1.000 \times 10^{-9}$" in text
-    assert "**0.500** (−0.460 to 0.540) (published 0.612 \\& more)" in markdown(grid)
-    assert stacked(figures[0]).plain.splitlines() == ["0.500*", "−0.460 to 0.540", "published 0.612 & more"]
 
 
 def test_the_interval_of_a_score_ends_where_its_metric_ends():
