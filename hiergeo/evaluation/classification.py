@@ -128,12 +128,12 @@ def embed_labels(
     """
     check_labels(model, labelled)
     items = Classified.of(labelled) if isinstance(labelled, Labelled) else labelled
-    prompt = model.encode_text(items.prompts, **compute.place, progress=progress)
+    prompt = model.encode_text(items.prompts, **compute.keywords, progress=progress)
     prompt = prompt.view(len(items.classes), len(items.templates), -1)
     if items.images:
-        item = model.encode_image(items.items, **compute.place, progress=progress)
+        item = model.encode_image(items.items, **compute.keywords, progress=progress)
     else:
-        item = model.encode_text(items.texts, **compute.place, progress=progress)
+        item = model.encode_text(items.texts, **compute.keywords, progress=progress)
     used = averaging_of(model) if averaging == "auto" else averaging
     return EmbeddedLabels(prompt, item, items.labels, model.root(prompt.device, prompt.dtype), used)
 

@@ -17,12 +17,12 @@ from hiergeo._core.numerics import torch_defaults
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation import Compute, Embedded, embed
-from hiergeo.evaluation.auditing.attribution import CONTROLS, PRIMARY, attribute
+from hiergeo.evaluation.auditing.attribution import CONTROLS, attribute
 from hiergeo.evaluation.auditing.confounds import LengthFacts, altered_orders, length_facts
 from hiergeo.evaluation.auditing.gains import PAIRS, gains
 from hiergeo.evaluation.auditing.operating import Occupancy, occupancy, operating_point
 from hiergeo.evaluation.auditing.questions import questions
-from hiergeo.evaluation.auditing.record import Audit, AuditSettings, Numbers
+from hiergeo.evaluation.auditing.record import PRIMARY, Audit, AuditSettings, Numbers
 from hiergeo.evaluation.auditing.subject import Subject, subject_of
 from hiergeo.evaluation.length import NO_EQUAL_TIERS
 from hiergeo.evaluation.measuring import as_space, described, ready
@@ -135,7 +135,7 @@ def assess(
     about = described(embedded, subject.space)
     about |= {"steps": settings.steps, "seed": settings.seed, "copies": settings.copies}
     left_out = _left_out(subject, facts)
-    return Audit(numbers, intervals, answers, about, attribution, PRIMARY, point.quantiles, left_out)
+    return Audit(numbers, intervals, answers, about, attribution, point.quantiles, left_out)
 
 
 def _left_out(subject: Subject, facts: LengthFacts) -> dict[str, str]:

@@ -15,6 +15,9 @@ from hiergeo.evaluation.metrics.registry import omissions
 from hiergeo.evaluation.metrics.sharing import Tested
 from hiergeo.evaluation.result import Statistic
 
+PRIMARY = "parent_mrr"
+"""Metric whose values are `native`, `angle_only`, `radius_only` and `flat`; every hierarchy has it."""
+
 ATTRIBUTION: Mapping[str, str] = MappingProxyType(
     {
         "": "as it is",
@@ -74,7 +77,6 @@ class Audit(Exported):
         settings: model, data, space, seed and versions.
         attribution: hierarchy metric -> the controls under which it was measured too, from angles alone, radii alone
             and without curvature, but for what a control settles by construction.
-        primary: the metric that `native`, `angle_only`, `radius_only` and `flat` are values of.
         u_quantiles: the 0, 1, ..., 100 % quantiles of u over the distinct captions.
         left_out: number that was not measured -> why.
     """
@@ -84,10 +86,10 @@ class Audit(Exported):
     answers: dict[str, Answer]
     settings: dict[str, str | int | float]
     attribution: dict[str, tuple[str, ...]]
-    primary: str
     u_quantiles: tuple[float, ...]
     left_out: dict[str, str] = field(default_factory=dict)
 
+    primary = PRIMARY
     keys = ("metric", "control", "value", "low", "high", "gain", "gain_low", "gain_high")
 
     def __repr__(self) -> str:

@@ -76,7 +76,7 @@ class Run(NamedTuple):
     @property
     def place(self) -> dict[str, Any]:
         """Keyword arguments of `Model.encode_text` and `encode_image`: device, dtype and batch size."""
-        return self.compute.place
+        return self.compute.keywords
 
 
 class Benchmark(ABC):
