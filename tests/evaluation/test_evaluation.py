@@ -245,13 +245,6 @@ def test_a_single_row_decides_nothing(fan):
     assert all(winner is None for winner in winners.values())
 
 
-def test_exact_ties_of_different_spaces_have_no_winner(fan):
-    comparison = hiergeo.compare(*fan, ["euclidean", "lorentz:-0.001"])
-    assert comparison.board.twins == ()
-    assert np.array_equal(*(result.draws["recall"] for result in comparison.results))
-    assert comparison.winners["recall"] is None
-
-
 def test_a_space_that_does_not_fit_is_refused_before_embedding(fan, monkeypatch):
     model, hierarchy = fan
     monkeypatch.setattr(Table, "image_rows", lambda *_: pytest.fail("embedded"))

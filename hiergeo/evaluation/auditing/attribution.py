@@ -39,8 +39,8 @@ def hierarchy_metrics(subject: Subject, steps: int | None, *, progress: bool = F
     """Every metric of hierarchy that the data allow; without ladders where `steps` is None.
 
     `parent_mrr` (see `parent_ranks`); with negative chains `auroc` and `average_precision` of children against
-    contradicting captions (p_i, n_i), by -Xi, by the radius of the child minus that of the parent where angles say
-    nothing (`radii_alone`), in a product by the cone margin; with images `precision` and `recall` of ladders.
+    contradicting captions (p_i, n_i), by -Xi, by radii where angles say nothing (`radii_alone`), in a product by the
+    cone margin; with images `precision` and `recall` of ladders.
     """
     reciprocal = (1 / (1 + parent_ranks(subject))).mean(axis=1)
     embedded = subject.embedded

@@ -40,7 +40,7 @@ from hiergeo.geometry import Geometry, Space
 
 @dataclass(frozen=True)
 class RadialOrder:
-    """How radii order the tiers of chains; the items of a number are the pairs of tiers that it is computed from.
+    """How radii order the tiers of chains; the items of a number are pairs of tiers.
 
     Attributes:
         tau_d: over all pairs of tiers, in [-1, 1].

@@ -74,11 +74,7 @@ class Subject:
 
 
 def subject_of(embedded: Embedded, space: Space) -> Subject:
-    """The subject of embeddings in a space.
-
-    Raises:
-        InputError: embeddings with NaN or Inf, captions that are missing, images that do not fit.
-    """
+    """The subject of embeddings in a space; raises InputError where they do not fit their captions and images."""
     _check(embedded)
     rooted = space.rooted(embedded.root)
     exact = len(embedded.captions) <= EXACT
@@ -91,10 +87,9 @@ def subject_of(embedded: Embedded, space: Space) -> Subject:
 
 
 def angles_alone(subject: Subject) -> Subject:
-    """Every point keeps its direction; its radius becomes the median radius of the captions, factor by factor.
+    """Every point keeps its direction and gets the median radius of the captions, factor by factor.
 
-    Points at the root, which have no direction, stay there. In a single space -Xi and minus the distance then order
-    pairs as the cosine of their directions does.
+    Points at the root stay there. In a single space -Xi and minus the distance then order pairs as the cosine does.
     """
     common = [float(np.median(array(point.radius))) or 1.0 for point in subject.text.factors]
 

@@ -34,14 +34,7 @@ class Caution:
 
 @dataclass(frozen=True)
 class Score:
-    """One metric in one space at one dimension.
-
-    Attributes:
-        value: mean over seeds.
-        spread: standard deviation over seeds (by their number less one); None for a single seed.
-        interval: 95 % interval over items, and over seeds where there are several; None without draws.
-        seeds: value of each seed.
-    """
+    """A metric in a space: mean and deviation over seeds (None for one), 95 % interval, value of each seed."""
 
     value: float
     spread: float | None
@@ -69,7 +62,6 @@ class Score:
 
 
 def _over_seeds(metric: str, results: Sequence[Result]) -> Interval:
-    """The interval over items and seeds; where items are hits or misses, at least that over items alone."""
     crossed = percentile_interval(crossed_draws([result.draws[metric] for result in results]))
     if metric in results[0].effective:
         return crossed
@@ -317,7 +309,6 @@ class Board(Exported):
         return (replace(figures[0], across=len(figures)),) if metric in self.shared else figures
 
     def _notes(self, metrics: Sequence[str], dim: int) -> str:
-        """What must be known to read the figures: data, how many items, and what a mark means."""
         models = dict.fromkeys(run.model for run in self.runs)
         named = [*models, self.dataset] if len(models) == 1 else [self.dataset]
         of = " on ".join(caption(without_folders(name)) for name in named)
@@ -340,7 +331,6 @@ class Board(Exported):
 
 
 def small_samples(results: Sequence[Result]) -> Iterator[Caution]:
-    """A caution about metrics that are measured on too few items for bootstraps of differences, if there are any."""
     small = {name: count for result in results for name, count in result.items.items() if count < SMALL_SAMPLE}
     groups: dict[tuple[int, str], list[str]] = {}
     for metric, count in small.items():
@@ -355,7 +345,6 @@ def small_samples(results: Sequence[Result]) -> Iterator[Caution]:
 
 
 def flat_spaces(spaces: Sequence[SpaceFacts]) -> Iterator[Caution]:
-    """One caution for each model and dimension at which several spaces count as one because they are flat."""
     for model, dim in dict.fromkeys((space.model, space.dim) for space in spaces):
         level = [space for space in spaces if (space.model, space.dim) == (model, dim) and space.level]
         flat = [space.label for space in level if space.flat]

@@ -125,12 +125,6 @@ def test_the_interval_of_a_median_has_the_coverage_of_a_sign_test():
     assert _median_interval(np.array([5.0, 1.0, 3.0])) == (1, 5)
 
 
-def test_flat_space_has_no_operating_point():
-    numbers = audited(*sample(), "euclidean").numbers
-    assert (numbers["u_median"], numbers["u_share_above_1"], numbers["bend"]) == (0, 0, 0)
-    assert numbers["flat"] == numbers["native"]
-
-
 def test_the_operating_point_of_a_product_is_that_of_the_factor_that_curves_most():
     points, chains = sample(dim=6)
     numbers = audited(points, chains, "product:lorentz:-1x2,sphere:0.0001x2,euclidean:x2").numbers
@@ -247,11 +241,6 @@ def test_what_an_audit_says_depends_on_neither_axes_nor_units(seed, k, unit):
     for name in same:
         assert turned[name] == pytest.approx(first[name], rel=1e-6, abs=1e-9), name
         assert scaled[name] == pytest.approx(first[name], rel=1e-6, abs=1e-9), name
-
-
-def test_two_charts_of_one_space_are_audited_alike():
-    lorentz, poincare = (audited(*sample(), spec).numbers for spec in ("lorentz:-1", "poincare:-1"))
-    assert lorentz == poincare
 
 
 @pytest.mark.parametrize("where", ["captions", "root"])

@@ -45,15 +45,6 @@ def test_half_spaces_that_hold_children_and_few_others_decide():
     assert f"{100 * found.numbers['cone_random']:.0f} %" in cones.sentence
 
 
-def test_an_audit_says_how_many_captions_each_tier_has():
-    points, _ = sample(rows=20)
-    chains = np.array([[0, 1 + row // 4, 20 + row] for row in range(20)])
-    found = audited(points, chains, "euclidean")
-    assert found.tier_captions == (1, 5, 20)
-    assert found.numbers["depth_effective"] == 5
-    assert found.numbers["depth"] == found.answers["order"].value
-
-
 def test_a_general_caption_that_all_chains_hold_is_left_out_of_depth_and_not_of_tau_d():
     points, _ = sample(rows=20)
     chains = np.array([[0, 1 + row // 4, 20 + row] for row in range(20)])

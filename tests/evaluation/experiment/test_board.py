@@ -10,10 +10,10 @@ import pytest
 from scipy.stats import binomtest
 
 from hiergeo._core.errors import InputError, UnavailableError
-from hiergeo._core.records import Figure, Grid, Records, csv_text, latex, number, percent, signed
+from hiergeo._core.records import Figure, Grid, latex, number, percent, signed
 from hiergeo.evaluation.experiment import Board
 from hiergeo.evaluation.result import COLUMNS
-from tests.evaluation.experiment.experiment_common import changed, compared, hits, measured, result, run, trained
+from tests.evaluation.experiment.experiment_common import changed, compared, hits, measured, result, run
 
 
 def seeded() -> Board:
@@ -39,11 +39,6 @@ def test_runs_that_differ_in_their_seeds_alone_are_one_cell():
     assert score.seeds == (one, two)
     assert board.score("tau_d", "euclidean", 8) is None
     assert board.score("precision", "sphere:1", 8) is None
-
-
-def test_the_interval_of_a_score_is_over_the_seeds_too():
-    """Two seeds far apart, each without any spread over items: their mean is as uncertain as a mean of two."""
-    assert trained({"euclidean": [0.0, 1.0]}).score("recall", "euclidean", 8).interval == (0, 1)
 
 
 @pytest.mark.parametrize(("metric", "least"), [("recall", 0.0), ("tau_d_equal_length", -1.0)])
@@ -178,15 +173,6 @@ def test_a_metric_that_some_seed_lacks_has_no_score():
     board = Board((first, *(changed(other, metrics={}, draws={}) for other in others)))
     assert board.score("precision", "euclidean", 8) is None
     assert not [row for row in board.records() if row["kind"] == "mean"]
-
-
-def test_records_of_different_keys_share_one_header():
-    text = csv_text([{"a": 0.1, "b": None}, {"a": 1, "c": "=x"}])
-    assert list(csv.reader(io.StringIO(text))) == [["a", "b", "c"], ["0.1", "", ""], ["1", "", "'=x"]]
-    (grid,) = Records([{"a": 1 / 3, "b": None}, {"a": 2, "b": "x|y"}]).grids()
-    assert (grid.corner, grid.heads) == ("a", ("b",))
-    assert [label for label, _ in grid.rows] == ["0.3333", "2"]
-    assert r"x\|y" in Records([{"a": 1, "b": "x|y"}]).to_markdown()
 
 
 def test_pandas_is_asked_for_where_it_is_missing(monkeypatch):

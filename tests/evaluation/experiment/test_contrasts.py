@@ -207,11 +207,6 @@ def test_controls_are_not_contrasted():
     assert found.contrasts == ()
 
 
-def test_a_sphere_that_shortens_circles_is_curved():
-    assert not space("sphere:0.1", bend=-0.3).level
-    assert space("sphere:0.1", bend=-0.01).level
-
-
 def test_a_change_is_the_mean_over_seeds_minus_what_was_before():
     """Three seeds at 0.2, 0.4 and 0.9 from 0.3: on average 0.2 more. The items move before and after alike."""
     wave = np.sin(np.arange(400))
