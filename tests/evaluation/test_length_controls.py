@@ -17,7 +17,7 @@ from hiergeo.adapters.head import Head, HeadModel, HeadShape
 from hiergeo.datasets import Hierarchy, Row, balanced_by_length, content_free, exchanged_words, shuffled_words
 from hiergeo.datasets.scenes import scene_and_chain, world
 from hiergeo.evaluation import embed
-from hiergeo.evaluation.auditing import AuditSettings, length_controls
+from hiergeo.evaluation.auditing import length_controls
 from hiergeo.evaluation.metrics import tau_d
 from hiergeo.evaluation.metrics.length import chain_lengths, partial_tau, share_right
 
@@ -157,7 +157,7 @@ def test_stored_embeddings_have_no_untrained_copy(model, tmp_path):
 @pytest.mark.slow
 def test_facts_are_the_metrics_of_each_control(model):
     data = datasets.load("scenes", count=80)
-    facts = length_controls(model, data, settings=AuditSettings(copies=2))
+    facts = length_controls(model, data, copies=2)
     radii = hiergeo.evaluate(model, data, samples=5).radii
     assert facts.order.tau_d.value == pytest.approx(tau_d(radii))
     assert facts.order.equal.value == pytest.approx(share_right(radii, words(data), "equal"))
@@ -179,7 +179,7 @@ def test_facts_are_the_metrics_of_each_control(model):
 
 def test_copies_and_shuffled_words_follow_the_seed(model):
     data = datasets.load("scenes", count=12)
-    facts = length_controls(model, data, settings=AuditSettings(seed=5, copies=2))
+    facts = length_controls(model, data, seed=5, copies=2)
 
     def measured(which, hierarchy):
         embedded = embed(which, hierarchy, images=False)
@@ -207,11 +207,11 @@ def test_stored_embeddings_are_measured_without_other_texts(run, model, tmp_path
     data = datasets.load("scenes", count=20)
     adapters.embed(model, data, tmp_path / "e.npz")
     stored = adapters.load(f"npz:{tmp_path / 'e.npz'}")
-    alive = length_controls(embed(model, data, images=False), settings=AuditSettings())
+    alive = length_controls(embed(model, data, images=False), copies=0)
     for facts in (
-        length_controls(embed(stored, data, images=False), settings=AuditSettings(copies=1)),
-        length_controls(stored, data, settings=AuditSettings(copies=1)),
-        length_controls(HeadModel(stored, Head(HeadShape(64, 64), 0)), data, settings=AuditSettings(copies=1)),
+        length_controls(embed(stored, data, images=False), copies=1),
+        length_controls(stored, data, copies=1),
+        length_controls(HeadModel(stored, Head(HeadShape(64, 64), 0)), data, copies=1),
     ):
         assert (facts.content_free, facts.untrained, facts.untrained_equal) == (None, (), None)
         assert facts.order.tau_d.value == pytest.approx(alive.order.tau_d.value)
@@ -221,7 +221,7 @@ def test_facts_of_an_order_that_is_one_of_length():
     """Radii that are numbers of words, and radii that are tiers, on the same chains."""
     rows = [(f"w{i}", f"v{i}", f"w{i} x", f"w{i} x y") for i in range(40)]
     hierarchy = Hierarchy("made", "test", tuple(Row(i, chain) for i, chain in enumerate(rows)))
-    length = length_controls(_Radial(lambda text: len(text.split())), hierarchy, settings=AuditSettings())
+    length = length_controls(_Radial(lambda text: len(text.split())), hierarchy, copies=0)
     assert (length.order.tau_d.value, length.words.value) == pytest.approx((5 / 6, 5 / 6))
     assert length.survives is False
     assert (length.in_order.word, length.beyond_length.word) == ("forward", "no")
@@ -230,7 +230,7 @@ def test_facts_of_an_order_that_is_one_of_length():
     tier = length_controls(
         _Radial(lambda text: len(text.split()) + text.startswith("v") / 2),
         hierarchy,
-        settings=AuditSettings(),
+        copies=0,
     )
     assert tier.order.tau_d.value == 1
     assert tier.survives is True

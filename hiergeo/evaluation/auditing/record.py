@@ -32,26 +32,19 @@ ATTRIBUTION: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True)
 class AuditSettings:
-    """How to audit, and how to control the length of captions.
+    """How to audit; raises InputError for a number out of range.
 
     Attributes:
         steps: thresholds of a ladder.
-        seed: of permutations, samples of pairs, the shuffling of words and the copies.
-        copies: untrained copies of the network, with the seeds `seed`, `seed` + 1, ...; an audit with copies measures
-            captions without content and of shuffled words too. Both need the model, not its embeddings alone.
-
-    Raises:
-        InputError: a number out of range.
+        seed: of permutations and samples of pairs.
     """
 
     steps: int = 50
     seed: int = 0
-    copies: int = 0
 
     def __post_init__(self) -> None:
         check_whole("steps", self.steps, 1, limits.PROTOCOL_STEPS)
         check_whole("seed", self.seed, 0, limits.SEED)
-        check_whole("copies", self.copies, 0, 1000)
 
 
 class Numbers:
