@@ -126,8 +126,7 @@ def embed_labels(
     Raises:
         InputError: images with a model of texts alone, or texts and images that the model cannot embed.
     """
-    check_labels(model, labelled)
-    items = Classified.of(labelled) if isinstance(labelled, Labelled) else labelled
+    items = check_labels(model, labelled)
     prompt = model.encode_text(items.prompts, **compute.keywords, progress=progress)
     prompt = prompt.view(len(items.classes), len(items.templates), -1)
     if items.images:
@@ -143,8 +142,8 @@ def averaging_of(model: Model) -> str:
     return "normalised" if model.normalised else "tangent"
 
 
-def check_labels(model: Model, labelled: Labelled | Classified) -> None:
-    """Raise InputError where a model cannot classify these items, before any of them is embedded."""
+def check_labels(model: Model, labelled: Labelled | Classified) -> Classified:
+    """The items; raises InputError where a model cannot classify them, before any of them is embedded."""
     items = Classified.of(labelled) if isinstance(labelled, Labelled) else labelled
     if items.images and not model.has_images:
         raise InputError(f"{model.name} embeds texts only: the images of {items.name} need an image-text model.")
@@ -153,3 +152,4 @@ def check_labels(model: Model, labelled: Labelled | Classified) -> None:
         model.check_images(items.items)
     else:
         model.check_texts(items.texts)
+    return items

@@ -156,18 +156,12 @@ class LengthFacts(Exported):
             "words exchanged": self.exchanged,
             **{f"untrained {copy}": order for copy, order in enumerate(self.untrained)},
         }
-        figures = [
-            ("words alone", "tau_d", self.words),
-            ("characters alone", "tau_d", self.characters),
-            ("partial tau", "tau_d", self.partial_tau),
-            *(
-                (name, metric, getattr(order, metric))
-                for name, order in orders.items()
-                if order is not None
-                for metric in ("tau_d", "equal", "shorter")
-            ),
-            ("the model", "equal, characters balanced", self.balanced),
-        ]
+        alone = {"words alone": self.words, "characters alone": self.characters, "partial tau": self.partial_tau}
+        figures = [(name, "tau_d", one) for name, one in alone.items()]
+        for name, order in orders.items():
+            if order is not None:
+                figures += [(name, metric, getattr(order, metric)) for metric in ("tau_d", "equal", "shorter")]
+        figures.append(("the model", "equal, characters balanced", self.balanced))
         about = caption(f"{without_folders(self.model)} · {self.data} · {self.geometry}")
         return Records.of(
             self.keys,
@@ -236,7 +230,7 @@ def length_controls(
         order(loaded, text) for text in track(texts, "controls of length", enabled=progress)
     )
     seeds = track(range(seed, seed + copies), "untrained copies", enabled=progress)
-    untrained = tuple(order(adapters.untrained(loaded, drawn), data) for drawn in seeds)
+    untrained = tuple(order(adapters.untrained(loaded, number), data) for number in seeds)
     return replace(facts, content_free=content, shuffled=shuffled, exchanged=exchanged, untrained=untrained)
 
 

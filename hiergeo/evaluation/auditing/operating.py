@@ -107,10 +107,8 @@ class Occupancy(NamedTuple):
 def occupancy(subject: Subject, *, progress: bool = False) -> Occupancy:
     """Whether cones hold the true children and captions matched to them.
 
-    The captions matched to a child are those of its own tier, of any row, that are nearest to it in the order of their
-    radii, `REACH` on either side (near an end more on the other side, so that there are 2 `REACH` where the tier has so
-    many); captions that are children of the same parent in some row, and the parent itself, are left out. All of them
-    count alike, so nothing is drawn at random. A pair of a parent and a child without any matched caption is left out.
+    Matched to a child are the captions of its own tier nearest to it in the order of radii, `REACH` on either side
+    (near an end more on the other), without its parent and that one's children in any row. Other pairs are left out.
     """
     pairs = subject.parents * len(subject.embedded.texts) + subject.children
     distinct = torch.unique(pairs)
