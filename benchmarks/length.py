@@ -29,7 +29,6 @@ from hiergeo.adapters.head import HeadModel
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.auditing.confounds import LengthFacts, RadialOrder, length_controls
 from hiergeo.evaluation.auditing.population import Measured
-from hiergeo.evaluation.auditing.record import AuditSettings
 from hiergeo.evaluation.embedded import embed
 from hiergeo.evaluation.measuring import native_space
 from hiergeo.geometry import parse
@@ -86,7 +85,6 @@ class Bench:
 
     def __init__(self, copies: int, seed: int) -> None:
         self.copies, self.seed = copies, seed
-        self.settings = AuditSettings(seed=seed)
         self.facts: dict[str, LengthFacts] = {}
         self.data: dict[str, Hierarchy] = {}
         self.bases: dict[str, Remembered] = {}
@@ -96,7 +94,7 @@ class Bench:
         name, _, split = data.partition("/")
         self.data[label] = datasets.load(name, split or "test")
         model = self._shared(adapters.load(spec, device="cpu"))
-        self.facts[label] = length_controls(model, self.data[label], settings=self.settings)
+        self.facts[label] = length_controls(model, self.data[label], copies=0, seed=self.seed)
         original = model.model if isinstance(model, Remembered) else model
         copies = (adapters.untrained(original, seed) for seed in range(self.copies))
         bare = [self._bare(each, self.data[label]) for each in copies]
@@ -106,7 +104,7 @@ class Bench:
         """Measure what was trained from the model of row `of`."""
         self.data[label] = self.data[of]
         model = self._shared(adapters.load(spec, device="cpu"))
-        found = length_controls(model, self.data[of], settings=self.settings)
+        found = length_controls(model, self.data[of], copies=0, seed=self.seed)
         self.facts[label] = replace(found, untrained=self.facts[of].untrained)
 
     def untrained_head(self, label: str, spec: str, data: str) -> None:
@@ -127,7 +125,7 @@ class Bench:
 
     def _bare(self, model: Model, data: Hierarchy) -> LengthFacts:
         """Facts without controls of other texts."""
-        return length_controls(embed(model, data, images=False), None, native_space(model), self.settings)
+        return length_controls(embed(model, data, images=False), None, native_space(model), seed=self.seed)
 
     def _shared(self, model: Model) -> Model:
         if isinstance(model, HeadModel):

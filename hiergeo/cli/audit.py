@@ -42,7 +42,6 @@ def audit_command(
     check_writable(json, html)
     if length and html is not None:
         raise InputError("--html has no page for --length: leave it out.")
-    settings = AuditSettings(seed=seed, copies=3 if length else 0)
     compute = Compute(resolve_device(device))
     chosen = SpaceOptions(geometry, root, min_radius)
     chosen.check()
@@ -52,11 +51,11 @@ def audit_command(
     screen: Iterable[Table] | None
     with sole_writer(json, html):
         if length:
-            facts = length_controls(loaded, hierarchy, space, settings, compute=compute, progress=True)
+            facts = length_controls(loaded, hierarchy, space, seed=seed, compute=compute, progress=True)
             document, sentences = facts.to_json(), facts.sentences
             shown, screen = facts, None
         else:
-            result = audit(loaded, hierarchy, space, settings, compute=compute, progress=True)
+            result = audit(loaded, hierarchy, space, AuditSettings(seed=seed), compute=compute, progress=True)
             document, sentences = result.to_json(), (*result.sentences, result.omissions)
             shown, screen = result, map(drawn, result.grids(full=full))
             if html is not None:

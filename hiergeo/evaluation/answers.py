@@ -60,10 +60,9 @@ class Answer:
     effective: float = 0.0
 
     @classmethod
-    def of(cls, word: str, tested: Tested, sentence: str, scale: float = 1.0, shift: float = 0.0) -> "Answer":
-        """The answer that a test gives, its number in units of `scale`."""
-        low, high = (shift + scale * end for end in tested.interval)
-        return cls(word, shift + scale * tested.value, low, high, tested.items, sentence, tested.effective)
+    def of(cls, word: str, tested: Tested, sentence: str) -> "Answer":
+        """The answer that a test gives."""
+        return cls(word, tested.value, *tested.interval, tested.items, sentence, tested.effective)
 
 
 def inapplicable(why: str) -> Answer:
@@ -94,22 +93,23 @@ def length_answer(measured: EqualLength | None, order: Answer) -> Answer:
         return order
     if measured is None:
         return inapplicable("No chain has two tiers of equally many words, so length cannot be held fixed.")
+    words = measured.words.as_share
     if measured.balanced is None:
         says = "Length cannot be held fixed: of tiers of equally many words the same one always has more characters"
-        return Answer.of("unclear", measured.words, f"{says}.", 0.5, 0.5)
-    both = [measured.words, measured.balanced]
-    strict = min(both, key=lambda tested: tested.interval.low)
-    if order.word not in ("none", "reversed") and all(part.p_value <= ALPHA and part.value > 0 for part in both):
+        return Answer.of("unclear", words, f"{says}.")
+    both = words, balanced = words, measured.balanced.as_share
+    strict = min(both, key=lambda share: share.interval.low)
+    if order.word not in ("none", "reversed") and all(share.p_value <= ALPHA and share.value > HALF for share in both):
         word, says = "yes", "Radii follow the tiers at equal length too"
-    elif any((1 + part.narrow.high) / 2 < SAME_SHARE for part in both):
+    elif any(share.narrow.high < SAME_SHARE for share in both):
         word, says = "no", "Radii do not follow the tiers at equal length"
-        strict = min(both, key=lambda tested: tested.narrow.high)
+        strict = min(both, key=lambda share: share.narrow.high)
     else:
         word, says = "unclear", "Radii do not measurably follow the tiers at equal length"
-    low, high = (_percent((1 + end) / 2) for end in strict.interval)
-    of = "characters balanced" if strict is measured.balanced else "equally many words"
-    share = f"{_percent((1 + strict.value) / 2)} % of pairs in the right order ({low} to {high} %, {of})"
-    return Answer.of(word, strict, f"{says}: {share}, {_counted(strict, 'pair')}.", 0.5, 0.5)
+    low, high = map(_percent, strict.interval)
+    of = "characters balanced" if strict is balanced else "equally many words"
+    share = f"{_percent(strict.value)} % of pairs in the right order ({low} to {high} %, {of})"
+    return Answer.of(word, strict, f"{says}: {share}, {_counted(strict, 'pair')}.")
 
 
 def radii_answer(tested: Tested) -> Answer:

@@ -109,11 +109,10 @@ def embed_labels(
     Raises:
         InputError: a model of texts alone, or texts and images that it cannot embed.
     """
-    check_labels(model, labelled)
-    items = Classified.of(labelled) if isinstance(labelled, Labelled) else labelled
-    prompt = model.encode_text(items.prompts, **compute.place, progress=progress)
+    items = check_labels(model, labelled)
+    prompt = model.encode_text(items.prompts, **compute.keywords, progress=progress)
     prompt = prompt.view(len(items.classes), len(items.templates), -1)
-    item = model.encode_image(items.items, **compute.place, progress=progress)
+    item = model.encode_image(items.items, **compute.keywords, progress=progress)
     used = averaging_of(model) if averaging == "auto" else averaging
     return EmbeddedLabels(prompt, item, items.labels, model.root(prompt.device, prompt.dtype), used)
 
@@ -123,10 +122,11 @@ def averaging_of(model: Model) -> str:
     return "normalised" if model.normalised else "tangent"
 
 
-def check_labels(model: Model, labelled: Labelled | Classified) -> None:
-    """Raise InputError where a model cannot classify these items, before any of them is embedded."""
+def check_labels(model: Model, labelled: Labelled | Classified) -> Classified:
+    """The items; raises InputError where a model cannot classify them, before any of them is embedded."""
     items = Classified.of(labelled) if isinstance(labelled, Labelled) else labelled
     if not model.has_images:
         raise InputError(f"{model.name} embeds texts only: the images of {items.name} need an image-text model.")
     model.check_texts(items.prompts)
     model.check_images(items.items)
+    return items

@@ -70,8 +70,7 @@ class Comparison(Exported):
 
     @cached_property
     def shared(self) -> frozenset[str]:
-        """Metrics of radii alone, which are the same in every space by construction, unless a norm or a root changes
-        radii.
+        """Metrics of radii alone, the same in every space by construction unless a norm or a root changes radii.
 
         Products round radii differently, which can break ties of other geometries: then nothing is shared.
         """
@@ -104,12 +103,7 @@ class Comparison(Exported):
 
     @cached_property
     def winners(self) -> dict[str, str | None]:
-        """Metric -> the first geometry that wins against every other space, or None.
-
-        A difference counts when its 95 % interval, which holds simultaneously over all metrics and pairs of spaces,
-        excludes 0 and a paired test agrees after Holm's correction over them. Charts of one space, and spaces that are
-        effectively flat, count as one.
-        """
+        """Metric -> the first geometry that leads on its board (`Board.leaders`), or None."""
         named = [name for name in self.board.metrics(self.dim) if name not in self.board.without]
         leaders = {name: self.board.leaders(name, self.dim) for name in named if not find_metric(name).control}
         return {name: leading[0] if leading else None for name, leading in leaders.items()}

@@ -32,7 +32,7 @@ class Compute(NamedTuple):
     batch_size: int | None = None
 
     @property
-    def place(self) -> dict[str, Any]:
+    def keywords(self) -> dict[str, Any]:
         """Keyword arguments of `Model.encode_text` and `encode_image`, with the device that torch has."""
         return {**self._asdict(), "device": resolve_device(self.device)}
 
@@ -61,7 +61,7 @@ class Embedded:
 
     def __repr__(self) -> str:
         return (
-            f"<Embedded {self.hierarchy!r} by {self.model}, {len(self.texts)} texts, dimension {self.text.shape[-1]}>"
+            f"<Embedded {self.hierarchy!r} by {self.model}, {len(self.texts)} texts of dimension {self.root.shape[-1]}>"
         )
 
     @property
@@ -85,7 +85,7 @@ class Embedded:
         index = {caption: position for position, caption in enumerate(self.texts)}
         captions = [[index[caption] for chain in chains for caption in chain] for chains in self.truths]
         widest = max(map(len, captions))
-        return np.array([each + [-1] * (widest - len(each)) for each in captions])
+        return np.array([of_image + [-1] * (widest - len(of_image)) for of_image in captions])
 
     @cached_property
     def image_sharing(self) -> Sharing:
@@ -134,10 +134,10 @@ def embed(
     texts = distinct(caption for row in hierarchy.rows for caption in row.positive)
     wrong = [row.negative or () for row in hierarchy.rows] if negatives and hierarchy.has_negatives else []
     captions = distinct((*texts, *(caption for chain in wrong for caption in chain))) if wrong else texts
-    rows = model.encode_text(captions, **compute.place, progress=progress)
+    rows = model.encode_text(captions, **compute.keywords, progress=progress)
     image = None
     if images and model.has_images and hierarchy.images:
-        image = model.encode_image(hierarchy.images, **compute.place, progress=progress)
+        image = model.encode_image(hierarchy.images, **compute.keywords, progress=progress)
         if image.shape[1] != rows.shape[1]:
             raise InputError(
                 f"{model.name} embeds images in {image.shape[1]} dimensions and texts in {rows.shape[1]}: "
@@ -156,5 +156,5 @@ def embed(
 
 def positions(captions: Sequence[str], chains: Iterable[Sequence[str]], device: torch.device) -> Tensor:
     """(n, T) int64 positions of the captions of chains among `captions`."""
-    place = {caption: index for index, caption in enumerate(captions)}
-    return torch.tensor([[place[caption] for caption in chain] for chain in chains]).to(device)
+    index = {caption: position for position, caption in enumerate(captions)}
+    return torch.tensor([[index[caption] for caption in chain] for chain in chains]).to(device)

@@ -122,9 +122,9 @@ def nearest_within(image: Tensor, captions: Located, lengths: np.ndarray, space:
     for count in counts.tolist():
         members = torch.from_numpy(np.flatnonzero(lengths == count)).to(image.device)
         chosen = captions.rows(members) if isinstance(captions, Points) else captions[members]
-        distance, found = space.nearest(queries, chosen)
+        distance, match = space.nearest(queries, chosen)
         nearer = distance.double() < best
-        best, index = torch.where(nearer, distance.double(), best), torch.where(nearer, members[found], index)
+        best, index = torch.where(nearer, distance.double(), best), torch.where(nearer, members[match], index)
         rungs.append(index)
     reached = np.searchsorted(counts, limits, side="right") - 1
     return torch.stack(rungs, dim=1).cpu().numpy()[:, reached]

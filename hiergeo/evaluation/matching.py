@@ -46,19 +46,19 @@ def retrieve(embedded: Embedded, space: Space, held_out: Collection[int] | None 
     hierarchy = embedded.hierarchy
     wanted = {image.image_id for image in hierarchy.images} if embedded.image is not None else set()
     wanted &= wanted if held_out is None else set(held_out)
-    places = [place for place, image in enumerate(hierarchy.images) if image.image_id in wanted]
-    if embedded.image is None or not places:
+    chosen = [at for at, image in enumerate(hierarchy.images) if image.image_id in wanted]
+    if embedded.image is None or not chosen:
         raise InputError(f"none of the held-out images is in the {hierarchy.split} split of {hierarchy.name}.")
     described = {(row.image_id, row.positive[-1]) for row in hierarchy.rows if row.image_id in wanted}
     specific = {text for _, text in described}
-    captions = [place for place, text in enumerate(embedded.texts) if text in specific]
-    image_of = {hierarchy.images[place].image_id: i for i, place in enumerate(places)}
-    caption_of = {embedded.texts[place]: j for j, place in enumerate(captions)}
+    captions = [at for at, text in enumerate(embedded.texts) if text in specific]
+    image_of = {hierarchy.images[at].image_id: i for i, at in enumerate(chosen)}
+    caption_of = {embedded.texts[at]: j for j, at in enumerate(captions)}
     pairs = torch.tensor([(image_of[image], caption_of[text]) for image, text in sorted(described)])
     rooted = space.rooted(embedded.root)
     images, texts = (
-        rooted.points(rows[torch.tensor(kept).to(rows.device)])
-        for rows, kept in ((embedded.image, places), (embedded.text, captions))
+        rooted.points(rows[torch.tensor(index).to(rows.device)])
+        for rows, index in ((embedded.image, chosen), (embedded.text, captions))
     )
     return match_pairs(rooted, images, texts, *pairs.to(embedded.image.device).unbind(1))
 

@@ -276,9 +276,9 @@ def score_pairs(
 
     true = pair_scores(scores, captions, parent, child).cpu().numpy()
     false = {kind: pair_scores(scores, captions, parent, wrong).cpu().numpy() for kind, wrong in negatives.items()}
-    for place, name in enumerate(("", "_margin") if has_angle else ("_margin",)):
+    for column, name in enumerate(("", "_margin") if has_angle else ("_margin",)):
         for kind, wrong in false.items():
-            own, others = true[..., place], wrong[..., place]
+            own, others = true[..., column], wrong[..., column]
             outcome.add_ranking(f"{name}{kind}", Ranking(own, others), len(own), sharing)
             if lengths is not None:
                 sibling = kind == "_sibling"
@@ -304,9 +304,9 @@ def protocol_named(name: str) -> Protocol:
         InputError: an unknown name (the nearest one is suggested), or something that is not a protocol.
         UnavailableError: the code of another package cannot be imported.
     """
-    found = PROTOCOLS.get(name)
+    registered = PROTOCOLS.get(name)
     with PROTOCOLS.running(name, "could not be made"):
-        made = found() if isinstance(found, type) else found
+        made = registered() if isinstance(registered, type) else registered
     if not isinstance(made, Protocol):
         raise InputError(f"the protocol '{name}' is a {type(made).__name__}, not a hiergeo.evaluation.Protocol.")
     return made

@@ -39,10 +39,6 @@ LENGTH = (
     ("right_equal_length", "right where words are equally many"),
     ("right_shorter", "right where the specific caption is shorter"),
     ("partial_tau", "partial correlation given words"),
-    ("length_content_free", "tau_d of captions without content"),
-    ("length_shuffled", "tau_d with the words of captions shuffled"),
-    ("length_untrained", "largest tau_d of untrained copies"),
-    ("right_equal_length_untrained", "largest share right of untrained copies where words are equally many"),
 )
 """Numbers with length held fixed and what the page calls them."""
 

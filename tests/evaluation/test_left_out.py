@@ -59,13 +59,3 @@ def test_an_audit_says_what_it_has_no_data_for(model, blind) -> None:
     assert {"precision", "recall", "auroc", "average_precision"} <= audit.left_out.keys()
     assert not audit.left_out.keys() & audit.numbers.keys()
     assert json.loads(audit.to_json())["left_out"] == audit.left_out
-
-
-def test_probe_of_stored_embeddings_without_images_prints_it(model, blind, run, tmp_path) -> None:
-    file = hiergeo.adapters.embed(model, blind, tmp_path / "e.npz")
-    report = tmp_path / "r.json"
-    _, out, _ = run("probe", "-m", f"npz:{file}", "--data", "scenes", "--rows", 24, "--json", report)
-    shown = " ".join(out.split())
-    assert "precision, recall" in shown
-    assert "has no images" in shown
-    assert set(json.loads(report.read_text())["left_out"]) == {"precision", "recall"}

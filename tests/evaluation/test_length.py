@@ -94,21 +94,6 @@ def test_pairs_carry_their_baseline(model, scenes):
         assert f"{name}_equal_length" in result.intervals
 
 
-def test_controls_are_not_contrasted(model, scenes):
-    comparison = hiergeo.compare(model, scenes, ["euclidean", "lorentz:-1"], "pairs", samples=20)
-    contrasted = {each.metric for each in comparison.board.contrasts}
-    assert "auroc_margin" in contrasted
-    assert not any(find_metric(name).control for name in contrasted)
-    assert comparison.board.score("auroc_margin_equal_length", "lorentz:-1", 64) is not None
-
-
-def test_data_without_tiers_of_equal_length_has_no_such_metric(model):
-    rows = (datasets.Row(0, ("a shape", "a red circle")), datasets.Row(1, ("a shape", "a blue square")))
-    result = hiergeo.evaluate(model, datasets.Hierarchy("two", "test", rows), samples=5)
-    assert "tau_d_equal_length" not in result.metrics
-    assert result.baselines["tau_d"]["length"] == 1
-
-
 def test_tables_show_the_strongest_control_beside_the_value(model, scenes):
     result = hiergeo.evaluate(model, scenes, samples=20)
     (grid,) = result.grids()
@@ -117,16 +102,3 @@ def test_tables_show_the_strongest_control_beside_the_value(model, scenes):
     assert (control.value, control.note) == (f"{result.baselines['tau_d'][name]:.4f}", baseline_name(name))
     assert strongest("tied_share", result.baselines.get("tied_share", {})) is None
     assert strongest("tie", {"length": 2.0, "chance": 3.0}) == ("words alone", 2.0)
-
-
-@pytest.mark.parametrize("verb", ["probe", "compare"])
-def test_the_command_line_prints_it(run, verb, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    code, out, _ = run(verb, "--model", "tiny", "--data", "scenes", "--rows", 40, "--json", "r.json")
-    assert code == 0
-    assert "words alone" in out
-    whole = json.loads((tmp_path / "r.json").read_text())
-    results = whole["results"].values() if verb == "compare" else [whole]
-    assert all(each["baselines"]["recall"]["length"] > 0 for each in results)
-    if verb == "compare":
-        assert "words alone" in (tmp_path / "hiergeo-compare-tiny-scenes.html").read_text()

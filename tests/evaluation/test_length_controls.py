@@ -17,7 +17,7 @@ from hiergeo.adapters.head import Head, HeadModel, HeadShape
 from hiergeo.datasets import Hierarchy, Row, balanced_by_length, content_free, exchanged_words, shuffled_words
 from hiergeo.datasets.scenes import scene_and_chain, world
 from hiergeo.evaluation import embed
-from hiergeo.evaluation.auditing import AuditSettings, length_controls
+from hiergeo.evaluation.auditing import length_controls
 from hiergeo.evaluation.metrics import tau_d
 from hiergeo.evaluation.metrics.length import PartialTau, chain_lengths, tau_d_equal_length
 
@@ -110,15 +110,6 @@ def test_balanced_scenes_tell_more_in_no_more_words(row_id):
     assert all(known[f"{i}.kind"] in positive[-1] for i in (0, 1))
 
 
-def test_balanced_scenes_by_every_name():
-    split, option = datasets.load("scenes", "balanced", count=5), datasets.load("scenes", count=5, balanced=True)
-    assert split.rows == option.rows
-    assert (split.split, option.split) == ("balanced", "test, balanced")
-    assert split.has_negatives
-    with pytest.raises(InputError, match="balanced"):
-        datasets.load("scenes", "balancd")
-
-
 def test_the_balanced_subset_of_hierarcaps(data_home):
     balanced = datasets.load("hierarcaps", "balanced", home=data_home)
     lengths = words(balanced)
@@ -166,7 +157,7 @@ def test_stored_embeddings_have_no_untrained_copy(model, tmp_path):
 @pytest.mark.slow
 def test_facts_are_the_metrics_of_each_control(model):
     data = datasets.load("scenes", count=80)
-    facts = length_controls(model, data, settings=AuditSettings(copies=2))
+    facts = length_controls(model, data, copies=2)
     radii = hiergeo.evaluate(model, data, samples=5).radii
     assert facts.order.tau_d.value == pytest.approx(tau_d(radii))
     assert facts.order.equal.value == pytest.approx((1 + tau_d_equal_length(radii, words(data))) / 2)
@@ -188,7 +179,7 @@ def test_facts_are_the_metrics_of_each_control(model):
 
 def test_copies_and_shuffled_words_follow_the_seed(model):
     data = datasets.load("scenes", count=12)
-    facts = length_controls(model, data, settings=AuditSettings(seed=5, copies=2))
+    facts = length_controls(model, data, seed=5, copies=2)
 
     def measured(which, hierarchy):
         embedded = embed(which, hierarchy, images=False)
@@ -216,11 +207,11 @@ def test_stored_embeddings_are_measured_without_other_texts(run, model, tmp_path
     data = datasets.load("scenes", count=20)
     adapters.embed(model, data, tmp_path / "e.npz")
     stored = adapters.load(f"npz:{tmp_path / 'e.npz'}")
-    alive = length_controls(embed(model, data, images=False), settings=AuditSettings())
+    alive = length_controls(embed(model, data, images=False), copies=0)
     for facts in (
-        length_controls(embed(stored, data, images=False), settings=AuditSettings(copies=1)),
-        length_controls(stored, data, settings=AuditSettings(copies=1)),
-        length_controls(HeadModel(stored, Head(HeadShape(64, 64), 0)), data, settings=AuditSettings(copies=1)),
+        length_controls(embed(stored, data, images=False), copies=1),
+        length_controls(stored, data, copies=1),
+        length_controls(HeadModel(stored, Head(HeadShape(64, 64), 0)), data, copies=1),
     ):
         assert (facts.content_free, facts.untrained, facts.untrained_equal) == (None, (), None)
         assert facts.order.tau_d.value == pytest.approx(alive.order.tau_d.value)
@@ -230,7 +221,7 @@ def test_facts_of_an_order_that_is_one_of_length():
     """Radii that are numbers of words, and radii that are tiers, on the same chains."""
     rows = [(f"w{i}", f"v{i}", f"w{i} x", f"w{i} x y") for i in range(40)]
     hierarchy = Hierarchy("made", "test", tuple(Row(i, chain) for i, chain in enumerate(rows)))
-    length = length_controls(_Radial(lambda text: len(text.split())), hierarchy, settings=AuditSettings())
+    length = length_controls(_Radial(lambda text: len(text.split())), hierarchy, copies=0)
     assert (length.order.tau_d.value, length.words.value) == pytest.approx((5 / 6, 5 / 6))
     assert length.survives is False
     assert (length.in_order.word, length.beyond_length.word) == ("forward", "no")
@@ -239,28 +230,10 @@ def test_facts_of_an_order_that_is_one_of_length():
     tier = length_controls(
         _Radial(lambda text: len(text.split()) + text.startswith("v") / 2),
         hierarchy,
-        settings=AuditSettings(),
+        copies=0,
     )
     assert tier.order.tau_d.value == 1
     assert tier.survives is True
-
-
-def test_resamples_without_a_partial_correlation_are_left_out():
-    rows = (Row(0, ("a", "b", "c d")), Row(1, ("e", "f g", "h")))
-    data = Hierarchy("made", "test", rows)
-    radii = {"a": 1, "b": 2, "c d": 3, "e": 1, "f g": 1, "h": 1}
-    facts = length_controls(_Radial(lambda text: radii.get(text, 0)), data, settings=AuditSettings())
-    assert facts.partial_tau is not None
-    assert np.isfinite(facts.partial_tau.interval).all()
-    assert json.loads(facts.to_json())["partial_tau"]["interval"][0] is not None
-
-
-def test_content_free_captions_have_no_share_of_a_spread_of_nothing():
-    rows = tuple(Row(i, (f"w{i}", f"v{i}", f"w{i} x")) for i in range(5))
-    facts = length_controls(_Radial(lambda text: 1.0), Hierarchy("made", "test", rows), settings=AuditSettings())
-    assert facts.content_free is not None
-    assert facts.content_free_share is None
-    assert json.loads(facts.to_json())["content_free_share"] is None
 
 
 class _Radial(adapters.Model):

@@ -1,11 +1,6 @@
 """Model x dataset x space -> one audit."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import replace
-from operator import attrgetter
-from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,12 +12,12 @@ from hiergeo._core.numerics import torch_defaults
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation import Compute, Embedded, embed
-from hiergeo.evaluation.auditing.attribution import CONTROLS, PRIMARY, attribute
-from hiergeo.evaluation.auditing.confounds import LengthFacts, altered_orders, length_facts
+from hiergeo.evaluation.auditing.attribution import CONTROLS, attribute
+from hiergeo.evaluation.auditing.confounds import LengthFacts, length_facts
 from hiergeo.evaluation.auditing.gains import PAIRS, gains
 from hiergeo.evaluation.auditing.operating import Occupancy, occupancy, operating_point
 from hiergeo.evaluation.auditing.questions import questions
-from hiergeo.evaluation.auditing.record import Audit, AuditSettings, Numbers
+from hiergeo.evaluation.auditing.record import PRIMARY, Audit, AuditSettings, Numbers
 from hiergeo.evaluation.auditing.subject import Subject, subject_of
 from hiergeo.evaluation.length import NO_EQUAL_TIERS
 from hiergeo.evaluation.measuring import as_space, described, ready
@@ -68,8 +63,7 @@ def audit(
         progress: show bars for work that outlasts a second.
 
     Raises:
-        InputError: unknown names, data without two branches, embeddings that are not finite or do not fit, copies of
-            what has no network.
+        InputError: unknown names, data without two branches, embeddings that are not finite or do not fit.
         UnavailableError: data or weights that are not there.
 
     Source of the questions: Kim, Kim and Jang, arXiv 2607.05268 (2026).
@@ -79,8 +73,6 @@ def audit(
         own = model.hierarchy
         if data not in (None, own, own.name):
             raise InputError(f"these embeddings are of {own!r}, not of {data!r}: leave the data out.")
-        if settings.copies:
-            raise InputError("untrained copies need the model, and these are its embeddings: leave copies at 0.")
         chosen = as_space("euclidean" if space is None else space)
         return assess(model, chosen, settings, progress=progress)
     if data is None:
@@ -91,24 +83,12 @@ def audit(
     hierarchy = datasets.load(data) if isinstance(data, str) else data
     chosen.geometry.parts(loaded.dim)
     embedded = embed(loaded, hierarchy, negatives=True, compute=compute, progress=progress)
-    altered = {}
-    if settings.copies:
-        altered = altered_orders(loaded, hierarchy, chosen, settings, compute=compute, progress=progress)
-        if not altered:
-            raise InputError(f"{loaded.name} is of stored embeddings, which no network made here: leave copies at 0.")
-    return assess(embedded, chosen, settings, altered, progress=progress)
+    return assess(embedded, chosen, settings, progress=progress)
 
 
 @torch.no_grad()
-def assess(
-    embedded: Embedded,
-    space: Space,
-    settings: AuditSettings,
-    altered: Mapping[str, Any] = MappingProxyType({}),
-    *,
-    progress: bool = False,
-) -> Audit:
-    """Audit embeddings where they are; arguments as for `audit`, and `altered_orders`, if any."""
+def assess(embedded: Embedded, space: Space, settings: AuditSettings, *, progress: bool = False) -> Audit:
+    """Audit embeddings where they are; arguments as for `audit`."""
     subject = subject_of(embedded, space)
     gathered = Numbers()
     point = operating_point(subject)
@@ -116,8 +96,8 @@ def assess(
     gathered.intervals["u_median"] = point.median
     cones = occupancy(subject, progress=progress)
     _add_cones(gathered, subject, cones)
-    facts = length_facts(embedded, subject.radii, subject.space, settings)
-    _add_length(gathered, replace(facts, **altered))
+    facts = length_facts(embedded, subject.radii, subject.space, settings.seed)
+    _add_length(gathered, facts)
     ranked = gains(subject, seed=settings.seed)
     attribution = _add_table(gathered, attribute(subject, settings.steps, progress=progress))
     attribution |= _add_table(gathered, ranked.statistics)
@@ -133,9 +113,9 @@ def assess(
         subject, ("radii", "curvature", "cones"), cones=cones, ranked=ranked, seed=settings.seed
     )
     about = described(embedded, subject.space)
-    about |= {"steps": settings.steps, "seed": settings.seed, "copies": settings.copies}
+    about |= {"steps": settings.steps, "seed": settings.seed}
     left_out = _left_out(subject, facts)
-    return Audit(numbers, intervals, answers, about, attribution, PRIMARY, point.quantiles, left_out)
+    return Audit(numbers, intervals, answers, about, attribution, point.quantiles, left_out)
 
 
 def _left_out(subject: Subject, facts: LengthFacts) -> dict[str, str]:
@@ -198,15 +178,6 @@ def _add_length(gathered: Numbers, facts: LengthFacts) -> None:
     for name, right in shares.items():
         if right is not None and right.p_value is not None:
             gathered.numbers |= {f"{name}_pairs": float(right.items), f"{name}_p": right.p_value}
-    copies = [order.equal for order in facts.untrained if order.equal is not None]
-    orders = {"length_content_free": facts.content_free, "length_shuffled": facts.shuffled}
-    measured = {
-        **shares,
-        "partial_tau": facts.partial_tau,
-        **{name: order.tau_d for name, order in orders.items() if order is not None},
-        "length_untrained": max((order.tau_d for order in facts.untrained), key=attrgetter("value"), default=None),
-        "right_equal_length_untrained": max(copies, key=attrgetter("value"), default=None),
-    }
-    for name, number in measured.items():
+    for name, number in {**shares, "partial_tau": facts.partial_tau}.items():
         if number is not None:
             gathered.add(name, number)

@@ -7,14 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hiergeo.evaluation.auditing.record import PRIMARY
 from hiergeo.evaluation.auditing.subject import Subject, angles_alone, array, flattened, radii_alone
 from hiergeo.evaluation.metrics import Ranking, ladder, ladder_scores, tau_d_rows
 from hiergeo.evaluation.protocols import pair_scores
 from hiergeo.evaluation.result import Statistic, auroc_of, average_precision_of, mean_of
 from hiergeo.geometry import Located
-
-PRIMARY = "parent_mrr"
-"""Metric whose values under the controls a verdict is based on; every hierarchy has it."""
 
 CONTROLS: MappingProxyType[str, Callable[[Subject], Subject]] = MappingProxyType(
     {"angle_only": angles_alone, "radius_only": radii_alone, "flat": flattened}
@@ -41,8 +39,8 @@ def hierarchy_metrics(subject: Subject, steps: int | None, *, progress: bool = F
     """Every metric of hierarchy that the data allow; without ladders where `steps` is None.
 
     `parent_mrr` (see `parent_ranks`); with negative chains `auroc` and `average_precision` of children against
-    contradicting captions (p_i, n_i), by -Xi, by the radius of the child minus that of the parent where angles say
-    nothing (`radii_alone`), in a product by the cone margin; with images `precision` and `recall` of ladders.
+    contradicting captions (p_i, n_i), by -Xi, by radii where angles say nothing (`radii_alone`), in a product by the
+    cone margin; with images `precision` and `recall` of ladders.
     """
     reciprocal = (1 / (1 + parent_ranks(subject))).mean(axis=1)
     embedded = subject.embedded
@@ -52,7 +50,9 @@ def hierarchy_metrics(subject: Subject, steps: int | None, *, progress: bool = F
     if subject.image is not None and steps is not None:
         indices = subject.space.ladder(subject.image, subject.text, steps, progress=progress)
         ladders = [ladder(row, embedded.texts) for row in indices.cpu().numpy()]
-        precision, recall = (mean_of(each, embedded.image_sharing) for each in ladder_scores(ladders, embedded.truths))
+        precision, recall = (
+            mean_of(scores, embedded.image_sharing) for scores in ladder_scores(ladders, embedded.truths)
+        )
         measured |= {"precision": precision, "recall": recall}
     return measured
 

@@ -15,8 +15,9 @@ import numpy as np
 import torch
 
 from hiergeo import adapters
+from hiergeo._core import limits
 from hiergeo._core.devices import resolve_device
-from hiergeo._core.errors import InputError
+from hiergeo._core.errors import InputError, check_whole
 from hiergeo._core.progress import track
 from hiergeo._core.records import Exported, Grid, Record, Records, json_text, percent, plain
 from hiergeo._core.text import caption, without_folders
@@ -27,7 +28,6 @@ from hiergeo.datasets import Hierarchy
 from hiergeo.datasets.controls import content_free, exchanged_words, shuffled_words
 from hiergeo.evaluation.answers import Answer, length_answer, order_answer
 from hiergeo.evaluation.auditing.population import Measured
-from hiergeo.evaluation.auditing.record import AuditSettings
 from hiergeo.evaluation.embedded import ON_THE_CPU, Compute, Embedded, embed
 from hiergeo.evaluation.measuring import as_space, ready
 from hiergeo.evaluation.metrics import tau_d_rows
@@ -40,7 +40,7 @@ from hiergeo.geometry import Geometry, Space
 
 @dataclass(frozen=True)
 class RadialOrder:
-    """How radii order the tiers of chains; the items of a number are the pairs of tiers that it is computed from.
+    """How radii order the tiers of chains; the items of a number are pairs of tiers.
 
     Attributes:
         tau_d: over all pairs of tiers, in [-1, 1].
@@ -156,18 +156,12 @@ class LengthFacts(Exported):
             "words exchanged": self.exchanged,
             **{f"untrained {copy}": order for copy, order in enumerate(self.untrained)},
         }
-        figures = [
-            ("words alone", "tau_d", self.words),
-            ("characters alone", "tau_d", self.characters),
-            ("partial tau", "tau_d", self.partial_tau),
-            *(
-                (name, metric, getattr(order, metric))
-                for name, order in orders.items()
-                if order is not None
-                for metric in ("tau_d", "equal", "shorter")
-            ),
-            ("the model", "equal, characters balanced", self.balanced),
-        ]
+        alone = {"words alone": self.words, "characters alone": self.characters, "partial tau": self.partial_tau}
+        figures = [(name, "tau_d", one) for name, one in alone.items()]
+        for name, order in orders.items():
+            if order is not None:
+                figures += [(name, metric, getattr(order, metric)) for metric in ("tau_d", "equal", "shorter")]
+        figures.append(("the model", "equal, characters balanced", self.balanced))
         about = caption(f"{without_folders(self.model)} · {self.data} · {self.geometry}")
         return Records.of(
             self.keys,
@@ -196,32 +190,51 @@ def length_controls(
     model: Model | Embedded | str,
     data: Hierarchy | None = None,
     space: Space | Geometry | str | None = None,
-    settings: AuditSettings | None = None,
+    copies: int = 3,
+    seed: int = 0,
     *,
     compute: Compute = ON_THE_CPU,
     progress: bool = False,
 ) -> LengthFacts:
-    """Measure the order of tiers under the controls of caption length; arguments as for `hiergeo.audit`.
+    """Measure the order of tiers under the controls of caption length; other arguments as for `hiergeo.audit`.
 
-    Embeddings, and models of stored ones, have no controls with other texts and no untrained copies, of which the
-    default settings make three.
+    Embeddings, and models of stored ones, have no controls with other texts and no untrained copies.
+
+    Args:
+        copies: untrained copies of the network, with the seeds `seed`, `seed` + 1, ...
+        seed: of permutations, the shuffling of words and the copies.
 
     Raises:
-        InputError: no data for a model, or captions that the model cannot embed.
+        InputError: no data for a model, a number out of range, or captions that the model cannot embed.
     """
-    how = AuditSettings(copies=3) if settings is None else settings
+    check_whole("copies", copies, 0, 1000)
+    check_whole("seed", seed, 0, limits.SEED)
     if isinstance(model, Embedded):
         chosen = as_space("euclidean" if space is None else space)
-        return length_facts(model, _radii(model, chosen), chosen, how)
+        return length_facts(model, _radii(model, chosen), chosen, seed)
     if data is None:
         raise InputError("the length controls of a model need data: give a hierarchy.")
     loaded, chosen = ready(model, space, resolve_device(compute.device))
     embedded = embed(loaded, data, images=False, compute=compute)
-    facts = length_facts(embedded, _radii(embedded, chosen), chosen, how)
-    return replace(facts, **altered_orders(loaded, data, chosen, how, compute=compute, progress=progress))
+    facts = length_facts(embedded, _radii(embedded, chosen), chosen, seed)
+    if isinstance(loaded.base if isinstance(loaded, HeadModel) else loaded, NpzModel):
+        return facts
+    words = _words(data)
+
+    def order(which: Model, hierarchy: Hierarchy) -> RadialOrder:
+        altered = embed(which, hierarchy, images=False, compute=compute)
+        return order_of(_radii(altered, chosen), words, altered.chains.cpu().numpy())
+
+    texts = [content_free(data), shuffled_words(data, seed), exchanged_words(data, seed)]
+    content, shuffled, exchanged = (
+        order(loaded, text) for text in track(texts, "controls of length", enabled=progress)
+    )
+    seeds = track(range(seed, seed + copies), "untrained copies", enabled=progress)
+    untrained = tuple(order(adapters.untrained(loaded, number), data) for number in seeds)
+    return replace(facts, content_free=content, shuffled=shuffled, exchanged=exchanged, untrained=untrained)
 
 
-def length_facts(embedded: Embedded, radii: np.ndarray, space: Space, how: AuditSettings) -> LengthFacts:
+def length_facts(embedded: Embedded, radii: np.ndarray, space: Space, seed: int) -> LengthFacts:
     """The facts that need no other texts than those embedded, whose radii are (n, T)."""
     hierarchy, words = embedded.hierarchy, _words(embedded.hierarchy)
     characters = chain_lengths((row.positive for row in hierarchy.rows), "characters")
@@ -232,9 +245,9 @@ def length_facts(embedded: Embedded, radii: np.ndarray, space: Space, how: Audit
     chains = embedded.chains.cpu().numpy()
     by_caption = np.empty((3, len(embedded.texts)))
     by_caption[:, chains] = radii, words, characters
-    tested = order_of_tiers(by_caption[0], chains, seed=how.seed)
+    tested = order_of_tiers(by_caption[0], chains, seed=seed)
     in_order = order_answer(tested if np.ptp(radii) else None)
-    at_equal = order_at_equal_length(by_caption[0], chains, *by_caption[1:].astype(np.int64), seed=how.seed)
+    at_equal = order_at_equal_length(by_caption[0], chains, *by_caption[1:].astype(np.int64), seed=seed)
     equal, balanced = (
         None if part is None else _measured(part.as_share, part.items)
         for part in ((None, None) if at_equal is None else at_equal[:2])
@@ -254,30 +267,6 @@ def length_facts(embedded: Embedded, radii: np.ndarray, space: Space, how: Audit
         partial_tau=given,
         partial_spearman=partial_spearman(radii, words),
     )
-
-
-@torch.no_grad()
-def altered_orders(
-    model: Model, data: Hierarchy, space: Space, how: AuditSettings, *, compute: Compute, progress: bool
-) -> dict[str, Any]:
-    """What needs the model itself, by its name in `LengthFacts`; empty where embeddings come from a file."""
-    if isinstance(model.base if isinstance(model, HeadModel) else model, NpzModel):
-        return {}
-    words = _words(data)
-    altered = {
-        "content_free": content_free(data),
-        "shuffled": shuffled_words(data, how.seed),
-        "exchanged": exchanged_words(data, how.seed),
-    }
-
-    def order(which: Model, hierarchy: Hierarchy) -> RadialOrder:
-        embedded = embed(which, hierarchy, images=False, compute=compute)
-        return order_of(_radii(embedded, space), words, embedded.chains.cpu().numpy())
-
-    texts = track(list(altered.items()), "controls of length", enabled=progress)
-    seeds = track(range(how.seed, how.seed + how.copies), "untrained copies", enabled=progress)
-    orders: dict[str, Any] = {name: order(model, hierarchy) for name, hierarchy in texts}
-    return orders | {"untrained": tuple(order(adapters.untrained(model, seed), data) for seed in seeds)}
 
 
 def order_of(radii: np.ndarray, words: np.ndarray, chains: np.ndarray) -> RadialOrder:

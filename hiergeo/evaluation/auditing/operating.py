@@ -33,10 +33,10 @@ class OperatingPoint(NamedTuple):
 
 def operating_point(subject: Subject) -> OperatingPoint:
     """The operating point of the captions of a subject, and `u_median_image`, that of its images."""
-    radii = [array(each.radius) for each in subject.text.factors]
+    radii = [array(factor.radius) for factor in subject.text.factors]
     point = point_of(radii, subject.curvatures, subject.space.min_radius)
     if subject.image is not None:
-        of_images = _spans([array(each.radius) for each in subject.image.factors], subject.curvatures)
+        of_images = _spans([array(factor.radius) for factor in subject.image.factors], subject.curvatures)
         point.numbers["u_median_image"] = float(np.median(of_images.max(axis=1)))
     return point
 
@@ -59,17 +59,15 @@ def point_of(radii: Sequence[np.ndarray], curvatures: Sequence[float], min_radiu
     for name, level in (("bend", 0.5), ("bend_high", HIGH)):
         bends = [_bend(k, np.quantile(u, level)) for k, u in zip(curvatures, spans.T, strict=True)]
         numbers[name] = max(bends, key=abs)
-    if spans.shape[1] > 1:
-        for place, (curvature, radius, u) in enumerate(zip(curvatures, radii, spans.T, strict=True)):
-            numbers |= {
-                f"curvature_factor{place}": curvature,
-                f"radius_median_factor{place}": float(np.median(radius)),
-                f"u_median_factor{place}": float(np.median(u)),
-                f"u_high_factor{place}": float(np.quantile(u, HIGH)),
-                f"bend_factor{place}": _bend(curvature, np.median(u)),
-            }
-    else:
+    if spans.shape[1] == 1:
         numbers["curvature"] = curvatures[0]
+    else:
+        for at, (curvature, radius, u) in enumerate(zip(curvatures, radii, spans.T, strict=True)):
+            numbers[f"curvature_factor{at}"] = curvature
+            numbers[f"radius_median_factor{at}"] = float(np.median(radius))
+            numbers[f"u_median_factor{at}"] = float(np.median(u))
+            numbers[f"u_high_factor{at}"] = float(np.quantile(u, HIGH))
+            numbers[f"bend_factor{at}"] = _bend(curvature, np.median(u))
     quantiles = np.quantile(largest, np.linspace(0, 1, 101))
     return OperatingPoint(numbers, _median_interval(largest), tuple(map(float, quantiles)))
 
@@ -109,18 +107,16 @@ class Occupancy(NamedTuple):
 def occupancy(subject: Subject, *, progress: bool = False) -> Occupancy:
     """Whether cones hold the true children and captions matched to them.
 
-    The captions matched to a child are those of its own tier, of any row, that are nearest to it in the order of their
-    radii, `REACH` on either side (near an end more on the other side, so that there are 2 `REACH` where the tier has so
-    many); captions that are children of the same parent in some row, and the parent itself, are left out. All of them
-    count alike, so nothing is drawn at random. A pair of a parent and a child without any matched caption is left out.
+    Matched to a child are the captions of its own tier nearest to it in the order of radii, `REACH` on either side
+    (near an end more on the other), without its parent and that one's children in any row. Other pairs are left out.
     """
     pairs = subject.parents * len(subject.embedded.texts) + subject.children
-    known = torch.unique(pairs)
-    parts = [_tier_occupancy(subject, tier, known, progress) for tier in range(pairs.shape[1])]
+    distinct = torch.unique(pairs)
+    parts = [_tier_occupancy(subject, tier, distinct, progress) for tier in range(pairs.shape[1])]
     return Occupancy(*(np.stack(tiers, axis=1) for tiers in zip(*parts, strict=True)))
 
 
-def _tier_occupancy(subject: Subject, tier: int, known: Tensor, progress: bool) -> tuple[np.ndarray, np.ndarray]:
+def _tier_occupancy(subject: Subject, tier: int, pairs: Tensor, progress: bool) -> tuple[np.ndarray, np.ndarray]:
     """Children in the order of their radii share most of the captions matched to them: a block is one small matrix."""
     parent, child = subject.parents[:, tier], subject.children[:, tier]
     radius, size = subject.text.radius, len(subject.embedded.texts)
@@ -132,7 +128,7 @@ def _tier_occupancy(subject: Subject, tier: int, known: Tensor, progress: bool) 
     start = (position[child] - REACH).clamp(0, len(ordered) - width)
     near = torch.arange(width, device=child.device)
     other = ordered[start[:, None] + near]
-    fair = ~torch.isin(parent[:, None] * size + other, known) & (other != parent[:, None])
+    fair = ~torch.isin(parent[:, None] * size + other, pairs) & (other != parent[:, None])
     inside = torch.zeros_like(fair)
     for rows in track(torch.argsort(start).split(BLOCK), f"cones of tier {tier}", enabled=progress):
         window = slice(int(start[rows[0]]), int(start[rows[-1]]) + width)

@@ -58,10 +58,9 @@ def mean_of(values: Floats) -> Measured:
 
 
 def shuffled(ids: Ids) -> Ids:
-    """The order (n,) that puts items at random, the same for the same ids whatever their order.
+    """The order (n,) that puts items at random, the same for the same ids, by a hash that is a bijection of 64 bits.
 
-    Items are sorted by a hash of their id, a bijection of 64 bits, so that maps of the same items show the same ones
-    first. Source: Steele, Lea and Flood, Fast splittable pseudorandom number generators (OOPSLA 2014).
+    Source: Steele, Lea and Flood, Fast splittable pseudorandom number generators (OOPSLA 2014).
     """
     z = ids.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -29,19 +29,19 @@ from hiergeo.geometry import Space
 
 @torch.no_grad()
 def answers_of(
-    embedded: Embedded, space: Space, asked: Sequence[Question] = QUESTIONS, *, seed: int = 0
+    embedded: Embedded, space: Space, requested: Sequence[Question] = QUESTIONS, *, seed: int = 0
 ) -> dict[str, Answer]:
     """Answer questions about embeddings in a space, around the model's root unless it has one of its own.
 
     Raises:
         InputError: as `hiergeo.audit`.
     """
-    return questions(subject_of(embedded, space), asked, seed=seed)
+    return questions(subject_of(embedded, space), requested, seed=seed)
 
 
 def questions(
     subject: Subject,
-    asked: Sequence[Question] = QUESTIONS,
+    requested: Sequence[Question] = QUESTIONS,
     *,
     cones: Occupancy | None = None,
     ranked: Gains | None = None,
@@ -53,27 +53,27 @@ def questions(
     """
     radii, chains = levelled(array(subject.text.radius)), subject.embedded.chains.cpu().numpy()
     answers: dict[str, Answer] = {}
-    if not {"order", "beyond_length"}.isdisjoint(asked):
+    if not {"order", "beyond_length"}.isdisjoint(requested):
         answers["order"] = order_answer(order_of_tiers(radii, chains, seed=seed) if np.ptp(radii) else None)
-    if "beyond_length" in asked:
+    if "beyond_length" in requested:
         texts = subject.embedded.texts
         words, characters = (np.array(list(map(length, texts))) for length in (word_count, len))
         at_equal = order_at_equal_length(radii, chains, words, characters, seed=seed)
         answers["beyond_length"] = length_answer(at_equal, answers["order"])
-    if "radii" in asked or any(subject.curvatures):
+    if "radii" in requested or any(subject.curvatures):
         ranked = ranked or gains(subject, seed=seed)
         answers |= {"radii": radii_answer(ranked.of_radii), "curvature": curvature_answer(ranked.of_curvature)}
     else:
         answers["curvature"] = curvature_answer(None)
-    if "cones" in asked:
+    if "cones" in requested:
         saturated = operating_point(subject).numbers["cone_saturated"]
         answers["cones"] = _of_cones(subject, cones or occupancy(subject), saturated)
-    return {question: answers[question] for question in QUESTIONS if question in asked}
+    return {question: answers[question] for question in QUESTIONS if question in requested}
 
 
 def _of_cones(subject: Subject, cones: Occupancy, saturated: float) -> Answer:
     """The items are the distinct pairs of a child and its parent, not the chains, which repeat them."""
-    pairs = np.stack([array(each).ravel() for each in (subject.parents, subject.children)], axis=1)
+    pairs = np.stack([array(ends).ravel() for ends in (subject.parents, subject.children)], axis=1)
     pairs, first = np.unique(pairs, axis=0, return_index=True)
     true, matched = (values.ravel()[first] for values in cones)
     fair = ~np.isnan(true)

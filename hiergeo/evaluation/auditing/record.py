@@ -15,6 +15,9 @@ from hiergeo.evaluation.metrics.registry import omissions
 from hiergeo.evaluation.metrics.sharing import Tested
 from hiergeo.evaluation.result import Statistic
 
+PRIMARY = "parent_mrr"
+"""Metric whose values are `native`, `angle_only`, `radius_only` and `flat`; every hierarchy has it."""
+
 ATTRIBUTION: Mapping[str, str] = MappingProxyType(
     {
         "": "as it is",
@@ -29,26 +32,19 @@ ATTRIBUTION: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True)
 class AuditSettings:
-    """How to audit, and how to control the length of captions.
+    """How to audit; raises InputError for a number out of range.
 
     Attributes:
         steps: thresholds of a ladder.
-        seed: of permutations, samples of pairs, the shuffling of words and the copies.
-        copies: untrained copies of the network, with the seeds `seed`, `seed` + 1, ...; an audit with copies measures
-            captions without content and of shuffled words too. Both need the model, not its embeddings alone.
-
-    Raises:
-        InputError: a number out of range.
+        seed: of permutations and samples of pairs.
     """
 
     steps: int = 50
     seed: int = 0
-    copies: int = 0
 
     def __post_init__(self) -> None:
         check_whole("steps", self.steps, 1, limits.PROTOCOL_STEPS)
         check_whole("seed", self.seed, 0, limits.SEED)
-        check_whole("copies", self.copies, 0, 1000)
 
 
 class Numbers:
@@ -74,7 +70,6 @@ class Audit(Exported):
         settings: model, data, space, seed and versions.
         attribution: hierarchy metric -> the controls under which it was measured too, from angles alone, radii alone
             and without curvature, but for what a control settles by construction.
-        primary: the metric that `native`, `angle_only`, `radius_only` and `flat` are values of.
         u_quantiles: the 0, 1, ..., 100 % quantiles of u over the distinct captions.
         left_out: number that was not measured -> why.
     """
@@ -84,10 +79,10 @@ class Audit(Exported):
     answers: dict[str, Answer]
     settings: dict[str, str | int | float]
     attribution: dict[str, tuple[str, ...]]
-    primary: str
     u_quantiles: tuple[float, ...]
     left_out: dict[str, str] = field(default_factory=dict)
 
+    primary = PRIMARY
     keys = ("metric", "control", "value", "low", "high", "gain", "gain_low", "gain_high")
 
     def __repr__(self) -> str:

@@ -74,8 +74,8 @@ def remarks(
         verdict = _verdict(kind, numbers, intervals) if next(iter(names)) in numbers else None
         if verdict is not None:
             severity, word = verdict
-            told = (f"{label} {_stated(name, numbers, intervals)}" for name, label in names.items() if name in numbers)
-            yield Remark(kind, severity, f"{kind.capitalize()}: {word}; {', '.join(told)}.")
+            facts = (f"{label} {_stated(name, numbers, intervals)}" for name, label in names.items() if name in numbers)
+            yield Remark(kind, severity, f"{kind.capitalize()}: {word}; {', '.join(facts)}.")
 
 
 def _verdict(kind: str, numbers: Mapping[str, float], intervals: Mapping[str, Interval]) -> tuple[Severity, str] | None:

@@ -74,11 +74,7 @@ class Subject:
 
 
 def subject_of(embedded: Embedded, space: Space) -> Subject:
-    """The subject of embeddings in a space.
-
-    Raises:
-        InputError: embeddings with NaN or Inf, captions that are missing, images that do not fit.
-    """
+    """The subject of embeddings in a space; raises InputError where they do not fit their captions and images."""
     _check(embedded)
     rooted = space.rooted(embedded.root)
     exact = len(embedded.captions) <= EXACT
@@ -91,10 +87,9 @@ def subject_of(embedded: Embedded, space: Space) -> Subject:
 
 
 def angles_alone(subject: Subject) -> Subject:
-    """Every point keeps its direction; its radius becomes the median radius of the captions, factor by factor.
+    """Every point keeps its direction and gets the median radius of the captions, factor by factor.
 
-    Points at the root, which have no direction, stay there. In a single space -Xi and minus the distance then order
-    pairs as the cosine of their directions does.
+    Points at the root stay there. In a single space -Xi and minus the distance then order pairs as the cosine does.
     """
     common = [float(np.median(array(point.radius))) or 1.0 for point in subject.text.factors]
 
@@ -140,20 +135,15 @@ def array(x: Tensor) -> np.ndarray:
 def _check(embedded: Embedded) -> None:
     texts = set(embedded.texts)
     for row in embedded.hierarchy.rows:
-        missing = [caption for caption in row.positive if caption not in texts]
-        if missing:
+        if missing := [caption for caption in row.positive if caption not in texts]:
             raise InputError(f"caption {missing[0]!r} of row {row.row_id} is not among the embedded texts.")
-    if len(texts) < len(embedded.texts):
-        raise InputError("the texts of the embeddings repeat: each distinct caption is embedded once.")
-    if len(embedded.captions) < len(texts):
-        raise InputError(f"{len(embedded.captions)} embeddings for {len(texts)} texts: there must be one each.")
     images = len(embedded.hierarchy.images)
+    if len(texts) < len(embedded.texts) or len(embedded.captions) < len(texts):
+        raise InputError(
+            f"{len(embedded.captions)} embeddings for {len(texts)} distinct texts: there must be one each."
+        )
     if embedded.image is not None and len(embedded.image) != images:
         raise InputError(f"{len(embedded.image)} image embeddings for {images} images: there must be one each.")
-    named = {"captions": embedded.captions, "images": embedded.image, "root": embedded.root[None]}
-    for name, rows in named.items():
-        if rows is None:
-            continue
-        wrong = ~torch.isfinite(rows).all(-1)
-        if bool(wrong.any()):
+    for name, rows in {"captions": embedded.captions, "images": embedded.image, "root": embedded.root[None]}.items():
+        if rows is not None and bool((wrong := ~torch.isfinite(rows).all(-1)).any()):
             raise InputError(f"the embeddings of {name} hold NaN or Inf, first in row {int(wrong.nonzero()[0])}.")

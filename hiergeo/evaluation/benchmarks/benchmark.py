@@ -80,11 +80,11 @@ class Run(NamedTuple):
 
     def texts(self, model: Model, texts: Sequence[str]) -> torch.Tensor:
         """(n, D) embeddings of texts."""
-        return model.encode_text(texts, **self.compute.place, progress=self.progress)
+        return model.encode_text(texts, **self.compute.keywords, progress=self.progress)
 
     def images(self, model: Model, images: Sequence[ImageLike]) -> torch.Tensor:
         """(n, D) embeddings of images."""
-        return model.encode_image(images, **self.compute.place, progress=self.progress)
+        return model.encode_image(images, **self.compute.keywords, progress=self.progress)
 
 
 class Benchmark(ABC):

@@ -34,14 +34,7 @@ class Caution:
 
 @dataclass(frozen=True)
 class Score:
-    """One metric in one space at one dimension.
-
-    Attributes:
-        value: mean over seeds.
-        spread: standard deviation over seeds (by their number less one); None for a single seed.
-        interval: 95 % interval over items, and over seeds where there are several; None without draws.
-        seeds: value of each seed.
-    """
+    """A metric in a space: mean and deviation over seeds (None for one), 95 % interval, value of each seed."""
 
     value: float
     spread: float | None
@@ -69,7 +62,6 @@ class Score:
 
 
 def _over_seeds(metric: str, results: Sequence[Result]) -> Interval:
-    """The interval over items and seeds; where items are hits or misses, at least that over items alone."""
     crossed = percentile_interval(crossed_draws([result.draws[metric] for result in results]))
     if metric in results[0].effective:
         return crossed
@@ -192,14 +184,13 @@ class Board(Exported):
 
     @cached_property
     def _scores(self) -> dict[tuple[str, str, int], Score]:
-        """(metric, label, dim) -> score."""
-        results = {key: self.results(*key) for key in self.cells}
-        return {
-            (metric, *key): Score.of(metric, of_cell)
-            for key, of_cell in results.items()
-            for metric in of_cell[0].metrics
-            if all(metric in result.metrics for result in of_cell)
-        }
+        scores = {}
+        for label, dim in self.cells:
+            results = self.results(label, dim)
+            for metric in results[0].metrics:
+                if all(metric in result.metrics for result in results):
+                    scores[metric, label, dim] = Score.of(metric, results)
+        return scores
 
     def baselines(self, metric: str, dim: int) -> dict[str, float]:
         """Control by name -> its mean over seeds in the space where it does best; some depend on distances."""
@@ -238,7 +229,7 @@ class Board(Exported):
     @property
     def has_leaders(self) -> bool:
         """Whether some space leads in some metric."""
-        return bool(self._leaders)
+        return any(self._leaders.values())
 
     @property
     def decided(self) -> tuple[Contrast, ...]:
@@ -247,9 +238,8 @@ class Board(Exported):
 
     @cached_property
     def _leaders(self) -> dict[tuple[str, int], tuple[str, ...]]:
-        """(metric, dim) -> leaders."""
         keys = dict.fromkeys((contrast.metric, contrast.dim) for contrast in self.contrasts)
-        return {key: leading for key in keys if (leading := self._leading(*key))}
+        return {key: self._leading(*key) for key in keys}
 
     def _leading(self, metric: str, dim: int) -> tuple[str, ...]:
         measured = [label for label in self.geometries(dim) if self.score(metric, label, dim) is not None]
@@ -300,10 +290,12 @@ class Board(Exported):
         for dim in self.dims:
             names = self.measured(dim) if plain else self.metrics(dim)
             shown = [name for name in names if metrics is None or name in metrics]
-            controls = [control_figure(name, self.baselines(name, dim)) for name in shown]
             rows = tuple(
-                (find_metric(name).heading, (*self._figures(name, dim), control))
-                for name, control in zip(shown, controls, strict=True)
+                (
+                    find_metric(name).heading,
+                    (*self._figures(name, dim), control_figure(name, self.baselines(name, dim))),
+                )
+                for name in shown
             )
             heads = *self.geometries(dim), CONTROL
             corner = f"dimension {dim}" if self.seeds > 1 or len(self.dims) > 1 else "metric"
@@ -317,33 +309,28 @@ class Board(Exported):
         return (replace(figures[0], across=len(figures)),) if metric in self.shared else figures
 
     def _notes(self, metrics: Sequence[str], dim: int) -> str:
-        """What must be known to read the figures: data, how many items, and what a mark means."""
         models = dict.fromkeys(run.model for run in self.runs)
         named = [*models, self.dataset] if len(models) == 1 else [self.dataset]
         of = " on ".join(caption(without_folders(name)) for name in named)
         results = [run.result for run in self.runs if run.dim == dim]
         items = {name: result.items[name] for result in results for name in metrics if name in result.items}
-        read = (
-            f"Means over {self.seeds} seeds ± their standard deviation."
-            if self.seeds > 1
-            else "Values with 95 % intervals."
-        )
+        read = "Values with 95 % intervals."
+        if self.seeds > 1:
+            read = f"Means over {self.seeds} seeds ± their standard deviation."
         own = [find_metric(name).label for name in metrics if name in self.without - self.shared]
-        apart = (
-            f"No winner is named for {listing(own)}: each space has its own." if own and len(self.spaces) > 1 else ""
-        )
+        several = len(self.spaces) > 1
+        apart = f"No winner is named for {listing(own)}: each space has its own." if own and several else ""
         if any(self.leaders(metric, dim) for metric in metrics):
             marked = "Marked: ahead of every other space, by paired tests over all metrics and spaces."
         else:
             marked = "No space is ahead of every other one in anything." if self.contrasts else ""
         several = len(self.geometries(dim)) > 1 and any(self.baselines(name, dim) for name in metrics)
         controls = "Each control is what it reaches in the space where it does best." if several else ""
-        said = f"{of}; {counted(items)}." if items else f"{of}.", read, controls, apart, marked
-        return " ".join(filter(None, said))
+        notes = f"{of}; {counted(items)}." if items else f"{of}.", read, controls, apart, marked
+        return " ".join(filter(None, notes))
 
 
 def small_samples(results: Sequence[Result]) -> Iterator[Caution]:
-    """A caution about metrics that are measured on too few items for bootstraps of differences, if there are any."""
     small = {name: count for result in results for name, count in result.items.items() if count < SMALL_SAMPLE}
     groups: dict[tuple[int, str], list[str]] = {}
     for metric, count in small.items():
@@ -358,7 +345,6 @@ def small_samples(results: Sequence[Result]) -> Iterator[Caution]:
 
 
 def flat_spaces(spaces: Sequence[SpaceFacts]) -> Iterator[Caution]:
-    """One caution for each model and dimension at which several spaces count as one because they are flat."""
     for model, dim in dict.fromkeys((space.model, space.dim) for space in spaces):
         level = [space for space in spaces if (space.model, space.dim) == (model, dim) and space.level]
         flat = [space.label for space in level if space.flat]

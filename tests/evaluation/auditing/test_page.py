@@ -5,9 +5,6 @@ import json
 import pytest
 
 import hiergeo
-from hiergeo._core.errors import InputError
-from hiergeo.datasets import content_free, shuffled_words
-from hiergeo.evaluation import embed
 from hiergeo.evaluation.auditing import AuditSettings
 from hiergeo.report import write_audit
 from tests.report.page_common import read, scripts
@@ -37,36 +34,6 @@ def test_the_verb_writes_what_python_gives(run, tmp_path):
     assert same.headline in " ".join(printed.split())
     assert "tiny · scenes test · lorentz:-1" in printed
     assert same.headline in read(page).text
-
-
-@pytest.mark.slow
-def test_controls_of_length_that_need_the_model(tmp_path):
-    page = tmp_path / "audit.html"
-    scenes = hiergeo.datasets.load("scenes", count=24)
-    free, mixed = (hiergeo.evaluate("tiny", made, samples=5) for made in (content_free(scenes), shuffled_words(scenes)))
-    tiny = hiergeo.adapters.load("tiny")
-    copies = [hiergeo.evaluate(hiergeo.adapters.untrained(tiny, seed), scenes, samples=5) for seed in (0, 1)]
-    audit = hiergeo.audit(tiny, scenes, "euclidean", AuditSettings(copies=2))
-    write_audit(audit, page)
-    wanted = {
-        "length_content_free": free.metrics["tau_d"],
-        "length_shuffled": mixed.metrics["tau_d"],
-        "length_untrained": max(each.metrics["tau_d"] for each in copies),
-        "right_equal_length_untrained": max((1 + each.metrics["tau_d_equal_length"]) / 2 for each in copies),
-    }
-    for name, value in wanted.items():
-        assert audit.numbers[name] == pytest.approx(value)
-        assert audit.intervals[name].low <= value <= audit.intervals[name].high
-        assert f"{value:.3f}".replace("-", "−") in read(page).text
-
-
-def test_embeddings_have_no_untrained_copies(tmp_path):
-    tiny, scenes = hiergeo.adapters.load("tiny"), hiergeo.datasets.load("scenes", count=8)
-    hiergeo.adapters.embed(tiny, scenes, tmp_path / "e.npz")
-    held = embed(tiny, scenes, negatives=True)
-    for model, data in ((held, None), (f"npz:{tmp_path / 'e.npz'}", scenes)):
-        with pytest.raises(InputError, match="copies"):
-            hiergeo.audit(model, data, "euclidean", AuditSettings(steps=5, copies=1))
 
 
 def test_an_audit_is_made_again_from_its_json(run, tmp_path):

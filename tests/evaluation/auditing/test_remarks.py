@@ -73,16 +73,3 @@ def test_radii_that_do_not_surely_order_tiers_are_warned_of(low: float, severity
     assert tiers.severity == severity
     assert f"0.200 ({low:.3f} to 0.300)".replace("-", "−") in tiers.sentence
     assert "0.700" in tiers.sentence
-
-
-@pytest.mark.parametrize(("low", "severity"), [(0.01, "fine"), (0.0, "warning")])
-def test_so_are_radii_that_do_not_at_equal_length(low: float, severity: str) -> None:
-    numbers = {"tier_order_equal_length": 0.1, "tier_pairs_equal_length": 1234.0}
-    equal = remark("tiers at equal length", {"tier_order_equal_length": Interval(low, 0.3)}, **numbers)
-    assert equal.severity == severity
-    assert "1,234" in equal.sentence
-
-
-def test_the_spread_of_radii_is_told_up_to_where_it_has_no_end() -> None:
-    assert "2.500" in remark("radii", {}, radius_spread=2.5).sentence
-    assert "inf" not in remark("radii", {}, radius_spread=float("inf")).sentence

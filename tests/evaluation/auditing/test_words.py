@@ -45,33 +45,6 @@ def test_half_spaces_that_hold_children_and_few_others_decide():
     assert f"{100 * found.numbers['cone_random']:.0f} %" in cones.sentence
 
 
-def test_radii_that_hinder_the_search_for_parents_do_harm():
-    points, chains = rays(rows=48)
-    radii = audited(points, chains, "euclidean").answers["radii"]
-    assert radii.word == "harms"
-    assert radii.high < 0
-
-
-@pytest.mark.parametrize("geometry", ["euclidean", "lorentz:-1"])
-def test_what_controls_settle_by_construction_is_not_measured(geometry):
-    points, chains = rays()
-    points = points + 1.0 * (geometry == "lorentz:-1")
-    numbers = audited(points, chains, geometry).numbers
-    assert not any(name.startswith("tau_d_") for name in numbers)
-    assert ("parent_mrr_minus_flat" in numbers) == (geometry == "lorentz:-1")
-    assert {"parent_mrr_minus_angle_only", "parent_mrr_minus_radius_only"} < set(numbers)
-    assert (numbers["flat"] == numbers["native"]) or geometry == "lorentz:-1"
-
-
-def test_an_audit_says_how_many_captions_each_tier_has():
-    points, _ = sample(rows=20)
-    chains = np.array([[0, 1 + row // 4, 20 + row] for row in range(20)])
-    found = audited(points, chains, "euclidean")
-    assert found.tier_captions == (1, 5, 20)
-    assert found.numbers["depth_effective"] == 5
-    assert found.numbers["depth"] == found.answers["order"].value
-
-
 def test_a_general_caption_that_all_chains_hold_is_left_out_of_depth_and_not_of_tau_d():
     points, _ = sample(rows=20)
     chains = np.array([[0, 1 + row // 4, 20 + row] for row in range(20)])

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import math
 import sys
 
@@ -14,19 +13,14 @@ from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo._core.records import (
     Figure,
     Grid,
-    Records,
-    csv_text,
-    json_text,
     latex,
-    markdown,
     number,
     percent,
     signed,
-    stacked,
 )
 from hiergeo.evaluation.experiment import Board
 from hiergeo.evaluation.result import COLUMNS
-from tests.evaluation.experiment.experiment_common import changed, compared, hits, measured, result, run, trained
+from tests.evaluation.experiment.experiment_common import changed, compared, hits, measured, result, run
 
 
 def seeded() -> Board:
@@ -54,11 +48,6 @@ def test_runs_that_differ_in_their_seeds_alone_are_one_cell():
     assert board.score("precision", "sphere:1", 8) is None
 
 
-def test_the_interval_of_a_score_is_over_the_seeds_too():
-    """Two seeds far apart, each without any spread over items: their mean is as uncertain as a mean of two."""
-    assert trained({"euclidean": [0.0, 1.0]}).score("recall", "euclidean", 8).interval == (0, 1)
-
-
 @pytest.mark.parametrize(("metric", "least"), [("recall", 0.0), ("tau_d_equal_length", -1.0)])
 def test_seeds_that_are_right_on_every_item_may_err_on_others(metric, least):
     for missed in (0, 1):
@@ -68,12 +57,6 @@ def test_seeds_that_are_right_on_every_item_may_err_on_others(metric, least):
         certain = binomtest(24, 24).proportion_ci(method="exact").low
         assert (low - least) / (1 - least) <= certain + 1e-9
         assert high == 1
-
-
-def test_shares_end_at_one_however_much_seeds_differ():
-    score = trained({"euclidean": [1.0, 0.9, 0.95]}).score("recall", "euclidean", 8)
-    assert score.interval.high == 1
-    assert score.interval.low < 0.95
 
 
 def test_a_board_refuses_nothing_and_twice_the_same():
@@ -155,10 +138,6 @@ def test_what_rounds_to_zero_has_no_sign():
     assert percent(-0.0004) == "0.0 %"
 
 
-def test_nan_is_null_in_json():
-    assert json.loads(json_text({"value": float("nan")}))["value"] is None
-
-
 def test_latex_escapes_what_is_special_and_marks_the_best():
     base, better = hits(200, 40)
     found = compared({"a_b&c%": better, "euclidean": base})
@@ -176,24 +155,6 @@ def test_latex_escapes_what_is_special_and_marks_the_best():
 def test_no_row_of_latex_begins_with_what_a_line_break_takes_as_its_argument(begins):
     text = latex(Grid("", ("a",), ((f"{begins}x", (Figure("1"),)),)))
     assert f"\n{{{begins}}}x & " in text
-
-
-def test_latex_knows_words_from_numbers():
-    figures = tuple(Figure(value) for value in ("7", "", "not measured yet", "1_0"))
-    text = latex(Grid("", ("a", "b", "c", "d"), (("precision", figures),)))
-    line = next(each for each in text.splitlines() if each.startswith("precision"))
-    cells = [cell.strip() for cell in line.removesuffix(r"\\").split("&")]
-    assert cells[1:] == ["$7$", "--", "not measured yet", r"1\_0"]
-
-
-def test_an_interval_and_what_it_belongs_to_stand_beside_the_value():
-    figures = Figure("0.500", "−0.460 to 0.540", "published 0.612 & more", best=True), Figure("1.000e−09")
-    grid = Grid("", ("a", "b"), (("recall", figures),))
-    text = latex(grid)
-    assert r"$\mathbf{0.500}$ {\small $[-0.460,\,0.540]$} {\small (published 0.612 \& more)}" in text
-    assert r"$1.000 \times 10^{-9}$" in text
-    assert "**0.500** (−0.460 to 0.540) (published 0.612 \\& more)" in markdown(grid)
-    assert stacked(figures[0]).plain.splitlines() == ["0.500*", "−0.460 to 0.540", "published 0.612 & more"]
 
 
 def test_the_interval_of_a_score_ends_where_its_metric_ends():
@@ -219,15 +180,6 @@ def test_a_metric_that_some_seed_lacks_has_no_score():
     board = Board((first, *(changed(other, metrics={}, draws={}) for other in others)))
     assert board.score("precision", "euclidean", 8) is None
     assert not [row for row in board.records() if row["kind"] == "mean"]
-
-
-def test_records_of_different_keys_share_one_header():
-    text = csv_text([{"a": 0.1, "b": None}, {"a": 1, "c": "=x"}])
-    assert list(csv.reader(io.StringIO(text))) == [["a", "b", "c"], ["0.1", "", ""], ["1", "", "'=x"]]
-    (grid,) = Records([{"a": 1 / 3, "b": None}, {"a": 2, "b": "x|y"}]).grids()
-    assert (grid.corner, grid.heads) == ("a", ("b",))
-    assert [label for label, _ in grid.rows] == ["0.3333", "2"]
-    assert r"x\|y" in Records([{"a": 1, "b": "x|y"}]).to_markdown()
 
 
 def test_pandas_is_asked_for_where_it_is_missing(monkeypatch):
