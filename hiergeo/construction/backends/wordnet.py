@@ -20,7 +20,7 @@ from hiergeo.construction.language.phrases import parse
 from hiergeo.construction.language.tagging import looks_english
 from hiergeo.datasets.lexicon import RESOURCE
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the same caption may get other texts."""
 
 CANDIDATES = 4

@@ -32,7 +32,6 @@ class Section(Enum):
     VERBS = "verb and count, separated by a space"
     ADVERBS = "adverb and count"
     ADJECTIVES = "adjective and count"
-    ANTONYMS = "adjective and its antonyms"
     NOUN_FORMS = "irregular plural and its singular"
     VERB_FORMS = "irregular form and its verb"
     ADJECTIVE_FORMS = "irregular form and its adjective"

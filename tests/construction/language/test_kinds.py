@@ -43,6 +43,8 @@ KINDS = {
     "tennis racket": "racket",
     "clock tower": "tower",
     "phone": "device",
+    "square": "shape",
+    "town square": "place",
 }
 
 
