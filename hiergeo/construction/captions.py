@@ -14,14 +14,9 @@ from hiergeo.datasets.reading import Columns, Defect, Read
 from hiergeo.datasets.reading.samples import EMPTY, MISSING
 from hiergeo.datasets.repeats import Repeats
 
-READ = "read"
-"""The name of the first stage."""
-
-SEPARATOR = "=>"
-"""What separates the texts of a chain in a cell; no text may hold it."""
-
-MOST_CHARACTERS = 1000
-"""Of a caption and of any text."""
+READ = "read"  # the name of the first stage
+SEPARATOR = "=>"  # what separates the texts of a chain in a cell; no text may hold it
+MOST_CHARACTERS = 1000  # of a caption and of any text
 
 EMPTY_INPUT = "there are no captions: the input is empty."
 

@@ -20,14 +20,12 @@ from hiergeo.datasets import Hierarchy, Row
 from hiergeo.evaluation.metrics import Interval, share_interval
 from hiergeo.evaluation.metrics.length import chain_lengths
 
-PAIRS_AT_ONCE = 1 << 12
-"""Pairs of texts that a judge is asked about at a time."""
+PAIRS_AT_ONCE = 1 << 12  # pairs of texts that a judge is asked about at a time
 
 CLASSES = {"entailed": ENTAILMENT, "neutral": NEUTRAL, "contradicted": CONTRADICTION}
 """What a judge can say of a pair -> its column."""
 
-TIER = "_tier"
-"""What stands between the name of a rate and the number of a tier, from 0 for the most general one."""
+TIER = "_tier"  # what stands between the name of a rate and the number of a tier, from 0 for the most general one
 
 Rates: TypeAlias = dict[str, tuple[np.ndarray, np.ndarray]]
 """Name -> what each row adds to a rate above and below, (n, tiers), or (n, 1) for one of whole chains."""
@@ -117,13 +115,12 @@ def quality(
         for name, rate in rates.items()
     }
     metrics |= _means(chains)
-    no_judge, no_negatives = "no judge (--judge)", "the chains have no negatives"
-    whys = {
-        "forward_entailed": no_judge,
-        "negative_contradicted": no_judge if "words_negative" in metrics else no_negatives,
-        "words_negative": no_negatives,
-    }
-    return Quality(metrics, intervals, settings, {name: why for name, why in whys.items() if name not in metrics})
+    left_out = (
+        {} if judge else {"forward_entailed": "no judge (--judge)", "negative_contradicted": "no judge (--judge)"}
+    )
+    if "words_negative" not in metrics:
+        left_out |= dict.fromkeys(("negative_contradicted", "words_negative"), "the chains have no negatives")
+    return Quality(metrics, intervals, settings, left_out)
 
 
 def by_tier(rates: Rates) -> Rates:

@@ -20,8 +20,7 @@ TRAIN, TEST, EXPANDED, DROPPED = "train.csv", "test.csv", "test_expanded.csv", "
 CHAINS, TESTED = ("positive", "negative", "image_url"), ("id", "captions", "image_url")
 """Columns of training rows and of test rows with negatives, and of test rows without them."""
 
-REASONS = ("row", "caption", "image", "stage", "reason", "detail")
-"""Columns of the rows that were dropped."""
+REASONS = ("row", "caption", "image", "stage", "reason", "detail")  # columns of the rows that were dropped
 
 
 @final

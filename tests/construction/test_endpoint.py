@@ -292,7 +292,7 @@ def test_a_key_goes_to_no_address_that_it_was_not_named_for(
         ({"key_env": "HIERGEO_BAD_KEY"}, "HIERGEO_BAD_KEY"),
         ({}, "OPENAI_API_KEY"),
         ({"api_key": SECRET}, "api_key"),
-        ({"structured": "xml"}, "structured"),
+        ({"structure": "xml"}, "structure"),
         ({"concurrency": 0}, "concurrency"),
         ({"timeout": -1.0}, "timeout"),
         ({"temperature": 3.0}, "temperature"),

@@ -41,7 +41,6 @@ def kinds(mine: Chain, other: Chain) -> set[str]:
         ("https://EXAMPLE.org/a%20b.jpg#top", "http://example.org/a b.jpg", {ADDRESS}),
         ("photos/holiday-2019.jpg", "http://example.org/holiday-2019.jpg", set()),
         ("", "", set()),
-        ("http://[bad", "http://[bad", set()),
     ],
 )
 def test_images_by_their_addresses(image, other, kind):

@@ -15,8 +15,7 @@ from hiergeo.construction.backends import Backend, Proposal, prompts
 from hiergeo.construction.backends.reading import Unreadable, read_reply
 from hiergeo.construction.engines.interface import DEFAULT_SAMPLING, Engine, Prompt, Reply, Sampling, checked
 
-RETRY_TEMPERATURE = 0.7
-"""The least temperature of a question that is asked again: at 0 the answer would be the same."""
+RETRY_TEMPERATURE = 0.7  # the least temperature of a question that is asked again: at 0 the answer would be the same
 
 
 @final

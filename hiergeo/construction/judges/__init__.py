@@ -8,8 +8,7 @@ import numpy as np
 
 from hiergeo._core.plugins import Plugins
 
-ENTAILMENT, NEUTRAL, CONTRADICTION = range(3)
-"""Columns of what a judge answers."""
+ENTAILMENT, NEUTRAL, CONTRADICTION = range(3)  # columns of what a judge answers
 
 
 class Judge(ABC):

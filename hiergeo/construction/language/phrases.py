@@ -9,8 +9,7 @@ from hiergeo.construction.language.lexicon import lexicon
 from hiergeo.construction.language.tables import LISTS, PERSONS
 from hiergeo.construction.language.tagging import Token, tokenized
 
-LONGEST_COMPOUND = 4
-"""Words of a noun of several words."""
+LONGEST_COMPOUND = 4  # words of a noun of several words
 
 
 @final
