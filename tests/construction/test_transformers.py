@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -44,20 +43,6 @@ class Words:
             raise ValueError("no system message")
         assert options == {"tokenize": False, "add_generation_prompt": True, "enable_thinking": False}
         return "|".join(f"{each['role']}: {each['content']}" for each in messages)
-
-
-@pytest.mark.parametrize(
-    ("template", "text"),
-    [
-        (None, 'Do this.\n\n{"caption": "a dog"}\n\n'),
-        ("any", 'system: Do this.|user: {"caption": "a dog"}'),
-        ("without system", 'user: Do this.\n\n{"caption": "a dog"}'),
-    ],
-)
-def test_a_prompt_is_written_as_the_model_reads_conversations(template: str | None, text: str) -> None:
-    engine: Any = object.__new__(TransformersEngine)
-    engine._model = SimpleNamespace(tokenizer=Words(template))
-    assert engine._text(PROMPT) == (text, template is not None)
 
 
 NAMES = ["entailment", "neutral", "contradiction"]
@@ -143,14 +128,6 @@ def test_a_damaged_model_is_refused(tmp_path: Path, spoil: str) -> None:
     (folder / spoil).write_bytes(b"{")
     with pytest.raises(InputError, match=r"config\.json|cannot be loaded"):
         transformers_backend(str(folder)).generalise(["a"], 2)
-
-
-def test_folders_that_hold_no_model(tmp_path: Path) -> None:
-    for source in (str(tmp_path), "/no/such/folder", ""):
-        with pytest.raises(InputError):
-            transformers_backend(source)
-        with pytest.raises(InputError):
-            TransformersJudge(source)
 
 
 @pytest.fixture(scope="module")
