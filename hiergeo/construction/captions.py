@@ -40,10 +40,7 @@ class Captions:
     drafts: Callable[[], Iterator[Draft]]
 
     def survey(self) -> CaptionSurvey:
-        """Read all captions once, in 24 bytes of memory each; raises InputError without any.
-
-        They count as equal if they differ in case, blanks and final full stops alone.
-        """
+        """Read all captions once; case, blanks and final full stops tell none apart. Raises InputError without any."""
         digest, repeats, rows = sha256(), Repeats(), 0
         for draft in self.drafts():
             digest.update(_content(draft))

@@ -13,11 +13,6 @@ from hiergeo.construction.answer_store import AnswerStore
 from hiergeo.construction.backends import Backend, Proposal
 from hiergeo.construction.judges import Judge
 
-ENTRY_POINTS = (
-    "[hiergeo.construction_backends]\ntoy = construction_toys:ToyBackend\n"
-    "[hiergeo.construction_judges]\ntoy = construction_toys:ToyJudge\n"
-)
-
 
 class ToyBackend(Backend):
     """More general texts are the first words of a caption; negatives begin with "no".

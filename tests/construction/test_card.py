@@ -57,7 +57,6 @@ def test_hubs_can_read_the_head(tmp_path):
     told = head(written(tmp_path, licence="CC-BY-4.0", title='Pets: "a" & <b>'))
     assert told["license"] == "cc-by-4.0"
     assert told["pretty_name"] == 'Pets: "a" & <b>'
-    assert told["size_categories"] == ["n<1K"]
     assert told["configs"][0]["data_files"] == [
         {"split": "train", "path": "train.csv"},
         {"split": "test", "path": "test_expanded.csv"},

@@ -148,22 +148,6 @@ def test_the_verb_counts_leaks(tmp_path, run):
     assert (code, "nothing is shared" in out) == (0, True)
 
 
-def test_the_verb_compares_a_dataset_by_name(tmp_path, run, monkeypatch):
-    monkeypatch.setenv("HIERGEO_DATA_HOME", str(tmp_path / "nowhere"))
-    known = reference("scenes", "test").rows[5].positive[-1]
-    chains.write_train(tmp_path / "other.csv", [row(3, known), row(4, "a tram")])
-    against = ("--against", f"chains:{tmp_path / 'other.csv'}", "--out", tmp_path / "leaks.csv")
-    code, out, _ = run("chains", "leaks", "scenes@test", *against)
-    held = [each.row for each in reference("scenes", "test").rows if each.positive[-1] == known]
-    assert 5 in held
-    with (tmp_path / "leaks.csv").open(newline="") as handle:
-        found = [int(each["row"]) for each in csv.DictReader(handle) if each["kind"] == TEXT]
-    assert (code, found) == (2, held)
-    code, out, err = run("chains", "leaks", "hierarcaps", *against)
-    assert (code, out) == (2, "")
-    assert err.startswith("Error: ")
-
-
 def test_cells_of_the_table_of_leaks_are_inert(tmp_path):
     mine, other = row(0, "=SUM(A1:A9)"), row(5, "=sum(a1:a9)")
     found = leakage({"test": [mine]}, [Reference("@other", [other])])

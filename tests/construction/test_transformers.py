@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from hiergeo._core.errors import InputError
 from hiergeo.construction.backends.language_model import transformers_backend
 from hiergeo.construction.backends.prompts import generalising
-from hiergeo.construction.engines.interface import TRUNCATED, Prompt, Sampling
+from hiergeo.construction.engines.interface import TRUNCATED, Sampling
 from hiergeo.construction.engines.transformers import TransformersEngine, sampling_processors
 from hiergeo.construction.judges.transformers import TransformersJudge
 from tests.construction.contracts_common import check_judge
@@ -29,20 +28,6 @@ pytest.importorskip("xgrammar")
 __all__ = ["one_thread"]
 
 CAPTIONS = ['a dog says "wuff" \\ to a cat', "два кота", "three men on a boat"]
-PROMPT = Prompt("Do this.", '{"caption": "a dog"}', "a dog", ("caption",))
-
-
-class Words:
-    """A tokenizer that writes conversations down."""
-
-    def __init__(self, template: str | None) -> None:
-        self.chat_template = template
-
-    def apply_chat_template(self, messages: list[dict[str, str]], **options: Any) -> str:
-        if self.chat_template == "without system" and messages[0]["role"] == "system":
-            raise ValueError("no system message")
-        assert options == {"tokenize": False, "add_generation_prompt": True, "enable_thinking": False}
-        return "|".join(f"{each['role']}: {each['content']}" for each in messages)
 
 
 NAMES = ["entailment", "neutral", "contradiction"]

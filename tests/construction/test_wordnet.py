@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hiergeo.construction.backends.wordnet import WordNetBackend
 from hiergeo.construction.language import parse
 from hiergeo.construction.language.contrasts import applied, contrasts
-from hiergeo.construction.language.ladder import ladders, with_articles
+from hiergeo.construction.language.ladder import ladders
 from tests.construction.contracts_common import check_backend
 
 CHAINS = (
@@ -140,18 +140,6 @@ def test_contrasts_agree_in_article_number_and_capital() -> None:
     assert "A cat is standing under two umbrellas." in texts
     assert "An elephant is standing under three umbrellas." in texts
     assert not any(text.startswith("An c") or "two umbrella." in text for text in texts)
-
-
-@pytest.mark.parametrize(
-    ("text", "spoken"),
-    [
-        ("a apple and an dog", "an apple and a dog"),
-        ("A hour, an unicorn, a umbrella", "An hour, a unicorn, an umbrella"),
-        ("a one-way sign, a old use", "a one-way sign, an old use"),
-    ],
-)
-def test_articles_are_as_they_are_spoken(text: str, spoken: str) -> None:
-    assert with_articles(text) == spoken
 
 
 @pytest.mark.parametrize(

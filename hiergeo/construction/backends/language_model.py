@@ -37,8 +37,8 @@ DEFAULT_ASKING = Asking()
 class LanguageModelBackend(Backend):
     """A language model that writes and contradicts chains.
 
-    An answer is stored as soon as it comes, under a key that holds all that it depends on; what is in the store is not
-    asked again. Answers that cannot be read are stored too, so that the same attempt is not repeated.
+    An answer is stored as soon as it comes, also one that cannot be read, under a key that holds all that it depends
+    on; what is in the store is not asked again.
     """
 
     def __init__(

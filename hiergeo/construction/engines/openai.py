@@ -41,17 +41,10 @@ HARMLESS = Prompt(
 @final
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a model is, and how it is asked.
+    """Where a model is, and how it is asked; docs/build.md says what the options are.
 
-    Attributes:
-        base_url: up to ``/v1``; None is ``OPENAI_BASE_URL`` or, without that, the endpoint of OpenAI.
-        key_env: the environment variable that holds the key; None is ``OPENAI_API_KEY`` for an endpoint that
-            `base_url` does not name, and no key for one that it names.
-        concurrency: requests at a time.
-        timeout: seconds for a whole answer.
-        attempts: times that a request is tried.
-        omit: parameters that are left out of requests, for models that refuse them.
-        extra: more parameters of requests, a JSON object.
+    Without `base_url` it is ``OPENAI_BASE_URL`` or the endpoint of OpenAI; without `key_env` the key of these two is
+    ``OPENAI_API_KEY``, and others get none.
     """
 
     __pydantic_config__ = STRICT
