@@ -2,7 +2,7 @@
 
 The files are those of WordNet 3.0, as in the folder `dict` of its distribution or in ``/usr/share/wordnet`` of Debian's
 package wordnet-base; their format is described in its manual, wndb(5WN). Kept are nouns without instances (names of
-places and people) with their hypernyms, the single words among verbs, adjectives and adverbs, antonyms of adjectives,
+places and people) with their hypernyms, the single words among verbs, adjectives and adverbs,
 irregular forms, and how often each sense was tagged in the semantic concordances.
 """
 
@@ -29,14 +29,14 @@ KINDS = {"1": "noun", "2": "verb", "3": "adj", "4": "adv", "5": "adj"}
 
 
 class Synset(NamedTuple):
-    """A line of a data file: its words in lower case and its pointers (symbol, offset, source and target word)."""
+    """A line of a data file: its words in lower case and its pointers (symbol, offset)."""
 
     words: tuple[str, ...]
-    pointers: tuple[tuple[str, str, str], ...]
+    pointers: tuple[tuple[str, str], ...]
 
     def targets(self, symbol: str) -> list[str]:
         """Offsets of the synsets that a symbol points to, in order."""
-        return [offset for mark, offset, _ in self.pointers if mark == symbol]
+        return [offset for mark, offset in self.pointers if mark == symbol]
 
 
 Senses = dict[tuple[str, str], int]
@@ -65,7 +65,6 @@ def _made(folder: Path) -> str:
         Section.VERBS: _totals(folder, "verb", counts),
         Section.ADVERBS: _totals(folder, "adv", counts),
         Section.ADJECTIVES: _totals(folder, "adj", counts),
-        Section.ANTONYMS: _antonyms(folder, counts),
         Section.NOUN_FORMS: _exceptions(folder, "noun"),
         Section.VERB_FORMS: _exceptions(folder, "verb"),
         Section.ADJECTIVE_FORMS: _exceptions(folder, "adj"),
@@ -86,7 +85,7 @@ def _synsets(folder: Path, kind: str) -> dict[str, Synset]:
         after = 4 + 2 * int(fields[3], 16)
         words = (word.partition("(")[0].lower() for word in fields[4:after:2])
         places = range(after + 1, after + 1 + 4 * int(fields[after]), 4)
-        pointers = tuple((fields[at], fields[at + 1], fields[at + 3]) for at in places)
+        pointers = tuple((fields[at], fields[at + 1]) for at in places)
         found[fields[0]] = Synset(tuple(words), pointers)
     return found
 
@@ -151,38 +150,6 @@ def _totals(folder: Path, kind: str, counts: Counts) -> list[str]:
         if of == kind and word in totals:
             totals[word] += count
     return [f"{word} {count}" if count else word for word, count in sorted(totals.items()) if "_" not in word]
-
-
-def _antonyms(folder: Path, counts: Counts) -> list[str]:
-    """``word antonym...``: those of its own senses; where there are none, of the adjectives that it is similar to.
-
-    Words that were never tagged are left out, and their senses that were never, but for the first.
-    """
-    synsets, senses = _synsets(folder, "adj"), _senses(folder, "adj")
-    tagged = {word for kind, word, _ in counts if kind == "adj" and "_" not in word}
-
-    def opposite(synset: Synset, at: int) -> list[str]:
-        """Antonyms of the word at a place, from 0, of a synset."""
-        found = []
-        for symbol, offset, ends in synset.pointers:
-            if symbol == "!" and int(ends[:2], 16) == at + 1:
-                found.append(synsets[offset].words[int(ends[2:], 16) - 1])
-        return found
-
-    direct: dict[str, list[str]] = {}
-    similar: dict[str, list[str]] = {}
-    for (word, offset), number in sorted(senses.items(), key=lambda item: (item[0][0], item[1])):
-        if word in tagged and (number == 1 or ("adj", word, number) in counts):
-            synset = synsets[offset]
-            direct.setdefault(word, []).extend(opposite(synset, synset.words.index(word)))
-            for head in synset.targets("&"):
-                similar.setdefault(word, []).extend(opposite(synsets[head], 0))
-    lines = []
-    for word, own in direct.items():
-        found = [other for other in dict.fromkeys(own or similar.get(word, [])) if other in tagged and other != word]
-        if found:
-            lines.append(" ".join((word, *found)))
-    return lines
 
 
 def _exceptions(folder: Path, kind: str) -> list[str]:

@@ -148,10 +148,10 @@ def _show(built: "Built", plan: "BuildPlan") -> None:
     if built.dropped:
         drops = ((*reason, count) for reason, count in Counter(built.dropped).most_common())
         screen.print(drawn(Records.of(("dropped in", "because", "rows"), drops).grid))
-    kept = built.train + built.test
-    share = percent(built.test / kept)
+    whole = built.train + built.test
+    share = percent(built.test / whole)
     screen.print(
-        f"{kept:,} of {counted(built.rows, 'caption')} became chains of {plan.tiers} texts: {built.train:,} in "
+        f"{whole:,} of {counted(built.rows, 'caption')} became chains of {plan.tiers} texts: {built.train:,} in "
         f"train.csv, {built.test:,} ({share}) in test.csv and, with negatives, test_expanded.csv.",
         soft_wrap=True,
     )

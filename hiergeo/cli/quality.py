@@ -93,11 +93,11 @@ def _accepted(measured: "Quality") -> str:
 
 def _keep(path: Path, name: str, split: str, decisions: "dict[int, frozenset[str]]") -> str:
     """Write the chains that were accepted, and say so."""
-    from hiergeo.construction.decisions import accepted
     from hiergeo.datasets import chains
 
     rows = chains.read(chains.located(name.removeprefix(f"{CHAINS}:")), split)
-    return f"{chains.write_train(path, accepted(rows, decisions)):,} accepted chains are in {path}"
+    accepted = (chain for row_id, chain in enumerate(rows) if decisions.get(row_id) == frozenset())
+    return f"{chains.write_train(path, accepted):,} accepted chains are in {path}"
 
 
 def _draw(chains: "Hierarchy", count: int, path: Path | None, seed: int) -> None:

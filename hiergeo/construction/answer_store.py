@@ -15,12 +15,9 @@ from hiergeo._core.storage.files import writing
 
 @final
 class AnswerStore:
-    """Answers by key, on disk as soon as they are put. Threads may share it.
+    """Answers by key, on disk as soon as they are put; threads may share it.
 
-    The answers of one shard are open at a time; before the first `begin` answers are held in memory alone.
-
-    Args:
-        folder: where files of answers go, made when it is needed; None keeps answers in memory alone.
+    The answers of one shard are open at a time; before the first `begin`, and without a folder, they are in memory.
     """
 
     def __init__(self, folder: Path | None = None) -> None:

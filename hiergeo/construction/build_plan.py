@@ -12,8 +12,7 @@ from hiergeo._core.storage.documents import Document, Raising, parse_toml, toml_
 from hiergeo._core.storage.files import path_of
 from hiergeo._core.storage.texts import read_text
 
-FILE = "plan.toml"
-"""The plan in the folder of a build."""
+FILE = "plan.toml"  # the plan in the folder of a build
 
 TABLES = ("backend", "judge")
 """Settings that have options of their own, in a table of TOML: ``[backend]``, ``name = "openai:MODEL"``, options."""

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import final
@@ -37,16 +37,12 @@ from hiergeo.construction.making import made
 from hiergeo.construction.stages import THRESHOLDS, Writer
 from hiergeo.datasets import Hierarchy, chains
 
-WORK, INPUT = "work", "input.json"
-"""The folder of the work in that of a build, and the file in it that names the input."""
-
-VERSION = 3
-"""Raised when other chains are made of the same captions: stored shards do not fit any more."""
+WORK, INPUT = "work", "input.json"  # the folder of the work in that of a build, and the file in it that names the input
+VERSION = 3  # raised when other chains are made of the same captions: stored shards do not fit any more
 
 SPLITS = (splitting.TRAIN, splitting.TEST, splitting.EXPANDED)
 
-RESULTS = (*SPLITS, card.README, "card.json", "leakage.csv")
-"""Files of a result; version 0.2 wrote the last two."""
+RESULTS = (*SPLITS, card.README, "card.json", "leakage.csv")  # files of a result; version 0.2 wrote the last two
 
 ADVICE = "choose another folder, or go on in this one (--overwrite): answers that fit are used."
 
@@ -106,13 +102,16 @@ def build(
     else:
         source = captions_.of_file(captions, plan, folder)
     with (
-        closing(made(BACKENDS, Backend, plan.backend, plan.backend_options, seed=plan.seed, answers=answers)) as writer,
+        closing(
+            made(BACKENDS, Backend, plan.backend, plan.backend_options, seed=plan.seed, answers=answers)
+        ) as backend,
         closing(made(JUDGES, Judge, plan.judge, plan.judge_options)) if plan.judge else nullcontext() as judge,
     ):
         survey = source.survey()
         check_folder(folder, "the build")
         patiently(partial(claim, folder, plan, source.name, survey.sha256, share, overwrite))
-        shards = Shards(folder, source, survey, plan, writer, judge, answers)
+        jobs = Jobs(folder / WORK / "shards", Shard)
+        shards = Shards(jobs, source, survey, plan, Writer(plan, backend, judge), answers)
         shards.run(share, progress)
         if share.total > 1:
             return Built(folder, survey.rows, made=shards.made, usage=shards.usage, finished=False)
@@ -120,27 +119,19 @@ def build(
 
 
 @final
+@dataclass
 class Shards:
-    """The shards of a build as jobs."""
+    """The shards of a build as jobs; `keys` are those of the shards of a run, and `made` counts the new ones."""
 
-    def __init__(
-        self,
-        folder: Path,
-        source: Captions,
-        survey: CaptionSurvey,
-        plan: BuildPlan,
-        backend: Backend,
-        judge: Judge | None,
-        answers: AnswerStore,
-    ) -> None:
-        self.jobs = Jobs(folder / WORK / "shards", Shard)
-        self.source, self.survey, self.plan = source, survey, plan
-        self.backend, self.judge, self.answers = backend, judge, answers
-        self.count = -(-survey.rows // plan.shard_rows)
-        self.keys: list[str] = []
-        self.made = 0
-        self._writer = Writer(plan, backend, judge)
-        self._used: Counter[str] = Counter()
+    jobs: Jobs[Shard]
+    source: Captions
+    survey: CaptionSurvey
+    plan: BuildPlan
+    writer: Writer
+    answers: AnswerStore
+    keys: list[str] = field(default_factory=list)
+    made: int = 0
+    _used: Counter[str] = field(default_factory=Counter)
 
     @property
     def usage(self) -> dict[str, float]:
@@ -152,7 +143,7 @@ class Shards:
 
         Raises InputError for captions that changed, UnavailableError if backend or judge cannot be run.
         """
-        numbers = share.of(self.count)
+        numbers = share.of(-(-self.survey.rows // self.plan.shard_rows))
         shards = enumerate(self.source.shards(self.plan.shard_rows, self.survey))
         mine = (shard for shard in shards if shard[0] in numbers)
         shown = track(mine, "building", enabled=progress, total=len(numbers))
@@ -160,10 +151,9 @@ class Shards:
             try:
                 shard = self._shard(number, drafts)
             except UnavailableError as error:
-                state = f"{done} of {len(numbers)} shards are done, and the next is at the stage {self._writer.stage}"
-                raise UnavailableError(
-                    f"{str(error).rstrip('.')}; {state}: give the same command again to go on."
-                ) from error
+                state = f"{done} of {len(numbers)} shards are done, and the next is at the stage {self.writer.stage}"
+                sentence = f"{str(error).rstrip('.')}; {state}: give the same command again to go on."
+                raise UnavailableError(sentence) from error
             self.keys.append(shard.key)
             self._used.update(shard.usage)
 
@@ -177,14 +167,10 @@ class Shards:
 
     def _shard(self, number: int, drafts: Sequence[Draft]) -> Shard:
         """The shard that is stored, or made of drafts where that is of others or damaged."""
-        facts = {
-            "version": VERSION,
-            "backend": self.backend.identity,
-            "judge": self.judge and [self.judge.identity, self.plan.entailment, self.plan.contradiction],
-            "tiers": self.plan.tiers,
-            "drafts": [asdict(draft) for draft in drafts],
-        }
-        key = documents.content_sha256(facts)
+        plan, backend, judge = self.plan, self.writer.backend, self.writer.judge
+        facts = {"version": VERSION, "backend": backend.identity, "tiers": plan.tiers}
+        facts |= {"judge": judge and [judge.identity, plan.entailment, plan.contradiction]}
+        key = documents.content_sha256(facts | {"drafts": [asdict(draft) for draft in drafts]})
         with locked(self.jobs.path(number), FOREVER):
             try:
                 stored = self.jobs.read(number)
@@ -194,9 +180,9 @@ class Shards:
             if stored is not None and stored.key == key:
                 return stored
             self.answers.begin(number)
-            before = self.backend.usage()
-            written = self._writer.write(drafts)
-            usage = {name: round(value - before.get(name, 0), 9) for name, value in self.backend.usage().items()}
+            before = backend.usage()
+            written = self.writer.write(drafts)
+            usage = {name: round(value - before.get(name, 0), 9) for name, value in backend.usage().items()}
             shard = Shard(number, key, usage, written)
             self.jobs.write(shard)
         self.made += 1
@@ -262,8 +248,9 @@ def _finish(folder: Path, plan: BuildPlan, shards: Shards, source: str) -> Built
         if train + test:
             splitting.write_splits(shards.drafts(), sides, scratch)
             leaks = leakage(chains.everything(scratch)[1], [reference("hierarcaps")], folder=folder)
-            identities = {"backend": shards.backend.identity, "judge": shards.judge and shards.judge.identity}
-            prompts = shards.backend.instructions(plan.tiers)
+            backend, judge = shards.writer.backend, shards.writer.judge
+            identities = {"backend": backend.identity, "judge": judge and judge.identity}
+            prompts = backend.instructions(plan.tiers)
             atomic_write_text(
                 scratch / card.README, card.readme(scratch, plan, source, built, leaks, identities, prompts)
             )

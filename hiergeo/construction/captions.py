@@ -13,14 +13,9 @@ from hiergeo.datasets import Hierarchy, reading
 from hiergeo.datasets.reading import Columns, Defect, Read
 from hiergeo.datasets.reading.samples import EMPTY, MISSING
 
-READ = "read"
-"""The name of the first stage."""
-
-SEPARATOR = "=>"
-"""What separates the texts of a chain in a cell; no text may hold it."""
-
-MOST_CHARACTERS = 1000
-"""Of a caption and of any text."""
+READ = "read"  # the name of the first stage
+SEPARATOR = "=>"  # what separates the texts of a chain in a cell; no text may hold it
+MOST_CHARACTERS = 1000  # of a caption and of any text
 
 EMPTY_INPUT = "there are no captions: the input is empty."
 
@@ -44,10 +39,7 @@ class Captions:
     drafts: Callable[[], Iterator[Draft]]
 
     def survey(self) -> CaptionSurvey:
-        """Read all captions once, in 24 bytes of memory each; raises InputError without any.
-
-        They count as equal if they differ in case, blanks and final full stops alone.
-        """
+        """Read all captions once; case, blanks and final full stops tell none apart. Raises InputError without any."""
         digest, rows, firsts, read = sha256(), dict[bytes, int](), dict[int, int](), 0
         for draft in self.drafts():
             digest.update(_content(draft))

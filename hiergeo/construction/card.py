@@ -24,9 +24,6 @@ TEMPLATE = Path(__file__).parent / "dataset_card.md.jinja"
 
 UNSTATED = "unknown: the licences of the captions, of the images and of the model that wrote the texts decide"
 
-SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
-"""Categories of hubs by the rows below which they end."""
-
 ABSENT = "it was not on the machine; where it is, `hiergeo chains leaks` compares with it."
 """What the card says of a set that could not be compared: why is a matter of the machine."""
 
@@ -130,14 +127,12 @@ def readme(
 def _head(plan: BuildPlan, title: str, splits: Sequence[tuple[str, str, int, int]]) -> dict[str, Any]:
     """What hubs read."""
     is_identifier = bool(re.fullmatch(r"[A-Za-z0-9.-]+", plan.licence))
-    rows = sum(count for _, _, count, _ in splits)
     files = [{"split": name, "path": path} for name, path, _, _ in splits]
     head = {
         "pretty_name": title,
         "license": "unknown" if not plan.licence else plan.licence.lower() if is_identifier else "other",
         "license_name": plan.licence if plan.licence and not is_identifier else None,
         "language": ["en"] if plan.backend == "wordnet" else None,
-        "size_categories": [next((name for most, name in SIZES if rows < most), "1M<n<10M")],
         "tags": ["hiergeo", "hierarchy", "textual-entailment", "image-text"],
         "configs": [{"config_name": "default", "data_files": files}],
     }

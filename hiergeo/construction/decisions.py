@@ -1,7 +1,7 @@
 """Chains read by a person: a random sample as a CSV file for a spreadsheet, and the decisions that come back in it."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,6 @@ from hiergeo._core import limits
 from hiergeo._core.errors import InputError, check_whole
 from hiergeo._core.storage.files import csv_rows
 from hiergeo.datasets import Hierarchy, Row
-from hiergeo.datasets.chains import Chain
 from hiergeo.datasets.tables import quoted, read_table
 
 ACCEPT, REJECT = "accept", "reject"
@@ -42,12 +41,9 @@ def write_sample(path: Path, chains: Hierarchy, count: int, seed: int = 0) -> in
 
 
 def read_decisions(path: Path, chains: Hierarchy) -> dict[int, frozenset[str]]:
-    """Read the decisions in a file of `write_sample`; rows without one are left out.
+    """The decisions in a file of `write_sample`: `row_id` -> the columns that are wrong; rows without one are left out.
 
     A decision is ``accept``, ``reject``, or the columns of the texts that are wrong: ``tier 1, negative 2``.
-
-    Returns:
-        `row_id` -> the columns that are wrong: none of an accepted chain, all of one that is just rejected.
 
     Raises:
         InputError: no decision at all; or a row whose decision is none of these, whose id is not in the chains or
@@ -58,11 +54,6 @@ def read_decisions(path: Path, chains: Hierarchy) -> dict[int, frozenset[str]]:
     if not decisions:
         raise InputError(f"{path} has no decision: write {ACCEPT} or {REJECT} into the column {DECISION}.")
     return decisions
-
-
-def accepted(chains: Iterable[Chain], decisions: Mapping[int, frozenset[str]]) -> Iterator[Chain]:
-    """The chains none of whose texts is wrong; decisions are by their positions, the `row_id` of loaded chains."""
-    return (chain for position, chain in enumerate(chains) if decisions.get(position) == frozenset())
 
 
 def _decided(path: Path, chains: Hierarchy) -> Iterator[tuple[int, frozenset[str]]]:

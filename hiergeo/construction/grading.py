@@ -20,14 +20,12 @@ from hiergeo.datasets import Hierarchy, Row
 from hiergeo.evaluation.metrics import Interval, share_interval
 from hiergeo.evaluation.metrics.length import chain_lengths
 
-PAIRS_AT_ONCE = 1 << 12
-"""Pairs of texts that a judge is asked about at a time."""
+PAIRS_AT_ONCE = 1 << 12  # pairs of texts that a judge is asked about at a time
 
 CLASSES = {"entailed": ENTAILMENT, "neutral": NEUTRAL, "contradicted": CONTRADICTION}
 """What a judge can say of a pair -> its column."""
 
-TIER = "_tier"
-"""What stands between the name of a rate and the number of a tier, from 0 for the most general one."""
+TIER = "_tier"  # what stands between the name of a rate and the number of a tier, from 0 for the most general one
 
 Rates: TypeAlias = dict[str, tuple[np.ndarray, np.ndarray]]
 """Name -> what each row adds to a rate above and below, (n, tiers), or (n, 1) for one of whole chains."""
@@ -117,13 +115,12 @@ def quality(
         for name, rate in rates.items()
     }
     metrics |= _means(chains)
-    no_judge, no_negatives = "no judge (--judge)", "the chains have no negatives"
-    whys = {
-        "forward_entailed": no_judge,
-        "negative_contradicted": no_judge if "words_negative" in metrics else no_negatives,
-        "words_negative": no_negatives,
-    }
-    return Quality(metrics, intervals, settings, {name: why for name, why in whys.items() if name not in metrics})
+    left_out = (
+        {} if judge else {"forward_entailed": "no judge (--judge)", "negative_contradicted": "no judge (--judge)"}
+    )
+    if "words_negative" not in metrics:
+        left_out |= dict.fromkeys(("negative_contradicted", "words_negative"), "the chains have no negatives")
+    return Quality(metrics, intervals, settings, left_out)
 
 
 def by_tier(rates: Rates) -> Rates:
@@ -163,12 +160,7 @@ def _means(chains: Hierarchy) -> dict[str, float]:
 
 
 def text_rates(chains: Hierarchy) -> Rates:
-    """Growth and repeats, texts compared as `normalised`.
-
-    ``words_grow``: share of rows in which every tier has more words than the one before; ``texts_shared``: share of
-    texts that a row of another image has in the same tier; ``texts_repeated``: share of rows with a text twice in their
-    chain; ``negative_equal``: share of negatives that are equal to the text of their tier.
-    """
+    """Growth and repeats, texts compared as `normalised`; a text is shared with rows of other images."""
     texts = [[normalised(text) for text in row.positive] for row in chains.rows]
     used = {
         (_item(row), tier, text) for row, own in zip(chains.rows, texts, strict=True) for tier, text in enumerate(own)
@@ -190,11 +182,7 @@ def text_rates(chains: Hierarchy) -> Rates:
 
 
 def noun_rates(chains: Hierarchy) -> Rates:
-    """Head nouns of a tier and the next, more specific one, ``_tierK`` being those of tiers K and K + 1.
-
-    ``head_noun``: share of pairs whose head nouns are the same or the specific one is a kind of the general one, of
-    those in which both have one; ``head_noun_found``: share of pairs in which both have one.
-    """
+    """Pairs of adjacent tiers that both have a head noun, and of these those of equal nouns or a noun and its kind."""
     lexicon, head = language.lexicon(), cache(language.head_noun)
     is_a = cache(lambda specific, general: general == specific or lexicon.is_a(specific, general))
     both, right = (np.zeros((len(chains.rows), chains.tiers - 1)) for _ in range(2))
@@ -208,12 +196,8 @@ def noun_rates(chains: Hierarchy) -> Rates:
 
 
 def judged_rates(chains: Hierarchy, judge: Judge, *, progress: bool = False) -> Rates:
-    """Shares of pairs by the class that a judge finds most probable; each distinct pair of texts is judged once.
-
-    ``forward_entailed``, ``forward_neutral`` and ``forward_contradicted`` of adjacent tiers, ``chain_entailed`` of rows
-    whose adjacent tiers are all entailed; ``negative_contradicted``, ``negative_neutral`` and ``negative_entailed`` of
-    negatives, the text of the tier being the premise.
-    """
+    """Pairs by the class that a judge finds most probable, each distinct pair of texts judged once: adjacent tiers,
+    and negatives whose premise is the text of their tier."""
     steps = [list(zip(row.positive[1:], row.positive, strict=False)) for row in chains.rows]
     opposed = [list(zip(row.positive, row.negative or (), strict=False)) for row in chains.rows]
     pairs = list(dict.fromkeys(pair for row in (*steps, *opposed) for pair in row))
@@ -229,11 +213,7 @@ def judged_rates(chains: Hierarchy, judge: Judge, *, progress: bool = False) -> 
 
 
 def decided_rates(chains: Hierarchy, decisions: Mapping[int, frozenset[str]]) -> Rates:
-    """Shares of what a person read, from `row_id` -> the texts that are wrong.
-
-    ``accepted``: of chains none of whose texts is wrong; ``steps_accepted``: of texts that are right, negatives among
-    them and the most specific texts, which are the captions themselves, not.
-    """
+    """Chains that a person read without a wrong text, and their texts that are right, captions left out."""
     read = np.array([[row.row_id in decisions] for row in chains.rows], float)
     wrong = [decisions.get(row.row_id, frozenset()) for row in chains.rows]
     caption = frozenset([f"tier {chains.tiers - 1}"])

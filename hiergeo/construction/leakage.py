@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from hiergeo import datasets
 from hiergeo._core.errors import UnavailableError
 from hiergeo._core.storage.files import csv_rows
 from hiergeo._core.text import inert
 from hiergeo.datasets import Hierarchy, chains
-from hiergeo.datasets.addresses import SCHEME, coco_number, image_file
+from hiergeo.datasets.addresses import coco_number, image_file
 from hiergeo.datasets.chains import Chain
 from hiergeo.datasets.hierarcaps import image_name
 
@@ -186,15 +186,9 @@ def _number(row: Chain) -> str:
 
 
 def _address(row: Chain) -> str:
-    """An address of the web without what does not tell two apart: the scheme, the case of the host, a fragment."""
-    if not SCHEME.match(row.image) or _number(row):
-        return ""
-    try:
-        parts = urlsplit(row.image)
-    except ValueError:
-        return ""
-    query = f"?{parts.query}" if parts.query else ""
-    return f"{parts.netloc.casefold()}{unquote(parts.path)}{query}" if parts.netloc else ""
+    """An address of the web without what hardly tells two apart: the scheme, case, a fragment."""
+    is_web = re.match(r"https?://.", row.image) and not _number(row)
+    return re.sub(r"^https?://|#.*$", "", unquote(row.image).casefold()) if is_web else ""
 
 
 KEYS: dict[str, Callable[[Chain], str]] = {

@@ -22,8 +22,8 @@ def made(
     name, _, rest = spec.partition(":")
     factory = plugins.get(name)
     parameters = list(inspect.signature(factory).parameters.values())[1:]
-    names = [each.name for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
-    if not any(each.kind is each.VAR_KEYWORD for each in parameters):
+    names = [one.name for one in parameters if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+    if not any(one.kind is one.VAR_KEYWORD for one in parameters):
         allowed = [option for option in names if option != "answers"]
         if unknown := [option for option in options if option not in allowed]:
             raise unknown_name(f"option of the {plugins.kind} '{name}'", unknown[0], allowed or ["none"])

@@ -20,8 +20,7 @@ TRAIN, TEST, EXPANDED, DROPPED = "train.csv", "test.csv", "test_expanded.csv", "
 CHAINS, TESTED = ("positive", "negative", "image_url"), ("id", "captions", "image_url")
 """Columns of training rows and of test rows with negatives, and of test rows without them."""
 
-REASONS = ("row", "caption", "image", "stage", "reason", "detail")
-"""Columns of the rows that were dropped."""
+REASONS = ("row", "caption", "image", "stage", "reason", "detail")  # columns of the rows that were dropped
 
 
 @final
@@ -36,9 +35,8 @@ class Sides:
 def split(drafts: Iterable[Draft], seed: int, fraction: float) -> Sides:
     """Split the drafts that are not dropped; `fraction` of the groups, 0 to 1, goes to the test split.
 
-    Rows belong together that have the same image or, up to case, blanks and final full stops, the same caption, and so
-    do rows that other rows join. Whether such a group goes to the test split depends on the seed and on the smallest
-    hash of its images (of its captions, where no image is named) alone: other rows do not move it.
+    Rows belong together that have the same image or an equal caption, and so do rows that other rows join. The side of
+    a group depends on the seed and on the smallest hash of its images (captions without images) alone.
     """
     rows, images, captions = array("q"), array("Q"), array("Q")
     for draft in drafts:

@@ -22,11 +22,8 @@ FILTER = "filter"
 THRESHOLDS = {"not entailed": "entailment", "not contradicted": "contradiction"}
 """Reason of a drop -> the setting of the plan that it is due to."""
 
-Pair: TypeAlias = tuple[str, str]
-"""Premise and hypothesis."""
-
-Chances: TypeAlias = Mapping[Pair, Sequence[float]]
-"""Probabilities of entailment, neutrality and contradiction."""
+Pair: TypeAlias = tuple[str, str]  # premise and hypothesis
+Chances: TypeAlias = Mapping[Pair, Sequence[float]]  # probabilities of entailment, neutrality and contradiction
 
 
 @final

@@ -52,7 +52,7 @@ class WordNet:
         """The name of a synset given by name or wnid. Raises InputError for what is neither; suggests the nearest."""
         synset = self.names.get(name, name)
         if synset not in self.parents:
-            near = [each for each in self.parents if each.split(".")[0] == name.split(".")[0]]
+            near = [other for other in self.parents if other.split(".")[0] == name.split(".")[0]]
             raise unknown_name("noun synset", name, near or list(self.parents)[:1000])
         return synset
 
@@ -110,14 +110,14 @@ def reached(node: str, steps: Mapping[str, Iterable[str]]) -> set[str]:
     return seen
 
 
-def contracted(parent: dict[str, str], kept: set[str]) -> tuple[Edge, ...]:
-    """A tree, child -> parent, without the nodes of a single child that are not `kept`, as pairs (child, parent)."""
+def contracted(parent: dict[str, str], classes: set[str]) -> tuple[Edge, ...]:
+    """A tree, child -> parent, without the nodes of a single child that are not classes, as pairs (child, parent)."""
     children: dict[str, int] = {}
     for above in parent.values():
         children[above] = children.get(above, 0) + 1
 
     def idle(node: str) -> bool:
-        return children.get(node, 0) == 1 and node not in kept
+        return children.get(node, 0) == 1 and node not in classes
 
     edges = []
     for child, above in parent.items():

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +12,6 @@ from hiergeo.construction import BuildPlan
 from hiergeo.construction.answer_store import AnswerStore
 from hiergeo.construction.backends import Backend, Proposal
 from hiergeo.construction.judges import Judge
-
-ENTRY_POINTS = (
-    "[hiergeo.construction_backends]\ntoy = construction_toys:ToyBackend\n"
-    "[hiergeo.construction_judges]\ntoy = construction_toys:ToyJudge\n"
-)
 
 
 class ToyBackend(Backend):
@@ -109,13 +103,3 @@ class ToyJudge(Judge):
 def toy_plan(**settings: Any) -> BuildPlan:
     """A plan of both in small shards."""
     return BuildPlan(**{"backend": "toy", "judge": "toy", "shard_rows": 3, "test_fraction": 0.5, **settings})
-
-
-def register(folder: Path) -> Path:
-    """The toys as if a package had registered them: a folder for the path of another process."""
-    info = folder / "toys-0.1.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toys\nVersion: 0.1\n")
-    (info / "entry_points.txt").write_text(ENTRY_POINTS)
-    (folder / "construction_toys.py").write_text(Path(__file__).read_text())
-    return folder

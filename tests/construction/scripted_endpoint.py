@@ -120,9 +120,6 @@ def scripted(rule: Rule = well) -> Iterator[Endpoint]:
         def log_message(self, *args: object) -> None:
             pass
 
-        def do_GET(self) -> None:
-            self.send(200, {"questions": len(endpoint.answered), "answers": endpoint.answered.total()})
-
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             told, before = endpoint.enter(body, {name.lower(): held for name, held in self.headers.items()})

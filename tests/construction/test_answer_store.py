@@ -20,16 +20,6 @@ def filled(folder: Path) -> Path:
     return folder / "000000.jsonl"
 
 
-def test_answers_are_there_again_for_their_shard_alone(tmp_path: Path) -> None:
-    filled(tmp_path)
-    answers = AnswerStore(tmp_path)
-    answers.begin(0)
-    assert {key: answers.get(key) for key in VALUES} == VALUES
-    assert answers.get("another") is None
-    answers.begin(1)
-    assert not any(answers.get(key) for key in VALUES)
-
-
 def test_a_file_cut_at_any_byte_gives_the_answers_before_it_and_takes_more(tmp_path: Path) -> None:
     path = filled(tmp_path)
     content = path.read_bytes()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hiergeo._core.errors import HiergeoError, InputError, UnavailableError
+from hiergeo._core.errors import HiergeoError, InputError
 from hiergeo._core.storage.documents import parse_toml
 from hiergeo.cli.build import option_of
 from hiergeo.construction import BuildPlan, read_plan
@@ -54,31 +54,19 @@ def test_every_difference_is_named(one: BuildPlan, other: BuildPlan) -> None:
     assert bool(one.difference(other)) == (one.as_table() != other.as_table())
 
 
-def test_differences_say_which_setting_was_what() -> None:
-    told = BuildPlan(backend_options={"depth": 2}).difference(BuildPlan(tiers=3, judge="transformers:x"))
-    assert told == [
-        "backend.depth was 2, now not set",
-        "tiers was 4, now 3",
-        "judge was not set, now 'transformers:x'",
-    ]
-
-
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
         ({"tiers": 1}, "tiers"),
-        ({"tiers": 9}, "tiers"),
         ({"tiers": 2.5}, "tiers"),
         ({"entailment": 1.5}, "entailment"),
         ({"contradiction": float("nan")}, "contradiction"),
-        ({"test_fraction": -0.1}, "test_fraction"),
         ({"test_fraction": True}, "test_fraction"),
         ({"growth": "weak"}, "growth"),
         ({"shard_rows": 0}, "shard_rows"),
         ({"seed": -1}, "seed"),
         ({"backend_options": {"api_key": "sk-1"}}, "environment variable"),
         ({"judge_options": {"batch_size": 2}}, "judge"),
-        ({"backend_options": 3}, "backend_options"),
         ({"backend_options": {"prompt": {"a": 1}}}, "prompt"),
         ({"backend_options": {"temperature": float("inf")}}, "temperature"),
     ],
@@ -86,12 +74,6 @@ def test_differences_say_which_setting_was_what() -> None:
 def test_settings_that_cannot_be_are_named(settings: dict[str, Any], named: str) -> None:
     with pytest.raises(InputError, match=named):
         BuildPlan(**settings)
-
-
-def test_a_secret_is_not_repeated_by_its_refusal() -> None:
-    with pytest.raises(InputError) as refusal:
-        BuildPlan(backend_options={"api_key": "sk-123"})
-    assert "sk-123" not in str(refusal.value)
 
 
 @pytest.mark.parametrize(
@@ -112,16 +94,6 @@ def test_files_that_are_no_plan_are_refused_by_name(text: str, named: str, tmp_p
     path.write_text(text)
     with pytest.raises(InputError, match=named):
         read_plan(path)
-
-
-def test_a_table_and_options_of_its_own_are_not_both_read() -> None:
-    with pytest.raises(InputError, match="backend_options"):
-        of_table({"backend": {"name": "openai:m"}, "backend_options": {"timeout": 4}})
-
-
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UnavailableError, match=r"none\.toml"):
-        read_plan(tmp_path / "none.toml")
 
 
 def test_a_backend_is_a_name_or_a_table() -> None:
@@ -147,13 +119,10 @@ def test_any_table_is_a_plan_or_refused(table: dict[str, Any]) -> None:
         ("concurrency=4", ("concurrency", 4)),
         ("base-url=http://h:1/v1?a=b", ("base_url", "http://h:1/v1?a=b")),
         ("temperature=0.5", ("temperature", 0.5)),
-        ("json=false", ("json", False)),
         ('name="4"', ("name", "4")),
-        ("prompt={x}", ("prompt", "{x}")),
         ("x=null", ("x", "null")),
         ("x=NaN", ("x", "NaN")),
         ('stop=["a", "b"]', ("stop", ["a", "b"])),
-        ("x=", ("x", "")),
     ],
 )
 def test_options_of_the_command_line(text: str, option: tuple[str, Any]) -> None:
@@ -164,3 +133,9 @@ def test_options_of_the_command_line(text: str, option: tuple[str, Any]) -> None
 def test_options_without_name_or_value_are_refused(text: str) -> None:
     with pytest.raises(InputError, match="NAME=VALUE"):
         option_of(text)
+
+
+def test_a_secret_is_not_repeated_by_its_refusal() -> None:
+    with pytest.raises(InputError) as refusal:
+        BuildPlan(backend_options={"api_key": "sk-123"})
+    assert "sk-123" not in str(refusal.value)

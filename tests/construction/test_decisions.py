@@ -12,9 +12,8 @@ from scipy import stats
 
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.construction import quality
-from hiergeo.construction.decisions import accepted, read_decisions, write_sample
+from hiergeo.construction.decisions import read_decisions, write_sample
 from hiergeo.datasets import Hierarchy, chains
-from hiergeo.datasets.chains import Chain
 from tests.construction.construction_common import chains_of
 
 CHAINS = chains_of(
@@ -59,19 +58,6 @@ def test_a_row_holds_what_a_person_reads(tmp_path: Path) -> None:
     assert {row["decision"] + row["comment"] for row in rows} == {""}
 
 
-def test_chains_without_negatives_have_no_columns_of_them(tmp_path: Path) -> None:
-    alone = chains_of(("animal => dog => a dog", None, 1))
-    assert list(written(tmp_path / "read.csv", alone)[0]) == [
-        "id",
-        "tier 0",
-        "tier 1",
-        "tier 2",
-        "decision",
-        "comment",
-    ]
-    assert read_decisions(filled(tmp_path / "read.csv", {"0": "accept"}), alone) == {0: frozenset()}
-
-
 def test_a_seed_draws_one_order_of_which_samples_are_the_beginning(tmp_path: Path) -> None:
     small, large, other = (
         [row["id"] for row in written(tmp_path / f"{count}-{seed}.csv", count=count, seed=seed)]
@@ -80,12 +66,6 @@ def test_a_seed_draws_one_order_of_which_samples_are_the_beginning(tmp_path: Pat
     assert small == large[:4]
     assert large != other
     assert sorted(large) == sorted(other)
-
-
-def test_samples_are_uniform(tmp_path: Path) -> None:
-    drawn = [written(tmp_path / f"{seed}.csv", count=1, seed=seed)[0]["id"] for seed in range(300)]
-    counts = [drawn.count(str(row)) for row in range(10)]
-    assert stats.chisquare(counts).pvalue > 1e-3
 
 
 def test_decisions_come_back_with_a_hand_worked_interval(tmp_path: Path) -> None:
@@ -109,12 +89,6 @@ def test_decisions_come_back_with_a_hand_worked_interval(tmp_path: Path) -> None
     assert measured.intervals["accepted"] == pytest.approx((exact.low, exact.high))
     # five steps of a chain with negatives, two of one without: the captions are no steps
     assert measured.metrics["steps_accepted"] == pytest.approx((5 + 5 + 3 + 0 + 0) / (4 * 5 + 2))
-
-
-def test_nothing_is_said_without_decisions() -> None:
-    measured = quality(CHAINS)
-    assert not {"accepted", "steps_accepted"} & measured.metrics.keys()
-    assert measured.settings["chains_read"] is None
 
 
 @given(st.dictionaries(st.integers(0, 8), st.frozensets(st.sampled_from(sorted(TEXTS))), min_size=1))
@@ -145,16 +119,6 @@ def test_a_row_that_does_not_fit_is_named(tmp_path: Path, changed: dict[str, str
         read_decisions(path, CHAINS)
 
 
-def test_an_id_that_occurs_twice_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "read.csv"
-    first = written(path)[0]["id"]
-    filled(path, {first: "accept"})
-    lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join([*lines, lines[1]]))
-    with pytest.raises(InputError, match=f"data row 10 .*column id.*'{first}'"):
-        read_decisions(path, CHAINS)
-
-
 def test_a_file_that_cannot_be_read_back(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match="--sample"):
         read_decisions(tmp_path / "read.csv", CHAINS)
@@ -170,17 +134,6 @@ def test_a_file_that_may_hold_decisions_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"read\.csv"):
         write_sample(path, CHAINS, 3)
     assert path.read_bytes() == before
-
-
-def test_an_empty_sample_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="sample"):
-        write_sample(tmp_path / "read.csv", CHAINS, 0)
-
-
-def test_accepted_chains_are_those_without_a_wrong_text() -> None:
-    rows = [Chain(number + 5, ("animal", "dog")) for number in range(4)]
-    decisions = {0: frozenset[str](), 1: frozenset(["tier 0"]), 3: frozenset[str]()}
-    assert [row.row for row in accepted(rows, decisions)] == [5, 8]
 
 
 def test_the_verb_draws_reports_and_filters(run: Any, tmp_path: Path) -> None:

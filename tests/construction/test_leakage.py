@@ -41,7 +41,6 @@ def kinds(mine: Chain, other: Chain) -> set[str]:
         ("https://EXAMPLE.org/a%20b.jpg#top", "http://example.org/a b.jpg", {ADDRESS}),
         ("photos/holiday-2019.jpg", "http://example.org/holiday-2019.jpg", set()),
         ("", "", set()),
-        ("http://[bad", "http://[bad", set()),
     ],
 )
 def test_images_by_their_addresses(image, other, kind):
@@ -98,19 +97,6 @@ def test_pictures_by_their_bytes(tmp_path: Path):
     assert [(leak.row, leak.kind, leak.other_row) for leak in leaks] == [(0, BYTES, 8), (4, BYTES, 8)]
 
 
-def test_files_of_one_size_are_not_the_same_picture(tmp_path: Path):
-    for name, seed in (("mine", 1), ("theirs", 2)):
-        (tmp_path / name).mkdir()
-        scene(seed).save(tmp_path / name / "picture.bmp")
-    sizes = {(tmp_path / name / "picture.bmp").stat().st_size for name in ("mine", "theirs")}
-    mine, other = (
-        row(0, "a caption", "picture.bmp"),
-        Reference("other", (row(0, "a text", "picture.bmp"),), tmp_path / "theirs"),
-    )
-    assert len(sizes) == 1
-    assert not leakage({"train": [mine]}, [other], folder=tmp_path / "mine").leaks
-
-
 def test_rows_that_leak_are_left_out(tmp_path):
     rows = [row(0, "a dog on a beach", COCO), row(1, "a red bus"), row(2, "a cat")]
     others = (row(5, "a bus", COCO), row(6, "A red bus."))
@@ -146,20 +132,6 @@ def test_the_verb_fails_where_a_set_is_not_there(run, tmp_path, monkeypatch):
     assert not kept.exists()
 
 
-def test_own_chains_and_scenes_are_references(tmp_path):
-    chains.write_train(tmp_path / "own.csv", [row(0, "a dog", "dog.png")])
-    assert reference(f"chains:{tmp_path / 'own.csv'}").rows[0].image == "dog.png"
-    assert len(reference("scenes", rows=3).rows) == 3
-
-
-def test_the_expanded_rows_of_test_images_leak(data_home):
-    known = reference("hierarcaps")
-    held = chains.read(data_home / "hierarcaps" / "hierarcaps_test_expanded.csv.gz")[:400]
-    found = leakage({"expanded": held}, [known])
-    test = {int(each.image[-16:-4]) for each in known.rows}
-    assert found.counts["expanded", "hierarcaps test", NUMBER] == sum(int(each.image[-16:-4]) in test for each in held)
-
-
 def test_the_verb_counts_leaks(tmp_path, run):
     chains.write_train(tmp_path / "train.csv", [row(0, "a dog on a beach", COCO), row(1, "a bus")])
     chains.write_train(tmp_path / "other.csv", [row(0, "A Bus.")])
@@ -174,22 +146,6 @@ def test_the_verb_counts_leaks(tmp_path, run):
     chains.write_train(tmp_path / "other.csv", [row(0, "a tram")])
     code, out, _ = run("chains", "leaks", tmp_path, "--against", f"chains:{tmp_path / 'other.csv'}@test")
     assert (code, "nothing is shared" in out) == (0, True)
-
-
-def test_the_verb_compares_a_dataset_by_name(tmp_path, run, monkeypatch):
-    monkeypatch.setenv("HIERGEO_DATA_HOME", str(tmp_path / "nowhere"))
-    known = reference("scenes", "test").rows[5].positive[-1]
-    chains.write_train(tmp_path / "other.csv", [row(3, known), row(4, "a tram")])
-    against = ("--against", f"chains:{tmp_path / 'other.csv'}", "--out", tmp_path / "leaks.csv")
-    code, out, _ = run("chains", "leaks", "scenes@test", *against)
-    held = [each.row for each in reference("scenes", "test").rows if each.positive[-1] == known]
-    assert 5 in held
-    with (tmp_path / "leaks.csv").open(newline="") as handle:
-        found = [int(each["row"]) for each in csv.DictReader(handle) if each["kind"] == TEXT]
-    assert (code, found) == (2, held)
-    code, out, err = run("chains", "leaks", "hierarcaps", *against)
-    assert (code, out) == (2, "")
-    assert err.startswith("Error: ")
 
 
 def test_cells_of_the_table_of_leaks_are_inert(tmp_path):

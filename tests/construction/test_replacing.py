@@ -87,13 +87,6 @@ def test_a_build_that_dies_leaves_no_mix_of_two_plans(dead_at: str, captions: Pa
     assert not any(left[name] == former[name] for name in SPLITS if name in left)
 
 
-def test_a_build_that_died_while_it_replaced_another_goes_on(captions: Path, out: Path) -> None:
-    dies_after("/test.csv", captions, out, toy_plan(test_fraction=0.3), overwrite=True)
-    build(captions, out, toy_plan(test_fraction=0.3))
-    build(captions, out.with_name("fresh"), toy_plan(test_fraction=0.3))
-    assert files(out) == files(out.with_name("fresh"))
-
-
 def test_two_deaths_after_captions_changed_leave_no_mix(captions: Path, out: Path) -> None:
     written(captions, "cat")
     for dead_at in ("shards/000002.json", "/test.csv"):

@@ -54,11 +54,6 @@ def test_fractions_are_about_what_was_asked(fraction: float) -> None:
     assert sum(found.images) == 2000
 
 
-def test_dropped_drafts_are_on_no_side() -> None:
-    made = [each.drop("read", "empty") for each in drafts([("a", "x"), ("b", "y")])]
-    assert split(made, 0, 1.0) == split([], 0, 1.0)
-
-
 def test_a_long_chain_of_shared_captions_is_one_group() -> None:
     rows = [(f"caption {n // 2}", f"image {(n + 1) // 2}") for n in range(600)]
     assert len(split(drafts(rows), 0, 0.5).test) in (0, 600)

@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +10,7 @@ import pytest
 from hiergeo._core.errors import InputError
 from hiergeo.construction.backends.language_model import transformers_backend
 from hiergeo.construction.backends.prompts import generalising
-from hiergeo.construction.engines.interface import TRUNCATED, Prompt, Sampling
+from hiergeo.construction.engines.interface import TRUNCATED, Sampling
 from hiergeo.construction.engines.transformers import TransformersEngine, sampling_processors
 from hiergeo.construction.judges.transformers import TransformersJudge
 from tests.construction.contracts_common import check_judge
@@ -30,34 +28,6 @@ pytest.importorskip("xgrammar")
 __all__ = ["one_thread"]
 
 CAPTIONS = ['a dog says "wuff" \\ to a cat', "два кота", "three men on a boat"]
-PROMPT = Prompt("Do this.", '{"caption": "a dog"}', "a dog", ("caption",))
-
-
-class Words:
-    """A tokenizer that writes conversations down."""
-
-    def __init__(self, template: str | None) -> None:
-        self.chat_template = template
-
-    def apply_chat_template(self, messages: list[dict[str, str]], **options: Any) -> str:
-        if self.chat_template == "without system" and messages[0]["role"] == "system":
-            raise ValueError("no system message")
-        assert options == {"tokenize": False, "add_generation_prompt": True, "enable_thinking": False}
-        return "|".join(f"{each['role']}: {each['content']}" for each in messages)
-
-
-@pytest.mark.parametrize(
-    ("template", "text"),
-    [
-        (None, 'Do this.\n\n{"caption": "a dog"}\n\n'),
-        ("any", 'system: Do this.|user: {"caption": "a dog"}'),
-        ("without system", 'user: Do this.\n\n{"caption": "a dog"}'),
-    ],
-)
-def test_a_prompt_is_written_as_the_model_reads_conversations(template: str | None, text: str) -> None:
-    engine: Any = object.__new__(TransformersEngine)
-    engine._model = SimpleNamespace(tokenizer=Words(template))
-    assert engine._text(PROMPT) == (text, template is not None)
 
 
 NAMES = ["entailment", "neutral", "contradiction"]
@@ -143,14 +113,6 @@ def test_a_damaged_model_is_refused(tmp_path: Path, spoil: str) -> None:
     (folder / spoil).write_bytes(b"{")
     with pytest.raises(InputError, match=r"config\.json|cannot be loaded"):
         transformers_backend(str(folder)).generalise(["a"], 2)
-
-
-def test_folders_that_hold_no_model(tmp_path: Path) -> None:
-    for source in (str(tmp_path), "/no/such/folder", ""):
-        with pytest.raises(InputError):
-            transformers_backend(source)
-        with pytest.raises(InputError):
-            TransformersJudge(source)
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,7 @@ from hiergeo.construction.backends import Backend, Proposal, prompts
 from hiergeo.construction.backends.reading import Unreadable, read_reply
 from hiergeo.construction.engines.interface import DEFAULT_SAMPLING, Engine, Prompt, Reply, Sampling, checked
 
-RETRY_TEMPERATURE = 0.7
-"""The least temperature of a question that is asked again: at 0 the answer would be the same."""
+RETRY_TEMPERATURE = 0.7  # the least temperature of a question that is asked again: at 0 the answer would be the same
 
 
 @final
@@ -38,8 +37,8 @@ DEFAULT_ASKING = Asking()
 class LanguageModelBackend(Backend):
     """A language model that writes and contradicts chains.
 
-    An answer is stored as soon as it comes, under a key that holds all that it depends on; what is in the store is not
-    asked again. Answers that cannot be read are stored too, so that the same attempt is not repeated.
+    An answer is stored as soon as it comes, also one that cannot be read, under a key that holds all that it depends
+    on; what is in the store is not asked again.
     """
 
     def __init__(

@@ -17,11 +17,8 @@ if TYPE_CHECKING:
 
 TEMPLATE = Path(__file__).parents[1] / "prompt.jinja"
 
-VERSION = "1"
-"""Of the template and this module; a change of any prompt changes it. Enters keys and dataset cards."""
-
-CAPTION = "caption"
-"""Key under which an answer repeats the caption that it is about."""
+VERSION = "1"  # of the template and this module; a change of any prompt changes it. Enters keys and dataset cards.
+CAPTION = "caption"  # key under which an answer repeats the caption that it is about
 
 POSITIVES = (
     *("animal", "bird", "heron", "heron in water", "a heron standing in water"),

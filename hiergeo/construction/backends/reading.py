@@ -11,11 +11,8 @@ from hiergeo.construction.captions import SEPARATOR
 from hiergeo.construction.drafts import normalised
 from hiergeo.construction.engines.interface import REFUSED, TRUNCATED, Prompt, Reply
 
-LONGEST = 1000
-"""Characters that a text may have, unless the caption that it is about has more."""
-
-ECHOED_WORDS = 5
-"""Words of a prompt in a row, none of them all in the item itself, that a text must not repeat."""
+LONGEST = 1000  # characters that a text may have, unless the caption that it is about has more
+ECHOED_WORDS = 5  # words of a prompt in a row, none of them all in the item itself, that a text must not repeat
 
 THOUGHT = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
 FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*?)```", re.DOTALL)

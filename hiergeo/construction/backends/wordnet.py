@@ -20,20 +20,11 @@ from hiergeo.construction.language.phrases import parse
 from hiergeo.construction.language.tagging import looks_english
 from hiergeo.datasets.lexicon import RESOURCE
 
-VERSION = 3
-"""Raised whenever the same caption may get other texts."""
-
-CANDIDATES = 4
-"""Chains that are offered for a caption at most."""
-
-NEGATIVES = 2
-"""Contradicting texts that are offered for a tier."""
-
-LONGEST = 600
-"""Characters of a caption; longer ones are documents."""
-
-SPREAD = 0.55
-"""Words of a tier, as a share of the words of the next more specific one: HierarCaps has 6.3 of 11.7."""
+VERSION = 4  # raised whenever the same caption may get other texts
+CANDIDATES = 4  # chains that are offered for a caption at most
+NEGATIVES = 2  # contradicting texts that are offered for a tier
+LONGEST = 600  # characters of a caption; longer ones are documents
+SPREAD = 0.55  # words of a tier, as a share of the words of the next more specific one: HierarCaps has 6.3 of 11.7
 
 
 @final

@@ -46,16 +46,10 @@ def checked(kind: type[Made], options: Mapping[str, Any], source: str) -> Made:
 @final
 @dataclass(frozen=True)
 class Prompt:
-    """What a model is asked.
+    """What a model is asked: what to do, and as JSON what to do it with.
 
-    Attributes:
-        system: what to do.
-        user: what to do it with, JSON.
-        caption: the text that the answer has to repeat under ``caption``.
-        names: keys of the JSON object to answer with, all of them strings, in the order in which they are written.
-        requested: those of the texts that are wanted, in the order in which a `Proposal` has them.
-        taken: texts that the answer must not repeat: those that the chain has.
-        sampling: how the answer is chosen.
+    The answer is a JSON object of strings with the keys `names`, in the order in which they are written. It repeats
+    the `caption`, and no text that the chain has, those `taken`; a `Proposal` has the `requested` ones in their order.
     """
 
     system: str

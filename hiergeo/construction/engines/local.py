@@ -13,8 +13,7 @@ from hiergeo._core.errors import InputError, reason, unknown_name
 from hiergeo._core.storage import files
 from hiergeo.adapters import hub
 
-ENDINGS = (".json", ".safetensors", ".bin", ".model", ".txt", ".jinja")
-"""Endings of the files that a model is made of."""
+ENDINGS = (".json", ".safetensors", ".bin", ".model", ".txt", ".jinja")  # endings of the files that a model is made of
 
 DTYPES = {"auto": "auto", "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 """Of weights, by name; ``auto`` is that of the files, and float32 on the CPU."""

@@ -21,14 +21,12 @@ from hiergeo._core.storage.documents import STRICT, parse_json, validated
 from hiergeo._core.text import shortened
 from hiergeo.construction.engines.interface import REFUSED, STOPPED, TRUNCATED, Engine, Prompt, Reply, checked
 
-PUBLIC = "https://api.openai.com/v1"
-"""The endpoint that is meant unless another is named."""
+PUBLIC = "https://api.openai.com/v1"  # the endpoint that is meant unless another is named
 
 MODES = ("json_schema", "json_object", "plain")
 """How the form of an answer is asked for, the strictest first: by its schema, as some JSON, or by the prompt alone."""
 
-GLITCHES = 3
-"""Times that a prompt is asked while what is answered is not of the interface."""
+GLITCHES = 3  # times that a prompt is asked while what is answered is not of the interface
 
 HARMLESS = Prompt(
     "Answer with one JSON object. Its keys are, in this order, caption, positive_1: the given caption, "
@@ -43,25 +41,16 @@ HARMLESS = Prompt(
 @final
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a model is, and how it is asked.
+    """Where a model is, and how it is asked; docs/build.md says what the options are.
 
-    Attributes:
-        base_url: up to ``/v1``; None is ``OPENAI_BASE_URL`` or, without that, the endpoint of OpenAI.
-        key_env: the environment variable that holds the key; None is ``OPENAI_API_KEY`` for an endpoint that
-            `base_url` does not name, and no key for one that it names.
-        structured: how the form of answers is asked for, one of `MODES`; where an endpoint refuses it, the next.
-        concurrency: requests at a time.
-        timeout: seconds for a whole answer.
-        attempts: times that a request is tried.
-        omit: parameters that are left out of requests, for models that refuse them.
-        extra: more parameters of requests, a JSON object.
+    Without `base_url` it is ``OPENAI_BASE_URL`` or the endpoint of OpenAI; without `key_env` the key of these two is
+    ``OPENAI_API_KEY``, and others get none.
     """
 
     __pydantic_config__ = STRICT
 
     base_url: Annotated[str, Field(pattern=r"^\S+$")] | None = None
     key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
-    structured: Literal["json_schema", "json_object", "plain"] = "json_schema"
     concurrency: Annotated[int, Field(ge=1, le=1024)] = 8
     timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 120.0
     attempts: Annotated[int, Field(ge=1, le=100)] = 8
@@ -119,18 +108,12 @@ class OpenAIEngine(Engine):
             timeout=self.endpoint.timeout,
             max_retries=self.endpoint.attempts - 1,
         )
-        self._mode = MODES.index(self.endpoint.structured)
-        self._proven = False
+        self._mode, self._proven = 0, False
         self._lock = threading.Lock()
 
     @property
     def identity(self) -> dict[str, Any]:
-        return {
-            "model": self.model,
-            "structured": self.endpoint.structured,
-            "omit": sorted(self.endpoint.omit),
-            "extra": self.endpoint.parameters(),
-        }
+        return {"model": self.model, "omit": sorted(self.endpoint.omit), "extra": self.endpoint.parameters()}
 
     def generate(self, prompts: Sequence[Prompt]) -> Iterator[tuple[int, Reply]]:
         rows = range(len(prompts))

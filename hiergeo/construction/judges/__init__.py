@@ -8,15 +8,13 @@ import numpy as np
 
 from hiergeo._core.plugins import Plugins
 
-ENTAILMENT, NEUTRAL, CONTRADICTION = range(3)
-"""Columns of what a judge answers."""
+ENTAILMENT, NEUTRAL, CONTRADICTION = range(3)  # columns of what a judge answers
 
 
 class Judge(ABC):
-    """Interface of natural-language inference."""
+    """Interface of natural-language inference; `name` is what plans call it, before a colon."""
 
     name: ClassVar[str]
-    """What plans call it, before a colon."""
 
     @property
     @abstractmethod
@@ -25,13 +23,10 @@ class Judge(ABC):
 
     @abstractmethod
     def probabilities(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
-        """Probabilities of entailment, neutrality and contradiction.
+        """Probabilities, (n, 3) float64 of columns `ENTAILMENT`, `NEUTRAL` and `CONTRADICTION` whose rows sum to 1.
 
         Args:
             pairs: n pairs (premise, hypothesis).
-
-        Returns:
-            (n, 3) float64, columns `ENTAILMENT`, `NEUTRAL`, `CONTRADICTION`; rows sum to 1.
 
         Raises:
             UnavailableError: the model cannot be run.
@@ -44,8 +39,6 @@ class Judge(ABC):
 JUDGES: Plugins[Callable[..., Judge]] = Plugins(
     "judge",
     "hiergeo.construction_judges",
-    {
-        "transformers": "hiergeo.construction.judges.transformers:TransformersJudge",
-    },
+    {"transformers": "hiergeo.construction.judges.transformers:TransformersJudge"},
 )
 """Name -> what makes a judge: called like the backends of `hiergeo.construction.backends.BACKENDS`."""

@@ -10,11 +10,8 @@ from hiergeo._core.errors import InputError, UnavailableError, check_whole
 from hiergeo.construction.engines.local import LocalModel
 from hiergeo.construction.judges import Judge
 
-BEGINNINGS = ("entail", "neutral", "contradict")
-"""How the names of classes begin, in the order of a judge's columns."""
-
-LONGEST = 512
-"""Tokens of a pair where neither the model nor its tokenizer says how many it takes."""
+BEGINNINGS = ("entail", "neutral", "contradict")  # how the names of classes begin, in the order of a judge's columns
+LONGEST = 512  # tokens of a pair where neither the model nor its tokenizer says how many it takes
 
 
 @final

@@ -23,8 +23,7 @@ UNRELATED = (
 )
 """Words for texts about something else altogether."""
 
-SIBLINGS = 6
-"""Other things of a kind that are offered for a noun that the lists lack."""
+SIBLINGS = 6  # other things of a kind that are offered for a noun that the lists lack
 
 
 def _kinds_table() -> dict[str, tuple[str, ...]]:
@@ -36,11 +35,8 @@ def _kinds_table() -> dict[str, tuple[str, ...]]:
     return table
 
 
-TABLE = _kinds_table()
-"""Noun -> kinds of the list, the nearest first."""
-
-LISTED = frozenset(TABLE) | frozenset(kind for above in TABLE.values() for kind in above)
-"""Nouns and kinds of the list."""
+TABLE = _kinds_table()  # noun -> kinds of the list, the nearest first
+LISTED = frozenset(TABLE) | frozenset(kind for above in TABLE.values() for kind in above)  # nouns and kinds of the list
 
 ROWS = [
     (name == "things", (key,) if colon else words, words)

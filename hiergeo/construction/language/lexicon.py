@@ -34,8 +34,7 @@ ENDINGS: dict[str, tuple[str, ...]] = {
 }
 """Regular endings and what they replace, in the order in which they are tried."""
 
-IRREGULAR: dict[str, str] = dict(pair.split() for pair in LISTS["plurals"])
-"""Singular -> plural that follows no rule."""
+IRREGULAR: dict[str, str] = dict(pair.split() for pair in LISTS["plurals"])  # singular -> plural that follows no rule
 
 
 @final

@@ -9,22 +9,15 @@ from hiergeo.construction.language.lexicon import lexicon
 from hiergeo.construction.language.tables import LISTS, PERSONS
 from hiergeo.construction.language.tagging import Token, tokenized
 
-LONGEST_COMPOUND = 4
-"""Words of a noun of several words."""
+LONGEST_COMPOUND = 4  # words of a noun of several words
 
 
 @final
 @dataclass(frozen=True)
 class Phrase:
-    """A noun phrase; positions are indices of tokens.
-
-    Attributes:
-        start: index of its first token.
-        end: index after its last one.
-        head: index of its noun, the last word of it where it has several.
-        noun: the noun in the singular, of several words where the lexicon has them: ``fire hydrant``.
-        modifiers: of the adjectives, participles, nouns and adverbs before the noun, which may be left out, in order.
-    """
+    """A noun phrase: indices of its tokens, of (the last word of) its noun, and of the adjectives, participles, nouns
+    and adverbs before it that may be left out; the noun is in the singular, of several words where the lexicon has
+    them: ``fire hydrant``."""
 
     start: int
     end: int
@@ -36,11 +29,9 @@ class Phrase:
 @final
 @dataclass(frozen=True)
 class Analysis:
-    """The structure of a caption: its tokens and noun phrases.
+    """The structure of a caption: tokens, noun phrases, and the one that it is about (of ``a group of men`` the men).
 
-    Attributes:
-        main: the phrase that it is about: of ``a group of men`` that of the men. None where it has no noun.
-        denial: index of the first ``no``, ``not`` or ``without``, behind which nothing is changed; else of the end.
+    `denial` is the index of the first ``no``, ``not`` or ``without``, behind which nothing is changed; else of the end.
     """
 
     caption: str

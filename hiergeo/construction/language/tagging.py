@@ -16,11 +16,8 @@ from hiergeo.construction.language.tables import LISTS, PERSONS, table_rows
 TOKEN = re.compile(r"[$€£]?[^\W_](?:[^\W_]|[.&\-](?=[^\W_])|(?<=\d)[:,](?=\d)|/(?=\d))*|['’][^\W\d_]+|\S")
 """A word, a number such as 3:30, $5, f/2.8, what follows an apostrophe, or a mark."""
 
-LONGEST = 40
-"""Letters of a word that are looked at, which bounds the caches; longer words are not English."""
-
-ENGLISH = 0.6
-"""Share of its words that English has, from which a text is taken for English."""
+LONGEST = 40  # letters of a word that are looked at, which bounds the caches; longer words are not English
+ENGLISH = 0.6  # share of its words that English has, from which a text is taken for English
 
 COMPOUND, AGREEMENT, DISAGREEMENT = 1.0, 1.5, -3.0
 """How much likelier are: a noun that is part of one of two words; after a singular a form in -s, and another one."""
@@ -36,8 +33,7 @@ def _scores(kind: str) -> dict[str, Scores]:
     return {name: {tag: float(score) for tag, score in map(str.split, pairs)} for name, pairs in rows}
 
 
-AFTER = _scores("after")
-"""How well the second of two classes stands after the first."""
+AFTER = _scores("after")  # how well the second of two classes stands after the first
 
 
 def _closed_classes() -> dict[str, Scores]:
@@ -58,8 +54,7 @@ def _closed_classes() -> dict[str, Scores]:
     return classes | {word: {"NEG": 0.0} for word in LISTS["negations"]}
 
 
-CLOSED = _closed_classes()
-"""Words of closed classes -> classes that they may have."""
+CLOSED = _closed_classes()  # words of closed classes -> classes that they may have
 
 
 @final

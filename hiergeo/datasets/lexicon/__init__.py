@@ -32,7 +32,6 @@ class Section(Enum):
     VERBS = "verb and count, separated by a space"
     ADVERBS = "adverb and count"
     ADJECTIVES = "adjective and count"
-    ANTONYMS = "adjective and its antonyms"
     NOUN_FORMS = "irregular plural and its singular"
     VERB_FORMS = "irregular form and its verb"
     ADJECTIVE_FORMS = "irregular form and its adjective"
@@ -82,8 +81,8 @@ class Nouns:
         self.senses: dict[str, tuple[str, ...]] = {}
         ranks: dict[tuple[str, str], int] = {}
         alone: list[tuple[str]] = []
-        for line, told in zip(sections[Section.WORDS], sections[Section.SENSES], strict=True):
-            numbers = told.split(",")
+        for line, senses in zip(sections[Section.WORDS], sections[Section.SENSES], strict=True):
+            numbers = senses.split(",")
             name = f"{line.partition(',')[0]}.n.{numbers[0].partition(':')[0] or '1':0>2}"
             alone.append((name,))
             self.words[name] = words = tuple(line.replace("_", " ").split(","))
@@ -94,10 +93,10 @@ class Nouns:
                     ranks[word, name] = int(rank or 1)
                     if count:
                         self.counts[word, name] = int(count)
-        for word, found in self.senses.items():
-            if len(found) > 1:
-                by_rank = sorted((ranks.get((word, name), 1), place) for place, name in enumerate(found))
-                self.senses[word] = tuple(found[place] for _, place in by_rank)
+        for word, names in self.senses.items():
+            if len(names) > 1:
+                by_rank = sorted((ranks.get((word, name), 1), index) for index, name in enumerate(names))
+                self.senses[word] = tuple(names[index] for _, index in by_rank)
         self.parents: dict[str, tuple[str, ...]] = {}
         for at, (name, line) in enumerate(zip(self.words, sections[Section.PARENTS], strict=True)):
             steps = line.split(",") if line else []

@@ -7,42 +7,26 @@ from hiergeo.construction.language.kinds import UNRELATED, alternatives, is_kind
 KINDS = {
     "dog": "animal",
     "kitten": "cat",
-    "giraffe": "animal",
-    "bird": "animal",
     "bee": "insect",
-    "cow": "animal",
-    "man": "person",
     "girl": "child",
     "surfer": "athlete",
     "chef": "person",
     "crowd": "people",
-    "friend": "person",
-    "pizza": "food",
-    "cake": "dessert",
     "banana": "fruit",
     "broccoli": "vegetable",
-    "coffee": "drink",
-    "bus": "vehicle",
-    "train": "vehicle",
     "airplane": "aircraft",
     "bicycle": "vehicle",
-    "boat": "vehicle",
     "bench": "furniture",
     "chair": "seat",
-    "desk": "furniture",
-    "shirt": "clothing",
-    "hammer": "tool",
     "kite": "toy",
     "kitchen": "room",
-    "house": "building",
-    "street": "road",
     "beach": "place",
     "laptop": "computer",
-    "tennis": "sport",
-    "surfing": "sport",
     "tennis racket": "racket",
     "clock tower": "tower",
     "phone": "device",
+    "square": "shape",
+    "town square": "place",
 }
 
 
@@ -72,11 +56,6 @@ def test_nouns_that_overlap_do_not_stand_for_each_other() -> None:
         ("bag", "suitcase"),
     ]
     assert [pair for pair in pairs if pair[1] in alternatives(pair[0]) or pair[0] in alternatives(pair[1])] == []
-
-
-def test_what_is_counted_is_replaced_by_what_is_counted() -> None:
-    assert "book" in alternatives("baseball")
-    assert "soccer" in alternatives("baseball", counted=False)
 
 
 @pytest.mark.parametrize(

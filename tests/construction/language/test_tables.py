@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hiergeo.construction.language import contrasts, tables, tagging
+from hiergeo.construction.language import contrasts, tables
 
 FOLDER = Path(tables.__file__).parent
 
@@ -23,37 +23,7 @@ def test_lines_of_a_table_are_comments_lines_or_what_continues_them(path: Path) 
     assert joined == " ".join(plain.split())
 
 
-def test_lists_hold_words_or_phrases() -> None:
-    assert "close up" in tables.LISTS["views"]
-    assert {"with", "near"} <= tables.LISTS["shared"]
-    assert all(word == word.strip() and word for words in tables.LISTS.values() for word in words)
-
-
 def test_no_word_stands_in_two_groups_of_an_axis() -> None:
     for groups in contrasts.AXES.values():
         words = [word for group in groups for word in group]
         assert len(set(words)) == len(words)
-
-
-def test_scores_are_of_classes() -> None:
-    classes = {
-        "DET",
-        "ADJ",
-        "NOUN",
-        "VERB",
-        "PART",
-        "ADP",
-        "CONJ",
-        "NUM",
-        "PRON",
-        "ADV",
-        "NEG",
-        "PUNCT",
-        "OTHER",
-        "START",
-        "END",
-        "AUX",
-        "TO",
-    }
-    assert all(classes.issuperset(scores) for scores in (*tagging.AFTER.values(), *tagging.CLOSED.values()))
-    assert classes.issuperset(tagging.AFTER)
