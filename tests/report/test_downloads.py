@@ -129,7 +129,7 @@ def test_captions_stay_text_and_are_never_formulas(study, page, folder):
     assert told
 
 
-@pytest.mark.parametrize("name", ["summary", "radii", "roc", "learning", "disk-2"])
+@pytest.mark.parametrize("name", ["summary", "radii", "learning"])
 def test_a_figure_stands_alone(page, folder, name):
     path = download(page, folder, name, "SVG")
     root = ElementTree.parse(path).getroot()
@@ -168,9 +168,8 @@ def test_figures_are_in_the_colours_of_paper_in_the_dark(page, folder):
     assert "rgb(29, 31, 35)" in light  # the ink of the light sheet
 
 
-@pytest.mark.parametrize("name", ["learning", "roc"])
-def test_a_legend_goes_with_its_figure(study, page, folder, name):
-    root = ElementTree.parse(download(page, folder, name, "SVG")).getroot()
+def test_a_legend_goes_with_its_figure(study, page, folder):
+    root = ElementTree.parse(download(page, folder, "learning", "SVG")).getroot()
     words = [each.text for each in root.findall(f"{SVG}text")]
     assert words == list(study.board.geometries(study.board.dims[0]))
 

@@ -5,17 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
 
-from hiergeo import adapters, datasets
 from hiergeo._core.records import number
-from hiergeo.evaluation.embedded import embed
 from hiergeo.evaluation.metrics import Interval, find_metric
-from hiergeo.geometry import Space
-from hiergeo.report import disk, tables, write_page
-from hiergeo.report.shown import representative, shown, validation_loss
-from hiergeo.training import HeadModel, from_hierarchy
-from hiergeo.training.chains import split_groups
+from hiergeo.report import tables, write_page
+from hiergeo.report.shown import representative, validation_loss
 from hiergeo.training.study import Study
 from hiergeo.training.study.result import NO_HEAD
 from tests.datasets.scenes_common import HOSTILE, scenes_study
@@ -52,7 +46,7 @@ def test_metrics_of_pairs_are_of_the_chains_that_were_set_aside(study):
 
 @pytest.fixture(scope="module")
 def path(study, tmp_path_factory) -> Path:
-    return write_page(study, tmp_path_factory.mktemp("study") / "study.html", images=3, seed=1)
+    return write_page(study, tmp_path_factory.mktemp("study") / "study.html", images=60)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +63,7 @@ def test_page_needs_nothing_from_outside(page, path):
 
 def test_captions_are_escaped_and_the_policy_runs_two_scripts_alone(page, path):
     assert HOSTILE in page.text
-    assert len(scripts(path)) == len(page.having("script")) == 3
+    assert len(scripts(path)) == len(page.having("script")) == 2
 
 
 @pytest.mark.slow
@@ -166,56 +160,3 @@ def test_the_middle_head_stands_for_its_seeds(study):
     by_loss = sorted(cell.runs, key=validation_loss)
     assert representative(cell) is by_loss[0]
     assert representative(replace(cell, runs=(by_loss[1], *by_loss, by_loss[1]))) is by_loss[1]
-
-
-def test_heads_embed_the_test_data_as_their_model_does(study):
-    head = shown(study)[1]
-    model = HeadModel(adapters.load("tiny"), head.run.trained.head)
-    again = embed(model, study.frozen.hierarchy)
-    assert head.embedded.text.numpy() == pytest.approx(again.text.numpy(), abs=1e-6)
-    assert head.embedded.root.numpy() == pytest.approx(again.root.numpy(), abs=1e-6)
-    measured = head.run.summary.after.diagnostics["curvature"]
-    assert float(head.space.geometry.curvature.detach()) == pytest.approx(measured)
-
-
-@pytest.mark.slow
-def test_roc_curves_are_those_of_sklearn(study):
-    chains = from_hierarchy(datasets.load("scenes", "train").take(120), adapters.load("tiny"))
-    _, rows = split_groups(chains, study.plan.set_aside, min(study.plan.seeds))
-    aside, run = chains.take(rows), study.cells[1].runs[0]
-    model = HeadModel(adapters.load("tiny"), run.trained.head)
-    space = Space(run.trained.geometry, model.through(chains.root[None])[0])
-    positive, negative = (
-        model.through(aside.text[each].flatten(0, 1)).view(*each.shape, -1) for each in (aside.positive, aside.negative)
-    )
-    scores = [
-        space.margin(positive[:, :-1].flatten(0, 1), other.flatten(0, 1)).detach().double().numpy()
-        for other in (positive[:, 1:], negative[:, :-1])
-    ]
-    truth = np.r_[np.ones(scores[0].size), np.zeros(scores[1].size)]
-    assert run.result.metrics["auroc_margin"] == pytest.approx(roc_auc_score(truth, np.concatenate(scores)), abs=2e-3)
-    assert scores[0].size == study.pairs
-
-
-def test_disk_keeps_radii_and_agrees_with_the_chart_of_the_ball(study):
-    import geoopt
-    import torch
-
-    head = shown(study)[1]
-    (view,) = disk.views({"lorentz": (head.embedded, head.space)}, disk.drawn_rows(study.frozen, 0))
-    assert view.chart == "poincare"
-    curvature = float(head.space.geometry.curvature.detach())
-    ball = geoopt.PoincareBall(c=-curvature)
-    for point in view.points[::7]:
-        position = torch.tensor([point.x, point.y], dtype=torch.float64) / disk.RIM / view.magnified
-        assert float(ball.dist0(position / (-curvature) ** 0.5)) == pytest.approx(point.radius, rel=1e-5)
-    captions = [point for point in view.points if point.kind != disk.IMAGE]
-    radii = head.run.summary.after.radii.ravel()
-    assert [point.radius for point in captions] == pytest.approx(radii, rel=1e-5)
-    assert max(np.hypot(point.x, point.y) for point in view.points) < disk.RIM
-
-
-def test_page_draws_every_chain_of_the_disk(study, page):
-    marks = [mark for mark in page.having("use") if "data-chain" in mark]
-    assert len(marks) == 3 * 5 * 60
-    assert {int(mark["data-chain"]) for mark in marks} == set(range(60))
