@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hiergeo._core.errors import InputError
 from hiergeo._core.limits import CAPTION_CHARACTERS
 from hiergeo._core.records import number
 from hiergeo._core.storage.files import atomic_write_text
@@ -20,7 +21,7 @@ from hiergeo.evaluation.length import baseline_name
 from hiergeo.evaluation.metrics import find_metric
 from hiergeo.report import curves, drawing, plot, summary
 from hiergeo.report.assets import downloading
-from hiergeo.report.ladders import check_image_count, exhibits
+from hiergeo.report.ladders import exhibits
 from hiergeo.report.radii import distributions, tallest
 from hiergeo.report.shown import before_and_after, results, shown
 from hiergeo.report.terminal import said
@@ -68,7 +69,8 @@ def write_page(result: Comparison | Study, path: Path, *, images: int = 12, seed
         InputError: `images` is below 1.
         UnavailableError: the file cannot be written.
     """
-    check_image_count(images)
+    if images < 1:
+        raise InputError(f"a page shows at least 1 image, not {images}.")
     context = _study(result, images, seed) if isinstance(result, Study) else _comparison(result, images, seed)
     return write_html(path, "page.html", seed=seed, **context)
 

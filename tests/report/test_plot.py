@@ -56,12 +56,6 @@ def test_radii(comparison, tmp_path):
     assert len(plot.radii({"a": comparison.results[0], "b": comparison.results[1]}).axes) == 2
 
 
-@pytest.mark.slow
-def test_radii_of_a_study(study):
-    titles = [axes.get_title("left") for axes in plot.radii(study).axes]
-    assert titles == ["before, every geometry", "after, euclidean", "after, lorentz:-1"]
-
-
 def test_ladders_have_a_thumbnail_and_every_caption(comparison, tmp_path):
     figure = saved(plot.ladders(comparison, images=2, seed=1), tmp_path)
     assert sum(len(axes.images) for axes in figure.axes) == 2
@@ -70,12 +64,6 @@ def test_ladders_have_a_thumbnail_and_every_caption(comparison, tmp_path):
     for axes, result in zip(figure.axes[1:4], comparison.results, strict=True):
         captions = [shortened(caption, panels.CAPTION) for caption in result.ladders[where]]
         assert [text.get_text() for text in axes.texts] == captions
-
-
-def test_ladders_need_images(comparison):
-    pairs = hiergeo.compare("tiny", hiergeo.datasets.load("scenes", count=20), ["euclidean"], "pairs", samples=10)
-    with pytest.raises(InputError, match="no ladders"):
-        plot.ladders(pairs)
 
 
 def test_learning_curves(study, tmp_path):

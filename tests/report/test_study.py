@@ -7,13 +7,11 @@ import numpy as np
 import pytest
 
 from hiergeo._core.records import number
-from hiergeo.evaluation.metrics import Interval, find_metric
+from hiergeo.evaluation.metrics import find_metric
 from hiergeo.report import tables, write_page
-from hiergeo.report.shown import representative, validation_loss
 from hiergeo.training.study import Study
 from hiergeo.training.study.result import NO_HEAD
 from tests.datasets.scenes_common import HOSTILE, scenes_study
-from tests.evaluation.experiment.experiment_common import contrasted
 from tests.report.page_common import Page, read, scripts
 
 
@@ -54,13 +52,6 @@ def page(path) -> Page:
     return read(path)
 
 
-def test_page_needs_nothing_from_outside(page, path):
-    assert not {tag for tag, _ in page.tags} & {"link", "iframe", "object"}
-    sources = [value for _, attributes in page.tags for key, value in attributes.items() if key in ("src", "href")]
-    assert [each for each in sources if not each.startswith(("data:", "#"))] == ["https://arxiv.org/abs/2407.08521"]
-    assert path.stat().st_size < 1_000_000
-
-
 def test_captions_are_escaped_and_the_policy_runs_two_scripts_alone(page, path):
     assert HOSTILE in page.text
     assert len(scripts(path)) == len(page.having("script")) == 2
@@ -89,22 +80,6 @@ def test_every_figure_of_the_table_is_there(study, page):
     assert len([item for item in page.having("span") if item.get("class") == "forest"]) == len(study.board.contrasts)
 
 
-def test_stars_are_the_winners_of_the_study(study, tmp_path):
-    clear = Interval(0.1, 0.2)
-    contrasts = tuple(
-        replace(each, simultaneous=clear, difference=0.15, test=None, adjusted_p=None) for each in study.board.contrasts
-    )
-    won = _with(study, contrasts)
-    first, second = won.cells
-    contested = {each.metric for each in study.board.contrasts}
-    assert contested
-    for metric in contested:
-        assert won.board.leaders(metric, first.dim) == (first.geometry,)
-        assert not won.board.is_best(metric, second.geometry, second.dim)
-    page = read(write_page(won, tmp_path / "page.html", images=1))
-    assert len([cell for cell in page.having("td") if cell.get("class") == "best"]) == len(contested)
-
-
 def test_tables_show_means_over_seeds_beside_the_model_without_a_head(study):
     grid, heads = study.grids()
     rows = dict(grid.rows)
@@ -122,13 +97,6 @@ def test_tables_show_means_over_seeds_beside_the_model_without_a_head(study):
         shown = facts[f"{cell.geometry}, {cell.dim} dimensions"]
         named = zip(heads.heads, shown, strict=True)
         assert {name: figure.value for name, figure in named if figure.value} == cell.facts
-
-
-def _with(study, contrasts):
-    """The study with contrasts made up by hand."""
-    other = replace(study)
-    other.__dict__["board"] = contrasted(study.board, contrasts)
-    return other
 
 
 def test_changes_are_paired_with_the_frozen_model(study):
@@ -153,10 +121,3 @@ def _of_seed(run, seed):
 def _as_before(cell):
     run = cell.runs[0]
     return run.result
-
-
-def test_the_middle_head_stands_for_its_seeds(study):
-    cell = study.cells[0]
-    by_loss = sorted(cell.runs, key=validation_loss)
-    assert representative(cell) is by_loss[0]
-    assert representative(replace(cell, runs=(by_loss[1], *by_loss, by_loss[1]))) is by_loss[1]
