@@ -7,7 +7,6 @@ Charts are drawn in the colours of light paper. In a page each of them becomes t
 import io
 import re
 import warnings
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
     from matplotlib.figure import Figure
 
-INK, SOFT, LINE, PAPER, WASH, TRUE = "#1d1f23", "#5c6068", "#dddad3", "#fdfcfa", "#f3f1ec", "#7a4b00"
+INK, SOFT, LINE, PAPER, TRUE = "#1d1f23", "#5c6068", "#dddad3", "#fdfcfa", "#7a4b00"
 
 TIERS = ("#1b4f9c", "#1f77a6", "#b15700", "#8f2417")
 """Colours of tiers, general to specific."""
@@ -30,17 +29,13 @@ SERIES = (TIERS[0], "#b04a00", "#1f7a4d", "#8b2f8f", "#6d5f00", SOFT)
 DASHES = ("-", (0, (3.5, 1.25)), (0, (1.25, 1)), (0, (4.5, 1, 1, 1)), (0, (2, 1.5)), (0, (6, 1.5)))
 """Line styles of geometries, in order, so that colour is not needed to tell them apart."""
 
-MARKERS = ("o", "s", "^", "D")
-"""Marks of tiers on the disk, general to specific."""
-
 VARIABLES = {
     INK: "--ink",
     LINE: "--line",
     PAPER: "--paper",
-    WASH: "--wash",
     TRUE: "--mark",
-    **{colour: f"--s{place}" for place, colour in enumerate(SERIES)},
-    **{colour: f"--tier{place}" for place, colour in enumerate(TIERS)},
+    **{colour: f"--s{at}" for at, colour in enumerate(SERIES)},
+    **{colour: f"--tier{at}" for at, colour in enumerate(TIERS)},
     SOFT: "--soft",
 }
 
@@ -70,8 +65,6 @@ STYLE: dict[Any, Any] = {
 
 SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
 
-Attributes = Mapping[str, str]
-
 
 def words(text: str) -> str:
     """Text from outside as a figure writes it: tame, and never read as a formula."""
@@ -87,9 +80,7 @@ def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
     return [float(index * step) + 0.0 for index in np.arange(first, last + 1)]
 
 
-def svg(
-    figure: "Figure", label: str, *, css: str = "panel", marked: Mapping[str, Sequence[Attributes]] | None = None
-) -> "Markup":
+def svg(figure: "Figure", label: str) -> "Markup":
     """A figure as an SVG element of a page.
 
     The same figure gives the same bytes. It asks for nothing from outside and holds no style sheet.
@@ -97,8 +88,6 @@ def svg(
     Args:
         figure: what to draw.
         label: what it shows, for those who do not see it; differs between the figures of a page.
-        css: classes of the element.
-        marked: gid of an artist -> attributes of each shape that it draws, in order, in place of their style.
     """
     import matplotlib
     from markupsafe import Markup
@@ -109,29 +98,15 @@ def svg(
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
         figure.savefig(written, format="svg", transparent=True, metadata=empty)
     drawn = ElementTree.fromstring(written.getvalue())
-    for gid, attributes in (marked or {}).items():
-        shapes = [each for each in _shapes(drawn, gid) if each.tag in (f"{SVG}use", f"{SVG}path")]
-        for shape, given in zip(shapes, attributes, strict=True):
-            shape.attrib.pop("style", None)
-            shape.attrib.update(given)
-    root = ElementTree.Element("svg", {"class": css, "role": "img", "aria-label": label})
+    root = ElementTree.Element("svg", {"class": "panel", "role": "img", "aria-label": label})
     root.set("viewBox", drawn.attrib["viewBox"])
     ElementTree.SubElement(root, "title").text = label
     root.extend(_plain(part) for part in drawn if part.tag == f"{SVG}g" or part.find(f".//{SVG}clipPath") is not None)
-    targets = set(re.findall(r"#(\w+)", " ".join(value for each in root.iter() for value in each.attrib.values())))
-    for each in root.iter():
-        if each.get("id") not in targets and each.get("id") not in (marked or {}):
-            each.attrib.pop("id", None)
-        if each.get("id") in (marked or {}):
-            each.set("class", each.attrib.pop("id"))
+    targets = set(re.findall(r"#(\w+)", " ".join(value for part in root.iter() for value in part.attrib.values())))
+    for part in root.iter():
+        if part.get("id") not in targets:
+            part.attrib.pop("id", None)
     return Markup(ElementTree.tostring(root, encoding="unicode", short_empty_elements=True))
-
-
-def _shapes(root: ElementTree.Element, gid: str) -> list[ElementTree.Element]:
-    """What the artist of a gid draws, its definitions left out."""
-    (group,) = (each for each in root.iter(f"{SVG}g") if each.get("id") == gid)
-    defined = {id(inner) for each in group.iter(f"{SVG}defs") for inner in each.iter()}
-    return [each for each in group.iter() if id(each) not in defined]
 
 
 def _plain(part: ElementTree.Element) -> ElementTree.Element:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hiergeo._core.errors import HiergeoError, InputError
+from hiergeo._core.errors import HiergeoError
 from hiergeo.datasets import ImageRef
 from hiergeo.datasets.pictures import open_rgb
 from hiergeo.evaluation import Result
@@ -69,12 +69,6 @@ class Exhibit:
     ladders: tuple[ImageLadder, ...]
 
 
-def check_image_count(count: int) -> None:
-    """Raise InputError for fewer images than one."""
-    if count < 1:
-        raise InputError(f"a page shows at least 1 image, not {count}.")
-
-
 def exhibits(embedded: Embedded, results: Mapping[str, Result], count: int, seed: int) -> list[Exhibit]:
     """`count` random images, sorted by decreasing disagreement of their ladders; empty without ladders.
 
@@ -92,7 +86,7 @@ def exhibits(embedded: Embedded, results: Mapping[str, Result], count: int, seed
         return []
     drawn = np.sort(np.random.default_rng(seed).choice(total, size=min(count, total), replace=False)).tolist()
     shown = [{title: met[at] for title, met in ladders.items()} for at in drawn]
-    order = sorted(zip(drawn, shown, strict=True), key=lambda each: -disagreement(list(each[1].values())))
+    order = sorted(zip(drawn, shown, strict=True), key=lambda image: -disagreement(list(image[1].values())))
     return [_exhibit(embedded, at, met) for at, met in order]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hiergeo._core.errors import InputError
 from hiergeo._core.limits import CAPTION_CHARACTERS
 from hiergeo._core.records import number
 from hiergeo._core.storage.files import atomic_write_text
@@ -18,11 +19,11 @@ from hiergeo.evaluation.auditing.record import Audit
 from hiergeo.evaluation.experiment import Contrast
 from hiergeo.evaluation.length import baseline_name
 from hiergeo.evaluation.metrics import find_metric
-from hiergeo.report import curves, disk, drawing, plot, summary
-from hiergeo.report.assets import Script, downloading, script
-from hiergeo.report.ladders import check_image_count, exhibits
+from hiergeo.report import curves, drawing, plot, summary
+from hiergeo.report.assets import downloading
+from hiergeo.report.ladders import exhibits
 from hiergeo.report.radii import distributions, tallest
-from hiergeo.report.shown import before_and_after, results, shown, spaces
+from hiergeo.report.shown import before_and_after, results, shown
 from hiergeo.report.terminal import said
 from hiergeo.training.study import Study, StudyCell
 from hiergeo.training.study.result import DRIFT
@@ -58,13 +59,14 @@ def write_page(result: Comparison | Study, path: Path, *, images: int = 12, seed
         result: what to show; ladders appear where the protocol made them.
         path: the file, replaced whole or left as it was.
         images: number of images to show with their ladders, at least 1; drawn at random with `seed`.
-        seed: of that draw, and of the chains on the disk.
+        seed: of that draw.
 
     Raises:
         InputError: `images` is below 1.
         UnavailableError: the file cannot be written.
     """
-    check_image_count(images)
+    if images < 1:
+        raise InputError(f"a page shows at least 1 image, not {images}.")
     context = _study(result, images, seed) if isinstance(result, Study) else _comparison(result, images, seed)
     return write_html(path, "page.html", seed=seed, **context)
 
@@ -103,7 +105,9 @@ def write_leaderboard(table: "Leaderboard", path: Path) -> Path:
     Raises:
         UnavailableError: the file cannot be written.
     """
-    standings = [(PageSection(f"benchmark{at}", each.name), each) for at, each in enumerate(table.standings)]
+    standings = [
+        (PageSection(f"benchmark{at}", standing.name), standing) for at, standing in enumerate(table.standings)
+    ]
     return write_html(
         path,
         "leaderboard.html",
@@ -123,7 +127,6 @@ def write_html(
     template: str,
     *,
     picture: summary.DotPlots,
-    scripts: Sequence[Script] = (),
     **context: Any,
 ) -> Path:
     """Write one HTML file that needs nothing else from a template; returns the path.
@@ -132,15 +135,13 @@ def write_html(
         path: the file, replaced whole or left as it was.
         template: its name.
         picture: what stands below the headline.
-        scripts: of this page, beside those that save tables and figures.
         context: what else the template shows.
 
     Raises:
         UnavailableError: the file cannot be written.
     """
-    every = [*scripts, *downloading()]
     page = environment().get_template(template)
-    shared = {"scripts": every, "summary": pictured(picture)}
+    shared = {"scripts": downloading(), "summary": pictured(picture)}
     atomic_write_text(path, _without_folders(page.render(**shared, **context)))
     return path
 
@@ -222,7 +223,7 @@ def _comparison(comparison: Comparison, images: int, seed: int) -> dict[str, Any
         "study": None,
         "title": f"{caption(model)} on {caption(_data_name(first))}",
         "kicker": (model, _data_name(first), _protocol_name(first)),
-        "sections": [PageSection(*each) for each in sections.items()],
+        "sections": [PageSection(*section) for section in sections.items()],
         "verdicts": [
             (f"{geometry}, {question.replace('_', ' ')}: {answer.word}", answer.sentence)
             for geometry, answers in comparison.answers.items()
@@ -243,10 +244,8 @@ def _study(study: Study, images: int, seed: int) -> dict[str, Any]:
     sections = {
         "results": "Geometries side by side",
         "retained": "What training changed and what it kept",
-        "disk": "The learned space, around its root",
         "ladders": "Ladders before and after",
         "radii": "Radii, tier by tier",
-        "roc": "Telling children from contradicting captions",
         "curves": "How the heads learned",
         "verdicts": "What each geometry amounts to",
         "reading": "How to read this",
@@ -257,7 +256,7 @@ def _study(study: Study, images: int, seed: int) -> dict[str, Any]:
         "study": study,
         "title": f"Study of {caption(model)} on {caption(_data_name(first))}",
         "kicker": ("study", model, _data_name(first), f"{len(study.plan.seeds)} seeds"),
-        "sections": [PageSection(*each) for each in sections.items()],
+        "sections": [PageSection(*section) for section in sections.items()],
         "verdicts": [
             (
                 f"{cell.geometry}, {cell.dim} dimensions" if several else cell.geometry,
@@ -267,14 +266,11 @@ def _study(study: Study, images: int, seed: int) -> dict[str, Any]:
         ],
         "drift": DRIFT,
         "heads": shown(study),
-        "curves": [(dim, *_learning(cells, dim)) for dim, cells in by_dim.items()],
-        "rocs": [(dim, figure, _roc(figure, dim)) for dim in by_dim if (figure := curves.roc_figure(study, dim))],
+        "curves": [(dim, _learning(cells, dim)) for dim, cells in by_dim.items()],
         "exhibits": exhibits(study.frozen, before_and_after(study), images, seed),
         "settings": [*spaced(first.settings, "geometry"), *_of_study(study)],
-        "scripts": [script("disk.js")],
         "picture": summary.of_study(study),
         **_shared(study, first, model),
-        **_disk(study, seed),
         "available": len(next(iter(before_and_after(study).values())).ladders),
     }
 
@@ -313,77 +309,44 @@ def _of_study(study: Study) -> list[tuple[str, object]]:
         ),
     ]
     for cell in study.cells:
-        kept = [
+        states = [
             f"seed {run.seed}: state of step {run.trained.best}{f' ({run.problem})' if run.problem else ''}"
             for run in cell.runs
         ]
         rows.append(
-            (f"{cell.geometry}, {cell.dim} dimensions", "; ".join((f"learning rate {cell.learning_rate}", *kept)))
+            (f"{cell.geometry}, {cell.dim} dimensions", "; ".join((f"learning rate {cell.learning_rate}", *states)))
         )
     return rows
 
 
 def pictured(picture: summary.DotPlots) -> dict[str, Any]:
     """The SVG elements of a summary, and what they show in words."""
-    return {"plots": [drawing.svg(plot.dots(each), str(each)) for each in picture.plots], "caption": picture.caption}
+    return {"plots": [drawing.svg(plot.dots(dots), str(dots)) for dots in picture.plots], "caption": picture.caption}
 
 
 def _radii(source: Comparison | Study) -> dict[str, Any]:
     drawn = distributions(results(source))
     highest = tallest(drawn)
     panels = []
-    for each in drawn:
-        means = ", ".join(f"{number(mean)} in tier {tier}" for tier, mean in enumerate(each.means.tolist()))
-        bars = {
-            f"bars{tier}": [{"class": f"bars tier{tier % 4}", "data-counts": " ".join(map(str, counts))}]
-            for tier, counts in enumerate(each.counts.tolist())
-        }
-        panels.append(drawing.svg(plot.radii(each, highest=highest), f"Radii, {each.title}: mean {means}", marked=bars))
+    for space in drawn:
+        means = ", ".join(f"{number(mean)} in tier {tier}" for tier, mean in enumerate(space.means.tolist()))
+        panels.append(drawing.svg(plot.radii(space, highest=highest), f"Radii, {space.title}: mean {means}"))
     return {
         "panels": panels,
-        "growth": any(each.growth is not None for each in drawn),
+        "growth": any(space.growth is not None for space in drawn),
         "tallest": highest,
         "tiers": len(drawn[0].means),
         "chains": int(drawn[0].counts[0].sum()),
     }
 
 
-def _learning(cells: Sequence[StudyCell], dim: int) -> "tuple[list[Markup], list[Markup], bool]":
-    """Charts of losses and curvatures, those of radii, and whether a curvature moved."""
-    curvatures, radii = curves.curvature_curves(cells), curves.radius_curves(cells)
-    losses = [*curves.loss_curves(cells), *curvatures]
-
-    def charts(groups: Sequence[curves.Curves], geometries: Sequence[str] | None, of: str) -> "list[Markup]":
-        labels = [f"{of}{each.title} against training step, {dim} dimensions" for each in groups]
-        return list(map(drawing.svg, plot.curve_panels(groups, geometries), labels))
-
-    of_radii = charts(radii, None, "Mean radius of each tier, ")
-    return charts(losses, [cell.geometry for cell in cells], ""), of_radii, bool(curvatures)
-
-
-def _roc(figure: curves.RocFigure, dim: int) -> "Markup":
-    return drawing.svg(plot.roc_panel(figure), f"True against false positive rates, {dim} dimensions")
-
-
-def _disk(study: Study, seed: int) -> dict[str, Any]:
-    rows = disk.drawn_rows(study.frozen, seed)
-    views = disk.views(spaces(study), rows)
-    return {
-        "views": [(view, _drawn(view, len(rows))) for view in views],
-        "disk_chains": disk.chains(study.frozen, rows),
-        "pictured": any(point.kind == disk.IMAGE for point in views[0].points),
-    }
-
-
-def _drawn(view: disk.DiskView, chains: int) -> "Markup":
-    """A disk whose points carry their chain and radius."""
-    marked: dict[str, list[dict[str, str]]] = {}
-    for point in view.points:
-        data = {"data-chain": str(point.chain), "data-r": f"{point.radius:.3f}"}
-        kind = "picture" if point.kind == disk.IMAGE else f"tier{point.kind % 4}"
-        marked.setdefault(f"points{point.kind}", []).append({"class": kind, **data})
-    label = f"{view.title}: {chains} chains of captions around the root, out to radius {number(view.reach, 2)}"
-    return drawing.svg(plot.disk_panel(view), label, css="disk", marked=marked)
+def _learning(cells: Sequence[StudyCell], dim: int) -> "list[Markup]":
+    """Charts of losses, tau_d and curvatures by step."""
+    geometries = [cell.geometry for cell in cells]
+    return [
+        drawing.svg(plot.curve_panel(lines, geometries), f"{lines.title} against training step, {dim} dimensions")
+        for lines in curves.learning_curves(cells)
+    ]
 
 
 def _of_suite(table: "Leaderboard") -> list[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""What is drawn on one pair of axes: dots, histograms, curves, intervals, ladders and disks."""
+"""What is drawn on one pair of axes: dots, histograms, curves, intervals and ladders."""
 
 import base64
 import io
@@ -10,10 +10,9 @@ import numpy as np
 from hiergeo._core.records import number
 from hiergeo._core.text import shortened, without_folders
 from hiergeo.evaluation.experiment import Contrast
-from hiergeo.evaluation.metrics import Roc, find_metric
+from hiergeo.evaluation.metrics import find_metric
 from hiergeo.report import curves
-from hiergeo.report import disk as disks
-from hiergeo.report.drawing import DASHES, INK, LINE, MARKERS, PAPER, SERIES, SOFT, TIERS, TRUE, WASH, words
+from hiergeo.report.drawing import DASHES, INK, PAPER, SERIES, SOFT, TIERS, TRUE, words
 from hiergeo.report.ladders import Exhibit, ImageLadder
 from hiergeo.report.radii import Radii
 from hiergeo.report.summary import DotPlot, DotPlots
@@ -49,10 +48,6 @@ def grid(count: int, *, width: float, height: float) -> tuple["Figure", "list[Ax
     for unused in panels[count:]:
         figure.delaxes(unused)
     return figure, panels[:count]
-
-
-def colour_of(at: int) -> str:
-    return SERIES[at % len(SERIES)]
 
 
 def rows(axes: "Axes", names: Sequence[str], colour: str = INK) -> None:
@@ -111,7 +106,7 @@ def histograms(axes: "Axes", drawn: Radii, highest: int) -> None:
         names.append(f"sn(r)\nto {number(float(drawn.growth[-1]), 2)}")
         most = max(float(drawn.growth.max()), float(drawn.edges[-1]))
         row = len(drawn.means) + 0.35
-        flat, curved = (row - 0.8 * each / most for each in (drawn.edges, drawn.growth))
+        flat, curved = (row - 0.8 * radii / most for radii in (drawn.edges, drawn.growth))
         axes.plot(drawn.edges, flat, color=SOFT, linewidth=1.25, linestyle=":")
         axes.plot(drawn.edges, curved, color=INK, linewidth=1.5)
     rows(axes, names)
@@ -122,7 +117,7 @@ def histograms(axes: "Axes", drawn: Radii, highest: int) -> None:
         tops = base - BAR * counts / highest
         style: dict[str, Any] = {"color": colour, "label": f"tier {tier}", "linewidth": 1.1}
         axes.stairs(tops, drawn.edges, baseline=base, fill=True, alpha=0.3, **style | {"label": "_", "linewidth": 0})
-        axes.stairs(tops, drawn.edges, baseline=base, gid=f"bars{tier}", **style)
+        axes.stairs(tops, drawn.edges, baseline=base, **style)
         axes.plot((mean, mean), (base - 0.1, base + 0.07), color=colour, linewidth=2.5)
         axes.get_yticklabels()[tier].set_color(colour)
     axes.set_title(words(drawn.title))
@@ -130,42 +125,29 @@ def histograms(axes: "Axes", drawn: Radii, highest: int) -> None:
     axes.set_ylabel("chains")
 
 
-def rates(curve: Roc, points: int | None) -> tuple[np.ndarray, np.ndarray]:
-    count = len(curve.true_positive_rate)
-    kept = np.unique(np.linspace(0, count - 1, min(count, points or count)).round().astype(int))
-    return curve.false_positive_rate[kept], curve.true_positive_rate[kept]
-
-
-def training(axes: "Axes", drawn: curves.Curves, geometries: Sequence[str] | None) -> None:
-    """Lines of geometries, in the order of these, or of tiers."""
-    names = list(geometries if geometries is not None else dict.fromkeys(line.name for line in drawn.lines))
-    colours = SERIES if geometries is not None else TIERS
+def training(axes: "Axes", drawn: curves.Curves, geometries: Sequence[str]) -> None:
+    """Lines of geometries, coloured in the order of these; thin lines are single seeds."""
     for line in drawn.lines:
-        at = names.index(line.name)
-        colour, mean = colours[at % len(colours)], line.kept is None
-        axes.plot(
-            line.x,
-            line.y,
-            color=colour,
-            linestyle=DASHES[at % len(DASHES)] if mean else "-",
-            linewidth=2.0 if mean else 0.9,
-            alpha=1.0 if mean else 0.45,
-            label=line.name if mean else None,
-        )
-        if line.kept is not None:
-            axes.plot(line.x[line.kept], line.y[line.kept], marker="o", markersize=4.4, color=colour, alpha=0.8)
+        at, mean = geometries.index(line.name), line.best is None
+        colour = SERIES[at % len(SERIES)]
+        style = DASHES[at % len(DASHES)] if mean else "-"
+        width, alpha, label = (2.0, 1.0, line.name) if mean else (0.9, 0.45, None)
+        axes.plot(line.x, line.y, color=colour, linestyle=style, linewidth=width, alpha=alpha, label=label)
+        if line.best is not None:
+            axes.plot(line.x[line.best], line.y[line.best], marker="o", markersize=4.4, color=colour, alpha=0.8)
+    axes.set_title(drawn.title)
     axes.grid(axis="y")
     axes.set_xlabel("training step", loc="right")
 
 
 def intervals(axes: "Axes", contrasts: Sequence[Contrast]) -> None:
-    for row, each in enumerate(contrasts):
-        colour = TRUE if each.winner else SOFT
-        axes.plot(each.simultaneous, (row, row), color=colour, linewidth=1)
-        axes.plot(each.interval, (row, row), color=colour, linewidth=4, solid_capstyle="butt")
-        axes.plot(each.difference, row, marker="o", markersize=5, color=INK)
+    for row, contrast in enumerate(contrasts):
+        colour = TRUE if contrast.winner else SOFT
+        axes.plot(contrast.simultaneous, (row, row), color=colour, linewidth=1)
+        axes.plot(contrast.interval, (row, row), color=colour, linewidth=4, solid_capstyle="butt")
+        axes.plot(contrast.difference, row, marker="o", markersize=5, color=INK)
     axes.axvline(0, color=INK, linewidth=0.8)
-    rows(axes, [f"{each.a} − {each.b}" for each in contrasts])
+    rows(axes, [f"{contrast.a} − {contrast.b}" for contrast in contrasts])
 
 
 def picture(axes: "Axes", exhibit: Exhibit) -> None:
@@ -187,37 +169,8 @@ def rungs(axes: "Axes", ladder: ImageLadder, longest: int) -> None:
     axes.axvline(0, color=SOFT, linewidth=1)
     axes.set_title(f"{ladder.title}\nprecision {ladder.precision:.2f}, recall {ladder.recall:.2f}", fontsize="small")
     for height, rung in enumerate(ladder.rungs):
-        text = rung.caption if len(rung.caption) <= CAPTION else f"{rung.caption[: CAPTION - 1]}…"
+        text = shortened(rung.caption, CAPTION)
         colour, weight = (TRUE, "bold") if rung.true else (INK, "normal")
         axes.text(
             0.03, height, text, va="center", fontsize="x-small", parse_math=False, color=colour, fontweight=weight
         )
-
-
-def points(axes: "Axes", view: disks.DiskView) -> None:
-    from matplotlib.patches import Circle
-
-    axes.add_patch(Circle((0, 0), disks.RIM, facecolor=WASH, edgecolor=SOFT, linewidth=0.6))
-    for radius, text in view.circles:
-        axes.add_patch(Circle((0, 0), radius, fill=False, color=LINE, linewidth=0.5))
-        box = {"facecolor": WASH, "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
-        style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 7, "color": SOFT, "bbox": box, "zorder": 5}
-        axes.annotate(f"r = {text}", (0, -radius), **style)
-    for kind in sorted({point.kind for point in view.points}, key=lambda kind: (kind == disks.IMAGE, kind)):
-        points = [point for point in view.points if point.kind == kind]
-        image = kind == disks.IMAGE
-        axes.scatter(
-            [point.x for point in points],
-            [point.y for point in points],
-            s=16,
-            marker="x" if image else MARKERS[kind % len(MARKERS)],
-            color=INK if image else TIERS[kind % len(TIERS)],
-            alpha=0.5 if image else 0.8,
-            linewidths=0.8 if image else 0,
-            label="image" if image else f"tier {kind}",
-            gid=f"points{kind}",
-            clip_on=False,
-        )
-    axes.plot(0, 0, marker="+", markersize=6, color=INK, markeredgewidth=0.8)
-    axes.set(xlim=(-104, 104), ylim=(-104, 104), aspect="equal")
-    axes.set_axis_off()

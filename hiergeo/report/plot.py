@@ -16,11 +16,10 @@ from hiergeo.evaluation.auditing import Audit
 from hiergeo.evaluation.experiment import Board
 from hiergeo.evaluation.metrics import find_metric
 from hiergeo.report import curves, panels
-from hiergeo.report import disk as disks
-from hiergeo.report.drawing import DASHES, SERIES, SOFT, STYLE
+from hiergeo.report.drawing import SERIES, SOFT, STYLE
 from hiergeo.report.ladders import exhibits
 from hiergeo.report.radii import Radii, distributions, tallest
-from hiergeo.report.shown import before_and_after, results, spaces
+from hiergeo.report.shown import before_and_after, results
 from hiergeo.report.summary import DotPlot, DotPlots, of_comparison, of_study
 from hiergeo.training.study import Study
 
@@ -29,11 +28,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-POINTS = 240
-"""Largest number of drawn points of a ROC curve."""
-
-CHARTS = {"poincare": "Poincaré disk", "stereographic": "stereographic", "flat": "flat"}
 
 
 def _styled(draw: Callable[P, T]) -> Callable[P, T]:
@@ -72,10 +66,10 @@ def radii(source: Result | Comparison | Study | Mapping[str, Result] | Radii, *,
         highest: number of chains in the tallest bar; 0 is that of the tallest bar of all panels.
     """
     drawn = [source] if isinstance(source, Radii) else distributions(results(source))
-    rows = max(len(each.means) + (each.growth is not None) for each in drawn)
+    rows = max(len(space.means) + (space.growth is not None) for space in drawn)
     figure, fields = panels.grid(len(drawn), width=panels.WIDTH, height=0.55 * rows + 0.9)
-    for axes, each in zip(fields, drawn, strict=True):
-        panels.histograms(axes, each, highest or tallest(drawn))
+    for axes, space in zip(fields, drawn, strict=True):
+        panels.histograms(axes, space, highest or tallest(drawn))
     return figure
 
 
@@ -110,76 +104,8 @@ def ladders(source: Comparison | Study, *, images: int = 4, seed: int = 0) -> "F
 
 
 @_styled
-def disk(source: Comparison | Study, *, seed: int = 0) -> "Figure":
-    """Captions on disks around the root: radii are exact, directions are projected.
-
-    Hyperbolic spaces are drawn as Poincare disks, spheres stereographically, flat spaces and products as they are; all
-    disks end at the same radius.
-
-    Args:
-        source: a comparison, or a study: the frozen model and one head of each geometry.
-        seed: of the choice of chains.
-    """
-    embedded = source.frozen if isinstance(source, Study) else source.embedded
-    views = disks.views(spaces(source), disks.drawn_rows(embedded, seed))
-    figure, fields = panels.grid(len(views), width=3.8, height=4.0)
-    for axes, view in zip(fields, views, strict=True):
-        panels.points(axes, view)
-        axes.set_title(f"{view.title}\n{CHARTS[view.chart]}, to r = {view.reach:.2f}", fontsize="small")
-    handles, labels = fields[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
-    return figure
-
-
-@_styled
-def disk_panel(view: disks.DiskView) -> "Figure":
-    """One disk alone, without title and legend; the artist of gid `points-K` draws the points of kind K."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(3.8, 3.8))
-    panels.points(figure.add_axes((0, 0, 1, 1)), view)
-    return figure
-
-
-@_styled
-def roc(study: Study, *, dim: int | None = None) -> "Figure":
-    """ROC curves by the cone margin before and after training; the area under a curve is the AUROC of the table.
-
-    Args:
-        study: a study.
-        dim: dimension; None is the first of the plan.
-    """
-    figure = roc_panel(curves.roc_figure(study, _dim(study.board, dim)), points=None)
-    (axes,) = figure.axes
-    axes.set_title(find_metric(curves.ROC).label)
-    axes.legend(frameon=False, fontsize="small", loc="lower right")
-    return figure
-
-
-@_styled
-def roc_panel(drawn: curves.RocFigure, *, points: int | None = POINTS) -> "Figure":
-    """ROC curves alone, each drawn by at most `points` of its points (None for all)."""
-    figure, (axes,) = panels.grid(1, width=panels.WIDTH, height=panels.WIDTH)
-    axes.plot((0, 1), (0, 1), color=SOFT, linewidth=0.75, label="chance")
-    for at, (geometry, pair) in enumerate(drawn.curves.items()):
-        kinds = zip(pair, drawn.areas[geometry], ("before", "after"), (1.3, 2.0), strict=True)
-        for curve, area, when, width in kinds:
-            style = ":" if when == "before" else DASHES[at % len(DASHES)]
-            name = f"{geometry}, {when}: {area:.3f}"
-            axes.plot(
-                *panels.rates(curve, points),
-                color=panels.colour_of(at),
-                linestyle=style,
-                linewidth=width,
-                label=name,
-            )
-    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="false positive rate", ylabel="true positive rate")
-    return figure
-
-
-@_styled
 def learning_curves(study: Study, *, dim: int | None = None) -> "Figure":
-    """Validation losses, tau_d, learnt curvatures and mean radii against the step; thin lines are single seeds.
+    """Validation losses, tau_d and learnt curvatures against the step; thin lines are single seeds.
 
     Args:
         study: a study.
@@ -187,37 +113,20 @@ def learning_curves(study: Study, *, dim: int | None = None) -> "Figure":
     """
     chosen = _dim(study.board, dim)
     cells = [cell for cell in study.cells if cell.dim == chosen]
-    shared = [*curves.loss_curves(cells), *curves.curvature_curves(cells)]
-    of_radii = curves.radius_curves(cells)
-    figure, fields = panels.grid(len(shared) + len(of_radii), width=3.8, height=2.9)
-    for axes, each in zip(fields, shared, strict=False):
-        panels.training(axes, each, [cell.geometry for cell in cells])
-        axes.set_title(each.title)
-    for axes, each in zip(fields[len(shared) :], of_radii, strict=True):
-        panels.training(axes, each, None)
-        axes.set_title(f"mean radius, {each.title}")
-        axes.set_ylabel("radius r (geodesic units)")
-        for line in (line for line in each.lines if line.kept is None):
-            end = line.x[-1], line.y[-1]
-            axes.annotate(line.name, end, xytext=(6, 0), textcoords="offset points", va="center", fontsize="small")
+    drawn = curves.learning_curves(cells)
+    figure, fields = panels.grid(len(drawn), width=3.8, height=2.9)
+    for axes, lines in zip(fields, drawn, strict=True):
+        panels.training(axes, lines, [cell.geometry for cell in cells])
     fields[0].legend(frameon=False, fontsize="small")
     return figure
 
 
 @_styled
-def curve_panels(groups: Sequence[curves.Curves], geometries: Sequence[str] | None) -> "list[Figure]":
-    """A figure for each group of curves; lines are of geometries, each on a scale of its own, or of tiers on one."""
-    made = [panels.grid(1, width=panels.WIDTH, height=3.1) for _ in groups]
-    for (_, (axes,)), each in zip(made, groups, strict=True):
-        panels.training(axes, each, geometries)
-        axes.set_title(each.title)
-    if geometries is None:
-        first, *others = (axes for _, (axes,) in made)
-        for axes in others:
-            axes.sharex(first)
-            axes.sharey(first)
-        first.autoscale()
-    return [figure for figure, _ in made]
+def curve_panel(lines: curves.Curves, geometries: Sequence[str]) -> "Figure":
+    """Curves under one title, of geometries in the order of these."""
+    figure, (axes,) = panels.grid(1, width=panels.WIDTH, height=3.1)
+    panels.training(axes, lines, geometries)
+    return figure
 
 
 @_styled
@@ -251,7 +160,7 @@ def forest(
     board = source if isinstance(source, Board) else source.board
     chosen = _dim(board, dim)
     named = metrics if metrics is not None else board.metrics(chosen)
-    contrasts_by_metric = {name: found for name in named if (found := board.contrasts_of(name, chosen))}
+    contrasts_by_metric = {name: contrasts for name in named if (contrasts := board.contrasts_of(name, chosen))}
     if not contrasts_by_metric:
         raise InputError(f"there are no contrasts in {', '.join(named) or 'any metric'} at dimension {chosen} to draw.")
     from matplotlib.figure import Figure

@@ -48,7 +48,7 @@ def distributions(results: Mapping[str, Result]) -> list[Radii]:
 
 def tallest(drawn: Sequence[Radii]) -> int:
     """Number of chains in the tallest bar of all."""
-    return max(int(each.counts.max()) for each in drawn)
+    return max(int(space.counts.max()) for space in drawn)
 
 
 def _growth(result: Result, radius: np.ndarray) -> np.ndarray | None:

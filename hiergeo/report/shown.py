@@ -1,48 +1,28 @@
 """What figures and pages show of a comparison or a study: results by title, and one head of each geometry."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
-from hiergeo.evaluation import Comparison, Embedded, Result
+from hiergeo.evaluation import Comparison, Result
 from hiergeo.evaluation.protocols import SAME_RADIUS
-from hiergeo.geometry import Space, parse
 from hiergeo.training.study import HeadRun, Study, StudyCell
-from hiergeo.training.summary import behind_head
 
 
-@dataclass(frozen=True, eq=False)
-class Shown:
-    """The head that represents the seeds of its geometry.
-
-    Attributes:
-        cell: its geometry and dimension.
-        run: the head.
-        frozen: the test data without it.
-    """
+class Shown(NamedTuple):
+    """The head, `run`, that represents the seeds of its geometry, and where it stands in the study."""
 
     cell: StudyCell
     run: HeadRun
-    frozen: Embedded
-
-    @cached_property
-    def embedded(self) -> Embedded:
-        """The test data behind the head."""
-        return behind_head(self.frozen, self.run.trained.head, f"head@{self.frozen.model}")
-
-    @cached_property
-    def space(self) -> Space:
-        """Its geometry, with whatever curvature was learnt, around its root."""
-        return Space(self.run.trained.geometry, self.embedded.root)
 
 
 def shown(study: Study) -> tuple[Shown, ...]:
     """One head for each geometry, at its largest dimension: see `representative`."""
     largest = {cell.geometry: cell for cell in sorted(study.cells, key=lambda cell: cell.dim)}
     chosen = [largest[geometry] for geometry in dict.fromkeys(cell.geometry for cell in study.cells)]
-    return tuple(Shown(cell, representative(cell), study.frozen) for cell in chosen)
+    return tuple(Shown(cell, representative(cell)) for cell in chosen)
 
 
 def representative(cell: StudyCell) -> HeadRun:
@@ -75,18 +55,6 @@ def before_and_after(study: Study) -> dict[str, Result]:
         by_title[f"{head.cell.geometry}, before"] = head.run.summary.before
         by_title[f"{head.cell.geometry}, after"] = head.run.summary.after
     return by_title
-
-
-def spaces(source: Comparison | Study) -> dict[str, tuple[Embedded, Space]]:
-    """Data and their spaces by title: of a study the frozen model and the shown heads."""
-    if isinstance(source, Comparison):
-        root = source.embedded.root
-        return {result.geometry: (source.embedded, Space(result.geometry, root)) for result in source.results}
-    heads = shown(source)
-    spec = heads[0].cell.geometry
-    unheaded = Space(parse(source.before[spec].geometry), source.frozen.root)
-    before = {f"before, {spec}": (source.frozen, unheaded)}
-    return before | {head.cell.geometry: (head.embedded, head.space) for head in heads}
 
 
 def _distinct(before: dict[str, Result]) -> dict[str, Result]:

@@ -181,7 +181,7 @@ def main_metrics(board: Board, dim: int, count: int = PLOTS) -> tuple[str, ...]:
     able = [
         name
         for name in board.metrics(dim)
-        if (known := find_metric(name)).higher_is_better is not None and not known.control
+        if (metric := find_metric(name)).higher_is_better is not None and not metric.control
     ]
     radial = [name for name in NAMED if name in board.metrics(dim)]
     others = sorted((name for name in able if name not in radial), key=lambda name: _rank(board, name, dim))
@@ -191,18 +191,18 @@ def main_metrics(board: Board, dim: int, count: int = PLOTS) -> tuple[str, ...]:
 def _rank(board: Board, metric: str, dim: int) -> tuple[bool, bool, float]:
     """Smaller for metrics that tell more: without a leader, without a decided contrast, and less the clearest one."""
     contrasts = board.contrasts_of(metric, dim)
-    clearest = max((each.clearness for each in contrasts), default=0.0)
-    return not board.leaders(metric, dim), not any(each.winner for each in contrasts), -clearest
+    clearest = max((contrast.clearness for contrast in contrasts), default=0.0)
+    return not board.leaders(metric, dim), not any(contrast.winner for contrast in contrasts), -clearest
 
 
 def _dots(board: Board, metric: str, dim: int, before: dict[str, float] | None = None) -> tuple[Dot, ...]:
     """A dot for each geometry; a single one where all are equal by construction."""
-    known = before or {}
+    first = before or {}
     scores = {spec: score for spec in board.geometries(dim) if (score := board.score(metric, spec, dim))}
-    if metric in board.shared and not known and len(scores) > 1:
-        first = next(iter(scores.values()))
-        return (Dot("every geometry", first.value, first.interval),)
+    if metric in board.shared and not first and len(scores) > 1:
+        score = next(iter(scores.values()))
+        return (Dot("every geometry", score.value, score.interval),)
     return tuple(
-        Dot(spec, score.value, score.interval, known.get(spec), board.is_best(metric, spec, dim))
+        Dot(spec, score.value, score.interval, first.get(spec), board.is_best(metric, spec, dim))
         for spec, score in scores.items()
     )

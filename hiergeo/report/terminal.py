@@ -5,10 +5,9 @@ from dataclasses import replace
 
 from rich.table import Table
 
-from hiergeo._core.records import MARK as MARK
-from hiergeo._core.records import Figure, Grid, drawn, number, spelled_out
+from hiergeo._core.records import Figure, Grid, drawn, spelled_out
 from hiergeo.evaluation import Comparison, Result
-from hiergeo.evaluation.metrics import Interval, find_metric
+from hiergeo.evaluation.metrics import find_metric
 from hiergeo.evaluation.result import CONTROL
 from hiergeo.training.study import Study
 
@@ -17,14 +16,6 @@ EDGES, GAP = 2, 3
 
 LONGEST_NAME = 24
 """Width at which the names of metrics are broken."""
-
-NONE = "–"
-"""What stands where there is no figure."""
-
-
-def bounds(interval: Interval, digits: int = 3) -> str:
-    """An interval by its ends."""
-    return " to ".join(number(end, digits) for end in interval)
 
 
 def said(results: Iterable[Result]) -> frozenset[str]:
@@ -37,8 +28,8 @@ def said(results: Iterable[Result]) -> frozenset[str]:
 def read_metrics(metrics: Iterable[str], results: Iterable[Result] = (), *, full: bool = False) -> tuple[str, ...]:
     """Those of some metrics that tables show: all but the one that a sentence says of the results in per cent, and
     unless `full` neither controls nor metrics without merit."""
-    told = said(results)
-    shown = {name: find_metric(name) for name in metrics if name not in told}
+    repeated = said(results)
+    shown = {name: find_metric(name) for name in metrics if name not in repeated}
     return tuple(
         name for name, metric in shown.items() if full or not (metric.control or metric.higher_is_better is None)
     )
@@ -72,7 +63,7 @@ def _controls_in_notes(grid: Grid) -> Grid:
 
 def fitted(grid: Grid, width: int) -> Iterator[Grid]:
     """A table as several whose figures fit beside each other; only the last has its notes."""
-    single = [[each for figure in figures for each in spelled_out(figure)] for _, figures in grid.rows]
+    single = [[part for figure in figures for part in spelled_out(figure)] for _, figures in grid.rows]
     names = min(LONGEST_NAME, max(len(label) for label in (grid.corner, *dict(grid.rows))))
     sizes = [max([_size(row[at]) for row in single] + [min(len(head), 14)]) for at, head in enumerate(grid.heads)]
     start = 0

@@ -10,7 +10,6 @@ from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.auditing import AuditSettings
 from hiergeo.report import write_audit, write_leaderboard, write_page
 from hiergeo.training import suite
-from tests.datasets.scenes_common import scenes_study
 from tests.report.page_common import read
 from tests.training.suite.suite_common import Radius, plan, toys  # noqa: F401 - a fixture
 
@@ -36,15 +35,6 @@ def test_an_audit_of_captions_alone(scenes, tmp_path: Path) -> None:
     audit = hiergeo.audit("tiny", blind, "euclidean", AuditSettings(steps=5))
     assert "precision" in audit.omissions
     assert audit.omissions in read(write_audit(audit, tmp_path / "page.html")).text
-
-
-@pytest.mark.slow  # it trains heads
-def test_a_study_whose_frozen_results_lack_a_metric(tmp_path: Path) -> None:
-    study = scenes_study()
-    before = {name: replace(result, left_out={"precision": WHY}) for name, result in study.before.items()}
-    lacking = replace(study, before=before)
-    assert WHY in lacking.omissions
-    assert lacking.omissions in read(write_page(lacking, tmp_path / "page.html")).text
 
 
 @pytest.mark.usefixtures("toys")

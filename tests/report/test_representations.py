@@ -8,8 +8,6 @@ import pytest
 import hiergeo
 from hiergeo._core.records import Figure, Grid, html, paragraphs
 from hiergeo._core.text import tame
-from hiergeo.evaluation.auditing import AuditSettings
-from tests.datasets.scenes_common import scenes_study
 
 HOSTILE = '<img src=x onerror="alert(1)">&amp;\u202e</td></table>\x1b[2J'
 SPECS = ["euclidean", "lorentz:-1"]
@@ -71,29 +69,6 @@ def test_a_comparison_shows_its_conclusion_and_every_space(comparison) -> None:
         assert name in page.text
     assert comparison.conclusion.headline[:30] in repr(comparison)
     assert [attributes["colspan"] for tag, attributes in page.tags if "colspan" in attributes] == ["2", "2"]
-
-
-def test_an_audit_shows_its_verdict_and_controls(rows) -> None:
-    audit = hiergeo.audit("tiny", rows, "lorentz:-1", AuditSettings())
-    page = seen(audit._repr_html_())
-    for name in (audit.headline, "angles alone", "K = 0, best radii", "parent MRR"):
-        assert name in page.text
-    assert audit.headline in repr(audit)
-
-
-def test_a_study_shows_its_conclusion_and_every_dimension() -> None:
-    study = scenes_study()
-    page = seen(study._repr_html_())
-    assert page.text.count("dimension") >= len(study.plan.dims)
-    for name in (*study.plan.geometries, study.conclusion.headline):
-        assert name in page.text
-    assert study.conclusion.headline[:30] in repr(study)
-    assert len(repr(study)) < 400
-
-
-def test_a_space_shows_what_its_repr_says() -> None:
-    space = hiergeo.Space("lorentz:-1?learnable")
-    assert repr(space) in seen(space._repr_html_()).text
 
 
 def test_hostile_names_stay_text(comparison) -> None:

@@ -8,9 +8,8 @@ import pytest
 import hiergeo
 from hiergeo.evaluation.auditing import AuditSettings
 from hiergeo.evaluation.auditing.record import ATTRIBUTION
-from hiergeo.evaluation.metrics import Interval, find_metric
+from hiergeo.evaluation.metrics import Interval
 from hiergeo.report import summary
-from hiergeo.report.panels import NAME
 from hiergeo.report.plot import dots
 from hiergeo.report.summary import Dot, DotPlot
 from tests.datasets.scenes_common import scenes_study
@@ -84,31 +83,6 @@ def test_a_space_that_words_beat_is_not_marked(value, marked):
     assert low <= value <= high
 
 
-def test_marks_at_the_end_of_an_axis_are_whole():
-    """Those of the first metric of retrieval often are: R@10 is 1 before training."""
-    (axes, *_) = dots(DotPlot("recall", (Dot("a", 1.0, before=0.5), Dot("b", 0.5, before=1.0)))).axes
-    marks = [line for line in axes.lines if line.get_marker() == "o"]
-    assert len(marks) == 4
-    assert not any(line.get_clip_on() for line in marks)
-
-
-@pytest.mark.parametrize(
-    ("values", "metric", "ends"),
-    [
-        ((0.9, 1.0), "recall", (0, 1)),
-        ((0.0, 0.2), "precision", (0, 1)),
-        ((0.8, 1.0), "auroc_margin", (0, 1)),
-        ((-1.0, 0.2), "tau_d", (-1, 1)),
-        ((0.5, 1.2), "tie", None),
-    ],
-)
-def test_an_axis_ends_where_values_do(values, metric, ends):
-    shown = dots(DotPlot(metric, tuple(Dot(str(at), value) for at, value in enumerate(values))))
-    low, high = shown.axes[0].get_xlim()
-    assert low <= min(values) < max(values) <= high
-    assert (low < min(values) and high > max(values)) if ends is None else ends[0] <= low < high <= ends[1]
-
-
 def test_metrics_with_a_leader_come_first_then_the_clearest(comparison):
     board, dim = comparison.board, comparison.dim
     contrasts = [
@@ -124,13 +98,6 @@ def test_metrics_with_a_leader_come_first_then_the_clearest(comparison):
     sure = Interval(0.001, 0.5)
     won = [replace(each, difference=0.01, simultaneous=sure) if each.metric == first else each for each in clearer]
     assert summary.main_metrics(contrasted(board, won), dim)[2] == first
-
-
-def test_controls_and_metrics_without_merit_are_left_out(comparison):
-    names = summary.main_metrics(comparison.board, comparison.dim, count=99)
-    assert names
-    assert all(find_metric(name).higher_is_better is not None for name in names)
-    assert {name for name in names if find_metric(name).control} <= {"tau_d_equal_length"}
 
 
 def test_a_study_shows_where_it_began():
@@ -159,22 +126,3 @@ def test_a_bar_of_a_control_misses_the_line_exactly_where_the_gain_is_sure(audit
             assert dot.interval.low <= dot.value <= dot.interval.high
             crosses = dot.interval.low <= plot.reference <= dot.interval.high
             assert crosses == (low <= 0 <= high)
-
-
-@pytest.mark.parametrize("value", [0.0, 1.0, -1.0, -0.5, 1e-9])
-def test_equal_values_have_an_axis(value):
-    metric = "tau_d" if value < 0 else "recall"
-    (axes, *_) = dots(DotPlot(metric, (Dot("a", value), Dot("b", value, Interval(value, value))))).axes
-    low, high = axes.get_xlim()
-    assert low < high
-    assert low <= value <= high
-    assert sum(low <= tick <= high for tick in axes.get_xticks()) >= 2
-
-
-def test_long_names_are_drawn_short_and_told_whole():
-    name = "a model of a very long name, " * 9
-    plot = DotPlot("tie", (Dot(name, 1.0), Dot("b", 2.0)))
-    (axes, *_) = dots(plot).axes
-    assert len(axes.get_yticklabels()[0].get_text()) <= NAME
-    assert name in str(plot)
-    assert axes.get_xlabel() == "edges of the tree"

@@ -8,19 +8,14 @@ import numpy as np
 import pytest
 
 import hiergeo
-from hiergeo import datasets
-from hiergeo._core.errors import InputError
-from hiergeo._core.records import Figure, Grid, check_format, number
-from hiergeo._core.text import listing
+from hiergeo._core.records import Figure, Grid, number
 from hiergeo.cli._terminal import Screen
 from hiergeo.evaluation import Comparison
-from hiergeo.evaluation.answers import HEADLINE
 from hiergeo.evaluation.experiment import Contrast
 from hiergeo.evaluation.metrics import Interval, find_metric
 from hiergeo.report import tables, write_page
 from hiergeo.report.drawing import ticks
 from hiergeo.report.terminal import fitted, read_metrics
-from tests.report.page_common import read
 from tests.report.test_page import GEOMETRIES, Handmade, compared, hierarchy
 
 
@@ -158,41 +153,6 @@ def test_a_winner_is_marked_with_its_other_chart(comparison):
     assert "Marked: ahead of every other space" in " ".join(printed(won).split())
 
 
-def test_no_winner_is_said_so(comparison):
-    text = " ".join(printed(with_winners(comparison)).split())
-    assert "No space is ahead of every other one" in text
-    assert "*" not in text
-
-
-def test_text_alone_claims_no_comparison_that_was_not_made():
-    comparison = hiergeo.compare(Handmade(has_images=False), hierarchy(), GEOMETRIES, steps=10, samples=40)
-    assert "ahead" not in printed(comparison) + comparison.conclusion.headline
-    assert {frozenset(each) for each in comparison.answers.values()} == {frozenset(HEADLINE)}
-
-
-def test_details_are_for_those_who_ask(pairs):
-    """Controls and metrics without merit are not in the short table."""
-    short, full = (cells_of(printed(with_winners(pairs), 200, full=full)) for full in (False, True))
-    metrics = [name for name in pairs.results[0].intervals if name != "tau_d_equal_length"]
-    plain = [name for name in metrics if not find_metric(name).control]
-    assert [name for name in short if name in map(label, metrics)] == list(map(label, plain))
-    assert [name for name in full if name in map(label, metrics)] == list(map(label, metrics))
-
-
-@pytest.mark.parametrize(("other", "said"), [("lorentz:-1", True), ("product:lorentz:-1x4,euclidean:x60,l1", False)])
-def test_pairs_of_equal_length_are_told_on_one_scale(other, said, tmp_path):
-    """By one sentence in per cent where all spaces order them alike, else by a row; on pages downloads keep it."""
-    metric, data = "tau_d_equal_length", datasets.load("scenes", count=30, balanced=True)
-    found = hiergeo.compare("tiny", data, ["euclidean", other], steps=5, samples=20)
-    shares = {answers["beyond_length"].sentence for answers in found.answers.values()}
-    assert (len(shares & set(found.conclusion.remarks)) == 1) is said
-    assert (label(metric) in cells_of(printed(found, 200, full=True))) is not said
-    page = read(write_page(found, tmp_path / "page.html", images=1))
-    (at,) = (place for place, (tag, each) in enumerate(page.tags) if tag == "th" and each.get("data-value") == metric)
-    assert page.tags[at - 1][0] == "tr"
-    assert ("hidden" in page.tags[at - 1][1]) is said
-
-
 def test_spaces_that_measure_radii_differently_do_not_share_tau_d():
     spaces = ["euclidean", "product:lorentz:-1x4,euclidean:x8,l1"]
     comparison = hiergeo.compare(Handmade(), hierarchy(), spaces, steps=10, samples=40)
@@ -202,40 +162,6 @@ def test_spaces_that_measure_radii_differently_do_not_share_tau_d():
     assert "…" not in text
     assert "No winner is named for tau_d" in " ".join(text.split())
     assert all(number(result.metrics["tau_d"]) in text for result in comparison.results)
-
-
-def test_a_product_lacks_the_scores_by_angle():
-    spaces = ["product:lorentz:-1x4,euclidean:x8", "euclidean"]
-    data = hierarchy(negatives=True)
-    comparison = hiergeo.compare(Handmade(), data, spaces, protocol="pairs", samples=40)
-    board, dim = comparison.board, comparison.dim
-    assert board.score("auroc", comparison.results[0].geometry, dim) is None
-    assert "auroc" in board.metrics(dim)
-    assert "AUROC" in printed(comparison)
-
-
-def test_an_unknown_format_is_refused():
-    with pytest.raises(InputError, match="markdown"):
-        check_format("markdwon")
-
-
-@pytest.mark.parametrize(
-    ("metric", "name"),
-    [
-        ("tau_d", "tau_d"),
-        ("any_hit", "any hit"),
-        ("auroc_margin_sibling", "AUROC (margin, sibling)"),
-        ("average_precision", "AP"),
-        ("average_precision_sibling", "AP (sibling)"),
-        ("score_ties_margin", "score ties (margin)"),
-    ],
-)
-def test_labels(metric, name):
-    assert label(metric) == name
-
-
-def test_listing():
-    assert [listing(list(names)) for names in ("a", "ab", "abc")] == ["a", "a and b", "a, b and c"]
 
 
 @pytest.mark.parametrize(("low", "high"), [(1.03, 1.48), (0.0, 1e-3), (-2.0, 1e4), (0.5, 1.5)])

@@ -111,14 +111,14 @@ def _answers(explorer: Explorer) -> list["BaseRoute"]:
         return await run_in_thread(partial(explorer.selected, whole, values.lens, polygon))
 
     about = "What is explored: lenses, numbers of items, proposals for a first query."
-    found = "The items of smallest radius whose caption contains a text."
+    containing = "The items of smallest radius whose caption contains a text."
     return [
         *(route(kind, ABOUT[kind], search(kind), "query") for kind in KINDS),
         route("search", SEARCH, lambda values: explorer.search(questions.several(values)), method="POST"),
         route("collection", about, lambda _: run_in_thread(explorer.facts), ""),
         route("items", "Items by their ids, with their radius in every lens.", listed(explorer.items, "ids")),
         route("roots", "The items of smallest radius.", listed(explorer.roots, "lens", "k")),
-        route("find", found, listed(explorer.find, "text", "k")),
+        route("find", containing, listed(explorer.find, "text", "k")),
         route("map", "How the map of a lens is drawn, and which tiles it has.", drawn),
         route("moved", "What differs between two lenses.", lambda values: explorer.moved(**dict(values))),
         route("audit", "What the space of a lens is like.", lambda values: explorer.audit(values.lens)),

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from hiergeo._core.errors import InputError
-from hiergeo.evaluation.auditing.population import Ids, Items, shuffled
+from hiergeo.evaluation.auditing.population import Ids, shuffled
 from hiergeo.geometry import ConstantCurvature, Points, Space
 from hiergeo.geometry.disk import FARTHEST, Floats, Plane, placed_at, plane
 from hiergeo.report.drawing import ticks
@@ -95,7 +95,6 @@ class Map:
     Attributes:
         chart: how radii are drawn.
         plane: directions are projected on it.
-        sample: items that chose the plane.
         pyramid: which items each tile holds.
         extent: half the side of the map.
         version: a digest of all items and where they lie: tiles of one version are parts of one map.
@@ -109,7 +108,6 @@ class Map:
 
     chart: Chart
     plane: Plane
-    sample: int
     pyramid: Pyramid
     extent: float
     version: str
@@ -119,7 +117,6 @@ class Map:
     radius: Coordinates
     tier: NDArray[np.int8]
     kind: NDArray[np.uint8]
-    _by_id: Ids
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -136,8 +133,6 @@ class Map:
             "low": low,
             "high": high,
             "share": self.plane.share,
-            "mean_direction": self.plane.mean,
-            "sample": self.sample,
             "circles": [
                 {"radius": radius, "z": float(away)}
                 for radius, away in zip(circles, self.chart.away(np.array(circles)), strict=True)
@@ -165,20 +160,9 @@ class Map:
         columns = self.ids[part].astype("<u8").tobytes(), *floats
         return b"".join((head, *columns, self.tier[part].tobytes(), self.kind[part].tobytes()))
 
-    def places(self, located: Points | Ids) -> Floats:
-        """Chart coordinates (n, 2) of points of the space, or of the items of some ids (n,).
-
-        Raises:
-            InputError: an id that is not on the map.
-        """
-        if isinstance(located, Points):
-            return placed(located, self.plane, self.chart)
-        wanted = np.asarray(located, dtype=np.int64)
-        at = self._by_id[np.minimum(self.ids.searchsorted(wanted, sorter=self._by_id), len(self) - 1)]
-        missing = self.ids[at] != wanted
-        if missing.any():
-            raise InputError(f"the map holds no item {int(wanted[missing][0])}.")
-        return np.stack([self.x[at], self.y[at]], axis=1).astype(np.float64)
+    def places(self, points: Points) -> Floats:
+        """Chart coordinates (n, 2) of points of the space."""
+        return placed(points, self.plane, self.chart)
 
     def select(self, polygon: NDArray[np.float64]) -> Ids:
         """Ids of all items within a polygon (m, 2) of chart coordinates, by ascending radius and id.
@@ -186,16 +170,16 @@ class Map:
         Raises:
             InputError: as `hiergeo.report.explorer.tiles.inside`.
         """
-        found = inside(self.x, self.y, polygon)
-        return self.ids[found[np.lexsort((self.ids[found], self.radius[found]))]]
+        rows = inside(self.x, self.y, polygon)
+        return self.ids[rows[np.lexsort((self.ids[rows], self.radius[rows]))]]
 
 
 def build_map(lens: Lens, tiers: Tiers | None = None) -> Map:
     """Place every item of a lens; a few thousand rows are held at a time, and about 50 bytes an item are kept."""
     store, geometry, chart = lens.index.store.pinned(), lens.space.geometry, Chart.of(lens.space)
     items = read_items(store, tiers)
-    sample = items.sample(SAMPLE)
-    flat = plane(tangents(store.fetch(torch.from_numpy(sample)).points(geometry)))
+    sample = torch.from_numpy(items.sample(SAMPLE))
+    flat = plane(tangents(store.fetch(sample).points(geometry)))
     x, y, radius = (np.zeros(len(items), np.float32) for _ in range(3))
     for rows in store.scan():
         for start in range(0, len(rows), ROWS):
@@ -203,7 +187,14 @@ def build_map(lens: Lens, tiers: Tiers | None = None) -> Map:
             at, points = items.places(part.ids.numpy()), part.points(geometry)
             x[at], y[at] = placed(points, flat, chart).T
             radius[at] = points.radius.numpy()
-    return _assembled(items, (x, y, radius), chart, flat, len(sample))
+    farthest = max(float(np.abs(column).max(initial=0)) for column in (x, y))
+    extent = farthest if farthest > np.finfo(np.float32).tiny else 1.0
+    tree = pyramid(x, y, extent, shuffled(items.ids))
+    columns: list[Any] = [column[tree.order] for column in (items.ids, x, y, radius, items.tier, items.kind)]
+    digest = blake2b(digest_size=8)
+    for column in columns:
+        digest.update(column.tobytes())
+    return Map(chart, flat, tree, extent, digest.hexdigest(), *columns)
 
 
 def tangents(points: Points) -> Floats:
@@ -217,19 +208,3 @@ def tangents(points: Points) -> Floats:
 def placed(points: Points, flat: Plane, chart: Chart) -> Floats:
     """Chart coordinates (n, 2) of points."""
     return flat.shadows(tangents(points)) * chart.away(points.radius.double().numpy())[:, None]
-
-
-def _assembled(
-    items: Items, columns: tuple[Coordinates, Coordinates, Coordinates], chart: Chart, flat: Plane, sample: int
-) -> Map:
-    farthest = max(float(np.abs(column).max(initial=0)) for column in columns[:2])
-    extent = farthest if farthest > np.finfo(np.float32).tiny else 1.0
-    tree = pyramid(*columns[:2], extent, shuffled(items.ids))
-    x, y, radius = (column[tree.order] for column in columns)
-    ids = items.ids[tree.order]
-    labels = items.tier[tree.order], items.kind[tree.order]
-    digest = blake2b(digest_size=8)
-    for column in (ids, x, y, radius, *labels):
-        digest.update(column.tobytes())
-    version = digest.hexdigest()
-    return Map(chart, flat, sample, tree, extent, version, ids, x, y, radius, *labels, ids.argsort())

@@ -130,9 +130,9 @@ def _store(path: Path, value: HasJson | Mapping[str, Any], kind: type[Open]) -> 
         validated(kind, values)
     except (AttributeError, TypeError, ValueError, RecursionError) as error:
         raise InputError(f"{path.name} cannot be stored beside the head: {reason(error)}.") from error
-    shared = {name: each for name, each in values.items() if name not in (documents.HASH, "command")}
+    shared = {name: part for name, part in values.items() if name not in (documents.HASH, "command")}
     if "settings" in shared:
-        shared["settings"] = {name: each for name, each in shared["settings"].items() if name != "model"}
+        shared["settings"] = {name: part for name, part in shared["settings"].items() if name != "model"}
     documents.write(path, {**shared, WEIGHTS: _config(path.parent)[WEIGHTS]})
 
 
@@ -153,21 +153,21 @@ def head_card(folder: Path | str, name: str | None = None, *, license: str | Non
     base, title = config.get("base"), name or folder.resolve().name
     settings = (measured or {}).get("settings", {})
     named = (str(settings[key]) for key in ("dataset", "split", "protocol", "geometry") if key in settings)
-    told: dict[str, Any] = {
+    shared: dict[str, Any] = {
         "title": title,
         "metrics": None if measured is None else _metrics(measured),
         "about": ", ".join(named),
         "verdict": audited["verdict"] if audited else "",
     }
     if (folder / DESCRIPTION).is_file():
-        return clip_card(config, license=license, **told)
+        return clip_card(config, license=license, **shared)
     return markdown.card(
         "ModelCard",
         TEMPLATE,
         _head(config, license),
         spec=f"head:{HUB if '/' in title else ''}{title}{'@SPEC' if base is None or names_a_path(base) else ''}",
         facts=_facts(config),
-        **told,
+        **shared,
     )
 
 
@@ -194,11 +194,11 @@ def _head(config: Mapping[str, Any], license: str | None) -> dict[str, Any]:
     """What the hub reads."""
     base = str(config.get("base") or "")
     adapter, _, rest = base.partition(":")
-    known = adapter in ("hf", "sentence-transformers", "mteb") and not names_a_path(base)
+    hosted = adapter in ("hf", "sentence-transformers", "mteb") and not names_a_path(base)
     return {
         "library_name": "hiergeo",
         "license": license or None,
-        "base_model": rest.partition("?")[0].partition("@")[0] if known else None,
+        "base_model": rest.partition("?")[0].partition("@")[0] if hosted else None,
         "tags": ["hiergeo", "hierarchy", "vision-language"],
     }
 
@@ -242,7 +242,7 @@ def _metrics(measured: Mapping[str, Any]) -> list[tuple[str, ...]]:
             find_metric(name).heading,
             _number(value),
             " to ".join(map(_number, intervals.get(name, []))),
-            ", ".join(f"{baseline_name(key)} {_number(known)}" for key, known in baselines.get(name, {}).items()),
+            ", ".join(f"{baseline_name(key)} {_number(reached)}" for key, reached in baselines.get(name, {}).items()),
         )
         for name, value in measured["metrics"].items()
     ]

@@ -127,11 +127,9 @@
     const root = document.documentElement;
     const theme = root.dataset.theme;
     root.dataset.theme = "light";
-    root.dataset.saving = "";
     try {
       return draw();
     } finally {
-      delete root.dataset.saving;
       if (theme === undefined) delete root.dataset.theme;
       else root.dataset.theme = theme;
     }

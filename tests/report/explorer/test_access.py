@@ -43,8 +43,6 @@ SPILT = """return [...document.querySelectorAll('.panel.chart text')].filter((ea
 FULL = "&q=a+ring&item=1"
 """A query and an item in focus."""
 
-LIVE = "return document.getElementById('live').textContent"
-
 
 collection, files, page = fixtures()
 
@@ -160,62 +158,6 @@ def test_the_tree_is_walked_by_arrow_keys(page):
     assert page.script("return document.querySelectorAll('.node[tabindex=\"0\"]').length") == 1
 
 
-def test_choices_keep_the_focus_that_changes_them(page):
-    show(page, "tree", FULL)
-    tab_to(page, "input[name=tree-by]")
-    page.press("ARROW_RIGHT")
-    page.until("return new URLSearchParams(location.hash.slice(1)).get('by') === 'angle'")
-    page.rest()
-    assert focused(page, "input[value=angle]")
-    show(page, "compare")
-    tab_to(page, ".compare select")
-    page.press("ARROW_DOWN")
-    page.until("return new URLSearchParams(location.hash.slice(1)).get('against') === '1,1'")
-    assert focused(page, ".compare select")
-
-
-def press_on(page: Page, selector: str) -> None:
-    """Press Enter on what a selector names."""
-    page.until("return document.querySelector(arguments[0])", selector)
-    page.script("document.querySelector(arguments[0]).focus()", selector)
-    assert focused(page, selector)
-    page.press("ENTER")
-
-
-def test_the_focus_goes_on_where_a_press_removes_what_was_pressed(page):
-    show(page, "ladder", "&q=a+ring")
-    page.until("return document.querySelector('.parents button')")
-    heading = "return document.activeElement.matches('.column:first-child > h2')"
-    press_on(page, ".column:first-child .parents button")
-    page.until(heading)
-    press_on(page, ".column:first-child .step[data-id] button")
-    step = page.hash()["item"]
-    press_on(page, ".chosen .close")
-    assert focused(page, f".step[data-id='{step}'] button")
-    press_on(page, ".column:first-child .step[data-id] button")
-    press_on(page, ".chosen .actions .button")
-    page.until("return document.activeElement.matches('.column:first-child > h2')")
-    press_on(page, ".column:first-child .step[data-id] button")
-    press_on(page, ".chosen .actions .button:nth-child(3)")
-    assert focused(page, "#panel-tree")
-    settle(page, "tree")
-    press_on(page, ".below > .button")
-    page.until("return document.activeElement.matches('.below li:nth-child(9) .node')")
-
-
-def test_text_that_is_not_sent_stays_when_something_else_changes(page):
-    show(page, "map", "&q=a+ring")
-    page.script("document.getElementById('query').value = 'not yet'")
-    page.script("window.asked = performance.getEntriesByType('resource').length")
-    page.click(".map-choice input[value=flat] + span")
-    page.until("return new URLSearchParams(location.hash.slice(1)).get('chart') === 'flat'")
-    assert page.script("return document.getElementById('query').value") == "not yet"
-    page.script("history.replaceState(null, '', '#view=map&q=a+ring'); dispatchEvent(new PopStateEvent('popstate'))")
-    assert page.script("return document.getElementById('query').value") == "not yet"
-    later = "return performance.getEntriesByType('resource').slice(window.asked).map((each) => each.name)"
-    assert [url for url in page.script(later) if url.endswith("/api/places")] == []
-
-
 def test_what_failed_is_asked_again(page):
     show(page, "ladder", "&q=a+ring")
     page.script("window.real = fetch; window.fetch = () => Promise.reject(new TypeError('gone'))")
@@ -233,19 +175,6 @@ def test_what_failed_is_asked_again(page):
     page.click("#tab-ladder")
     page.click(".ask .go")
     page.until("return document.querySelector('.column .stage')?.checkVisibility()")
-
-
-def test_what_is_chosen_is_seen_in_forced_colours(page):
-    show(page, "map", FULL)
-    colours = [{"name": "forced-colors", "value": "active"}]
-    page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": colours})
-    look = "return getComputedStyle(document.querySelector(arguments[0]))[arguments[1]]"
-    for chosen, other, part in (
-        (".map-choice :checked + span", ".map-choice input:not(:checked) + span", "backgroundColor"),
-        ("#tab-map", "#tab-tree", "borderBottomColor"),
-    ):
-        assert page.script(look, chosen, part) != page.script(look, other, part)
-    media(page)
 
 
 def test_nothing_moves_for_those_who_ask_for_stillness(page):

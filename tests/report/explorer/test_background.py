@@ -9,7 +9,7 @@ import torch
 
 from hiergeo import search
 from hiergeo.report import explorer
-from hiergeo.report.explorer.background import EMPTY, Background, background_of
+from hiergeo.report.explorer.background import EMPTY, background_of
 from tests.report.explorer.explorer_served import Law, tangent_vectors
 
 ROWS = 250
@@ -83,8 +83,3 @@ def test_of_copies_and_of_few_items_little_is_said(tmp_path: Path) -> None:
     (one, *_) = lenses(tmp_path / "one", torch.ones(1, 4))
     usual = background_of(one, 0)
     assert (usual.reach, usual.pairs, usual.climbs, usual.rank(0.5)) == (None, 0, False, 1)
-
-
-def test_a_photo_among_captions_alone_is_neither_near_nor_far() -> None:
-    usual = Background(True, False, 1.0, 100, 0.5, 1, np.zeros(3))
-    assert (usual.is_far(2.0, "image"), usual.is_far(2.0, "text")) == (None, True)

@@ -5,15 +5,13 @@ import io
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import pairwise
 from urllib.parse import urlencode
 
-import numpy as np
 import pytest
 
 from hiergeo.report import explorer
 from tests.report import browser_common
-from tests.report.explorer.explorer_common import HOSTILE, STEPS, TITLE, Page, explored, small_collection, verdict
+from tests.report.explorer.explorer_common import HOSTILE, STEPS, Page, explored, small_collection, verdict
 
 pytest.importorskip("starlette")
 
@@ -21,15 +19,8 @@ pytestmark = pytest.mark.slow  # a browser
 
 LENSES = "012"
 
-DOTS = """return [...document.querySelectorAll('.stair .dot')].map((dot) =>
-  [dot.dataset.id, Number(dot.getAttribute('cy'))])"""
 
 POINTED = "new PointerEvent('pointerover', {bubbles: true})"
-
-BOXES = """return [...document.querySelectorAll('.column:first-child .step')].map((step) => {
-  const box = step.getBoundingClientRect();
-  return [box.top, box.bottom];
-})"""
 
 
 @pytest.fixture(scope="module")
@@ -56,20 +47,6 @@ def logged(page) -> Iterator[None]:
     browser_common.logged(page.browser)
     yield
     assert [message for message in browser_common.logged(page.browser, "SEVERE") if "/page/" not in message] == []
-
-
-def test_the_first_screen_shows_a_ladder_in_every_space(page, collection):
-    browser_common.requests(page.browser)
-    page.open()
-    example = collection.examples[0]
-    assert page.script("return document.getElementById('query').value") == example
-    columns = page.columns(LENSES, example)
-    titles = dict(zip(LENSES, ("tiny · euclidean", TITLE, "third"), strict=True))
-    assert page.script(STEPS) == [[hit["id"] for hit in page.rungs(keys[0], q=example)] for keys in columns]
-    assert page.texts(".column > h2") == [" and ".join(titles[key] for key in keys) for keys in columns]
-    assert browser_common.logged(page.browser) == []
-    assert [url for url in browser_common.requests(page.browser) if not url.startswith(page.url)] == []
-    assert page.browser.title == "small scenes · hiergeo explorer"
 
 
 def test_a_text_is_asked_by_keys_alone(page):
@@ -116,40 +93,6 @@ def test_a_step_that_says_more_than_the_query_is_marked_with_the_words(page, col
         assert ("“Adds …”" in page.texts(".reading")[0]) == known
 
 
-def test_dots_stand_at_their_radii_on_one_axis(page, collection):
-    page.open(urlencode({"q": collection.examples[0]}))
-    radii = {hit["id"]: hit["radius"] for lens in LENSES for hit in page.rungs(lens, q=collection.examples[0])}
-    points = [(radii[each], at) for each, at in page.script(DOTS)]
-    (r0, y0), (r1, y1) = min(points), max(points)
-    for radius, at in points:
-        assert at == pytest.approx(y0 + (radius - r0) * (y1 - y0) / (r1 - r0), abs=0.2)
-    assert all(below[0] >= above[1] for above, below in pairwise(page.script(BOXES)))
-
-
-def test_labels_are_as_near_to_their_steps_as_they_can_be_without_overlapping(page):
-    page.open("q=a+ring")
-    generator = np.random.default_rng(0)
-    cases = []
-    for count in (1, 2, 5, 12):
-        heights = generator.integers(20, 60, count).astype(float)
-        room = float(heights.sum() + 8 * (count - 1) + generator.integers(0, 200))
-        cases.append([np.sort(generator.uniform(0, room, count)).tolist(), heights.tolist(), 8, room])
-    found = page.browser.execute_async_script(
-        "const [cases, done] = arguments;"
-        "import('/page/stairs.js').then(({spread}) => done(cases.map((each) => spread(...each))))",
-        cases,
-    )
-    for (wanted, heights, gap, room), tops in zip(cases, found, strict=True):
-        before = np.concatenate([[0], np.cumsum(np.array(heights) + gap)[:-1]])
-        target = np.array(wanted) - np.array(heights) / 2 - before
-        best = [
-            max(min(target[low : high + 1].mean() for high in range(place, len(target))) for low in range(place + 1))
-            for place in range(len(target))
-        ]
-        free = room - before[-1] - heights[-1]
-        np.testing.assert_allclose(tops, np.clip(best, 0, free) + before, atol=1e-6)
-
-
 def test_a_step_is_chosen_and_climbed_from(page):
     page.open(urlencode({"q": "a small dotted star"}))
     hits = page.rungs("0", q="a small dotted star")
@@ -166,45 +109,6 @@ def test_a_step_is_chosen_and_climbed_from(page):
     page.until("return document.getElementById('query').value === 'a small dotted star'")
     page.script("history.forward()")
     page.until("return document.getElementById('query').value === ''")
-
-
-def test_an_item_that_is_no_step_has_its_radius_beside_the_ladders(page):
-    steps = {hit["id"] for lens in LENSES for hit in page.rungs(lens, q="a ring")}
-    other = next(str(item) for item in range(20) if str(item) not in steps)
-    page.open(f"q=a+ring&item={other}")
-    (item,) = page.asked("items", ids=other)["items"]
-    page.until("return document.querySelector('.measures')?.textContent.includes('radius')")
-    assert page.texts(".measures dd span") == [f"radius {item['radius'][lens]:.3f}" for lens in LENSES]
-    page.script("document.querySelector('.step button').focus()")
-    page.press("ESCAPE")
-    page.until("return document.querySelector('.chosen').hidden")
-
-
-def test_a_phone_shows_one_ladder_at_a_time(page, collection):
-    page.open(urlencode({"q": collection.examples[0]}), 390)
-    seen = (
-        "return [...document.querySelectorAll('.column')].map((each) => Math.round(each.getBoundingClientRect().left))"
-    )
-    assert page.script(seen)[0] == 16
-    assert page.script(seen)[1] >= 370
-    page.script("""const choice = document.querySelector('.switcher');
-        choice.selectedIndex = 1;
-        choice.dispatchEvent(new Event('change'));""")
-    page.until(f"{seen}[1] === 16")
-    page.script("document.querySelector('.columns').scrollTo({left: 0, behavior: 'instant'})")
-    page.until("return document.querySelector('.switcher').selectedIndex === 0")
-
-
-def test_the_way_back_up_lists_more_general_items_by_their_cones(page):
-    page.open("q=a+small+dotted+star&lenses=1")
-    page.until("return document.querySelector('.parents button')")
-    answer = page.asked("parents", lens="1", q="a small dotted star", k=6, by="margin")
-    general = answer["hits"]
-    assert all(hit["radius"] < answer["query"]["radius"] for hit in general)
-    ids = page.script("return [...document.querySelectorAll('.parents li')].map((each) => each.dataset.id)")
-    assert ids == [hit["id"] for hit in general]
-    page.click(".parents button")
-    page.until("return new URLSearchParams(location.hash.slice(1)).get('from') === arguments[0]", ids[0])
 
 
 @pytest.mark.parametrize(
@@ -228,18 +132,6 @@ def test_state_goes_through_the_url_and_back(page):
     assert kept == wanted | {"at": "0.25,-0.5", "against": "1,0"}
     page.script("history.back()")
     page.until("return document.getElementById('query').value === 'a ring'")
-
-
-def test_models_in_one_geometry_are_compared_before_geometries_of_one_model(page):
-    page.open()
-    code = """return import('./page/state.js').then(({ createState }) => arguments[0].map((lenses) => createState({
-      tiers: null, lenses: lenses.map(([source, geometry], key) => ({ key: String(key), source, geometry })),
-    }).get().against))"""
-    one, other = ["one", "euclidean"], ["other", "euclidean"]
-    curved = ["one", "lorentz:-1"]
-    assert page.script(code, [[one, curved, other], [one, curved], [curved, one, other], [one]]) == [
-        ["0", "2"], ["0", "1"], ["1", "2"], ["0", "0"],
-    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("width", [360, 390, 1280])
@@ -267,19 +159,6 @@ def test_a_cut_caption_is_shown_whole_on_focus(page):
     assert not page.script(hidden), "the pointer rests elsewhere"
     page.script("document.activeElement.blur()")
     assert page.script(hidden)
-
-
-def test_the_theme_is_kept(page):
-    page.open("q=a+ring")
-    paper = "return getComputedStyle(document.body).backgroundColor"
-    light = page.script(paper)
-    page.click(".theme label", 2)
-    dark = page.script(paper)
-    assert dark != light
-    page.open("q=a+ring")
-    assert page.script(paper) == dark
-    page.click(".theme label", 0)
-    assert page.script(paper) == light
 
 
 def test_ladders_are_saved_as_a_table_and_as_drawings(page, files):

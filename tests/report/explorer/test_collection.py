@@ -1,6 +1,5 @@
 """A collection: indexes of the same items, seen through models and geometries, with tiers and pictures."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import torch
 from hiergeo import search
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.datasets import scenes
-from hiergeo.report.explorer import Collection, Thumbnails, create_explorer, open_collection
+from hiergeo.report.explorer import Collection, create_explorer, open_collection
 from hiergeo.report.explorer.answers import AnswerWriter
 from hiergeo.report.explorer.collection import cached_folder, model_of
 from hiergeo.report.explorer.facts import collection_facts
@@ -46,16 +45,6 @@ def test_every_source_in_every_geometry_is_a_lens(build) -> None:
     assert len(collection.indexes) == 2
     assert collection.lens("2") is collection.lenses[2]
     assert collection.lens("4") is None
-
-
-def test_without_a_geometry_an_index_is_seen_in_its_own(build) -> None:
-    assert open_collection([build("one", space="sphere:0.25")]).lenses[0].spec == "sphere:0.25"
-
-
-def test_titles_are_distinct_when_a_source_is_named_twice(build) -> None:
-    folder = build("one")
-    titles = [lens.title for lens in open_collection([folder, folder, folder]).lenses]
-    assert len(set(titles)) == 3
 
 
 @pytest.mark.parametrize(
@@ -179,28 +168,6 @@ def test_pictures_are_found_by_their_numbers(build, tmp_path) -> None:
     pictures = open_collection([index], images=tmp_path / "photos").pictures
     assert pictures.path(0) == path.resolve()
     assert pictures.path(1) is None
-
-
-def test_the_picture_of_a_deleted_item_is_gone_and_that_of_another_file_is_new(build, tmp_path) -> None:
-    photos = tmp_path / "photos"
-    index = search.open(build("one", images=[picture(photos / f"{i}.png") for i in range(4)]))
-    pictures = Thumbnails([index], photos)
-    assert size(pictures.jpeg(1, 64)) == size(pictures.jpeg(2, 64)) == (64, 32)
-    index.delete([1])
-    with pytest.raises(InputError, match="item 1"):
-        pictures.jpeg(1, 64)
-    picture(photos / "2.png", 30)
-    assert size(pictures.jpeg(2, 64)) == (30, 15)
-
-
-def test_a_thumbnail_is_kept_until_its_file_changes(build, tmp_path) -> None:
-    photos = tmp_path / "photos"
-    index = search.open(build("one", images=[picture(photos / f"{i}.png") for i in range(4)]))
-    pictures = Thumbnails([index], photos)
-    first = pictures.jpeg(0, 64)
-    assert pictures.jpeg(0, 64) is first
-    os.utime(photos / "0.png", (1, 1))
-    assert pictures.jpeg(0, 64) is not first
 
 
 @pytest.mark.filterwarnings("ignore:this space has no root")

@@ -96,17 +96,6 @@ def test_what_chains_say_of_a_caption_is_said_of_all_that_stand_below_it() -> No
     assert tiers.said("an unknown ring") is None
 
 
-def test_what_stands_above_a_contradiction_is_not_said_of_it() -> None:
-    rows = (
-        Row(0, ("a shape", "a ring", "a red ring"), ("a shape", "a star", "a blue ring")),
-        Row(1, ("x", "a blue ring", "y")),
-    )
-    tiers = Tiers(Hierarchy("made", "test", rows))
-    assert tiers.said("a blue ring") == {"blue", "ring", "x"}
-    assert tiers.said("a star") is None
-    assert tiers.tier("a star") == 1
-
-
 def test_what_chains_say_of_an_image_is_said_by_all_captions_of_it() -> None:
     rows = Row(0, ("a shape", "a ring"), image_id=7), Row(1, ("it", "a red thing"), image_id=7), Row(2, ("x", "y"))
     tiers = Tiers(Hierarchy("made", "test", rows))
@@ -114,19 +103,6 @@ def test_what_chains_say_of_an_image_is_said_by_all_captions_of_it() -> None:
         assert tiers.said(None, reference) == {"ring", "shape", "it", "red", "thing"}
     for unknown in ("image-id:8", "y.png", None):
         assert tiers.said(None, unknown) is None
-
-
-def test_of_captions_that_spaces_order_the_one_whose_ladder_is_right_comes_first(tmp_path: Path) -> None:
-    """Dogs stand in a row from the root on, and are mixed up in the other space; cats stand the wrong way round."""
-    dog, cat, other = torch.eye(3)
-    names = ["dog", "a red dog", "a big red dog", "cat", "a small cat", "a small grey cat"]
-    one = torch.stack([0.2 * dog, 0.5 * dog, dog, cat, 0.5 * cat, 0.2 * cat])
-    two = torch.stack([0.2 * dog, 0.5 * other, dog, cat, 0.5 * cat, 0.2 * cat])
-    for name, rows in (("one", one), ("two", two)):
-        search.build(tmp_path / name, None, names, embeddings=rows, space="euclidean", dtype="float32")
-    collection = explorer.open_collection([tmp_path / "one", tmp_path / "two"])
-    assert proposed(collection, names)[0] == 2
-    assert proposed(collection, []) == []
 
 
 def test_of_known_chains_no_item_with_a_wrong_step_is_proposed(tmp_path: Path) -> None:

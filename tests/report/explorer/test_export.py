@@ -112,13 +112,6 @@ def test_limits_out_of_range_are_refused(collection, tmp_path, limit) -> None:
     assert not (tmp_path / "page").exists()
 
 
-def test_a_collection_too_large_is_refused_by_the_option_that_helps(collection, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(packing, "MOST", ROWS - 1)
-    with pytest.raises(InputError, match="--limit"):
-        export_page(collection, tmp_path / "page")
-    assert export_page(collection, tmp_path / "page", limit=ROWS - 1).items == ROWS - 1
-
-
 def test_the_command_exports_and_says_what(run, collection, tmp_path) -> None:
     sources = [collection.first.store.folder, "--images", collection.first.store.folder.parent / "photos"]
     target = tmp_path / "page"
@@ -129,15 +122,3 @@ def test_the_command_exports_and_says_what(run, collection, tmp_path) -> None:
     assert "192 pixels" in told
     lenses = json.loads((target / "data" / "collection.json").read_text())["lenses"]
     assert [(lens["geometry"], lens["rows"], lens["embeds"]["text"]) for lens in lenses] == [("lorentz:-1", 30, False)]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "named"),
-    [(("--limit", 5), "--export"), (("--overwrite",), "--export"), (("--export", "things.csv"), "things.csv")],
-)
-def test_what_the_command_cannot_export_is_refused(run, collection, tmp_path, monkeypatch, arguments, named) -> None:
-    (tmp_path / "things.csv").write_text("mine")
-    monkeypatch.chdir(tmp_path)
-    code, printed, told = run("explore", collection.first.store.folder, *arguments)
-    assert (code, printed) == (2, "")
-    assert named in told

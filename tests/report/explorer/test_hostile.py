@@ -17,7 +17,7 @@ from PIL import Image
 
 from hiergeo.report.explorer import pages
 from tests.report.explorer.explorer_served import browser, collected
-from tests.search.serving.hostile_requests import BODIES, NUMBERS, SPECS, TEXTS
+from tests.search.serving.hostile_requests import NUMBERS, SPECS, TEXTS
 
 VERBS = ("children", "parents", "neighbours", "ladder", "count")
 POSTED = ("search", "places", "select")
@@ -105,27 +105,10 @@ def test_query_strings(http, folder, name, pairs) -> None:
 
 
 @SETTINGS
-@given(st.sampled_from(GOT), st.binary(max_size=60))
-def test_query_strings_of_any_bytes(http, folder, name, raw) -> None:
-    text = "".join(f"%{byte:02x}" if byte % 3 else chr(byte % 94 + 33) for byte in raw).replace("#", "")
-    harmless(http.get(f"/api/{name}?{text}"), folder)
-
-
-@SETTINGS
 @given(st.sampled_from(POSTED), bodies)
 def test_bodies(http, folder, name, body) -> None:
     raw = json.dumps(body).encode()
     harmless(http.post(f"/api/{name}", content=raw, headers={"Content-Type": "application/json"}), folder)
-
-
-@SETTINGS
-@given(
-    st.sampled_from(POSTED),
-    st.sampled_from(BODIES) | st.binary(max_size=200),
-    st.sampled_from(("application/json", "multipart/form-data; boundary=x", "text/plain", "", "multipart/form-data")),
-)
-def test_bodies_of_any_bytes(http, folder, name, raw, kind) -> None:
-    harmless(http.post(f"/api/{name}", content=raw, headers={"Content-Type": kind}), folder)
 
 
 @SETTINGS

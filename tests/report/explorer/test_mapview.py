@@ -3,11 +3,10 @@
 import csv
 import io
 import struct
-from itertools import combinations
 
 import pytest
 
-from tests.report.browser_common import colours, resize, violations
+from tests.report.browser_common import resize
 from tests.report.explorer.mapview_common import (
     STAGE,
     click,
@@ -47,35 +46,6 @@ def test_dragging_moves_by_an_isometry_and_the_wheel_magnifies_about_the_pointer
     )
     press(desk, "0")
     assert run(desk, f"{STAGE} return [...camera.centre, camera.zoom]") == [0, 0, 1]
-
-
-def test_the_history_brings_back_where_the_map_looked(desk, address):
-    opened(desk, address, [-1], 200)
-    centre = f"{STAGE} return camera.centre"
-    desk.execute_script("app.state.set({ item: '5' })")
-    press(desk, "0")
-    until(desk, "return shown.settling === 0")
-    drag(desk, [(300, 260), (320, 250), (420, 200)])
-    moved = run(desk, centre)
-    until(desk, "return location.hash.includes('at=') && shown.settling === 0")
-    desk.back()
-    until(desk, f"{centre}.join() === '0,0' && !location.hash.includes('at=')")
-    desk.forward()
-    until(desk, "return location.hash.includes('at=')")
-    assert run(desk, centre) == pytest.approx(moved, rel=1e-5, abs=1e-5)
-
-
-def test_going_back_gives_up_a_movement_that_the_url_does_not_have_yet(desk, address):
-    opened(desk, address, [-1], 200)
-    found = run(
-        desk,
-        f"""{STAGE} app.state.set({{ by: 'angle' }}, {{ push: true }});
-        stage.drag([300, 260], [420, 200]);
-        await new Promise((done) => {{ addEventListener('popstate', done, {{ once: true }}); history.back(); }});
-        await new Promise((done) => setTimeout(done, 500));
-        return [location.hash.includes('at='), camera.centre]""",
-    )
-    assert found == [False, [0, 0]]
 
 
 def test_what_is_under_the_pointer_is_named_and_a_click_chooses_it_in_every_space(desk, address):
@@ -119,34 +89,6 @@ def test_what_is_under_the_pointer_is_named_and_a_click_chooses_it_in_every_spac
         0,
         int(found),
     )
-
-
-def test_the_ladder_of_the_query_is_drawn_along_geodesics_from_the_root(desk, address):
-    opened(desk, address, [-1], 400, suffix="#from=37")
-    until(
-        desk,
-        """return document.querySelectorAll('.map-rung').length === 3 &&
-          document.querySelectorAll('.map-query').length === 1""",
-    )
-    start, end, stops = run(
-        desk,
-        f"""{STAGE} const path = document.querySelector('.map-path').getAttribute('d');
-        const stops = path.match(/-?[\\d.]+ -?[\\d.]+/g).map((pair) => pair.split(' ').map(Number));
-        const {{ x, y }} = app.source.maps[0].points[37];
-        return [camera.onScreen([0, 0]), camera.onScreen([x, y]), stops]""",
-    )
-    assert stops[0] == pytest.approx(start, abs=0.1)
-    assert stops[-1] == pytest.approx(end, abs=0.1)
-    assert len(stops) > 40
-
-
-def test_an_item_that_is_chosen_elsewhere_comes_into_sight(desk, address):
-    opened(desk, address, [-1], 400, suffix="#at=2,0&zoom=6")
-    far = run(desk, "return app.source.maps[0].points.filter(({ x }) => x < -0.7)[0].id")
-    seen = f"{STAGE} const {{ x, y }} = app.source.maps[0].points[given[1]]; return stage.holds([x, y])"
-    assert not run(desk, seen, 0, far)
-    desk.execute_script("app.state.set({ item: arguments[0] })", str(far))
-    until(desk, seen, 0, far)
 
 
 def test_every_item_in_sight_is_reached_by_keyboard_from_the_root_outwards_and_spoken(desk, address):
@@ -197,19 +139,6 @@ def test_a_region_is_selected_listed_and_saved_without_formulas(desk, address, m
     until(desk, "return !document.querySelector('.map-region')")
 
 
-def test_the_nearest_points_are_selected_without_a_pointer(desk, address):
-    opened(desk, address, [0], 800)
-    desk.execute_script(
-        "document.querySelector('.map-number').value = 25; document.querySelector('.map-nearest button').click()"
-    )
-    until(desk, "return told.said.includes('25 items selected')")
-    listed = [item.text for item in desk.find_elements("css selector", ".map-list li")]
-    nearest = run(desk, "return app.source.maps[0].points.map(({ radius }) => radius).sort((a, b) => a - b)[24]")
-    assert len(listed) == 25
-    assert max(float(text.split()[-1]) for text in listed) == pytest.approx(nearest, abs=1e-3)
-    assert run(desk, "return document.activeElement.textContent") == "25 items selected"
-
-
 def test_pictures_are_saved_as_they_are_seen(desk, address):
     opened(desk, address, [1], 500, suffix="#item=3")
     until(desk, "return Boolean(document.querySelector('.map-chosen'))")
@@ -229,83 +158,6 @@ def test_pictures_are_saved_as_they_are_seen(desk, address):
     assert "root" in svg
     assert "var(" not in svg
     assert "class=" not in svg
-
-
-def test_colours_and_charts_follow_the_controls_and_the_theme(desk, address):
-    opened(desk, address, [-1], 300)
-    names = "return [...document.querySelectorAll('.map-legend li')].map((item) => item.textContent)"
-    assert run(desk, names)[:4] == ["most general", "general", "specific", "most specific"]
-    desk.execute_script("document.querySelector('input[name=map-colour][value=radius]').click()")
-    assert run(desk, f"{STAGE} return [stage.style.by, app.state.get().colour]") == ["radius", "radius"]
-    assert run(desk, names)[0].split() == ["radius", "0.06", "2.97"]
-    desk.execute_script("document.querySelector('input[name=map-chart][value=flat]').click()")
-    assert run(desk, f"{STAGE} return [camera.chart, location.hash.includes('chart=flat')]") == ["flat", True]
-    desk.execute_script("document.documentElement.dataset.theme = 'dark'")
-    until(desk, f"{STAGE} return Math.abs(stage.style.steps[0][0] - 0x6f / 255) < 0.01")
-    assert "13.7" not in desk.find_element("css selector", ".map-note:last-child").text
-    assert "14 %" in desk.find_element("css selector", ".map-note:last-child").text
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_map_keeps_the_rules_of_access(desk, address, scheme):
-    colours(desk, scheme)
-    opened(desk, address, [-1, 1], 300, suffix="#item=3&from=37")
-    desk.execute_script("document.querySelector('.map-nearest button').click()")
-    until(desk, "return Boolean(document.querySelector('.map-chosen')) && told.said.length > 0")
-    assert violations(desk) == []
-    colours(desk, "light")
-
-
-def test_stages_move_together_where_they_are_asked_to(desk, address):
-    opened(desk, address, [-1, 0])
-    centres = "return [...shown.panels.values()].map(({ stage }) => stage.camera.centre)"
-    drag(desk, [(200, 200), (240, 210), (280, 200)])
-    one, other = run(desk, centres)
-    assert one == pytest.approx(other)
-    desk.execute_script("document.querySelector('.map-joint input').click()")
-    drag(desk, [(200, 200), (160, 190), (150, 200)])
-    moved, still = run(desk, centres)
-    assert still == pytest.approx(other)
-    assert moved != pytest.approx(one)
-
-
-def test_a_map_that_cannot_be_had_says_why_and_is_asked_for_again(desk, address):
-    opened(desk, address, [-1, 0], 200, suffix="#lenses=0")
-    run(
-        desk,
-        """const { map } = app.source.constructor.prototype; app.source.map = async () => { delete app.source.map;
-          throw new Error('The map is being made.'); }; app.state.set({ lenses: ['0', '1'] }); return 1""",
-    )
-    until(desk, "return document.querySelector('.map-waiting')?.textContent.startsWith('The map is being made.')")
-    desk.execute_script("document.querySelector('.map-waiting button').click()")
-    rested(desk)
-    assert len(desk.find_elements("css selector", ".map-stage")) == 2
-
-
-def test_a_map_of_another_version_is_loaded_anew(desk, address):
-    opened(desk, address, [-1, 0], 200, suffix="#lenses=0")
-    run(
-        desk,
-        """app.source.tile = async (...asked) => { delete app.source.tile; window.asked = asked;
-          throw Object.assign(new Error('The map has changed.'), { status: 409 }); };
-        const { map } = app.source.constructor.prototype; window.loaded = 0;
-        app.source.map = (lens) => { window.loaded += 1; return map.call(app.source, lens); };
-        app.state.set({ lenses: ['1'] }); return 1""",
-    )
-    until(desk, "return window.loaded === 2")
-    rested(desk)
-    assert desk.execute_script("return [asked.length, document.querySelectorAll('.map-stage').length]") == [5, 1]
-    assert not desk.find_elements("css selector", ".map-waiting")
-
-
-def test_what_is_known_of_a_map_is_forgotten_once_its_items_have_changed(desk, address):
-    opened(desk, address, [-1, 0], 200, suffix="#lenses=0")
-    told = """const { LiveSource, SourceError } = await import('/page/source.js'); const source = new LiveSource('/');
-      source.json = async () => ({}); const one = await source.map('0'); const same = await source.map('0');
-      source.fetched = async () => { throw new SourceError('The items have changed.', null, 409); };
-      const status = await source.tile('0', 0, 0, 0, 'older').catch((error) => error.status);
-      return [one === same, status, one === await source.map('0')]"""
-    assert run(desk, told) == [True, 409, False]
 
 
 def test_on_a_phone_one_finger_scrolls_two_move_the_map_and_taps_show_and_choose(browser, address):
@@ -337,17 +189,3 @@ def test_on_a_phone_one_finger_scrolls_two_move_the_map_and_taps_show_and_choose
         assert run(browser, look) == [0, 0, 1]
     finally:
         browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
-
-
-def test_a_few_items_beside_the_ladder_are_named_and_no_name_covers_another(desk, address):
-    opened(desk, address, [-1], 1500)
-    until(desk, "return document.querySelectorAll('.map-label.quiet').length > 3")
-    boxes = run(
-        desk,
-        """return [...document.querySelectorAll('.map-label, .map-ring-label')].map((each) => {
-        const { x, y, width, height } = each.getBBox(); return [x, y, x + width, y + height]; })""",
-    )
-    assert len(boxes) < 30
-    for one, other in combinations(boxes, 2):
-        apart = one[2] <= other[0] + 1 or other[2] <= one[0] + 1 or one[3] <= other[1] + 1 or other[3] <= one[1] + 1
-        assert apart, (one, other)

@@ -8,10 +8,8 @@ import torch
 
 from hiergeo import search
 from hiergeo._core.errors import InputError
-from hiergeo.evaluation.auditing import population
 from hiergeo.report.explorer import moved
 from hiergeo.report.explorer.collection import Lens
-from hiergeo.report.explorer.items import read_items
 from hiergeo.report.explorer.moved import compare
 
 N, DIM, K = 60, 6, 5
@@ -102,20 +100,6 @@ def test_two_models_are_compared_item_by_item(before, after):
     assert changes == sorted(changes, reverse=True)
 
 
-def test_intervals_of_a_sample_are_as_wide_as_those_of_all_items(before, after, monkeypatch):
-    x, y = (held.store.fetch(torch.arange(N)).radii[:, 0].numpy() for held in (before, after))
-    generator = np.random.default_rng(0)
-    draws = []
-    for _ in range(500):
-        some = generator.integers(N, size=N)
-        draws.append(np.corrcoef(*(np.unique(each[some], return_inverse=True)[1] for each in (x, y)))[0, 1])
-    held = read_items(before.store)
-    for resampled in (N, N // 2):
-        monkeypatch.setattr(population, "RESAMPLED", resampled)
-        low, high = held.correlation(x, y).interval
-        assert (high - low) / (2 * 1.96) == pytest.approx(np.std(draws), rel=0.35)
-
-
 def test_geometries_of_one_model_share_radii_and_not_neighbours(before):
     moved = compare(lens(before), lens(before, "lorentz:-1", "two"), K)
     assert (moved.same_radii, moved.one_space, moved.spearman.value) == (True, False, 1)
@@ -162,14 +146,6 @@ def test_comparisons_that_are_none_are_refused(before, rows, tmp_path):
         compare(lens(before), lens(fewer))
     pair = compare(lens(before), lens(before))
     assert pair.k == 10
-
-
-def test_a_few_items_are_said_to_be_too_few(before, after, rows, tmp_path):
-    few = [lens(index(tmp_path / name, rows[:6] * scale)) for name, scale in (("one", 1), ("two", 2))]
-    said = compare(*few).sentences
-    assert "Too few items (6)" in said[0]
-    assert not any("[" in sentence for sentence in said)
-    assert "[" in compare(lens(before), lens(after)).sentences[0]
 
 
 def test_two_equal_items_compare(tmp_path):

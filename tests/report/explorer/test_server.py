@@ -45,12 +45,6 @@ def test_children_and_parents_agree_with_the_formula_in_float64(http, lens, poin
         assert len({hit["id"] for hit in hits}) == len(hits) == beyond.sum()
 
 
-def test_an_item_finds_itself_at_distance_zero(http, lens) -> None:
-    for item in range(0, ROWS, 7):
-        (hit,) = http.get("/api/neighbours", params={"lens": lens[0], "item": str(item), "k": 1}).json()["hits"]
-        assert (hit["id"], hit["distance"]) == (str(item), 0.0)
-
-
 def test_ladders_agree_with_the_formula_in_float64(http, lens, points) -> None:
     key, law = lens
     for item in (5, 40, 79):
@@ -179,15 +173,6 @@ def test_places_and_selections_are_those_of_the_map(http) -> None:
     assert {int(each["id"]) for each in told["items"]} & set(range(40)) == inside
     radii = [each["radius"] for each in told["items"]]
     assert radii == sorted(radii)
-
-
-def test_what_moved_and_what_a_space_is_like_are_told(http) -> None:
-    moved = http.get("/api/moved?a=0&b=1&k=5").json()
-    assert (moved["items"], moved["spearman"]["value"]) == (ROWS, 1.0)
-    assert 0 < moved["neighbours"]["value"] <= 1
-    audit = http.get("/api/audit?lens=1").json()
-    assert audit["numbers"]["items"] == sum(audit["radius"]["counts"]) == ROWS
-    assert audit["findings"]
 
 
 @pytest.mark.parametrize(

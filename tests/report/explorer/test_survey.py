@@ -95,19 +95,6 @@ def test_cones_of_a_sample_are_looked_for_among_all_items(tmp_path, monkeypatch)
     assert found.numbers["cone_random"] == pytest.approx((held / (N - 1)).mean())
 
 
-def test_captions_of_one_length_have_nothing_to_control(tmp_path):
-    found = survey_of(lens(built(tmp_path, rows_of(), captions=[f"word {i}" for i in range(N)])))
-    assert "length_spearman" not in found.numbers
-    assert "length" not in kinds(found)
-
-
-def test_a_few_items_are_said_to_be_too_few(tmp_path):
-    few = survey_of(lens(built(tmp_path / "few", rows_of()[:6])))
-    assert few.remarks[0].kind == "items"
-    assert few.remarks[0].sentence.endswith(" 6.")
-    assert "items" not in kinds(survey_of(lens(built(tmp_path / "many", rows_of()))))
-
-
 def test_order_of_tiers_is_that_of_all_pairs():
     generator = np.random.default_rng(0)
     radii = generator.integers(0, 12, 70).astype(float)
@@ -170,13 +157,6 @@ def test_special_collections_have_a_survey(tmp_path, rows, spec):
     json.dumps(found.as_dict(), allow_nan=False)
 
 
-def test_products_have_the_operating_point_of_each_factor(tmp_path):
-    found = survey_of(lens(built(tmp_path, rows_of(), "product:lorentz:-1x2,euclidean:x4")))
-    assert found.numbers["u_median_factor1"] == 0
-    assert found.numbers["u_median_factor0"] == pytest.approx(float(rows_of()[:, :2].norm(dim=1).quantile(0.5)))
-    json.dumps(found.as_dict(), allow_nan=False)
-
-
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory):
     """Scenes embedded by the bundled model: the embeddings, and an index of their captions."""
@@ -219,9 +199,3 @@ def test_the_audit_of_stored_rows_is_that_of_the_embeddings(scenes, monkeypatch)
 
 def index_tiers(found, index, embedded):
     return read_items(index.store, Tiers(embedded.hierarchy)).tier
-
-
-def test_a_hierarchy_that_is_not_stored_is_not_audited(scenes):
-    _, index = scenes
-    other = datasets.load("scenes", split="train", count=3)
-    assert survey_of(lens(index), None, other.take(1)).audit is None

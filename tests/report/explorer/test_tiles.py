@@ -1,7 +1,6 @@
 """Tiles of a map, by their definition; points in polygons, against winding numbers."""
 
 import math
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -48,20 +47,6 @@ def test_points_that_coincide_go_down_to_the_deepest_tile():
     assert [held for *_, held in tree.counts] == [CAPACITY] * tiles.DEEPEST + [10]
 
 
-def test_coarse_tiles_are_a_fair_sample_and_the_same_for_the_same_ids():
-    generator = np.random.default_rng(0)
-    x, y = generator.uniform(-1, 1, (2, 40_000)).astype(np.float32)
-    ids = generator.choice(1 << 62, 40_000, replace=False)
-    tree = tiles.pyramid(x, y, 1.0, shuffled(ids))
-    whole = tree.order[slice(*tree.spans[0, 0, 0])]
-    quadrants = Counter((bool(x[i] > 0), bool(y[i] > 0)) for i in whole)
-    assert all(abs(count - 1024) < 150 for count in quadrants.values())
-    other = generator.permutation(len(ids))
-    again = tiles.pyramid(x[other], y[other], 1.0, shuffled(ids[other]))
-    assert again.counts == tree.counts
-    assert np.array_equal(ids[other][again.order], ids[tree.order])
-
-
 def winding(point: tuple[float, float], polygon: list[tuple[float, float]]) -> int:
     """How often an outline turns around a point: the sum of the angles that its edges are seen at, over 2 pi."""
     seen = [math.atan2(y - point[1], x - point[0]) for x, y in polygon]
@@ -79,17 +64,6 @@ def test_points_in_polygons_are_those_with_an_odd_winding_number(seed, corners):
     outline = [tuple(corner) for corner in polygon.tolist()]
     truth = [i for i in range(120) if winding((float(x[i]), float(y[i])), outline) % 2]
     assert found.tolist() == truth
-
-
-def test_squares_side_by_side_hold_every_point_once():
-    grid = np.linspace(-1, 1, 9, dtype=np.float32)
-    x, y = (values.ravel() for values in np.meshgrid(grid[:-1], grid[:-1]))
-    held = []
-    for left in (-1, 0):
-        for low in (-1, 0):
-            corners = [(left, low), (left + 1, low), (left + 1, low + 1), (left, low + 1)]
-            held += tiles.inside(x, y, np.array(corners, float)).tolist()
-    assert sorted(held) == list(range(64))
 
 
 @pytest.mark.parametrize(

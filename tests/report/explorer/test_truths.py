@@ -1,7 +1,5 @@
 """Nothing that the API says is false: on the demonstration, on HierarCaps by MiniLM and on Flickr8k by CLIP."""
 
-import base64
-import io
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -120,20 +118,6 @@ def test_where_nearly_all_cones_are_empty_there_is_a_rank_and_no_verdict(told) -
                 assert [rank for _, rank in sorted(ranks)] == sorted(rank for _, rank in ranks)
 
 
-def test_nothing_is_more_general_and_more_specific_at_once(told) -> None:
-    generator = torch.Generator().manual_seed(0)
-    dim = told.collection.first.encoder.dim
-    vectors = torch.nn.functional.normalize(torch.randn(2, dim, generator=generator), dim=1)
-    queries = [{"item": str(item)} for item in told.items()] + [{"embedding": row.tolist()} for row in vectors]
-    for lens in told.keys:
-        for query in queries:
-            above, below = (told.ask(verb, lens, query, k=30) for verb in ("parents", "children"))
-            radius = above["query"]["radius"]
-            assert all(hit["radius"] < radius for hit in above["hits"])
-            assert all(hit["radius"] > radius for hit in below["hits"])
-            assert not {hit["id"] for hit in above["hits"]} & {hit["id"] for hit in below["hits"]}
-
-
 def test_no_ladder_where_radii_do_not_spread(told) -> None:
     titles = [lens["title"] for lens in told.facts["lenses"] if not lens["climbs"]]
     assert len(told.facts["notices"]) == bool(titles)
@@ -167,73 +151,3 @@ def test_the_page_opens_on_no_wrong_step_and_on_spaces_that_differ(told) -> None
 
 def rung_ids(ladder: dict[str, Any]) -> list[str]:
     return [rung["hit"]["id"] for rung in ladder["rungs"]]
-
-
-def test_ladders_are_those_of_their_spaces_and_equal_ones_are_named(told) -> None:
-    for item in told.items():
-        query = {"item": str(item)}
-        found = told.ladders(query)
-        assert sorted(key for group in found["equal"] for key in group) == told.keys
-        for key in told.keys:
-            assert found["answers"][key] == told.ask("ladder", key, query)
-        group_of = {key: at for at, group in enumerate(found["equal"]) for key in group}
-        for a in told.keys:
-            for b in told.keys:
-                one, other = (
-                    [(rung["hit"]["id"], rung["hit"]["radius"], rung["hit"]["entails"]) for rung in each["rungs"]]
-                    for each in (found["answers"][a], found["answers"][b])
-                )
-                if group_of[a] == group_of[b]:
-                    assert one == other
-                elif found["answers"][a]["query"] == found["answers"][b]["query"]:
-                    assert one != other
-
-
-def test_one_rule_of_nearness_holds_in_every_space_however_a_query_is_given(told) -> None:
-    store = told.collection.first.store
-    for lens, facts in zip(told.collection.lenses, told.facts["lenses"], strict=True):
-        assert facts["reach"] > 0
-        spread = lens.index.space
-        for item in told.items():
-            rows = store.fetch(torch.tensor([item]))
-            assert told.ask("ladder", lens.key, {"item": str(item)})["query"]["far"] is False
-            if lens.index is told.collection.first:
-                root = torch.zeros(lens.index.encoder.dim) if spread.root is None else spread.root
-                vector = root + rows.direction[0].float() / rows.direction[0].float().norm() * rows.radii[0]
-                asked = told.ask("neighbours", lens.key, {"embedding": vector.tolist()})
-                assert asked["query"]["far"] is False
-        far = torch.zeros(lens.index.encoder.dim)
-        far[0] = -3.0
-        for verb in ("neighbours", "ladder"):
-            answer = told.ask(verb, lens.key, {"embedding": far.tolist()})
-            nearest = told.ask("neighbours", lens.key, {"embedding": far.tolist()}, k=1)["hits"][0]["distance"]
-            assert answer["query"]["far"] == (nearest > facts["reach"])
-
-
-def test_texts_photos_and_their_embeddings_are_called_far_alike(told) -> None:
-    if not told.facts["lenses"][0]["embeds"]["text"]:
-        assert not any(lens["embeds"]["text"] for lens in told.facts["lenses"])
-        return
-    from PIL import Image
-
-    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8))
-    texts = ["qwertyuiop zzzz", "a dog on a sofa", "a ring", "parliament debates tax law"]
-    answers = []
-    for lens, facts in zip(told.collection.lenses, told.facts["lenses"], strict=True):
-        model = lens.index.encoder.model
-        pairs = [({"text": text}, model.encode_text([text])[0]) for text in texts]
-        pairs.append(({"image": encoded(noise)}, model.encode_image([noise])[0]))
-        for query, vector in pairs:
-            seen = [told.ask(verb, lens.key, query)["query"]["far"] for verb in ("ladder", "neighbours")]
-            distance = told.ask("neighbours", lens.key, query, k=1)["hits"][0]["distance"]
-            assert {*seen, told.ask("ladder", lens.key, {"embedding": vector.tolist()})["query"]["far"]} == {
-                distance > facts["reach"]
-            }
-            answers.append(seen[0])
-    assert set(answers) == {False, True}
-
-
-def encoded(picture: Any) -> str:
-    held = io.BytesIO()
-    picture.save(held, "PNG")
-    return base64.b64encode(held.getvalue()).decode()

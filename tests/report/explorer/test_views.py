@@ -4,7 +4,6 @@ import csv
 
 import pytest
 import torch
-from PIL import Image
 
 from tests.report import browser_common
 from tests.report.explorer.explorer_common import HOSTILE, TITLE, Page, fixtures, verdict
@@ -102,35 +101,6 @@ def test_the_walk_goes_down_up_and_back(page, collection):
     assert "item" not in page.hash()
 
 
-def test_more_items_come_and_the_edges_are_saved(page, collection, files):
-    focus = item(collection, collection.hierarchy.rows[0].positive[0])
-    show(page, f"view=tree&item={focus}", ".node.current")
-    page.click(".below > .button")
-    page.until("return document.querySelectorAll('.below li').length === 16")
-    page.click(".tree .downloads .button")
-    with browser_common.saved(files, "edges-of-the-tree.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    below = [row for row in rows if row["general_id"] == str(focus)]
-    hits = [hit for hit in page.asked("children", lens=0, item=focus, k=17)["hits"] if hit["id"] != str(focus)][:16]
-    assert [row["specific_id"] for row in below] == [hit["id"] for hit in hits]
-    assert [float(row["margin_rad"]) for row in below] == pytest.approx([hit["margin"] for hit in hits])
-    verdicts = {None: "", True: "true", False: "false"}
-    assert [row["entailed"] for row in below] == [verdicts[hit["entails"]] for hit in hits]
-    assert [float(row["rank_among_pairs"]) for row in below] == [hit["rank"] for hit in hits]
-    assert {row["specific_id"] for row in rows if row["general_id"] != str(focus)} == {str(focus)}
-
-
-def test_a_text_and_its_item_stand_in_the_middle_alike(page, collection):
-    text = collection.examples[0]
-    show(page, f"view=tree&q={text.replace(' ', '+')}", ".node.current")
-    assert page.texts(".middle h2") == ["Your query"]
-    assert page.texts(".node.current bdi") == [text]
-    assert text not in captions(page, "above") + captions(page, "below")
-    count = page.asked("count", lens=0, q=text)["count"]
-    told = page.until("return document.querySelector('.held').textContent")
-    assert told == f"Its cone holds {count - 1} of {len(collection.first):,} items.", "the caption itself is counted"
-
-
 def test_hostile_captions_are_text_and_cut(page, collection):
     for hostile in (HOSTILE[0], HOSTILE[1], HOSTILE[3]):
         show(page, f"view=tree&item={item(collection, hostile)}", ".node.current")
@@ -185,56 +155,3 @@ def test_the_audit_tells_what_the_survey_found(page, collection, files):
         rows = list(csv.DictReader(file))
     counts = sum(int(row[name]) for row in rows for name in row if name not in ("from", "to"))
     assert counts == sum(tier["items"] for tier in page.asked("audit", lens=1)["tiers"])
-
-
-def test_a_plot_is_saved_as_a_picture(page, files):
-    show(page, "view=audit&lenses=1", ".survey .bars")
-    page.click(".survey .downloads .button", 2)
-    picture = Image.open(browser_common.saved(files, "radii-in-b-markup-b-model.png")).convert("RGB")
-    width = page.script("return document.querySelector('.survey .panel').getBoundingClientRect().width")
-    assert picture.width == pytest.approx(2 * width, abs=2)
-    assert width == page.script("return document.querySelector('.survey .panel').viewBox.baseVal.width"), "stretched"
-    colours = {colour for _, colour in picture.getcolors(1 << 20)}
-    assert len(colours) > 20
-    page.click(".survey .downloads .button", 1)
-    drawn = browser_common.saved(files, "radii-in-b-markup-b-model.svg").read_text(encoding="utf-8")
-    assert "geodesic units" in drawn
-    assert "var(" not in drawn
-    assert "<script" not in drawn
-
-
-def test_what_was_asked_for_last_is_kept(page):
-    page.open("q=a+ring")
-    held = page.browser.execute_async_script(
-        """const done = arguments[0];
-        import('/page/source.js').then(async ({ Kept, takeToken }) => {
-          const dropped = [];
-          const kept = new Kept(2, (made) => dropped.push(made));
-          const ask = (name) => kept.once(name, () => name);
-          await Promise.all(['a', 'b', 'a', 'c'].map(ask));
-          await kept.once('d', () => Promise.reject(new Error('no'))).catch(() => {});
-          await new Promise((rest) => setTimeout(rest));
-          const page = { location: new URL('http://x/#token=secret'), history: { replaceState() {} },
-            get sessionStorage() { throw new DOMException('denied', 'SecurityError'); } };
-          done([dropped, [...kept.held.keys()], takeToken(page)]);
-        })"""
-    )
-    assert held == [["b", "a"], ["c"], "secret"]
-
-
-def test_a_query_too_long_for_a_link_comes_back_by_the_history(page):
-    long = "a ring " + "and a star " * 200
-    value = "return document.getElementById('query').value"
-    show(page, "q=a+star", ".stage")
-    page.script(
-        "const box = document.getElementById('query'); box.value = arguments[0]; box.form.requestSubmit()", long
-    )
-    page.until("return history.state?.text")
-    assert "q" not in page.hash()
-    page.script("history.pushState = () => { throw new DOMException('too many', 'SecurityError'); }")
-    page.click("#tab-tree")  # refused by the history, shown all the same
-    page.until("return !document.getElementById('panel-tree').hidden")
-    page.script("delete history.pushState")
-    page.browser.refresh()
-    page.rest()
-    assert page.script(value) == long.strip()

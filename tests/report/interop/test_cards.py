@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import yaml
 
-from hiergeo import adapters
 from hiergeo._core.errors import InputError
 from hiergeo.adapters.head import Head, HeadShape, write_head
 from hiergeo.report import interop
@@ -73,12 +72,6 @@ def test_options_of_the_frozen_model_are_no_part_of_its_name(tmp_path: Path, bas
     card = interop.head_card(head(tmp_path / "head", base=base))
     assert yaml.safe_load(card.split("---\n")[1]).get("base_model") == told
     assert "/home/me" not in card
-
-
-def test_folders_with_an_at_sign_are_loaded(tmp_path: Path):
-    folder = write_head(tmp_path / "me@home" / "v@1", Head(HeadShape(adapters.load("tiny").dim, 2)), {"base": "tiny"})
-    named, standing = (adapters.load(f"head:{folder}{base}", device="cpu") for base in ("", "@tiny"))
-    assert named.encode_text(["a dog"]).equal(standing.encode_text(["a dog"]))
 
 
 @pytest.mark.parametrize("given", [3, [1], {"metrics": {}, "x": {1}}, {"metrics": {"a": float("nan")}}])
