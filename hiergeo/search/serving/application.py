@@ -21,13 +21,8 @@ from hiergeo.search.serving.metrics import Metrics
 from hiergeo.search.serving.protection import Protection, error_response, may_pass
 from hiergeo.search.serving.routes import JSON, Route
 
-STATUSES = {
-    "less_than_equal": 422,
-    "too_short": 422,
-    "too_long": 422,
-    "string_too_long": 422,
-    "image_too_large": 413,
-}
+TOO_MUCH = ("less_than_equal", "too_short", "too_long", "string_too_long")
+STATUSES = dict.fromkeys(TOO_MUCH, 422) | {"image_too_large": 413}
 """Of errors of pydantic that are not 400."""
 
 
