@@ -16,7 +16,7 @@ from hiergeo.geometry import Space
 from hiergeo.search import serving
 from hiergeo.search.serving import engine
 from hiergeo.search.snapshots import writer
-from tests.search.serving.serving_common import build_index, build_vectors, served
+from tests.search.serving.serving_common import build_vectors, served
 
 pytest.importorskip("uvicorn")
 
@@ -140,16 +140,6 @@ def test_another_index_in_the_same_place_is_refused(tmp_path, space, named) -> N
         assert failed == 1
     with pytest.raises(InputError, match=named):
         index.refresh()
-
-
-def test_an_index_of_another_model_in_the_same_place_is_refused(tmp_path) -> None:
-    index = build_index(tmp_path / "index")
-    shutil.rmtree(tmp_path / "index")
-    root = index.space.root
-    search.build(tmp_path / "index", None, embeddings=torch.eye(64), space=Space("euclidean", root))
-    with pytest.raises(InputError, match="model"):
-        index.refresh()
-    assert index.manifest.model.name == "tiny"
 
 
 def test_refusals_tell_clients_no_paths_and_no_processes(tmp_path, caplog) -> None:
