@@ -79,7 +79,7 @@ class Settings:
         hosts: names that the Host header may hold, lower case and without port; None allows every name. A server on
             loopback names itself here, so that no web page can reach it under a name of its own.
         store: spec of the store that is searched; None scans the index.
-        batch: queries that one sweep answers at most.
+        batch: queries with which a sweep is full.
         embeds: whether texts and images are taken; without them the model of the index is not loaded.
         limits: of requests.
     """
