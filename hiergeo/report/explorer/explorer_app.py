@@ -14,10 +14,9 @@ from hiergeo.report.explorer.collection import Collection
 from hiergeo.report.explorer.pages import PAGE
 from hiergeo.report.explorer.questions import ItemId, QueryName
 from hiergeo.report.explorer.service import Explorer
-from hiergeo.search.answers import Guarantee
 from hiergeo.search.requests import KINDS, Kind
 from hiergeo.search.serving import Settings
-from hiergeo.search.serving.answer_schemas import ABOUT, list_of, schema
+from hiergeo.search.serving.answer_schemas import ABOUT, NUMBERS, TRUST, Number, list_of, schema
 from hiergeo.search.serving.limits import Refused
 
 if TYPE_CHECKING:
@@ -196,9 +195,6 @@ def _json(content: bytes) -> "Response":
     return Response(content, media_type="application/json")
 
 
-Number = float | None
-NUMBERS: dict[str, Any] = dict.fromkeys(("radius", "margin", "angle", "distance"), Number)
-TRUST: dict[str, Any] = {"guarantee": Guarantee, "scored": int, "rows": int}
 ITEM: dict[str, Any] = {"id": str, "caption": str | None, "image": bool, "tier": int | None}
 
 Hit = schema("Hit", **ITEM, **NUMBERS, is_query=bool, entails=bool | None, rank=Number)

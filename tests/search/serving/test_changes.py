@@ -108,17 +108,6 @@ def test_the_client_asks_where_and_as_long_as_it_is_told(monkeypatch) -> None:
     assert asked == [("GET", "http://there:81/below/api/health", 0.5)]
 
 
-def test_a_failure_to_read_changes_passes_without_another_write(tmp_path, monkeypatch) -> None:
-    index = build_vectors(tmp_path / "index")
-    monkeypatch.setattr(engine, "AGAIN", 0.0)
-    with served(index) as running, serving.Client(running.url) as client:
-        calls = failing_once(index, monkeypatch)
-        search.open(tmp_path / "index").add(embeddings=torch.ones(1, 6))
-        rows = [client.neighbours(torch.ones(6), 1).rows for _ in range(3)]
-    assert rows == [60, 61, 61]
-    assert len(calls) == 2
-
-
 @pytest.mark.parametrize(
     ("space", "named"),
     [

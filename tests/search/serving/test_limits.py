@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-from hiergeo._core.errors import InputError
+from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.search import Index, serving
 from hiergeo.search.serving.limits import Limits, Settings
 from tests.search.serving.serving_common import PATIENCE, browser, build_index, png, served, until
@@ -113,6 +113,8 @@ def test_health_answers_while_as_many_requests_as_may_be_are_in_flight(index) ->
         slow.sendall(head)
         until(lambda: running.measured("requests_in_flight") == 1)
         assert client.health()["status"] == "ok"
+        with pytest.raises(UnavailableError, match="too many requests"):
+            client.count("a")
 
 
 def test_questions_of_clients_that_have_gone_are_not_answered(index) -> None:

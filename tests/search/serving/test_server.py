@@ -164,18 +164,6 @@ def test_clients_that_say_too_little_are_given_up(tmp_path) -> None:
     assert second.count(b"HTTP/1.1") == 1
 
 
-def test_clients_that_have_gone_hold_nothing_up(tmp_path) -> None:
-    index = build_vectors(tmp_path / "index")
-    limits = dataclasses.replace(serving.Limits(), read_seconds=PATIENCE, in_flight=10)
-    with served(index, serving.Settings(limits=limits)) as running, serving.Client(running.url, retries=0) as client:
-        with contextlib.ExitStack() as clients:
-            for _ in range(10):
-                clients.enter_context(socket.create_connection(("127.0.0.1", running.port))).sendall(HEAD)
-            until(lambda: running.measured("requests_in_flight") == 10)
-        until(lambda: running.measured("requests_in_flight") == 0)
-        assert isinstance(client.count(torch.ones(6)), int)
-
-
 def test_connections_beyond_the_limit_are_refused_until_others_close(tmp_path) -> None:
     index = build_vectors(tmp_path / "index")
     limits = dataclasses.replace(serving.Limits(), read_seconds=PATIENCE, connections=20)
