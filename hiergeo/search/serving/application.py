@@ -42,8 +42,9 @@ def application(
         return JSONResponse(values if may_pass(request.scope, settings) else {"status": values["status"]})
 
     async def measured() -> Response:
-        text, kind = metrics.text()
-        return Response(text, media_type=kind)
+        from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     return FastAPI(
         title=title,
