@@ -185,9 +185,8 @@ def kind_of(find: Any) -> "Kind":
 
 def metrics(results: "list[Result]", rows: int) -> dict[str, float]:
     """Numbers of a whole search."""
-    found = [result for result in results if not isinstance(result, int)]
     numbers: dict[str, float] = {"queries": len(results), "rows": rows}
-    numbers["hits"] = sum(len(result.hits) for result in found)
+    numbers["hits"] = sum(len(result.hits) for result in results if not isinstance(result, int))
     counted = [result for result in results if isinstance(result, int)]
     return {**numbers, "entailed": sum(counted)} if counted else numbers
 

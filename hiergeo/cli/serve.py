@@ -1,5 +1,6 @@
 """``hiergeo serve``: an index as an HTTP service."""
 
+from ipaddress import ip_address
 from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING, Annotated, Any
@@ -108,10 +109,8 @@ def check_reach(bound: socket, host: str, token: str | None, insecure: bool) -> 
     Raises:
         InputError: other machines reach it, it asks for no token, and that is not what the user says.
     """
-    from hiergeo.search.serving.server import LOOPBACK, is_loopback
-
-    if is_loopback(bound):
-        return LOOPBACK | {host.lower()}
+    if ip_address(bound.getsockname()[0].partition("%")[0]).is_loopback:
+        return frozenset({"localhost", "127.0.0.1", "[::1]", host.lower()})
     if token is None and not insecure:
         raise InputError(
             f"{host} is reached from other machines: give a --token (or HIERGEO_TOKEN), or --insecure to serve all."

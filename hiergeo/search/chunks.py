@@ -26,6 +26,9 @@ AHEAD = 2
 WILL_NEED, POPULATE_READ = 3, 22
 """Advice of madvise on Linux: start reading; read and map, or say that it is impossible."""
 
+UNSUPPORTED = (errno.EINVAL, errno.ENOSYS)
+"""Errors of a system that does not know the advice: pages are read when they are first used."""
+
 
 def stream(parts: Iterable[tuple[OpenShard, int, int]], chunk_bytes: int = CHUNK_BYTES) -> Iterator[Rows]:
     """The rows [start, stop) of shards, a chunk at a time, as `OpenShard.mapped`; raises UnavailableError."""
@@ -48,7 +51,7 @@ def bring(name: str, direction: Tensor) -> None:
     """Read mapped directions of a shard into the page cache, and map their pages; raises UnavailableError."""
     for advice in (WILL_NEED, POPULATE_READ):
         failed = _advise(direction, advice)
-        if failed in (errno.EINVAL, errno.ENOSYS):  # a system without it reads pages when they are first used
+        if failed in UNSUPPORTED:
             return
         if failed:
             raise UnavailableError(f"shard {name} cannot be read ({os.strerror(failed)}): restore it.")

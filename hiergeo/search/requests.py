@@ -1,7 +1,7 @@
 """A question to an index: one model, of which Python, the command line, HTTP, the client and the explorer are made.
 
-A new option of searches is a field of `Request` and a key of `Options` here, and what it does in
-`hiergeo.search.groups`; the command line names it in `hiergeo.cli.search`.
+A new option of searches is a field of `Request` here, and what it does in `hiergeo.search.groups`; the command line
+names it in `hiergeo.cli.search`.
 """
 
 import math
@@ -9,7 +9,7 @@ import operator
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeAlias, TypedDict, Union, cast, final, get_args
+from typing import Annotated, Any, Literal, TypeAlias, Union, cast, final, get_args
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 from torch import Tensor
-from typing_extensions import Self, Unpack
+from typing_extensions import Self
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, sentence
@@ -98,24 +98,6 @@ SPEC = WithJsonSchema({"anyOf": [{"type": "string", "maxLength": SPEC_CHARACTERS
 COUNT = WithJsonSchema({"type": "integer", "minimum": 1, "maximum": limits.PROTOCOL_STEPS})
 
 
-class Options(TypedDict, total=False):
-    """Keyword arguments of searches beside k and thresholds: the fields of `Request`, all of which have defaults."""
-
-    by: By
-    distinct: bool
-    space: Space | str | None
-    geometry: str | None
-    low: float
-    high: float
-    within: float | None
-    min_radius: float | None
-    store: Store | str | None
-    strict: bool
-    exclude: Sequence[int]
-    without: frozenset[str]
-    steps: int
-
-
 Queries: TypeAlias = Union[Query, "np.ndarray[Any, Any]", Sequence[Query]]
 """One query, or several: a list of queries, or embeddings (Q, D)."""
 
@@ -175,7 +157,7 @@ class Request(BaseModel):
         query: Query,
         k: int | None = None,
         thresholds: int | Tensor | None = None,
-        **options: Unpack[Options],
+        **options: Any,
     ) -> None:
         numbers = {name: value for name, value in (("k", k), ("thresholds", thresholds)) if value is not None}
         try:
@@ -254,7 +236,7 @@ class Searcher(ABC):
     def _search(self, kind: Kind, query: Queries, **options: Any) -> Any:
         """The answer to a query, or to each of several."""
 
-    def children(self, query: Queries, k: int = 10, **options: Unpack[Options]) -> Answer | list[Answer]:
+    def children(self, query: Queries, k: int = 10, **options: Any) -> Answer | list[Answer]:
         """The k items that the query comes nearest to entailing; it entails those whose margin is >= 0.
 
         Args:
@@ -267,17 +249,15 @@ class Searcher(ABC):
         """
         return self._search("children", query, k=k, **options)
 
-    def parents(self, query: Queries, k: int = 10, **options: Unpack[Options]) -> Answer | list[Answer]:
+    def parents(self, query: Queries, k: int = 10, **options: Any) -> Answer | list[Answer]:
         """The k items that come nearest to entailing the query; arguments as for `children`."""
         return self._search("parents", query, k=k, **options)
 
-    def neighbours(self, query: Queries, k: int = 10, **options: Unpack[Options]) -> Answer | list[Answer]:
+    def neighbours(self, query: Queries, k: int = 10, **options: Any) -> Answer | list[Answer]:
         """The k nearest items by geodesic distance; options are distinct, space, low, high, store, exclude."""
         return self._search("neighbours", query, k=k, **options)
 
-    def ladder(
-        self, query: Queries, thresholds: int | Tensor | None = None, **options: Unpack[Options]
-    ) -> Climb | list[Climb]:
+    def ladder(self, query: Queries, thresholds: int | Tensor | None = None, **options: Any) -> Climb | list[Climb]:
         """From general to specific: for each threshold the nearest item whose radius is within it.
 
         Args:
@@ -288,7 +268,7 @@ class Searcher(ABC):
         """
         return self._search("ladder", query, thresholds=thresholds, **options)
 
-    def count(self, query: Queries, **options: Unpack[Options]) -> int | list[int]:
+    def count(self, query: Queries, **options: Any) -> int | list[int]:
         """How many items the query entails: those within its cone, or within a geodesic distance.
 
         Args:

@@ -108,28 +108,26 @@ def test_flags_of_version_0_2_still_say_what_is_found(ask, kind):
     assert ask("a circle", f"--{kind}") == ask("a circle", "--find", kind)
 
 
-def test_a_count_goes_up_to_the_distance_that_is_named(ask):
-    near = [hit["distance"] for hit in ask("a circle", "--neighbours")["hits"]]
-    assert len(near) == len(CAPTIONS)
-    assert ask("a circle", "--count", "--within", (near[2] + near[3]) / 2)["count"] == 3
-
-
-def test_a_ladder_has_as_many_thresholds_as_are_asked_for(ask):
-    assert len(ask("a circle", "--ladder", "--steps", 7)["rungs"]) == 7
-    assert len(ask("a circle", "--ladder")["rungs"]) == 50
-
-
-def test_items_are_left_out_by_their_ids(ask):
-    every = [hit["id"] for hit in ask("a circle", "--find", "neighbours")["hits"]]
-    left = ask("a circle", "--find", "neighbours", "--exclude", every[0], "--exclude", every[2])["hits"]
-    assert [hit["id"] for hit in left] == [every[1], *every[3:]]
-
-
-def test_a_range_of_radii_leaves_out_both_sides(ask):
-    radii = sorted(hit["radius"] for hit in ask("a circle", "--neighbours")["hits"])
-    low, high = (radii[0] + radii[1]) / 2, (radii[4] + radii[5]) / 2
-    found = ask("a circle", "--neighbours", "--low", low, "--high", high)
-    assert sorted(hit["radius"] for hit in found["hits"]) == radii[1:5]
+@pytest.mark.parametrize(
+    ("words", "kind", "options"),
+    [
+        (("--within", 0.3), "count", {"within": 0.3}),
+        (("--steps", 7), "ladder", {"thresholds": 7}),
+        ((), "ladder", {"thresholds": 50}),
+        (("--exclude", 2, "--exclude", 4), "neighbours", {"exclude": [2, 4]}),
+        (("--low", 0.2, "--high", 0.6), "neighbours", {"low": 0.2, "high": 0.6}),
+        (("--low", 0.4), "count", {"low": 0.4}),
+        (("-k", 2, "--by", "angle"), "parents", {"k": 2, "by": "angle"}),
+        (("--duplicates",), "children", {"distinct": False}),
+    ],
+)
+def test_options_are_those_of_python(ask, folder, words, kind, options):
+    wanted = getattr(search.open(folder), kind)("a circle", **options)
+    answer = ask("a circle", "--find", kind, *words)
+    if kind == "count":
+        assert answer["count"] == wanted
+    else:
+        assert answer == json.loads(json.dumps({"query": "a circle", "kind": kind, **wanted.as_dict()}))
 
 
 @pytest.mark.parametrize("min_radius", [None, 0.3])
@@ -152,14 +150,6 @@ def test_cones_are_those_of_the_minimum_radius(run, folder, tmp_path, kind, min_
         assert answer["count"] == sum(margin >= 0 for margin in margins)
     else:
         assert {hit["id"]: hit["margin"] for hit in answer["hits"]} == pytest.approx(dict(enumerate(margins)), abs=0.02)
-
-
-def test_ladders_and_counts_leave_out_radii_as_other_searches_do(folder):
-    index = search.open(folder)
-    radii = sorted(hit.radius for hit in index.neighbours("a circle", 6).hits)
-    middle = (radii[2] + radii[3]) / 2
-    assert index.count("a circle", within=1e9, low=middle) == index.count("a circle", within=1e9, high=middle) == 3
-    assert {hit.radius for hit in index.ladder("a circle", low=middle).hits} <= set(radii[3:])
 
 
 def test_an_image_is_searched_by_its_name(run, folder, tmp_path):

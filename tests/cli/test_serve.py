@@ -56,9 +56,28 @@ def test_embeddings_alone_are_taken_on_request(served, tmp_path):
             assert http.get("/api/count?q=a").status_code == status
 
 
-@pytest.mark.parametrize("words", [("--store", "milvus:x.db", "--writable"), ("--port", 65536)])
-def test_what_does_not_fit_is_refused(run, folder, words):
-    assert run("serve", folder, "--port", 0, *words)[0] == 2
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("--store", "milvus:x.db", "--writable"), "--writable"),
+        (("--port", 65536), "--port"),
+        (("--host", "0.0.0.0"), "--token"),
+        (("--host", "no.such.host.invalid"), "no.such.host.invalid"),
+        (("--token", "short"), "16"),
+        (("--model", "tiny"), "--model"),
+        (("--model", "tiny", "--embeddings-only"), "--embeddings-only"),
+    ],
+)
+def test_what_does_not_fit_is_refused(run, folder, words, named):
+    code, _, said = run("serve", folder, *words)
+    assert (code, named in said) == (2, True)
+
+
+def test_a_port_that_is_taken_is_named(run, folder):
+    with serving.bind("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        code, _, said = run("serve", folder, "--port", port)
+    assert (code, f"port {port}" in said, said.count("\n")) == (2, True, 1)
 
 
 def test_a_store_is_searched_where_one_is_named(served, folder, monkeypatch):

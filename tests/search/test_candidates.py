@@ -80,13 +80,6 @@ def test_answers_through_a_store_that_misses_nothing_are_those_of_a_scan(tmp_pat
                 assert a.rungs == b.rungs
 
 
-def test_few_rows_are_scored(index: search.Index) -> None:
-    asked = Request("parents", torch.full((8,), 0.2), 1, store=pushed(index))
-    (answer,) = index.search([asked.model_copy(update={"high": 0.5})])
-    assert isinstance(answer, Answer)
-    assert answer.scored < len(index)
-
-
 def test_rows_outside_a_range_are_not_scored(index: search.Index) -> None:
     core, engine = index.store.describe().shells[0], pushed(index)
     for low, high in ((core.high + 0.1, 0.9), (core.low, core.low), (core.low, core.high)):

@@ -11,7 +11,7 @@ import torch
 from hiergeo import Space, search
 from hiergeo._core.errors import InputError
 from hiergeo.search import Request, layout
-from hiergeo.search.requests import KINDS, Options, fitting
+from hiergeo.search.requests import KINDS, fitting
 from tests.search.stores_common import Listed, pushed
 
 
@@ -94,12 +94,6 @@ def test_items_that_are_excluded_are_as_if_they_were_not_there(tmp_path, index, 
     with pytest.raises(InputError, match="exclude"):
         index.children(query, exclude=range(10_001))
     assert index.count(query, within=9.0) == len(index) > cast(int, index.count(query, within=9.0, exclude=ids))
-
-
-def test_options_are_those_of_a_request() -> None:
-    assert set(Options.__annotations__) - {"geometry", "steps"} | {"kind", "query", "k", "thresholds"} == set(
-        Request.model_fields
-    )
 
 
 def test_fewer_items_than_asked_for(index: search.Index) -> None:

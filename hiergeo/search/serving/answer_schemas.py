@@ -7,8 +7,6 @@ from pydantic import create_model
 from hiergeo.search.answers import Answer, Climb, Guarantee
 from hiergeo.search.requests import HITS, Kind
 
-Number = float | None
-
 
 def schema(name: str, **fields: Any) -> Any:
     """The model of an object of an answer, whose fields are always there."""
@@ -20,12 +18,9 @@ def list_of(kind: Any) -> Any:
     return list[kind]
 
 
+Number = float | None
 NUMBERS: dict[str, Any] = dict.fromkeys(("radius", "margin", "angle", "distance"), Number)
-"""Of a hit."""
-
 TRUST: dict[str, Any] = {"guarantee": Guarantee, "scored": int, "rows": int}
-"""How an answer was found."""
-
 ABOUT: dict[Kind, str] = {
     "children": "The items that a query comes nearest to entailing: what is more specific.",
     "parents": "The items that come nearest to entailing a query: what is more general.",
@@ -33,12 +28,9 @@ ABOUT: dict[Kind, str] = {
     "ladder": "From general to specific: the nearest item within each of ascending radii.",
     "count": "How many items a query entails.",
 }
-"""One sentence about each kind of search."""
-
 ANSWERS: dict[Kind, Any] = {**dict.fromkeys(HITS, Answer), "ladder": Climb, "count": schema("Count", count=int)}
-"""The answer to one query of each kind."""
 
-Added = schema("Added", added=int, rows=int, generation=int)
+Added = schema("Added", **dict.fromkeys(("added", "rows", "generation"), int))
 Health = schema(
     "Health",
     **dict.fromkeys(("status", "version", "geometry"), str),

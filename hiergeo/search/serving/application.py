@@ -20,13 +20,8 @@ from hiergeo.search.serving.metrics import Metrics
 from hiergeo.search.serving.protection import Protection, error_response, may_pass
 from hiergeo.search.serving.routes import JSON, Route
 
-STATUSES = {
-    "less_than_equal": 422,
-    "too_short": 422,
-    "too_long": 422,
-    "string_too_long": 422,
-    "image_too_large": 413,
-}
+TOO_MUCH = ("less_than_equal", "too_short", "too_long", "string_too_long")
+STATUSES = dict.fromkeys(TOO_MUCH, 422) | {"image_too_large": 413}
 """Of errors of pydantic that are not 400."""
 
 
@@ -46,8 +41,9 @@ def application(
         return JSONResponse(values if may_pass(request.scope, settings) else {"status": values["status"]})
 
     async def measured() -> Response:
-        text, kind = metrics.text()
-        return Response(text, media_type=kind)
+        from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     return FastAPI(
         title=title,

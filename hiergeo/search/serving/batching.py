@@ -59,15 +59,15 @@ class Batcher:
         """Answer questions until the task is cancelled."""
         while True:
             await self._arrived.wait()
-            questions, futures = self._next()
-            if not questions:
+            batch = self._next()
+            if not batch:
                 self._arrived.clear()
                 continue
             try:
-                outcomes = await self.work(partial(self._answer, questions))
+                outcomes = await self.work(partial(self._answer, [question for question, _ in batch]))
             except Exception as error:  # the queue goes on, whatever a sweep dies of
-                outcomes = [refusal_of(error)] * len(questions)
-            for future, outcome in zip(futures, outcomes, strict=True):
+                outcomes = [refusal_of(error)] * len(batch)
+            for (_, future), outcome in zip(batch, outcomes, strict=True):
                 if not future.done():
                     future.set_result(outcome)
 
@@ -78,20 +78,16 @@ class Batcher:
                 future.set_result(Refused(503, "the server is being stopped.", retry_after=5))
         self._engine.shutdown(wait=True)
 
-    def _next(self) -> tuple[list[Question], list[asyncio.Future[Outcome]]]:
-        """The first questions of the queue that fit into one sweep, without those that nobody waits for."""
-        questions, futures, size = list[Question](), list[asyncio.Future[Outcome]](), 0
-        while self._queue:
-            question, future = self._queue[0]
+    def _next(self) -> list[tuple[Question, "asyncio.Future[Outcome]"]]:
+        """The first questions of the queue for one sweep, without those that nobody waits for."""
+        batch, size = list[tuple[Question, "asyncio.Future[Outcome]"]](), 0
+        while self._queue and size < self._settings.batch:
+            question, future = self._queue.popleft()
             if not future.done():
+                batch.append((question, future))
                 size += len(question)
-                if questions and size > self._settings.batch:
-                    break
-                questions.append(question)
-                futures.append(future)
-            self._queue.popleft()
         self._count()
-        return questions, futures
+        return batch
 
     def _count(self) -> int:
         """How many queries wait, which the metrics tell."""

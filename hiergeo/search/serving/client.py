@@ -5,7 +5,7 @@ import io
 import json
 import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, final
 
@@ -16,14 +16,7 @@ import urllib3
 from hiergeo._core.errors import InputError, UnavailableError, reason
 from hiergeo.datasets.pictures import open_rgb
 from hiergeo.search.answers import Answer, Climb
-from hiergeo.search.requests import HITS, Kind, Queries, Request, Searcher, each_of
-
-READ: dict[Kind, Callable[[Any], Any]] = {
-    **dict.fromkeys(HITS, Answer.of_dict),
-    "ladder": Climb.of_dict,
-    "count": operator.itemgetter("count"),
-}
-"""What makes an answer of its values in JSON."""
+from hiergeo.search.requests import Kind, Queries, Request, Searcher, each_of
 
 
 @final
@@ -88,8 +81,9 @@ class Client(Searcher):
         queries, several = each_of(query)
         given = {"queries": list(map(_spelled, queries)), **Request(kind, "", **options).sent()}
         answer = self._request("POST", f"/api/{kind}", given)
+        readers: dict[Kind, Any] = {"ladder": Climb.of_dict, "count": operator.itemgetter("count")}
         try:
-            answers = [READ[kind](values) for values in answer["answers"]]
+            answers = [readers.get(kind, Answer.of_dict)(values) for values in answer["answers"]]
         except (KeyError, TypeError, ValueError) as error:
             raise UnavailableError(self._foreign()) from error
         return answers if several else answers[0]
@@ -141,15 +135,14 @@ def _spelled(query: Any) -> Any:
         return {"text": query}
     if isinstance(query, torch.Tensor | np.ndarray):
         return {"embedding": query}
+    file = io.BytesIO()
     if isinstance(query, Path):
         try:
-            content = query.read_bytes()
+            file.write(query.read_bytes())
         except OSError as error:
             raise InputError(f"the image {query} cannot be read: {reason(error)}.") from error
     elif hasattr(query, "convert"):
-        buffer = io.BytesIO()
-        open_rgb(query).save(buffer, "PNG")
-        content = buffer.getvalue()
+        open_rgb(query).save(file, "PNG")
     else:
         raise InputError(f"a query is a text, an image or an embedding (D,), not {type(query).__name__}.")
-    return {"image": base64.b64encode(content).decode()}
+    return {"image": base64.b64encode(file.getvalue()).decode()}

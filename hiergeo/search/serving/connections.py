@@ -37,7 +37,7 @@ class Connection(H11Protocol):
 
     def handle_events(self) -> None:
         super().handle_events()
-        if self._answering:
+        if self._answering and not self.flow.write_paused:  # else the client is what is waited for
             self._end_waiting()
 
     def on_response_complete(self) -> None:

@@ -20,7 +20,7 @@ from hiergeo.search.rows import Rows
 from hiergeo.search.serving.batching import Outcome
 from hiergeo.search.serving.limits import LOG, Settings, refusal_of
 from hiergeo.search.serving.metrics import Metrics
-from hiergeo.search.serving.wire import Addition, Encoded, Query
+from hiergeo.search.serving.wire import Encoded, Query
 from hiergeo.search.shards import Labels
 from hiergeo.search.snapshots import stamp_of
 from hiergeo.search.sources import ItemBatch
@@ -72,21 +72,20 @@ class IndexService:
         self.refresh()
         return self.index.points(self._embedded(queries), geometry)
 
-    def store(self, addition: Addition, embeddings: Tensor) -> dict[str, int]:
+    def store(self, addition: Any, embeddings: Tensor) -> dict[str, int]:
         """Add items, durably; raises HiergeoError where none was. A later sweep makes good what fails afterwards."""
-        count, nothing = len(embeddings), [None] * len(embeddings)
+        count, nothing, folder = len(embeddings), [None] * len(embeddings), self.index.store.folder
         labels = Labels(addition.captions or nothing, addition.images or nothing)
         ids = None if addition.ids is None else torch.tensor(addition.ids, dtype=torch.int64)
-        index, before = self.index, list[Manifest]()
+        before = list[Manifest]()
 
         def items(manifest: Manifest) -> list[tuple[Rows, Labels]]:
             before.append(manifest)
-            folder, model = index.store.folder, index.encoder
-            embedder = Embedder(folder, manifest, index.space, lambda: model.model, manifest.next_id)
+            embedder = Embedder(folder, manifest, self.index.space, lambda: self.index.encoder.model, manifest.next_id)
             return [(embedder.rows(ItemBatch(0, count, None, None, embeddings, ids))[0], labels)]
 
         try:
-            append(index.store.folder, items)
+            append(folder, items)
         except InputError as error:
             if before:
                 raise

@@ -73,13 +73,13 @@ class Settings:
     """How an index is served.
 
     Attributes:
-        token: that requests must carry; None asks for none.
+        token: that requests must carry, if any.
         writable: whether items can be added.
-        open_paths: paths of pages and their files that need no token; ``/static/*`` are all paths below.
+        open_paths: of pages and their files, which need no token; ``/static/*`` are those one name below.
         hosts: names that the Host header may hold, lower case and without port; None allows every name. A server on
             loopback names itself here, so that no web page can reach it under a name of its own.
-        store: spec of the store that is searched, such as ``milvus:http://localhost:19530``; None scans the index.
-        batch: queries that one sweep answers at most; 1 answers every request alone.
+        store: spec of the store that is searched; None scans the index.
+        batch: queries with which a sweep is full.
         embeds: whether texts and images are taken; without them the model of the index is not loaded.
         limits: of requests.
     """

@@ -30,9 +30,3 @@ class Metrics:
         self.rows = Gauge("index_rows", "Items in the index.", **own)
         self.generation = Gauge("index_generation", "Generation of the index.", **own)
         self.refreshes = Counter("refreshes", "Changes of the index: taken over or failed.", ["result"], **own)
-
-    def text(self) -> tuple[bytes, str]:
-        """All metrics, and the content type of their format."""
-        from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-
-        return generate_latest(self.registry), CONTENT_TYPE_LATEST

@@ -66,13 +66,13 @@ async def unless_gone(request: Request, answer: Coroutine[Any, Any, Done]) -> Do
     async def gone() -> None:
         while (await request.receive())["type"] != "http.disconnect":
             pass
+        answered.cancel()
 
     answered, left = asyncio.ensure_future(answer), asyncio.ensure_future(gone())
     try:
-        await asyncio.wait({answered, left}, return_when=asyncio.FIRST_COMPLETED)
-        if not answered.done():
-            raise Refused(499, "the client has closed the connection.")
-        return answered.result()
+        return await answered
+    except asyncio.CancelledError:
+        raise Refused(499, "the client has closed the connection.") from None
     finally:
-        for task in (answered, left):
-            task.cancel()
+        answered.cancel()
+        left.cancel()

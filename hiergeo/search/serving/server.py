@@ -1,7 +1,6 @@
 """Running an application: the socket, connections that take too long, and a stop that finishes what is in flight."""
 
 import asyncio
-import ipaddress
 import signal
 import socket
 from collections.abc import Iterator
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
     from uvicorn import Server
 
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
-"""What the Host header may name of a server that listens on loopback."""
-
 
 def bind(host: str, port: int) -> socket.socket:
     """A socket that listens at a name or an address of this machine; connections wait until `serve` takes them.
@@ -34,11 +30,6 @@ def bind(host: str, port: int) -> socket.socket:
     except (OSError, UnicodeError) as error:
         message = f"cannot listen on {host} port {port}: {reason(error)}; choose another with --port, or 0 for any."
         raise UnavailableError(message) from error
-
-
-def is_loopback(bound: socket.socket) -> bool:
-    """Whether only this machine reaches a socket."""
-    return ipaddress.ip_address(bound.getsockname()[0].partition("%")[0]).is_loopback
 
 
 def url_of(bound: socket.socket) -> str:

@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, final
 
 import torch
@@ -20,7 +21,7 @@ from hiergeo.search.serving.batching import Batcher, Question
 from hiergeo.search.serving.engine import IndexService
 from hiergeo.search.serving.limits import Refused, Settings
 from hiergeo.search.serving.metrics import Metrics
-from hiergeo.search.serving.wire import Addition, Models, Query, check_dimension, requests_of
+from hiergeo.search.serving.wire import Models, Query, check_dimension, requests_of
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -43,23 +44,22 @@ class Service:
 
     async def ask(self, question: Question) -> list[Result]:
         """The answers to requests of one space, from a sweep that others may share; raises HiergeoError."""
-        batcher = self._begun()
         try:
             self.index.chosen(question[0].space)
         except HiergeoError as error:
             raise Refused(400, str(error), "geometry") from error
-        return await batcher.ask(question)
+        return await self._begun().ask(question)
 
     async def points(self, queries: Sequence[Query], geometry: str | None) -> Points:
         """Queries as points of a geometry around the root of the index, between two sweeps; raises HiergeoError."""
         return await self._begun().work(partial(self.engine.points, queries, geometry))
 
-    async def add(self, addition: Addition) -> dict[str, int]:
-        """Add items; one addition is stored at a time."""
-        batcher = self._begun()
+    async def add(self, addition: Any) -> dict[str, int]:
+        """Add the items of a model of `Models.addition`; one addition is stored at a time."""
+        work = self._begun().work
         for row, vector in enumerate(addition.embeddings or ()):
             check_dimension(vector, f"embeddings[{row}]", self.index.encoder.dim)
-        captions, work = addition.captions or [], batcher.work
+        captions = addition.captions or []
         slices = (captions[start : start + SLICE] for start in range(0, len(captions), SLICE))
         async with self._adding:
             parts = addition.embeddings or [await work(partial(self.engine.encode, "texts", part)) for part in slices]
@@ -130,7 +130,7 @@ def _routes(service: Service) -> list["BaseRoute"]:
     def searches(kind: Kind) -> list["BaseRoute"]:
         async def answers(request: Request, values: Any) -> list[dict[str, Any]]:
             results = await unless_gone(request, service.ask(requests_of(kind, values, dim, limits)))
-            return [plain(result) for result in results]
+            return [result.as_dict() if isinstance(result, Answer | Climb) else {"count": result} for result in results]
 
         one_model, many_model = models.search(kind, q=models.text), models.search(kind, queries=models.queries)
 
@@ -142,10 +142,8 @@ def _routes(service: Service) -> list["BaseRoute"]:
 
         about, path, answer = ABOUT[kind], f"/api/{kind}", ANSWERS[kind]
         listed = schema(f"{kind}_answers", answers=list_of(answer))
-        return [
-            Route("GET", path, one, about, answer=answer),
-            Route("POST", path, many, f"{about} Several queries.", answer=listed),
-        ]
+        several = Route("POST", path, many, f"{about} Several queries.", answer=listed)
+        return [Route("GET", path, one, about, answer=answer), several]
 
     addition = models.addition()
 
@@ -155,14 +153,5 @@ def _routes(service: Service) -> list["BaseRoute"]:
     async def read_only() -> Response:
         raise Refused(403, "this server is read-only: start it with --writable to add items.")
 
-    adding = add if service.settings.writable else read_only
-    about = "Add items; they are durable when the answer comes."
-    return [
-        *(route for kind in KINDS for route in searches(kind)),
-        Route("POST", "/api/add", adding, about, answer=Added),
-    ]
-
-
-def plain(result: Result) -> dict[str, Any]:
-    """An answer in values of JSON."""
-    return result.as_dict() if isinstance(result, Answer | Climb) else {"count": result}
+    adding, about = add if service.settings.writable else read_only, "Add items, durably when the answer comes."
+    return [*chain(*map(searches, KINDS)), Route("POST", "/api/add", adding, about, answer=Added)]

@@ -87,20 +87,15 @@ class AnyQuery(Strict):
 
 
 class Addition(Strict):
-    """Items to add; its fields are those of `Models.addition`."""
-
-    captions: list[str | None] | None = None
-    embeddings: Any = None
-    ids: list[int] | None = None
-    images: list[str | None] | None = None
+    """Base of the items to add: captions, embeddings, ids and images, as many of each as are given."""
 
     @model_validator(mode="after")
     def _alike(self) -> "Addition":
-        if self.embeddings is None and (self.captions is None or None in self.captions):
+        given = {name: value for name, value in self if value is not None}
+        if "embeddings" not in given and None in given.get("captions", [None]):
             raise ValueError("send captions, which the model embeds, or embeddings")
-        lengths = {name: len(value) for name, value in self if value is not None}
-        if len(set(lengths.values())) > 1:
-            counts = ", ".join(f"{count} {name}" for name, count in lengths.items())
+        if len(set(map(len, given.values()))) > 1:
+            counts = ", ".join(f"{len(value)} {name}" for name, value in given.items())
             raise ValueError(f"there are {counts}: send as many of each")
         return self
 
@@ -128,18 +123,19 @@ class Models:
         (name,) = query
         return create_model(f"{kind}_{name}", __base__=Strict, **query, **parameters(kind))
 
-    def addition(self) -> type[Addition]:
+    def addition(self) -> Any:
         """The model of an addition."""
+        caption: Any = Annotated[self.text, AfterValidator(_not_blank)]
+        ids = Annotated[Whole, Field(ge=0, le=1 << 62)]  # as many again are left for items that the index numbers
         parts: dict[str, tuple[Any, str]] = {
-            "captions": (Annotated[self.text, AfterValidator(_not_blank)] | None, "One an item; null for none."),
+            "captions": (caption | None, "One an item; null for none."),
             "embeddings": (Vector, "By default the model embeds the captions."),
-            # as many ids again are left for items that the index numbers
-            "ids": (Annotated[Whole, Field(ge=0, le=1 << 62)], "Distinct and new; by default the index numbers items."),
+            "ids": (ids, "Distinct and new; by default the index numbers items."),
             "images": (self.text | None, "References to images, kept as they are."),
         }
         most = self._limits.added
         fields: Any = {name: self.several(kind, most, about, default=None) for name, (kind, about) in parts.items()}
-        return create_model("Addition", __base__=Addition, **fields)
+        return create_model("Items", __base__=Addition, **fields)
 
 
 def requests_of(kind: Kind, values: Any, dim: int, limits: Limits) -> list[Request]:

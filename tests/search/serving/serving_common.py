@@ -1,5 +1,6 @@
 """A small index behind a server, in this process and on a real socket."""
 
+import io
 import os
 import re
 import socket
@@ -95,6 +96,22 @@ def served(index: Index, settings: serving.Settings | None = None) -> Iterator[S
     with serving.running(app, chosen.limits) as url:
         until(lambda: app.state.service._batcher)
         yield Served(url, int(url.rpartition(":")[2]), app.state.service)
+
+
+def browser(index: Index, **settings):
+    """A client of the application in this process, which answers errors as a server does."""
+    from starlette.testclient import TestClient
+
+    return TestClient(serving.create_app(index, serving.Settings(**settings)), raise_server_exceptions=False)
+
+
+def png(side: int = 8, mode: str = "RGB") -> bytes:
+    """The file of a picture."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.new(mode, (side, side), "red" if mode == "RGB" else 0).save(file, "PNG")
+    return file.getvalue()
 
 
 def until(condition: Callable[[], object]) -> None:

@@ -54,22 +54,6 @@ def with_batcher(answer: Callable, settings: Settings, scenario: Callable) -> No
     asyncio.run(main())
 
 
-def test_what_arrives_while_a_sweep_runs_shares_the_next_one() -> None:
-    engine = Recorder()
-
-    async def scenario(batcher: Batcher) -> None:
-        engine.gate.clear()
-        first = asyncio.create_task(batcher.ask(count("first")))
-        await sweeping(engine)
-        later = [asyncio.create_task(batcher.ask(count(f"later {n}"))) for n in range(5)]
-        await asyncio.sleep(0)
-        engine.gate.set()
-        await asyncio.gather(first, *later)
-
-    with_batcher(engine, Settings(), scenario)
-    assert engine.batches == [["first"], [f"later {n}" for n in range(5)]]
-
-
 @pytest.mark.parametrize(("batch", "sweeps"), [(1, 6), (4, 2), (64, 1)])
 def test_a_sweep_has_at_most_the_queries_of_a_batch(batch, sweeps) -> None:
     engine = Recorder()

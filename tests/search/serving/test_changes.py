@@ -16,7 +16,7 @@ from hiergeo.geometry import Space
 from hiergeo.search import serving
 from hiergeo.search.serving import engine
 from hiergeo.search.snapshots import writer
-from tests.search.serving.serving_common import build_index, build_vectors, served
+from tests.search.serving.serving_common import build_vectors, served
 
 pytest.importorskip("uvicorn")
 
@@ -108,17 +108,6 @@ def test_the_client_asks_where_and_as_long_as_it_is_told(monkeypatch) -> None:
     assert asked == [("GET", "http://there:81/below/api/health", 0.5)]
 
 
-def test_a_failure_to_read_changes_passes_without_another_write(tmp_path, monkeypatch) -> None:
-    index = build_vectors(tmp_path / "index")
-    monkeypatch.setattr(engine, "AGAIN", 0.0)
-    with served(index) as running, serving.Client(running.url) as client:
-        calls = failing_once(index, monkeypatch)
-        search.open(tmp_path / "index").add(embeddings=torch.ones(1, 6))
-        rows = [client.neighbours(torch.ones(6), 1).rows for _ in range(3)]
-    assert rows == [60, 61, 61]
-    assert len(calls) == 2
-
-
 @pytest.mark.parametrize(
     ("space", "named"),
     [
@@ -140,16 +129,6 @@ def test_another_index_in_the_same_place_is_refused(tmp_path, space, named) -> N
         assert failed == 1
     with pytest.raises(InputError, match=named):
         index.refresh()
-
-
-def test_an_index_of_another_model_in_the_same_place_is_refused(tmp_path) -> None:
-    index = build_index(tmp_path / "index")
-    shutil.rmtree(tmp_path / "index")
-    root = index.space.root
-    search.build(tmp_path / "index", None, embeddings=torch.eye(64), space=Space("euclidean", root))
-    with pytest.raises(InputError, match="model"):
-        index.refresh()
-    assert index.manifest.model.name == "tiny"
 
 
 def test_refusals_tell_clients_no_paths_and_no_processes(tmp_path, caplog) -> None:

@@ -63,29 +63,6 @@ def test_nothing_that_was_confirmed_is_lost_when_the_server_is_killed(tmp_path) 
     assert len(index) in range(60 + len(confirmed), 60 + len(confirmed) + 4)
 
 
-def test_bad_starts_end_in_one_sentence(tmp_path, run) -> None:
-    folder = tmp_path / "index"
-    build_vectors(folder)
-    with serving.bind("127.0.0.1", 0) as taken:
-        taken.listen()
-        port = taken.getsockname()[1]
-        code, _, told = run("serve", folder, "--port", port)
-        assert (code, f"port {port}" in told, told.count("\n")) == (2, True, 1)
-    for arguments, word in (
-        (("--host", "0.0.0.0"), "--token"),
-        (("--host", "no.such.host.invalid"), "no.such.host.invalid"),
-        (("--token", "short"), "16"),
-        (("--port", "65536"), "--port"),
-        (("--model", "tiny"), "--model"),
-        (("--model", "tiny", "--embeddings-only"), "--embeddings-only"),
-    ):
-        given = arguments if "--port" in arguments else (*arguments, "--port", 0)
-        code, _, told = run("serve", folder, *given)
-        assert (code, word in told) == (2, True), told
-    code, _, told = run("serve", tmp_path / "nothing", "--port", 0)
-    assert (code, "nothing" in told) == (2, True)
-
-
 def test_requests_in_flight_are_finished_when_the_server_stops(tmp_path) -> None:
     index = build_vectors(tmp_path / "index")
     real, begun, stopping = index.search, threading.Event(), threading.Event()
@@ -185,18 +162,6 @@ def test_clients_that_say_too_little_are_given_up(tmp_path) -> None:
     assert (nothing, part) == (b"", b"")
     assert body.startswith(b"HTTP/1.1 408 ")
     assert second.count(b"HTTP/1.1") == 1
-
-
-def test_clients_that_have_gone_hold_nothing_up(tmp_path) -> None:
-    index = build_vectors(tmp_path / "index")
-    limits = dataclasses.replace(serving.Limits(), read_seconds=PATIENCE, in_flight=10)
-    with served(index, serving.Settings(limits=limits)) as running, serving.Client(running.url, retries=0) as client:
-        with contextlib.ExitStack() as clients:
-            for _ in range(10):
-                clients.enter_context(socket.create_connection(("127.0.0.1", running.port))).sendall(HEAD)
-            until(lambda: running.measured("requests_in_flight") == 10)
-        until(lambda: running.measured("requests_in_flight") == 0)
-        assert isinstance(client.count(torch.ones(6)), int)
 
 
 def test_connections_beyond_the_limit_are_refused_until_others_close(tmp_path) -> None:

@@ -2,17 +2,17 @@
 
 import base64
 import dataclasses
-import io
 import json
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 import torch
 
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.search import Index, serving
 from tests.search.serving.port_common import reserved_port
-from tests.search.serving.serving_common import build_index, build_vectors, served, until
+from tests.search.serving.serving_common import browser, build_index, build_vectors, png, served, until
 from tests.search.stores_common import register
 
 pytest.importorskip("starlette")
@@ -40,42 +40,31 @@ def client(server):
         yield client
 
 
-def browser(index: Index, **settings):
-    from starlette.testclient import TestClient
-
-    return TestClient(serving.create_app(index, serving.Settings(**settings)))
-
-
-def png(size: tuple[int, int] = (8, 8)) -> bytes:
-    from PIL import Image
-
-    held = io.BytesIO()
-    Image.new("RGB", size, "red").save(held, "PNG")
-    return held.getvalue()
-
-
-@pytest.mark.parametrize("geometry", [None, "lorentz:-1"])
-@pytest.mark.parametrize("by", ["margin", "angle", "distance"])
-def test_hits_are_those_of_the_index(client, index, geometry, by) -> None:
-    for verb in ("children", "parents"):
-        ours = getattr(client, verb)("a red square", 5, by=by, geometry=geometry)
-        assert ours == getattr(index, verb)("a red square", 5, by=by, space=geometry)
-
-
-def test_neighbours_ladders_and_counts_are_those_of_the_index(client, index) -> None:
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("children", {"k": 5, "by": "angle", "low": 0.1}),
+        ("children", {"k": 3, "strict": True, "distinct": False, "min_radius": 0.3}),
+        ("parents", {"k": 5, "by": "distance", "space": "lorentz:-1"}),
+        ("neighbours", {"k": 3, "high": 1.0}),
+        ("ladder", {"thresholds": 7}),
+        ("ladder", {"steps": 4, "space": "lorentz:-1"}),
+        ("count", {"space": "lorentz:-1"}),
+        ("count", {"within": 0.7}),
+    ],
+)
+def test_answers_are_those_of_the_index(client, index, kind, options) -> None:
     texts = ["a red square", "", "two circles"]
-    for ours, theirs in (
-        (client.neighbours(texts, 3), index.neighbours(texts, 3)),
-        (client.ladder(texts, 7), index.ladder(texts, 7)),
-    ):
-        assert [[hit.id for hit in each.hits] for each in ours] == [[hit.id for hit in each.hits] for each in theirs]
-        for one, other in zip(ours, theirs, strict=True):  # texts embedded in another batch differ in their last digits
-            near = [[hit.radius, hit.margin, hit.angle, hit.distance] for hit in one.hits]
-            assert near == [
-                pytest.approx([hit.radius, hit.margin, hit.angle, hit.distance], abs=2e-3) for hit in other.hits
-            ]
-    assert client.count(texts) == index.count(texts)
-    assert client.count(texts[0], geometry="lorentz:-1") == index.count(texts[0], space="lorentz:-1")
+    ours, theirs = getattr(client, kind)(texts, **options), getattr(index, kind)(texts, **options)
+    if kind == "count":
+        assert ours == theirs
+        return
+    for one, other in zip(ours, theirs, strict=True):  # texts embedded in another batch differ in their last digits
+        assert [hit.id for hit in one.hits] == [hit.id for hit in other.hits]
+        mine, wanted = (
+            [(hit.radius, hit.margin, hit.angle, hit.distance) for hit in answer.hits] for answer in (one, other)
+        )
+        np.testing.assert_allclose(mine, wanted, atol=2e-3)
 
 
 def test_items_are_excluded_over_http_as_they_are_in_python(server, client, index) -> None:
@@ -255,7 +244,7 @@ def test_the_document_holds_the_bounds_that_requests_are_checked_against(index) 
 def test_large_images_are_refused_before_they_are_decoded(index) -> None:
     limits = dataclasses.replace(serving.Limits(), image_pixels=100, image_bytes=1000)
     with browser(index, limits=limits) as http:
-        assert http.post("/api/children", json=asking(png((11, 11)))).status_code == 413
+        assert http.post("/api/children", json=asking(png(11))).status_code == 413
         assert http.post("/api/children", json=asking(png() + bytes(1000))).status_code == 413
 
 
