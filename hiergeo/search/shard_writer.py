@@ -125,8 +125,9 @@ def bury(folder: Path, shard: Shard, dead: NDArray[np.int32], generation: int) -
         path.unlink(missing_ok=True)
         digest, size = _write(path, [torch.from_numpy(dead)])
         sync_folder(path.parent)
-    hashes = {file: known for file, known in shard.sha256.items() if file != shard.tombstones} | {name: digest}
-    sizes = {file: known for file, known in shard.bytes.items() if file != shard.tombstones} | {name: size}
+    hashes, sizes = {**shard.sha256, name: digest}, {**shard.bytes, name: size}
+    if shard.tombstones not in (None, name):
+        del hashes[shard.tombstones], sizes[shard.tombstones]
     return replace(shard, sha256=hashes, bytes=sizes, deleted=len(dead), tombstones=name)
 
 
@@ -150,8 +151,8 @@ def _write_captions(path: Path, labels: Labels, order: Sequence[int]) -> tuple[s
     with path.open("xb") as handle:
         with pa.parquet.ParquetWriter(handle, schema, compression="zstd") as writer:
             for start in range(0, len(order), PIECE):
-                places = order[start : start + PIECE]
-                columns = [[column[place] for place in places] for column in (labels.captions, labels.images)]
+                rows = order[start : start + PIECE]
+                columns = [[column[row] for row in rows] for column in (labels.captions, labels.images)]
                 try:
                     table = pa.table([pa.array(column, pa.string()) for column in columns], schema=schema)
                 except UnicodeEncodeError as error:

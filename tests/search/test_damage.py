@@ -1,11 +1,9 @@
-"""Damage of any byte of any file of an index is told by its check, or is harmless; files cut short kill no reader."""
+"""Damage of any byte of any file of an index is told by its check, or is harmless."""
 
-import os
 import shutil
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 import pytest
 import torch
@@ -13,13 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hiergeo import search
-from hiergeo._core.errors import HiergeoError, InputError, UnavailableError
+from hiergeo._core.errors import HiergeoError, InputError
 from hiergeo.geometry import Space
-from hiergeo.search import Request
 from hiergeo.search.compaction import compact
-from hiergeo.search.requests import Kind
 from hiergeo.search.stores.exact import ExactStore
-from tests.durability.processes import forked
 from tests.search.search_common import DIM, embeddings
 
 QUERY = embeddings(3, seed=9)[2]
@@ -97,65 +92,6 @@ def test_a_damaged_record_costs_no_items(folder, tmp_path) -> None:
     assert compact(copy, skip_damaged=True).lost == 0
     assert len(search.open(copy)) == 44
     assert not is_told(copy)
-
-
-def _asked(kind: Kind, index: search.Index) -> object:
-    return index.search([Request(kind, QUERY, low=0.5)])
-
-
-def _scanned(index: search.Index) -> list[int]:
-    return [i for rows in index.store.scan() for i in rows.ids.tolist()]
-
-
-READS: dict[str, Callable[[search.Index], object]] = {
-    **{kind: partial(_asked, kind) for kind in get_args(Kind)},
-    "scan": _scanned,
-    "fetch": lambda index: index.store.fetch(torch.tensor([0, 1])).ids.tolist(),
-    "labels": lambda index: index.store.labels(torch.tensor([0, 1])).captions,
-    "describe": lambda index: str(index.store.describe()),
-    "innermost": lambda index: index.store.innermost(5).tolist(),
-    "matching": lambda index: index.store.matching("more", 5).tolist(),
-    "radii": lambda index: [ids.tolist() for ids, _ in index.store.radii()],
-    "holds": lambda index: index.store.holds(torch.arange(50)).tolist(),
-    "check": lambda index: index.check().defects,
-}
-
-
-def _met(copy: Path, name: str, size: int) -> int:
-    """Read an index that is open while a file of it is cut short; 0 where every reading ends."""
-    index = search.open(copy)
-    for read in READS.values():
-        read(index)
-    index.store.snapshot.open(index.manifest.shards[0])._groups.clear()
-    os.truncate(next(copy.rglob(name)), size)
-    for read in READS.values():
-        try:
-            read(index)
-        except UnavailableError:
-            continue
-    return 0
-
-
-@pytest.mark.parametrize("size", [0, 5])
-@pytest.mark.parametrize("name", ["directions", "radii.f32", "ids.i64", "sorted.i64", "places.i32", "captions.parquet"])
-def test_a_file_that_is_cut_short_kills_no_reader(folder, tmp_path, name, size) -> None:
-    shutil.copytree(folder, tmp_path / "index")
-    end = forked(partial(_met, tmp_path / "index", name, size))
-    assert end.code == 0, end.said
-
-
-@pytest.mark.parametrize("read", READS)
-def test_readers_of_radii_that_are_cut_short_say_so(folder, tmp_path, read) -> None:
-    shutil.copytree(folder, tmp_path / "index")
-    index = search.open(tmp_path / "index")
-    READS[read](index)
-    shard = index.manifest.shards[0].name
-    os.truncate(tmp_path / "index" / "shards" / shard / "radii.f32", 4)
-    if read == "check":
-        assert index.check().damaged == (shard,)
-    elif read in ("scan", "radii", "children", "neighbours", "count"):
-        with pytest.raises(UnavailableError, match=shard):
-            READS[read](index)
 
 
 DENSE = torch.randn(5, DIM, generator=torch.Generator().manual_seed(0))

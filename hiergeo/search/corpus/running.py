@@ -48,7 +48,7 @@ from hiergeo.search.corpus.plan import CorpusPlan
 from hiergeo.search.corpus.records import INPUT_BITS, Adopter, Done, jobs_of, survey
 from hiergeo.search.corpus.work import Corpus, embed_input, windows_of_file, windows_of_stream
 from hiergeo.search.embedding import Embedder
-from hiergeo.search.layout import BUILD, DTYPES, MANIFEST, Manifest, ModelFacts
+from hiergeo.search.layout import DTYPES, MANIFEST, Manifest, ModelFacts
 from hiergeo.search.rows import Frame
 from hiergeo.search.sources import ItemInputs
 
@@ -321,10 +321,6 @@ def _begin(
         before = plan.read_plan(folder)
         if (folder / MANIFEST).exists() and (before is None or before.given != given):
             raise InputError(f"{folder} holds an index already: add to it, or choose another name.")
-        if before is None and (folder / BUILD).exists():
-            raise InputError(
-                f"{folder} holds an unfinished build of version 0.2: remove it, or end it by that version."
-            )
         if before is not None and before.model is not None and model is not None and before.model.fit(model):
             facts = before.model
         space_of_plan = (empty.frame.root_sha256, empty.geometry, empty.min_radius, empty.dtype)

@@ -99,12 +99,11 @@ class ExactStore:
             for shard in manifest.shards:
                 opened = snapshot.open(shard)
                 for shell, (start, stop) in enumerate(pairwise([0, *shard.bounds, shard.rows])):
-                    count_here = opened.count(start, stop)
-                    if count_here:
-                        live, radius = opened.live(start, stop), opened.radius[start:stop]
-                        first, last = (0, -1) if live is None else np.flatnonzero(live)[[0, -1]]
-                        low[shell], high[shell] = min(low[shell], radius[first]), max(high[shell], radius[last])
-                        rows[shell] += count_here
+                    radius, live = opened.radius[start:stop], opened.live(start, stop)
+                    radius = radius if live is None else radius[live]
+                    if len(radius):
+                        low[shell], high[shell] = min(low[shell], radius[0]), max(high[shell], radius[-1])
+                        rows[shell] += len(radius)
             ends = zip(np.where(rows > 0, low, 0.0).tolist(), high.tolist(), rows.tolist(), strict=True)
             facts = IndexFacts(manifest.rows, tuple(Shell(*shell) for shell in ends))
             cached = self._facts = manifest, facts

@@ -84,8 +84,8 @@ def judge(taxonomy: Taxonomy, truth: Truth, *, seed: int = 0) -> Judgement:
     scores = statistics(candidates, taxonomy.parent, radius, truth, sharing)
     drawn = []
     for _ in range(DRAWS):
-        tables = (random_parents(table, radius, generator) for table in (candidates, taxonomy.parent))
-        drawn.append(statistics(*tables, radius, truth, sharing))
+        listed, chosen = (random_parents(table, radius, generator) for table in (candidates, taxonomy.parent))
+        drawn.append(statistics(listed, chosen, radius, truth, sharing))
     return Judgement(
         {name: score.value for name, score in scores.items()},
         {name: score.interval for name, score in scores.items()},
