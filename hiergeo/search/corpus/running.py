@@ -33,12 +33,7 @@ from hiergeo._core.shares import Share
 from hiergeo._core.storage.files import retire
 from hiergeo._core.storage.locks import locked
 from hiergeo.adapters import Model
-from hiergeo.datasets.reading import (
-    Columns,
-    Defect,
-    Source,
-    UnreadableError,
-)
+from hiergeo.datasets.reading import Columns, Defect, Source, UnreadableError
 from hiergeo.datasets.reading.inputs import MOST
 from hiergeo.geometry import Space
 from hiergeo.search import layout
