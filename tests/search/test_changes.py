@@ -73,14 +73,6 @@ def test_what_was_retired_before_the_oldest_reader_is_removed(tmp_path, monkeypa
     assert held(newer) == list(range(1, 60))
 
 
-def test_compaction_leaves_no_old_files_without_other_readers(tmp_path, monkeypatch) -> None:
-    shrink_shards(monkeypatch)
-    index = built(tmp_path / "i")
-    index.delete(range(0, 300, 2))
-    index.compact()
-    assert shards(tmp_path / "i") == {shard.name for shard in index.manifest.shards}
-
-
 def test_an_id_is_never_given_twice(tmp_path) -> None:
     index = built(tmp_path / "i", 20)
     index.delete(range(5, 20))

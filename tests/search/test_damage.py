@@ -3,7 +3,7 @@
 import shutil
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import torch
@@ -44,11 +44,6 @@ def is_told(folder: Path) -> bool:
         return bool(search.open(folder).check().defects)
     except HiergeoError:
         return True
-
-
-def test_a_sound_index_is_sound(folder) -> None:
-    assert not is_told(folder)
-    assert {name.rpartition("/")[2] for name in files(folder)} >= {"shard.json", "index.json", "root.f32"}
 
 
 @settings(max_examples=300, deadline=None)
@@ -110,21 +105,6 @@ def test_embeddings_that_are_none_are_refused(folder, tmp_path, kind) -> None:
         with pytest.raises(InputError, match="embeddings"):
             give(embeddings=ODD[kind])
     assert not (tmp_path / "new").exists()
-
-
-@pytest.mark.parametrize("kind", ["sparse", "without values"])
-def test_queries_and_thresholds_are_dense(folder, kind) -> None:
-    index, odd = search.open(folder), ODD[kind]
-    with pytest.raises(InputError):
-        index.children(odd if kind == "sparse" else odd[0])
-    with pytest.raises(InputError, match="thresholds"):
-        index.ladder(QUERY, thresholds=torch.ones(3).to_sparse() if kind == "sparse" else torch.ones(3, device="meta"))
-
-
-@pytest.mark.parametrize("name", ["low", "high", "within"])
-def test_ends_of_radii_are_numbers(folder, name) -> None:
-    with pytest.raises(InputError):
-        search.open(folder).count(QUERY, **cast(Any, {name: float("nan")}))
 
 
 def test_embeddings_that_run_backwards_are_taken(tmp_path) -> None:

@@ -56,15 +56,6 @@ def test_the_index_holds_every_row_under_its_number(corpus):
             assert np.frombuffer(direction, np.float16) == pytest.approx((lifted / lifted.norm()).numpy(), abs=6e-4)
 
 
-def test_it_is_searched_at_once(corpus):
-    folder, made, _ = corpus
-    index = search.open(folder / "whole", model=Quick())
-    for name in NAMES:
-        hit = index.neighbours(made[name][7], 1).hits[0]
-        assert hit.caption == made[name][7]
-        assert hit.distance == pytest.approx(0, abs=1e-6)
-
-
 @pytest.mark.skipif(os.name != "posix", reason="names of files are bytes on POSIX systems alone")
 def test_an_input_whose_name_is_not_utf8_is_refused(corpus, tmp_path):
     folder, _, _ = corpus
@@ -86,15 +77,6 @@ def test_workers_store_what_one_does(corpus, tmp_path, total):
         sorted(json.loads((each / "index.json").read_text())["edges"]) for each in (tmp_path / "ix", folder / "whole")
     ]
     assert shards[0] == shards[1]
-
-
-def test_shards_of_one_input(tmp_path, monkeypatch):
-    monkeypatch.setattr(layout, "SHARD_ROWS", 4000)
-    parquet(tmp_path / "a.parquet", captions(10_000))
-    embed(tmp_path / "a.parquet", tmp_path / "ix", Quick())
-    manifest = json.loads((tmp_path / "ix" / "index.json").read_text())
-    assert [shard["name"] for shard in manifest["shards"]] == ["000000-0000", "000000-0001", "000000-0002"]
-    assert len(stored(tmp_path / "ix")) == 10_000
 
 
 def test_a_run_that_breaks_off_goes_on(corpus, tmp_path, monkeypatch):
@@ -384,13 +366,6 @@ def test_what_cannot_be_embedded(tmp_path):
     with pytest.raises(HiergeoError, match="file"):
         embed(texts, texts, Quick(), caption="words")
     assert not (tmp_path / "ix").exists()
-
-
-def test_the_folder_of_another_index_is_refused(tmp_path):
-    (tmp_path / "a.txt").write_text("a dog")
-    search.build(tmp_path / "ix", Quick(), ["a cat"])
-    with pytest.raises(InputError, match="already"):
-        embed(tmp_path / "a.txt", tmp_path / "ix", Quick())
 
 
 def test_the_index_may_lie_among_its_inputs(tmp_path):
