@@ -132,21 +132,11 @@ class Retired:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What an index holds.
+    """What an index holds: shards in the order in which they were added, in a space that searches use by default.
 
-    Attributes:
-        frame: what its directions and radii depend on.
-        dtype: of stored directions.
-        geometry: spec of the space that searches use unless another is named.
-        min_radius: scale of its cones.
-        model: what embedded the items; None for embeddings of unknown origin.
-        edges: ascending radii between shells of equal mass, one fewer than shells; the first shell is the core.
-        shards: in the order in which they were added.
-        generation: grows with every change.
-        next_id: larger than every id that there ever was, for items that bring none.
-        retired: what was part of the index once; it is removed when no reader uses it.
-        reserved: ids below it are those of rows of files, which no item that is added may have.
-        version: of the layout.
+    `edges` are ascending radii between shells of equal mass, one fewer than shells, of which the first is the core.
+    `generation` grows with every change; `next_id` is larger than every id that there ever was; ids below `reserved`
+    are those of rows of files; what is `retired` is removed when no reader uses it.
     """
 
     __pydantic_config__ = STRICT
@@ -180,12 +170,7 @@ class Manifest:
 
 
 def read(folder: Path) -> Manifest:
-    """The manifest of an index.
-
-    Raises:
-        UnavailableError: there is no index in the folder.
-        InputError: it is damaged.
-    """
+    """The manifest of an index; raises UnavailableError where there is none, InputError if it is damaged."""
     path = folder / MANIFEST
     check_name(folder)
     if not path.is_file():
@@ -232,11 +217,7 @@ def _check_fit(path: Path, manifest: Manifest) -> None:
 
 
 def commit(folder: Path, manifest: Manifest) -> None:
-    """Make a manifest the current one, durably and at once.
-
-    Raises:
-        UnavailableError: it cannot be written, or would be longer than what is read; the index is as before.
-    """
+    """Make a manifest the current one, durably and at once; raises UnavailableError, the index is as before then."""
     text = documents.signed(asdict(manifest), None)
     if len(text) > limits.JSON_BYTES:
         raise UnavailableError(

@@ -105,11 +105,7 @@ def read_record(folder: Path) -> Shard:
 
 @final
 class OpenShard:
-    """A shard that is being read; files are opened when they are needed, and may be used by several threads.
-
-    Attributes:
-        dead: places (m,) of deleted rows, ascending.
-    """
+    """A shard that is being read, by several threads; `dead` are its deleted rows (m,), ascending."""
 
     def __init__(self, folder: Path, manifest: Manifest, shard: Shard) -> None:
         self.folder, self.manifest, self.shard = folder / shard.name, manifest, shard

@@ -38,16 +38,7 @@ TRIES = 1000
 
 @final
 class Snapshot:
-    """One generation of an index, held until nobody refers to it; several threads may read it.
-
-    Attributes:
-        folder: of the index.
-        manifest: of the generation.
-
-    Raises:
-        UnavailableError: there is no index.
-        InputError: the manifest is damaged.
-    """
+    """One generation of an index, held until nobody refers to it; several threads may read it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -121,17 +112,16 @@ def tidy(folder: Path) -> None:
         pass
 
 
-def publish(folder: Path, manifest: Manifest, retired: tuple[str, ...] = ()) -> Manifest:
+def publish(folder: Path, manifest: Manifest, retired: tuple[str, ...] = ()) -> None:
     """Commit the next manifest of an index whose lock is held, and remove what is retired and used by no reader.
 
-    `retired` are paths below ``shards`` that it does not name any more. Returns the manifest as it was committed.
+    `retired` are paths below ``shards`` that it does not name any more.
     """
     waiting = (gone for gone in manifest.retired if (folder / SHARDS / gone.path).exists())
     committed = replace(manifest, retired=(*waiting, *(Retired(path, manifest.generation) for path in retired)))
     layout.commit(folder, committed)
     with suppress(OSError):  # the change is made: what stays behind is removed by the next writer
         _remove_retired(folder, committed)
-    return committed
 
 
 def remove_orphans(folder: Path, manifest: Manifest) -> None:

@@ -51,10 +51,6 @@ class TestServer(OpenedBySpec):
         return f"milvus:{SERVER}?collection={self.names[-1]}&index={self.index}"
 
 
-class TestServerIvf(TestServer):
-    index, exhaustive = "IVF_FLAT", False
-
-
 class TestServerHnsw(TestServer):
     index, exhaustive = "HNSW", False
 

@@ -103,12 +103,7 @@ def _held(out: Path, manifest: Manifest, number: int, names: Iterable[str]) -> b
 
 @final
 class Adopter:
-    """Makes the shards of finished inputs a part of the index, a few inputs at a time; the first time makes the index.
-
-    Args:
-        out: its folder.
-        empty: its manifest before.
-    """
+    """Makes shards of finished inputs a part of the index, a few inputs at a time; the first time of `empty`."""
 
     def __init__(self, out: Path, empty: Manifest) -> None:
         self.out, self.empty = out, empty

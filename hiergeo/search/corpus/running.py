@@ -88,17 +88,11 @@ Sources: TypeAlias = Files | Stream
 @final
 @dataclass
 class Summary:
-    """What a run did.
+    """What a run did with the inputs of its share.
 
-    Attributes:
-        inputs: in its share.
-        embedded: inputs that it embedded; others were there before, or are another process's.
-        rows: that it read and embedded.
-        items: of those inputs.
-        poisoned: rows that it set aside.
-        failed: inputs of which nothing could be read: name -> why.
-        incomplete: names of inputs that broke off, whichever run read them.
-        finished: whether every input of the plan is a part of the index or failed.
+    It embedded so many of them, which have `items`, and read `rows`, of which `poisoned` were set aside. `failed` says
+    why nothing could be read of an input, `incomplete` names those that broke off, whichever run read them, `finished`
+    says whether every input of the plan is a part of the index or failed.
     """
 
     inputs: int

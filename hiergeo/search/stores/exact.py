@@ -27,13 +27,7 @@ CHUNK = 1 << 15
 
 @dataclass(frozen=True)
 class Shell:
-    """The items whose radius lies in one interval.
-
-    Attributes:
-        low: smallest radius of its items, geodesic units.
-        high: largest radius of its items.
-        count: how many items it has.
-    """
+    """How many items have a radius in one interval, and the smallest and the largest of these, geodesic units."""
 
     low: float
     high: float
@@ -53,14 +47,7 @@ class ExactStore:
     """The rows and labels of an index folder (see `hiergeo.search.layout`); several threads may use it.
 
     It reads the generation that was current when it was opened, whatever writers do meanwhile; `refresh` goes on to the
-    current one.
-
-    Args:
-        folder: of the index.
-
-    Raises:
-        UnavailableError: there is no index, or a shard of it is damaged.
-        InputError: the manifest is damaged.
+    current one. Raises UnavailableError for no index or a damaged shard, InputError for a damaged manifest.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -75,10 +62,7 @@ class ExactStore:
         return self.snapshot.manifest
 
     def refresh(self) -> None:
-        """As `Index.refresh`.
-
-        The snapshot stays where there is another index (InputError) or none (UnavailableError).
-        """
+        """As `Index.refresh`; raises InputError for another index, UnavailableError for none, and stays then."""
         current = Snapshot(self.folder).check()
         if _identity(current.manifest) != _identity(self.manifest):
             current.close()
