@@ -49,7 +49,7 @@ def audit_command(
     sample: Annotated[
         int, option("N", "How many items of the index are queries without --queries.", min=1, max=limits.COUNT)
     ] = 100,
-    k: Annotated[int, option("K", "Hits of audit query, thresholds of its ladder.", "-k", min=1, max=MOST_HITS)] = 10,
+    k: Annotated[int, option("K", "Hits of each query, thresholds of its ladder.", "-k", min=1, max=MOST_HITS)] = 10,
     by: Annotated[str, option("NAME", "Order: margin, angle or distance.")] = "margin",
     geometry: options.IndexGeometry = None,
     format: options.Format = "table",
