@@ -119,33 +119,6 @@ def test_paths_that_lead_to_no_index_are_refused(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith(".")) == ["file", "loop"]
 
 
-@pytest.mark.parametrize(
-    ("given", "named"),
-    [
-        ({"ids": [0, 0]}, "twice"),
-        ({"ids": [1]}, "id"),
-        ({"ids": [-1, 2]}, "id"),
-        ({"ids": [1, 1 << 63]}, "id"),
-        ({"ids": ["a", "b"]}, "id"),
-        ({"captions": ["one"]}, "caption"),
-        ({"captions": ["a", 3]}, "caption"),
-        ({"captions": ["a", "\ud800"]}, "caption"),
-        ({"embeddings": torch.full((2, DIM), torch.nan)}, "NaN"),
-        ({"embeddings": torch.zeros(2, DIM + 1)}, "dimension"),
-        ({"embeddings": torch.zeros(2)}, "embeddings"),
-        ({"embeddings": "nowhere.npy"}, "nowhere"),
-    ],
-    ids=str,
-)
-def test_items_that_cannot_be_added_leave_the_index_as_it_was(folder, given, named):
-    index = search.open(folder)
-    before = (folder / layout.MANIFEST).read_bytes()
-    with pytest.raises(HiergeoError, match=named):
-        index.add(**{"embeddings": embeddings(2), **given})
-    assert (folder / layout.MANIFEST).read_bytes() == before
-    assert len(search.open(folder)) == 44
-
-
 @pytest.mark.parametrize("spec", ["milvu:flat", "", ":", "exact:/nowhere", "milvus"])
 def test_stores_that_are_not_known_are_refused(folder, spec):
     index = search.open(folder)

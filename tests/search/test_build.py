@@ -131,6 +131,7 @@ def test_images_are_items_or_stand_beside_captions(tmp_path) -> None:
         ({"captions": ["a", "b"], "ids": [1, True]}, "row 1"),
         ({"captions": ["a", "b"], "ids": [1, 2**63]}, "row 1"),
         ({"captions": ["a", "b"], "ids": [1, 1]}, "id 1"),
+        ({"embeddings": "nowhere.npy"}, "nowhere"),
         ({}, "captions, images or embeddings"),
     ],
 )

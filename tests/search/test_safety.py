@@ -3,7 +3,6 @@
 import errno
 import gzip
 import os
-import shutil
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,31 +14,12 @@ from hiergeo._core import limits
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.datasets import reading
 from hiergeo.datasets.reading import Columns
-from hiergeo.geometry import parse
 from hiergeo.search import appending, layout, pushing, shard_writer
 from hiergeo.search import index as index_module
 from hiergeo.search.corpus import records, running, work
-from hiergeo.search.rows import Rows
-from hiergeo.search.shard_writer import write_shard
-from hiergeo.search.shards import Labels
 from hiergeo.search.snapshots import Snapshot
 from hiergeo.search.stores.exact import ExactStore
 from tests.search.corpus.corpus_common import Quick, captions, embed, picture, tar, texts, vector
-
-
-def test_a_shard_whose_scratch_folder_is_removed_is_not_acknowledged(tmp_path, monkeypatch):
-    signed = shard_writer.documents.signed
-
-    def robbed(values):
-        for scratch in tmp_path.glob(".*.part"):
-            shutil.rmtree(scratch)
-        return signed(values)
-
-    monkeypatch.setattr(shard_writer.documents, "signed", robbed)
-    rows = Rows(torch.arange(3), torch.eye(3, 8).half(), torch.ones(3, 1))
-    with pytest.raises(UnavailableError):
-        write_shard(tmp_path / "000000-0000", rows, Labels.none(3), parse("euclidean"))
-    assert not (tmp_path / "000000-0000").exists()
 
 
 def test_compaction_refuses_a_shard_with_a_flipped_bit(tmp_path):
@@ -231,35 +211,6 @@ def test_a_refresh_while_another_thread_describes_leaves_deleted_items_out(tmp_p
     read(store)
     assert store.innermost(60).tolist() == gone[59:].tolist()
     assert store.describe().rows == sum(shell.count for shell in store.describe().shells) == 1
-
-
-@pytest.mark.parametrize("failing", ["close", "open"])
-def test_a_store_that_was_closed_is_not_given_again(tmp_path, monkeypatch, failing):
-    index = search.build(tmp_path / "ix", Quick(), captions(300))
-    faults = []
-
-    class Store:
-        def __init__(self, *_):
-            self.closed = False
-            if "open" in faults:
-                raise UnavailableError("it is down.")
-
-        def close(self):
-            assert not self.closed
-            self.closed = True
-            if "close" in faults:
-                raise UnavailableError("it is down.")
-
-    monkeypatch.setattr(pushing, "open_store", Store)
-    index.engines.opened("engine:place")
-    index.add(captions(200, 1))
-    index.compact()
-    faults.append(failing)
-    with pytest.raises(UnavailableError):
-        index.engines.opened("engine:place")
-    index.engines.close()
-    faults.clear()
-    assert not index.engines.opened("engine:place").closed
 
 
 def test_a_store_that_is_neither_a_store_nor_a_spec_is_refused(tmp_path):

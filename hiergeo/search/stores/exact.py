@@ -63,10 +63,10 @@ class ExactStore:
 
     def refresh(self) -> None:
         """As `Index.refresh`; raises InputError for another index, UnavailableError for none, and stays then."""
-        current = Snapshot(self.folder).check()
-        if _identity(current.manifest) != _identity(self.manifest):
+        current, own = Snapshot(self.folder).check(), _identity(self.manifest)
+        if changed := [name for name, value in _identity(current.manifest).items() if value != own[name]]:
             current.close()
-            raise InputError(f"{self.folder} holds another index now, of another space or model: open it anew.")
+            raise InputError(f"{self.folder} holds another index now, of another {changed[0]}: open it anew.")
         self.snapshot = current
 
     def pinned(self) -> "ExactStore":
@@ -189,10 +189,10 @@ class ExactStore:
         self.snapshot.close()
 
 
-def _identity(manifest: Manifest) -> tuple[object, ...]:
+def _identity(manifest: Manifest) -> dict[str, object]:
     """What readers of an index rely on, whatever is added to it."""
-    model = manifest.model and manifest.model.fingerprint
-    return manifest.frame, manifest.geometry, manifest.min_radius, model
+    space = {"geometry": manifest.geometry, "min_radius": manifest.min_radius}
+    return {"root or dimension": manifest.frame, **space, "model": manifest.model and manifest.model.fingerprint}
 
 
 Located = Sequence[tuple[OpenShard, NDArray[np.int64], NDArray[np.int64]]]

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from hiergeo import search
-from hiergeo._core.errors import HiergeoError, InputError
+from hiergeo._core.errors import InputError
 from hiergeo._core.shares import Share
 from hiergeo.geometry import Space
 from hiergeo.search import layout
@@ -257,13 +257,6 @@ def test_unreadable_inputs_are_named_and_the_rest_goes_on(corpus, tmp_path):
     assert again.embedded == 1
 
 
-def test_inputs_without_a_row_are_done(tmp_path):
-    (tmp_path / "a.txt").write_text("")
-    (tmp_path / "b.txt").write_text("\n\n")
-    assert embed(str(tmp_path / "*.txt"), tmp_path / "ix", Quick()).embedded == 2
-    assert embed(str(tmp_path / "*.txt"), tmp_path / "ix", Quick()).embedded == 0
-
-
 def test_pairs_are_linked_by_a_bit(tmp_path):
     members = samples(9)
     members[8] = (members[8][0], b"no picture")
@@ -348,24 +341,6 @@ def test_options_that_cannot_be(tmp_path, options):
     (tmp_path / "a.txt").write_text("a dog")
     with pytest.raises(InputError):
         embed(tmp_path / "a.txt", tmp_path / "ix", Quick(), **options)
-
-
-def test_what_cannot_be_embedded(tmp_path):
-    texts = tmp_path / "a.csv"
-    texts.write_text("id,words\n1,a dog\n")
-    (tmp_path / "in").mkdir()
-    for place, options, named in (
-        (tmp_path / "none", {}, "not there"),
-        (tmp_path / "in", {}, "no inputs"),
-        (texts, {}, "caption"),
-        (texts, {"caption": "word"}, "words"),
-        (texts, {"items": "images"}, "image"),
-    ):
-        with pytest.raises(InputError, match=named):
-            embed(place, tmp_path / "ix", Quick(), **options)
-    with pytest.raises(HiergeoError, match="file"):
-        embed(texts, texts, Quick(), caption="words")
-    assert not (tmp_path / "ix").exists()
 
 
 def test_the_index_may_lie_among_its_inputs(tmp_path):

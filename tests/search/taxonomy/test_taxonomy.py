@@ -95,15 +95,6 @@ def test_duplicates_and_items_at_the_root_are_no_parents_of_each_other(tmp_path)
     assert ties.parent[:, 0].tolist() == [-1, -1, 0, 0, 2, 2]
 
 
-def test_one_item_is_a_root_and_an_empty_index_is_refused(tmp_path):
-    taxonomy = grow(index_of(tmp_path / "one", np.ones((1, 3), np.float32)))
-    assert (len(taxonomy), taxonomy.edges, taxonomy.roots.tolist()) == (1, 0, [0])
-    index = index_of(tmp_path / "none", np.ones((1, 3), np.float32))
-    index.store.delete(torch.tensor([0]))
-    with pytest.raises(InputError, match="empty"):
-        grow(search.open(tmp_path / "none"))
-
-
 @pytest.mark.parametrize("by", BYS)
 def test_the_order_of_items_does_not_matter(tmp_path, by):
     generator = np.random.default_rng(5)
