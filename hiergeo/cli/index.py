@@ -89,15 +89,15 @@ def build_command(
 
     files = _files(captions, caption_column, image_column)
     check_writable(json, out / "index.json")
-    asked = SpaceOptions(geometry, root, min_radius)
-    space = asked.check()
+    named = SpaceOptions(geometry, root, min_radius)
+    space = named.check()
     if model is None and embeddings is None:
         raise InputError("name the model that embeds the items (--model), or give --embeddings.")
     kind: Any = items
     sources = building.sources_of(out, files, images, embeddings, None, kind, ray or worker is not None)
     loaded = None
     if model is not None:
-        loaded, space = asked.load(model, device)
+        loaded, space = named.load(model, device)
     settings: dict[str, Any] = {"worker": worker, "ray": ray, "batch_size": batch_size, "device": device}
     start = time.monotonic()
     try:
@@ -110,9 +110,9 @@ def build_command(
     counts = {"embedded": summary.embedded, "earlier": summary.earlier, "items": summary.items, "rows": summary.rows}
     left = {"poisoned": summary.poisoned, "failed": len(summary.failed), "incomplete": len(summary.incomplete)}
     metrics = {**counts, **left, "bytes": size, "seconds": seconds, "rows_per_second": summary.rows / seconds}
-    named = {"failed": summary.failed, "incomplete": summary.incomplete, "finished": summary.finished}
+    faults = {"failed": summary.failed, "incomplete": summary.incomplete, "finished": summary.finished}
     used = {"model": model, "geometry": manifest.geometry, "captions": captions, "out": str(out), "worker": worker}
-    write_json(json, {"metrics": metrics, **named, "settings": used})
+    write_json(json, {"metrics": metrics, **faults, "settings": used})
     show(summary, out, size, seconds)
     if manifest.model is not None:
         console().print(f"Next: hiergeo search {shlex.quote(str(out))} TEXT", soft_wrap=True)

@@ -63,11 +63,11 @@ def audit_command(
     check_writable(json)
     index = search.open(path, device=device)
     if queries is None:
-        asked: list[Query] = [*sampled(index.store, sample)]
+        questions: list[Query] = [*sampled(index.store, sample)]
     else:
-        asked = [line for line in read_lines(queries, "give a text file with a query on each line") if line.strip()]
+        questions = [line for line in read_lines(queries, "give a text file with a query on each line") if line.strip()]
     order: Any = by
-    audits = index.audit(store, asked, k, by=order, space=geometry)
+    audits = index.audit(store, questions, k, by=order, space=geometry)
     settings = {
         "path": str(path),
         "generation": index.manifest.generation,
@@ -78,10 +78,10 @@ def audit_command(
         "by": by,
         "space": audits[0].geometry,
     }
-    metrics = {f"recall_{each.kind}": each.recall.value for each in audits}
-    document = {"metrics": metrics, "audit": [asdict(each) for each in audits], "settings": settings}
+    metrics = {f"recall_{audit.kind}": audit.recall.value for audit in audits}
+    document = {"metrics": metrics, "audit": [asdict(audit) for audit in audits], "settings": settings}
     keys = ("kind", "recall", "low", "high", "queries", "scored", "worst")
-    worst = (min(shell.value for shell in filter(None, each.shells)) for each in audits)
+    worst = (min(shell.value for shell in filter(None, audit.shells)) for audit in audits)
     rows = ((a.kind, *astuple(a.recall), a.scored, low) for a, low in zip(audits, worst, strict=True))
     notes = f"{k} hits by {by} in {audits[0].geometry}; scored: share of the items; worst: recall of the worst shell."
     publish(document, json, format, Records.of(keys, rows, notes))

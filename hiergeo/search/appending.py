@@ -6,7 +6,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from hiergeo._core.errors import InputError
@@ -18,9 +17,6 @@ from hiergeo.search.rows import Rows
 from hiergeo.search.shard_writer import Labelled, bury, groups, write_shard
 from hiergeo.search.shards import SORTED, OpenShard, check_sizes, has_form, read_record
 from hiergeo.search.snapshots import publish, writer
-
-MERGED = 1 << 22
-"""Ids that are compared at a time."""
 
 
 @dataclass(frozen=True)
@@ -113,11 +109,13 @@ def check_ids(new: Sequence[OpenShard], folder: Path, manifest: Manifest) -> Non
 
     Shards of the index alone are opened whose ids overlap: each takes maps of memory, of which a process has few.
     """
-    for window in merged([shard.array(SORTED) for shard in new]):
-        shard_writer.check_ids(window)
+    arrays = [shard.array(SORTED) for shard in new if shard.shard.rows]
+    ends = sorted((int(ids[0]), int(ids[-1])) for ids in arrays)
+    if any(one[1] >= other[0] for one, other in pairwise(ends)):
+        shard_writer.check_ids(np.sort(np.concatenate(arrays)))
     for other in manifest.shards:
         opened = None
-        for ids in (shard.array(SORTED) for shard in new):
+        for ids in arrays:
             start, stop = ids.searchsorted(other.first), ids.searchsorted(other.last, "right")
             if start < stop:
                 opened = opened or OpenShard(folder / SHARDS, manifest, other)
@@ -146,22 +144,3 @@ def _adoptable(folder: Path, name: str, manifest: Manifest) -> Shard:
     if shard.name != name or not has_form(shard, manifest):
         raise InputError(f"shard {name} is not of the form of the index: write it again for this one.")
     return shard
-
-
-def merged(arrays: Sequence[NDArray[np.int64]]) -> Iterator[NDArray[np.int64]]:
-    """The numbers of several ascending arrays in ascending order, about `MERGED` at a time; equal ones together."""
-    arrays = [ids for ids in arrays if len(ids)]
-    ends = sorted((int(ids[0]), int(ids[-1])) for ids in arrays)
-    if all(one[1] < other[0] for one, other in pairwise(ends)):
-        return
-    at = [0] * len(arrays)
-    step = max(1, MERGED // len(arrays))
-    while True:
-        tops = [
-            int(ids[min(start + step, len(ids)) - 1]) for ids, start in zip(arrays, at, strict=True) if start < len(ids)
-        ]
-        if not tops:
-            return
-        stops = [int(ids.searchsorted(min(tops), "right")) for ids in arrays]
-        yield np.sort(np.concatenate([ids[a:b] for ids, a, b in zip(arrays, at, stops, strict=True)]))
-        at = stops

@@ -5,22 +5,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from hiergeo import adapters
-from hiergeo._core.errors import (
-    InputError,
-    unknown_name,
-    warn,
-)
+from hiergeo._core.errors import InputError, unknown_name, warn
 from hiergeo._core.storage.files import check_folder, path_of
 from hiergeo.adapters import Model
 from hiergeo.datasets import reading
-from hiergeo.datasets.reading import (
-    ITEMS,
-    Columns,
-    Items,
-    MissingColumnError,
-    Sample,
-    UnreadableError,
-)
+from hiergeo.datasets.reading import ITEMS, Columns, Items, MissingColumnError, Sample, UnreadableError
 from hiergeo.geometry import Space
 from hiergeo.search import layout
 from hiergeo.search.corpus.running import Files, Sources, Stream, run

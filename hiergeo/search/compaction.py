@@ -18,15 +18,9 @@ SMALL = 0.5
 
 @dataclass(frozen=True)
 class Compacted:
-    """What a compaction did.
+    """What a compaction did: items in the index, deleted rows that were dropped, shards before and after.
 
-    Attributes:
-        rows: items in the index.
-        dropped: deleted rows that are gone from the disk, once no reader uses them.
-        before: shards that there were.
-        after: shards that there are.
-        written: rows that were written again.
-        lost: items of damaged shards that were left out.
+    `written` rows were written again; `lost` items were in damaged shards that were left out.
     """
 
     rows: int
@@ -53,8 +47,8 @@ def compact(folder: Path, skip_damaged: bool = False) -> Compacted:
             chosen = []
         made = list(write_shards(folder, manifest, _items(folder, manifest, chosen)))
         gone = {shard.name for shard in (*chosen, *lost)}
-        kept = [shard for shard in manifest.shards if shard.name not in gone]
-        joined = balanced(folder, manifest, [*kept, *made])
+        untouched = [shard for shard in manifest.shards if shard.name not in gone]
+        joined = balanced(folder, manifest, [*untouched, *made])
         if joined.shards != manifest.shards or joined.edges != manifest.edges:
             publish(folder, joined, tuple(sorted(gone)))
     return Compacted(

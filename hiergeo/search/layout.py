@@ -7,10 +7,8 @@ process killed at any moment leaves the index as it was.
 import ctypes
 import os
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -44,9 +42,6 @@ KEEP_SIZE = 1
 PLAN = "corpus.json"
 """What an index is made of."""
 
-BUILD = "build.json"
-"""What an unfinished build of version 0.2 has done."""
-
 SHARD_BYTES = 1 << 28
 """Bytes of directions in a full shard."""
 
@@ -74,14 +69,7 @@ WITNESS = torch.finfo(torch.float16).eps
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """The model that embedded the items.
-
-    Attributes:
-        name: its spec.
-        fingerprint: of its weights.
-        normalised: whether its embeddings have norm one.
-        witness: the float32 numbers of `Model.witness` in hexadecimal; None where there are none.
-    """
+    """The model that embedded the items; `witness` is the float32 numbers of `Model.witness` in hexadecimal."""
 
     __pydantic_config__ = STRICT
 
@@ -104,28 +92,17 @@ class ModelFacts:
         rows = model.witness() if self.witness else None
         if rows is None or self.witness is None:
             return False
-        known = np.frombuffer(bytes.fromhex(self.witness), "<f4")
-        return known.shape == rows.shape and bool(
-            np.linalg.norm(rows.numpy() - known) <= WITNESS * np.linalg.norm(known)
-        )
+        own = np.frombuffer(bytes.fromhex(self.witness), "<f4")
+        return own.shape == rows.shape and bool(np.linalg.norm(rows.numpy() - own) <= WITNESS * np.linalg.norm(own))
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One immutable shard; its rows are sorted by radius, then by id.
+    """One immutable shard, the folder `name` in ``shards``; its rows are sorted by radius, then by id.
 
-    Attributes:
-        name: of its folder in ``shards``.
-        rows: how many it holds, deleted ones included.
-        low: smallest radius, geodesic units.
-        high: largest radius.
-        first: smallest id.
-        last: largest id.
-        sha256: of each file by name.
-        bytes: of each file by name.
-        deleted: how many of its rows are deleted.
-        tombstones: the file that lists the deleted rows; None where there are none.
-        bounds: for each edge between shells, how many rows have a radius up to it, deleted ones included.
+    It holds `rows`, deleted ones included, with radii from `low` to `high` and ids from `first` to `last`; `sha256` and
+    `bytes` are of each file by name, `tombstones` is the file that lists the deleted rows, and `bounds` says for each
+    edge between shells how many rows have a radius up to it, deleted ones included.
     """
 
     __pydantic_config__ = STRICT
@@ -155,21 +132,11 @@ class Retired:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What an index holds.
+    """What an index holds: shards in the order in which they were added, in a space that searches use by default.
 
-    Attributes:
-        frame: what its directions and radii depend on.
-        dtype: of stored directions, "float16" or "float32".
-        geometry: spec of the space that searches use unless another is named.
-        min_radius: scale of its cones.
-        model: what embedded the items; None for embeddings of unknown origin.
-        edges: ascending radii between shells of equal mass, one fewer than shells; the first shell is the core.
-        shards: in the order in which they were added.
-        generation: grows with every change.
-        next_id: larger than every id that there ever was, for items that bring none.
-        retired: what was part of the index once; it is removed when no reader uses it.
-        reserved: ids below it are those of the inputs of a corpus, which no item that is added may have.
-        version: of the layout.
+    `edges` are ascending radii between shells of equal mass, one fewer than shells, of which the first is the core.
+    `generation` grows with every change; `next_id` is larger than every id that there ever was; ids below `reserved`
+    are those of rows of files; what is `retired` is removed when no reader uses it.
     """
 
     __pydantic_config__ = STRICT
@@ -203,16 +170,11 @@ class Manifest:
 
 
 def read(folder: Path) -> Manifest:
-    """The manifest of an index.
-
-    Raises:
-        UnavailableError: there is no index in the folder.
-        InputError: it is damaged.
-    """
+    """The manifest of an index; raises UnavailableError where there is none, InputError if it is damaged."""
     path = folder / MANIFEST
     check_name(folder)
     if not path.is_file():
-        if (folder / PLAN).is_file() or (folder / BUILD).is_file():
+        if (folder / PLAN).is_file():
             raise UnavailableError(f"the index in {folder} is not complete: run the command that builds it again.")
         example = f"OUT --captions {folder}" if folder.is_file() else "OUT" if folder.exists() else folder
         raise UnavailableError(f"{folder} holds no index: build one with 'hiergeo index build {example}'.")
@@ -231,37 +193,31 @@ def check_name(folder: Path) -> None:
 
 def _check_fit(path: Path, manifest: Manifest) -> None:
     """Raise InputError unless the values of a manifest fit each other."""
-    frame = manifest.frame
-    asked = Frame.of(Space(manifest.geometry, False), frame.dim)
+    space = Frame.of(Space(manifest.geometry, False), manifest.frame.dim)
     fits = {
-        "the geometry is not that of the frame": (asked.dims, asked.norm) == (frame.dims, frame.norm),
-        "the edges of shells do not ascend": _ascend(manifest.edges),
+        "the geometry is not that of the frame": (space.dims, space.norm) == (manifest.frame.dims, manifest.frame.norm),
+        "the edges of shells do not ascend": list(manifest.edges) == sorted(manifest.edges),
         "two shards have one name": len({shard.name for shard in manifest.shards}) == len(manifest.shards),
     }
     for shard in manifest.shards:
-        known = shard.tombstones is None or shard.tombstones in shard.bytes
-        dead = (shard.deleted > 0) == (shard.tombstones is not None) and shard.deleted <= shard.rows
-        bounds = _ascend(shard.bounds) and len(shard.bounds) == len(manifest.edges)
+        bounds = list(shard.bounds)
         fits[f"the record of shard {shard.name} contradicts itself"] = (
-            (0 <= shard.low <= shard.high and 0 <= shard.first <= shard.last)
-            and (known and dead and bounds)
-            and max(shard.bounds, default=0) <= shard.rows
+            0 <= shard.low <= shard.high
+            and 0 <= shard.first <= shard.last
+            and (shard.tombstones is None or shard.tombstones in shard.bytes)
+            and (shard.deleted > 0) == (shard.tombstones is not None)
+            and shard.deleted <= shard.rows
+            and len(bounds) == len(manifest.edges)
+            and bounds == sorted(bounds)
+            and max(bounds, default=0) <= shard.rows
         )
     for what, holds in fits.items():
         if not holds:
             raise InputError(f"{path} is damaged ({what}): restore the file or make the index again.")
 
 
-def _ascend(values: Sequence[float]) -> bool:
-    return all(one <= other for one, other in pairwise(values))
-
-
 def commit(folder: Path, manifest: Manifest) -> None:
-    """Make a manifest the current one, durably and at once.
-
-    Raises:
-        UnavailableError: it cannot be written, or would be longer than what is read; the index is as before.
-    """
+    """Make a manifest the current one, durably and at once; raises UnavailableError, the index is as before then."""
     text = documents.signed(asdict(manifest), None)
     if len(text) > limits.JSON_BYTES:
         raise UnavailableError(
@@ -286,9 +242,7 @@ def keep_reserve(folder: Path) -> None:
 
 
 def create(folder: Path, manifest: Manifest, root: Tensor | None) -> None:
-    """Make an empty index of a manifest, whose root is written first; raises InputError if there is one already."""
-    if (folder / MANIFEST).exists():
-        raise InputError(f"{folder} holds an index already: add to it, or choose another name.")
+    """Make an empty index of a manifest, whose root is written first."""
     write_root(folder, root)
     commit(folder, manifest)
 

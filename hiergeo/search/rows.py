@@ -20,12 +20,7 @@ class Frame:
     """What stored directions and radii depend on: the root and the factors of the space, not curvatures.
 
     Spaces of one frame share an index: every space of constant curvature around one root, and all products with the
-    same factors.
-
-    Attributes:
-        dims: the dimension of each factor; a space that is not a product has one.
-        norm: how radii of factors combine, "l2" or "l1".
-        root_sha256: of the root's float32 bytes; None without a root.
+    same factors, whose dimensions are `dims` and whose radii combine by `norm`, "l2" or "l1".
     """
 
     __pydantic_config__ = STRICT
@@ -53,16 +48,16 @@ class Frame:
 
     def check(self, space: Space) -> None:
         """Raise InputError unless the points of `space` are those of this frame."""
-        asked = Frame.of(space, self.dim)
-        if asked.root_sha256 != self.root_sha256:
+        other = Frame.of(space, self.dim)
+        if other.root_sha256 != self.root_sha256:
             raise InputError(
-                f"the index was built around {_rooted(self)} and the space has {_rooted(asked)}: "
+                f"the index was built around {_rooted(self)} and the space has {_rooted(other)}: "
                 f"search in the space of the index, or build an index around that root."
             )
-        if (asked.dims, asked.norm) != (self.dims, self.norm):
+        if other != self:
             raise InputError(
-                f"the index holds points of {_factored(self)} and {space.geometry.spec} has {_factored(asked)}: "
-                f"build an index in that space."
+                f"the index holds points of factors of dimensions {list(self.dims)} ({self.norm}) and "
+                f"{space.geometry.spec} has {list(other.dims)} ({other.norm}): build an index in that space."
             )
 
 
@@ -73,10 +68,6 @@ def root_sha256(root: Tensor) -> str:
 
 def _rooted(frame: Frame) -> str:
     return "no root" if frame.root_sha256 is None else f"the root {frame.root_sha256[:8]}"
-
-
-def _factored(frame: Frame) -> str:
-    return "one factor" if frame.single else f"factors of dimensions {', '.join(map(str, frame.dims))} ({frame.norm})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,11 +104,7 @@ class Rows:
 
     @classmethod
     def of(cls, ids: Tensor, embeddings: Tensor, space: Space, dtype: torch.dtype = torch.float16) -> "Rows":
-        """The rows of embeddings (n, D), lifted around the root of `space`.
-
-        Raises:
-            InputError: an embedding that the space cannot hold, or one so large that its radius is infinite.
-        """
+        """The rows of embeddings (n, D), lifted around the root of a space; raises InputError."""
         points = space.points(embeddings)
         direction = torch.cat([factor.direction for factor in points.factors], dim=-1).to("cpu", dtype)
         radii = torch.stack([factor.radius for factor in points.factors], dim=-1).to("cpu", torch.float32)

@@ -1,21 +1,18 @@
 """Writing shards: whole, durable and at once, by one process or by many."""
 
 import hashlib
-import os
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.files import sha256, sync_folder, temporary, writing
+from hiergeo._core.storage.files import atomic_folder, atomic_write, sha256
 from hiergeo.geometry import Geometry
 from hiergeo.search.layout import SHARD_CHARACTERS, Shard
 from hiergeo.search.rows import Rows
@@ -82,29 +79,17 @@ def write_shard(folder: Path, rows: Rows, labels: Labels, geometry: Geometry) ->
     values = {DIRECTIONS: rows.direction, RADII: rows.radii, IDS: rows.ids}
     if rows.radii.shape[1] > 1:
         values[RADIUS] = radius
-    with writing(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = temporary(folder)
-        scratch.mkdir()
-        try:
-            files = {CAPTIONS: _write_captions(scratch / CAPTIONS, labels, order.tolist())}
-            for name, unsorted in values.items():
-                files[name] = _write(scratch / name, (unsorted[piece] for piece in order.split(PIECE)))
-            files[SORTED] = _write(scratch / SORTED, [rows.ids[order][by_id]])
-            files[PLACES] = _write(scratch / PLACES, [by_id.int()])
-            hashes = {name: digest for name, (digest, _) in files.items()}
-            sizes = {name: size for name, (_, size) in files.items()}
-            ends = float(radius[order[0]]), float(radius[order[-1]]), int(rows.ids.min()), int(rows.ids.max())
-            shard = Shard(folder.name, len(rows), *ends, hashes, sizes)
-            with (scratch / RECORD).open("xb") as handle:  # makes no folder: one that was removed is an error
-                handle.write(documents.signed(asdict(shard)).encode())
-                handle.flush()
-                os.fsync(handle.fileno())
-            sync_folder(scratch)
-            scratch.rename(folder)
-            sync_folder(folder.parent)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+    with atomic_folder(folder) as scratch:
+        _write_captions(scratch / CAPTIONS, labels, order.tolist())
+        for name, unsorted in values.items():
+            _write(scratch / name, (unsorted[piece] for piece in order.split(PIECE)))
+        _write(scratch / SORTED, [rows.ids[order][by_id]])
+        _write(scratch / PLACES, [by_id.int()])
+        hashes = {path.name: sha256(path) for path in sorted(scratch.iterdir())}
+        sizes = {name: (scratch / name).stat().st_size for name in hashes}
+        ends = float(radius[order[0]]), float(radius[order[-1]]), int(rows.ids.min()), int(rows.ids.max())
+        shard = Shard(folder.name, len(rows), *ends, hashes, sizes)
+        (scratch / RECORD).write_text(documents.signed(asdict(shard)))
     return shard
 
 
@@ -120,45 +105,31 @@ def check_ids(ids: NDArray[np.int64]) -> None:
 def bury(folder: Path, shard: Shard, dead: NDArray[np.int32], generation: int) -> Shard:
     """Write the list of all deleted rows (m,) of a shard; returns its record from that generation on."""
     name = f"tombstones-{generation:08d}.i32"
-    path = folder / shard.name / name
-    with writing(path):
-        path.unlink(missing_ok=True)
-        digest, size = _write(path, [torch.from_numpy(dead)])
-        sync_folder(path.parent)
-    hashes = {file: known for file, known in shard.sha256.items() if file != shard.tombstones} | {name: digest}
-    sizes = {file: known for file, known in shard.bytes.items() if file != shard.tombstones} | {name: size}
+    content = dead.tobytes()
+    with atomic_write(folder / shard.name / name) as handle:
+        handle.write(content)
+    hashes, sizes = {**shard.sha256, name: hashlib.sha256(content).hexdigest()}, {**shard.bytes, name: len(content)}
+    if shard.tombstones not in (None, name):
+        del hashes[shard.tombstones], sizes[shard.tombstones]
     return replace(shard, sha256=hashes, bytes=sizes, deleted=len(dead), tombstones=name)
 
 
-def _write(path: Path, parts: Iterable[Tensor]) -> tuple[str, int]:
-    """Write tensors to a new file, durably; returns its SHA-256 and its size."""
-    digest = hashlib.sha256()
-    with path.open("xb") as handle:
+def _write(path: Path, parts: Iterable[Tensor]) -> None:
+    with path.open("wb") as handle:
         for part in parts:
-            content = part.contiguous().numpy().tobytes()
-            digest.update(content)
-            handle.write(content)
-        handle.flush()
-        os.fsync(handle.fileno())
-        return digest.hexdigest(), handle.tell()
+            handle.write(part.contiguous().numpy().tobytes())
 
 
-def _write_captions(path: Path, labels: Labels, order: Sequence[int]) -> tuple[str, int]:
-    """Write captions and images in the order of the rows; returns the SHA-256 and the size of the file."""
+def _write_captions(path: Path, labels: Labels, order: Sequence[int]) -> None:
+    """Write captions and images in the order of the rows."""
     pa = arrow()
     schema = pa.schema([("caption", pa.string()), ("image", pa.string())])
-    with path.open("xb") as handle:
-        with pa.parquet.ParquetWriter(handle, schema, compression="zstd") as writer:
-            for start in range(0, len(order), PIECE):
-                places = order[start : start + PIECE]
-                columns = [[column[place] for place in places] for column in (labels.captions, labels.images)]
-                try:
-                    table = pa.table([pa.array(column, pa.string()) for column in columns], schema=schema)
-                except UnicodeEncodeError as error:
-                    raise InputError(
-                        f"the caption {error.object!r} is not valid Unicode: it holds a surrogate."
-                    ) from error
-                writer.write_table(table, row_group_size=ROW_GROUP)
-        handle.flush()
-        os.fsync(handle.fileno())
-    return sha256(path), path.stat().st_size
+    with pa.parquet.ParquetWriter(path, schema, compression="zstd") as writer:
+        for start in range(0, len(order), PIECE):
+            rows = order[start : start + PIECE]
+            columns = [[column[row] for row in rows] for column in (labels.captions, labels.images)]
+            try:
+                table = pa.table([pa.array(column, pa.string()) for column in columns], schema=schema)
+            except UnicodeEncodeError as error:
+                raise InputError(f"the caption {error.object!r} is not valid Unicode: it holds a surrogate.") from error
+            writer.write_table(table, row_group_size=ROW_GROUP)

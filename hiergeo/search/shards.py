@@ -11,14 +11,12 @@
 | ``shard.json`` | its record, as the manifest has it |
 | ``tombstones-G.i32`` | from generation G on: the rows that are deleted, ascending |
 
-Rows are sorted by radius, then by id, so that an interval of radii is a range of rows. Older indexes have directions in
-8 bits too, ``codes.i8`` and ``fits.f32``, which are not read.
+Rows are sorted by radius, then by id, so that an interval of radii is a range of rows.
 """
 
-import os
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -107,16 +105,11 @@ def read_record(folder: Path) -> Shard:
 
 @final
 class OpenShard:
-    """A shard that is being read; files are opened when they are needed, and may be used by several threads.
-
-    Attributes:
-        dead: places (m,) of deleted rows, ascending.
-    """
+    """A shard that is being read, by several threads; `dead` are its deleted rows (m,), ascending."""
 
     def __init__(self, folder: Path, manifest: Manifest, shard: Shard) -> None:
         self.folder, self.manifest, self.shard = folder / shard.name, manifest, shard
         self._arrays: dict[str, NDArray[Any]] = {}
-        self._files: dict[str, int] = {}
         self._captions: Any = None
         self._groups: dict[int, Any] = {}
         self._lock = threading.Lock()
@@ -136,7 +129,6 @@ class OpenShard:
 
     def array(self, name: str) -> NDArray[Any]:
         """A raw array of the shard, mapped into memory: (n,) or (n, width)."""
-        self._check_size(name)
         if name not in self._arrays:
             kind, width = arrays(self.manifest)[name]
             count, dtype = self.shard.rows * width, getattr(torch, kind.name)
@@ -145,17 +137,6 @@ class OpenShard:
                 flat = torch.from_file(str(self.folder / name), shared=False, size=count, dtype=dtype).numpy()
             self._arrays[name] = flat.reshape(-1, width) if name in MATRICES else flat
         return self._arrays[name]
-
-    def _check_size(self, name: str) -> None:
-        """Raise DamagedError for a file that was cut short: the system kills who reads what is mapped of it.
-
-        One that is gone, or has another in its place, stays mapped.
-        """
-        with suppress(FileNotFoundError):
-            found = os.stat(f"{self.folder}/{name}")
-            mapped = self._files.setdefault(name, found.st_ino) == found.st_ino
-            if mapped and found.st_size < self.shard.bytes[name]:
-                raise DamagedError(self.shard.name, f"{name} was cut short")
 
     @property
     def radius(self) -> NDArray[np.float32]:
@@ -186,24 +167,17 @@ class OpenShard:
             if len(places):
                 yield places
 
-    def count(self, start: int, stop: int) -> int:
-        """How many of the rows [start, stop) are not deleted."""
-        first, last = self.dead.searchsorted([start, stop])
-        return stop - start - int(last - first)
-
     def places(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """The row of each id; -1 for one that the shard does not hold or that is deleted."""
-        known = self.array(SORTED)
-        at = np.minimum(known.searchsorted(ids), self.shard.rows - 1)
-        place = np.where(known[at] == ids, self.array(PLACES)[at], -1).astype(np.int64)
-        present = place != -1
-        inside = (place[present] >= 0) & (place[present] < self.shard.rows)
-        if not inside.all() or (self.array(IDS)[place[present]] != ids[present]).any():
+        ascending = self.array(SORTED)
+        at = np.minimum(ascending.searchsorted(ids), self.shard.rows - 1)
+        rows = np.where(ascending[at] == ids, self.array(PLACES)[at], -1).astype(np.int64)
+        present = rows != -1
+        inside = (rows[present] >= 0) & (rows[present] < self.shard.rows)
+        if not inside.all() or (self.array(IDS)[rows[present]] != ids[present]).any():
             raise DamagedError(self.shard.name, f"{PLACES} is not that of its ids")
-        if len(self.dead):
-            gone = self.dead[np.minimum(self.dead.searchsorted(place), len(self.dead) - 1)] == place
-            place[gone] = -1
-        return place
+        rows[np.isin(rows, self.dead)] = -1
+        return rows
 
     def mapped(self, start: int, stop: int) -> Rows:
         """The rows [start, stop) where they lie; deleted ones have the radius NaN, which no search counts or finds."""
@@ -239,30 +213,29 @@ class OpenShard:
         """The first rows (at most `most`,) whose caption contains a text, in any case, and that are not deleted."""
         from pyarrow import compute
 
-        found: list[NDArray[np.int64]] = []
+        parts = [np.empty(0, np.int64)]
         for start in range(0, self.shard.rows, ROW_GROUP):
             captions = self._group(start // ROW_GROUP).column("caption")
             matches = compute.match_substring(captions, text, ignore_case=True).fill_null(False)
             places = start + np.flatnonzero(matches.to_numpy(zero_copy_only=False))
-            found.append(places[~np.isin(places, self.dead)])
-            if sum(map(len, found)) >= most:
+            parts.append(places[~np.isin(places, self.dead)])
+            if sum(map(len, parts)) >= most:
                 break
-        return np.concatenate([np.empty(0, np.int64), *found])[:most]
+        return np.concatenate(parts)[:most]
 
     def captioned(self, captions: Sequence[str]) -> NDArray[np.int64]:
         """The rows, deleted ones too, that have one of these captions."""
         from pyarrow import array, compute
 
-        wanted, found = array(captions), [np.empty(0, np.int64)]
+        wanted, parts = array(captions), [np.empty(0, np.int64)]
         for start in range(0, self.shard.rows, ROW_GROUP):
             matches = compute.is_in(self._group(start // ROW_GROUP).column("caption"), value_set=wanted)
-            found.append(start + np.flatnonzero(matches.to_numpy(zero_copy_only=False)))
-        return np.concatenate(found)
+            parts.append(start + np.flatnonzero(matches.to_numpy(zero_copy_only=False)))
+        return np.concatenate(parts)
 
     def _group(self, group: int) -> Any:
         with self._lock:
             table = self._groups.pop(group, None)
-            self._check_size(CAPTIONS)
             try:
                 if self._captions is None:
                     self._captions = arrow().parquet.ParquetFile(self.folder / CAPTIONS, memory_map=True)
@@ -280,18 +253,18 @@ def check_sizes(folder: Path, shard: Shard) -> None:
     """Raise UnavailableError unless every file of a shard is there and of its size."""
     for name, size in shard.bytes.items():
         with reading(shard.name, name):
-            found = (folder / shard.name / name).stat().st_size
-        if found != size:
-            raise DamagedError(shard.name, f"{name} has {found:,} bytes instead of {size:,}")
+            present = (folder / shard.name / name).stat().st_size
+        if present != size:
+            raise DamagedError(shard.name, f"{name} has {present:,} bytes instead of {size:,}")
 
 
 def check_bytes(folder: Path, shard: Shard) -> None:
     """Raise DamagedError unless every byte of a shard is as it was written."""
     check_sizes(folder, shard)
-    for name, known in shard.sha256.items():
+    for name, digest in shard.sha256.items():
         with reading(shard.name, name):
-            found = sha256(folder / shard.name / name)
-        if found != known:
+            present = sha256(folder / shard.name / name)
+        if present != digest:
             raise DamagedError(shard.name, f"{name} is not what was written")
 
 

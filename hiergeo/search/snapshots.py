@@ -21,7 +21,7 @@ from hiergeo._core.errors import HiergeoError
 from hiergeo._core.storage.files import remove_leftovers
 from hiergeo._core.storage.locks import HeldError, locked
 from hiergeo.search import layout
-from hiergeo.search.layout import BUILD, MANIFEST, RESERVE, SHARDS, Manifest, Retired, Shard
+from hiergeo.search.layout import MANIFEST, RESERVE, SHARDS, Manifest, Retired, Shard
 from hiergeo.search.shards import DamagedError, OpenShard, check_sizes, has_form
 
 READERS = "readers"
@@ -38,16 +38,7 @@ TRIES = 1000
 
 @final
 class Snapshot:
-    """One generation of an index, held until nobody refers to it; several threads may read it.
-
-    Attributes:
-        folder: of the index.
-        manifest: of the generation.
-
-    Raises:
-        UnavailableError: there is no index.
-        InputError: the manifest is damaged.
-    """
+    """One generation of an index, held until nobody refers to it; several threads may read it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -74,11 +65,11 @@ class Snapshot:
         """A shard that is open for reading; the `OPEN` last ones stay so."""
         key = shard.name, shard.tombstones
         with self._lock:
-            found = self._opened.pop(key, None) or OpenShard(self.folder / SHARDS, self.manifest, shard)
-            self._opened[key] = found
+            opened = self._opened.pop(key, None) or OpenShard(self.folder / SHARDS, self.manifest, shard)
+            self._opened[key] = opened
             while len(self._opened) > OPEN:
                 self._opened.popitem(last=False)
-        return found
+        return opened
 
     def close(self) -> None:
         """Let go of the generation."""
@@ -121,24 +112,21 @@ def tidy(folder: Path) -> None:
         pass
 
 
-def publish(folder: Path, manifest: Manifest, retired: tuple[str, ...] = ()) -> Manifest:
+def publish(folder: Path, manifest: Manifest, retired: tuple[str, ...] = ()) -> None:
     """Commit the next manifest of an index whose lock is held, and remove what is retired and used by no reader.
 
-    `retired` are paths below ``shards`` that it does not name any more. Returns the manifest as it was committed.
+    `retired` are paths below ``shards`` that it does not name any more.
     """
     waiting = (gone for gone in manifest.retired if (folder / SHARDS / gone.path).exists())
     committed = replace(manifest, retired=(*waiting, *(Retired(path, manifest.generation) for path in retired)))
     layout.commit(folder, committed)
     with suppress(OSError):  # the change is made: what stays behind is removed by the next writer
         _remove_retired(folder, committed)
-    return committed
 
 
 def remove_orphans(folder: Path, manifest: Manifest) -> None:
     """Remove shards and tombstones that writers left behind which died before their manifest was current."""
     shards = folder / SHARDS
-    if (folder / MANIFEST).exists():
-        (folder / BUILD).unlink(missing_ok=True)
     remove_leftovers(folder)
     remove_leftovers(shards)
     named = {shard.name for shard in manifest.shards} | {gone.path for gone in manifest.retired}
@@ -152,11 +140,11 @@ def remove_orphans(folder: Path, manifest: Manifest) -> None:
                 path.unlink(missing_ok=True)
 
 
-def _hold(place: Path) -> int | None:
+def _hold(file: Path) -> int | None:
     """A descriptor that holds the shared lock of a reader; None on a disk that nobody can write."""
     try:
-        place.parent.mkdir(exist_ok=True)
-        descriptor = _opened(place, os.O_CREAT)
+        file.parent.mkdir(exist_ok=True)
+        descriptor = _opened(file, os.O_CREAT)
     except OSError:
         return None
     with suppress(OSError):
@@ -164,21 +152,21 @@ def _hold(place: Path) -> int | None:
     return descriptor
 
 
-def _opened(place: Path, flags: int = 0) -> int:
+def _opened(file: Path, flags: int = 0) -> int:
     """A descriptor for locks; the file of another user is opened for reading alone."""
     try:
-        return os.open(place, os.O_RDWR | flags, 0o644)
+        return os.open(file, os.O_RDWR | flags, 0o644)
     except PermissionError:
-        return os.open(place, os.O_RDONLY)
+        return os.open(file, os.O_RDONLY)
 
 
 def stamp_of(folder: Path) -> tuple[int, int] | None:
     """What tells one manifest from the next, which a rename puts in its place."""
     try:
-        found = (folder / MANIFEST).stat()
+        facts = (folder / MANIFEST).stat()
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns
+    return facts.st_ino, facts.st_mtime_ns
 
 
 def _remove_retired(folder: Path, manifest: Manifest) -> None:
@@ -194,18 +182,18 @@ def _remove_retired(folder: Path, manifest: Manifest) -> None:
 def _oldest_read(readers: Path, generation: int) -> int:
     """The oldest generation that has a reader, `generation` if no older one; files of those without are removed."""
     oldest = generation
-    for place in readers.glob("*"):
-        if not place.name.isdecimal() or int(place.name) >= generation:
+    for file in readers.glob("*"):
+        if not file.name.isdecimal() or int(file.name) >= generation:
             continue
         try:
-            descriptor = _opened(place)
+            descriptor = _opened(file)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                place.unlink()
+                file.unlink()
             finally:
                 os.close(descriptor)
         except FileNotFoundError:
             continue
         except OSError:  # it is held, or cannot be told
-            oldest = min(oldest, int(place.name))
+            oldest = min(oldest, int(file.name))
     return oldest

@@ -56,10 +56,7 @@ what was read from one."""
 
 
 class ItemBatch(NamedTuple):
-    """Items that follow each other from number `start` on; None where there is nothing of a kind.
-
-    `images` are paths or other references, None for a row without one; `embeddings` (n, D), `ids` (n,) int64.
-    """
+    """Items that follow each other from number `start` on; None where there is nothing of a kind."""
 
     start: int
     size: int
@@ -87,11 +84,7 @@ class ItemBatch(NamedTuple):
 
 @final
 class ItemInputs:
-    """What an index is made of: `build`'s arguments, each of those that are given with one entry for every item.
-
-    Attributes:
-        stored: the file that the embeddings are from.
-    """
+    """What an index is made of: `build`'s arguments; `stored` is the file that the embeddings are from."""
 
     def __init__(
         self,

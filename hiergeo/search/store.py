@@ -70,9 +70,7 @@ class Store(ABC):
 
 
 STORES: Plugins[Callable[..., Store]] = Plugins(
-    "store",
-    "hiergeo.stores",
-    {"milvus": "hiergeo.search.stores.milvus:MilvusStore"},
+    "store", "hiergeo.stores", {"milvus": "hiergeo.search.stores.milvus:MilvusStore"}
 )
 """Name -> what opens a store: called with the rest of the spec ``NAME:REST``, the frame and the edges of its shells."""
 

@@ -131,6 +131,7 @@ def test_images_are_items_or_stand_beside_captions(tmp_path) -> None:
         ({"captions": ["a", "b"], "ids": [1, True]}, "row 1"),
         ({"captions": ["a", "b"], "ids": [1, 2**63]}, "row 1"),
         ({"captions": ["a", "b"], "ids": [1, 1]}, "id 1"),
+        ({"embeddings": "nowhere.npy"}, "nowhere"),
         ({}, "captions, images or embeddings"),
     ],
 )
@@ -210,15 +211,6 @@ def test_a_folder_whose_name_is_not_utf8_is_refused_before_anything_is_written(t
     (tmp_path / "i").rename(named)
     with pytest.raises(InputError, match="not UTF-8"):
         search.open(named)
-
-
-def test_a_file_in_place_of_an_index_is_never_proposed_as_its_folder(tmp_path) -> None:
-    data = tmp_path / "captions.txt"
-    data.write_text("a dog\n")
-    with pytest.raises(UnavailableError, match=f"index build OUT --captions {data}"):
-        search.open(data)
-    with pytest.raises(UnavailableError, match="index build OUT'"):
-        search.open(tmp_path)
 
 
 def test_files_of_another_model_or_root_are_refused(tmp_path) -> None:

@@ -1,6 +1,5 @@
 """Readers beside a writer, damage that is found and named, writers that die or find the disk full."""
 
-import json
 import os
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from hiergeo._core.storage.locks import HeldError, locked
 from hiergeo.geometry import Space
 from hiergeo.search import appending, layout, shard_writer, snapshots
 from hiergeo.search.compaction import compact
-from tests.search.search_common import DIM, embeddings, shrink_shards
+from tests.search.search_common import embeddings, shrink_shards
 
 
 def built(folder, n: int = 300) -> search.Index:
@@ -73,24 +72,6 @@ def test_what_was_retired_before_the_oldest_reader_is_removed(tmp_path, monkeypa
     assert held(newer) == list(range(1, 60))
 
 
-def test_compaction_leaves_no_old_files_without_other_readers(tmp_path, monkeypatch) -> None:
-    shrink_shards(monkeypatch)
-    index = built(tmp_path / "i")
-    index.delete(range(0, 300, 2))
-    index.compact()
-    assert shards(tmp_path / "i") == {shard.name for shard in index.manifest.shards}
-
-
-def test_an_id_is_never_given_twice(tmp_path) -> None:
-    index = built(tmp_path / "i", 20)
-    index.delete(range(5, 20))
-    index.add(embeddings=embeddings(1), ids=[5])
-    assert index.add(embeddings=embeddings(2)).first == 20
-    index.delete(range(20, 22))
-    index.compact()
-    assert search.open(tmp_path / "i").add(embeddings=embeddings(1)).first == 22
-
-
 def test_ids_of_a_change_that_fails_are_given_to_the_next(tmp_path, monkeypatch) -> None:
     index = built(tmp_path / "i", 20)
     with monkeypatch.context() as patch:
@@ -145,22 +126,6 @@ def test_damage_is_named_by_shard_and_file(tmp_path, monkeypatch, name) -> None:
     left = search.open(tmp_path / "i")
     assert len(left) == len(index) - shard.rows + 2
     assert not set(held(left)) & set(range(64, 128))
-
-
-def test_a_damaged_root_or_manifest_is_found(tmp_path) -> None:
-    space = Space("euclidean", torch.ones(DIM) / 3)
-    index = search.build(tmp_path / "i", None, embeddings=embeddings(9), space=space)
-    root = tmp_path / "i/root.f32"
-    root.write_bytes(root.read_bytes()[:-4] + b"\0\0\0\0")
-    assert [shard for shard, _ in index.check().defects] == [""]
-    with pytest.raises(InputError, match=r"root\.f32"):
-        search.open(tmp_path / "i")
-    manifest = tmp_path / "i/index.json"
-    told = json.loads(manifest.read_text())
-    told["shards"][0]["rows"] = 10
-    manifest.write_text(json.dumps(told))
-    with pytest.raises(InputError, match=r"index\.json"):
-        search.open(tmp_path / "i")
 
 
 def test_names_in_a_manifest_lead_nowhere_else(tmp_path) -> None:

@@ -3,8 +3,6 @@
 import errno
 import gzip
 import os
-import shutil
-import sys
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,32 +13,13 @@ from hiergeo import search
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.datasets import reading
-from hiergeo.datasets.reading import Columns, Defect
-from hiergeo.geometry import parse
-from hiergeo.search import appending, chunks, layout, pushing, shard_writer
+from hiergeo.datasets.reading import Columns
+from hiergeo.search import appending, layout, pushing, shard_writer
 from hiergeo.search import index as index_module
 from hiergeo.search.corpus import records, running, work
-from hiergeo.search.rows import Frame, Rows
-from hiergeo.search.shard_writer import write_shard
-from hiergeo.search.shards import Labels
 from hiergeo.search.snapshots import Snapshot
 from hiergeo.search.stores.exact import ExactStore
-from tests.search.corpus.corpus_common import Quick, captions, embed, picture, stored, tar, texts, vector
-
-
-def test_a_shard_whose_scratch_folder_is_removed_is_not_acknowledged(tmp_path, monkeypatch):
-    signed = shard_writer.documents.signed
-
-    def robbed(values):
-        for scratch in tmp_path.glob(".*.part"):
-            shutil.rmtree(scratch)
-        return signed(values)
-
-    monkeypatch.setattr(shard_writer.documents, "signed", robbed)
-    rows = Rows(torch.arange(3), torch.eye(3, 8).half(), torch.ones(3, 1))
-    with pytest.raises(UnavailableError):
-        write_shard(tmp_path / "000000-0000", rows, Labels.none(3), parse("euclidean"))
-    assert not (tmp_path / "000000-0000").exists()
+from tests.search.corpus.corpus_common import Quick, captions, embed, picture, tar, texts, vector
 
 
 def test_compaction_refuses_a_shard_with_a_flipped_bit(tmp_path):
@@ -110,11 +89,6 @@ def test_an_index_copied_without_empty_folders(tmp_path):
     assert search.open(tmp_path / "ix", model=Quick()).add(["x"]).rows == 1
 
 
-@pytest.mark.parametrize(("dim", "rows"), [(2, 1 << 19), (32, 1 << 19), (384, (1 << 28) // 768)])
-def test_rows_of_a_full_shard(dim, rows):
-    assert layout.Manifest(Frame((dim,), "l2", None), "float16", "euclidean", 0.1, None).full == rows
-
-
 def test_long_captions_fill_a_shard(tmp_path, monkeypatch):
     monkeypatch.setattr(shard_writer, "SHARD_CHARACTERS", 1000)
     monkeypatch.setattr(layout, "BATCH", 10)
@@ -124,32 +98,6 @@ def test_long_captions_fill_a_shard(tmp_path, monkeypatch):
     monkeypatch.setattr(work, "WINDOW", 16)
     embed(tmp_path / "in", tmp_path / "other", Quick())
     assert len(search.open(tmp_path / "other").manifest.shards) == 3
-
-
-def test_images_of_one_name_and_names_of_several_dots(tmp_path):
-    folder = tmp_path / "in"
-    folder.mkdir()
-    for name in ("a.jpg", "a.png", "cat.jpg", "cat.large.jpg"):
-        (folder / name).write_bytes(picture(3))
-    (folder / "cat.txt").write_text("a cat")
-    (folder / "cat.large.txt").write_text("a large cat")
-    found = list(reading.read(folder, Columns("images")))
-    assert [(each.row, getattr(each, "caption", None)) for each in found] == [
-        (0, None),
-        (1, None),
-        (2, "a cat"),
-        (3, "a large cat"),
-    ]
-    assert isinstance(found[1], Defect)
-    assert "a.png" in found[1].reason
-
-
-def test_images_without_captions_in_a_table(tmp_path):
-    (tmp_path / "a.png").write_bytes(picture(3))
-    (tmp_path / "t.csv").write_text("image,caption\na.png,red\na.png, \n")
-    summary = embed(tmp_path / "t.csv", tmp_path / "ix", Quick(), items="images")
-    assert (summary.items, summary.poisoned) == (2, 0)
-    assert [caption for _, _, caption, _ in stored(tmp_path / "ix").values()] in (["red", None], [None, "red"])
 
 
 @pytest.mark.parametrize("order", [("jpg", "json", "txt"), ("jpg", "txt", "json"), ("txt", "jpg", "json")])
@@ -225,20 +173,6 @@ def test_a_build_that_goes_on_with_replaced_pictures_is_refused(tmp_path, monkey
         search.build(tmp_path / "ix", Paths(), None, folder)
 
 
-def test_a_pattern_names_a_file_once(tmp_path):
-    (tmp_path / "a" / "b").mkdir(parents=True)
-    texts(tmp_path / "a" / "b", x=["one", "two"])
-    found = reading.listing(str(tmp_path / "**" / "**" / "*.txt"), Columns(), tmp_path / "none")
-    assert [source.name for source in found.sources] == ["a/b/x.txt"]
-
-
-def test_where_rows_are_compared_is_chosen_when_an_index_is_opened(tmp_path):
-    search.build(tmp_path / "ix", Quick(), captions(3))
-    assert search.open(tmp_path / "ix", model=Quick(), compute="cpu").device.type == "cpu"
-    with pytest.raises((InputError, UnavailableError)):
-        search.open(tmp_path / "ix", model=Quick(), compute="nowhere")
-
-
 def test_a_store_is_closed_before_it_is_opened_with_the_shells_of_a_compaction(tmp_path, monkeypatch):
     index = search.build(tmp_path / "ix", Quick(), captions(300))
     open_now = []
@@ -279,54 +213,7 @@ def test_a_refresh_while_another_thread_describes_leaves_deleted_items_out(tmp_p
     assert store.describe().rows == sum(shell.count for shell in store.describe().shells) == 1
 
 
-def test_a_scan_of_directions_that_are_cut_short_is_an_error(tmp_path):
-    if sys.platform != "linux" or chunks._advise(torch.ones(1), chunks.POPULATE_READ) in chunks.UNSUPPORTED:
-        pytest.skip("the system cannot say that pages are missing")
-    index = search.build(tmp_path / "ix", Quick(), captions(50))
-    (shard,) = index.manifest.shards
-    assert len(list(index.store.scan())) == 1
-    os.truncate(tmp_path / "ix" / "shards" / shard.name / "directions", 0)
-    with pytest.raises(UnavailableError, match=shard.name):
-        list(index.store.scan())
-
-
-@pytest.mark.parametrize("failing", ["close", "open"])
-def test_a_store_that_was_closed_is_not_given_again(tmp_path, monkeypatch, failing):
-    index = search.build(tmp_path / "ix", Quick(), captions(300))
-    faults = []
-
-    class Store:
-        def __init__(self, *_):
-            self.closed = False
-            if "open" in faults:
-                raise UnavailableError("it is down.")
-
-        def close(self):
-            assert not self.closed
-            self.closed = True
-            if "close" in faults:
-                raise UnavailableError("it is down.")
-
-    monkeypatch.setattr(pushing, "open_store", Store)
-    index.engines.opened("engine:place")
-    index.add(captions(200, 1))
-    index.compact()
-    faults.append(failing)
-    with pytest.raises(UnavailableError):
-        index.engines.opened("engine:place")
-    index.engines.close()
-    faults.clear()
-    assert not index.engines.opened("engine:place").closed
-
-
 def test_a_store_that_is_neither_a_store_nor_a_spec_is_refused(tmp_path):
     index = search.build(tmp_path / "ix", Quick(), captions(5))
     with pytest.raises(InputError, match="Path"):
         index.push(tmp_path / "milvus:x")
-
-
-def test_an_image_is_missing_in_a_table_alone(tmp_path):
-    with pytest.raises(InputError, match=r"image of row 1 .*NoneType"):
-        search.build(tmp_path / "ix", Quick(), ["a", "b"], ["a.png", None])
-    with pytest.raises(InputError, match=r"image of row 0 .*NoneType"):
-        search.build(tmp_path / "ix", Quick(), None, [None, "a.png"])

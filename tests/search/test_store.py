@@ -59,13 +59,6 @@ def test_shards_are_sorted_and_shells_have_equal_mass(tmp_path, monkeypatch, spa
         assert np.isclose(shell.high, inside[-1], rtol=1e-6)
 
 
-def test_few_or_equal_radii_make_fewer_shells(tmp_path) -> None:
-    same = torch.eye(8).repeat(20, 1)
-    index = search.build(tmp_path / "i", None, embeddings=same, space=Space("euclidean", False))
-    assert index.manifest.edges == ()
-    assert [shell.count for shell in index.store.describe().shells] == [160]
-
-
 @settings(max_examples=15, deadline=None)
 @given(
     gone=st.lists(st.integers(0, 299), max_size=60),

@@ -1,6 +1,5 @@
 """Milvus as a store, over a double of its client and server; `tests/services` has Milvus itself."""
 
-import contextlib
 import sys
 import types
 import uuid
@@ -9,8 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from hiergeo import search
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError
@@ -18,7 +15,6 @@ from hiergeo.search import Frame, Store
 from hiergeo.search.store import open_store
 from hiergeo.search.stores import milvus_client
 from tests.search import milvus_double as double
-from tests.search.milvus_contract import check_contract
 from tests.search.stores_common import EDGES, FRAME, OpenedBySpec, rows
 
 HERE = "http://double:19530"
@@ -62,10 +58,6 @@ class TestMilvusLiteDouble(OpenedBySpec):
         return f"milvus:{self.folder / uuid.uuid4().hex}.db"
 
 
-def test_the_double_limits_and_tells_what_a_server_does(server: double.Server) -> None:
-    check_contract(double.MilvusClient(uri=HERE), double.DataType)
-
-
 def test_rows_that_were_just_written_are_seen_only_by_strong_reads(server: double.Server, store: Store) -> None:
     loose = open_store(f"milvus:{HERE}?consistency=Eventually", FRAME, EDGES)
     server.collections["hiergeo"].unseen.append(
@@ -95,6 +87,9 @@ def test_a_collection_of_another_index_is_refused(server: double.Server, store: 
             open_store(f"milvus:{HERE}", frame, edges)
     with pytest.raises(InputError, match="HNSW"):
         open_store(f"milvus:{HERE}?index=HNSW", FRAME, EDGES)
+    server.collections["hiergeo"].properties["hiergeo.card"] = "{"
+    with pytest.raises(InputError, match="another collection"):
+        open_store(f"milvus:{HERE}", FRAME, EDGES)
     server.collections["hiergeo"].properties = {}
     with pytest.raises(InputError, match="not made by hiergeo"):
         open_store(f"milvus:{HERE}", FRAME, EDGES)
@@ -109,23 +104,14 @@ def test_a_collection_whose_maker_was_killed_is_made_again(server: double.Server
 
 
 @pytest.mark.parametrize(
-    "card", ["", "[]", "{", '{"hiergeo": 1}', '{"hiergeo": 9, "frame": 0, "edges": 0}', "null", "9" * 5000]
-)
-def test_a_damaged_card_is_refused(server: double.Server, store: Store, card: str) -> None:
-    server.collections["hiergeo"].properties["hiergeo.card"] = card
-    with pytest.raises(InputError, match="push"):
-        open_store(f"milvus:{HERE}", FRAME, EDGES)
-
-
-@pytest.mark.parametrize(
     ("spec", "word"),
     [
         ("milvus:", "milvus:http://"),
         ("milvus:http://nobody:19530", "nobody"),
         (f"milvus:{HERE}?colection=x", "collection"),
         (f"milvus:{HERE}?collection=a b", "collection"),
-        (f"milvus:{HERE}?index=IVFFLAT", "IVF_FLAT"),
-        (f"milvus:{HERE}?index=IVF_FLAT&nlist=0", "nlist"),
+        (f"milvus:{HERE}?index=IVF_FLAT", "HNSW"),
+        (f"milvus:{HERE}?index=HNSW&ef=0", "ef"),
         (f"milvus:{HERE}?consistency=strong", "Strong"),
         (f"milvus:{HERE}?timeout=soon", "timeout"),
     ],
@@ -140,13 +126,6 @@ def test_a_missing_client_says_what_to_install(monkeypatch: pytest.MonkeyPatch) 
     for spec in (f"milvus:{HERE}", "milvus:./x.db"):
         with pytest.raises(UnavailableError, match=r"hiergeo\[milvus\]"):
             open_store(spec, FRAME, EDGES)
-
-
-@given(st.text(max_size=40), st.sampled_from(["milvus:", f"milvus:{HERE}?"]))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_is_written_as_a_spec_opens_or_is_refused(server: double.Server, words: str, start: str) -> None:
-    with contextlib.suppress(HiergeoError):
-        open_store(start + words, FRAME, EDGES).close()
 
 
 def test_passwords_in_addresses_stay_out_of_messages(server: double.Server) -> None:

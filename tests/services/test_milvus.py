@@ -15,7 +15,6 @@ from torch.nn.functional import normalize
 from hiergeo._core.errors import InputError
 from hiergeo.search import Frame, Rows
 from hiergeo.search.store import open_store, shell_of
-from tests.search.milvus_contract import check_contract
 from tests.search.stores_common import EDGES, FRAME, OpenedBySpec
 
 pymilvus = pytest.importorskip("pymilvus", reason="needs pymilvus: run `make test-services`")
@@ -52,17 +51,8 @@ class TestServer(OpenedBySpec):
         return f"milvus:{SERVER}?collection={self.names[-1]}&index={self.index}"
 
 
-class TestServerIvf(TestServer):
-    index, exhaustive = "IVF_FLAT", False
-
-
 class TestServerHnsw(TestServer):
     index, exhaustive = "HNSW", False
-
-
-@needs_server
-def test_a_server_limits_and_tells_what_the_store_relies_on() -> None:
-    check_contract(pymilvus.MilvusClient(uri=SERVER), pymilvus.DataType)
 
 
 @pytest.mark.parametrize("name", ["lite", "absent/lite.db", "old.db", "theirs.db"])

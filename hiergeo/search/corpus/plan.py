@@ -69,8 +69,8 @@ def write_plan(out: Path, plan: CorpusPlan) -> None:
 def agreed(out: Path, before: CorpusPlan, now: CorpusPlan, finished: Iterable[int]) -> CorpusPlan:
     """The plan to go on with: that of an earlier run, with inputs that are new behind the others.
 
-    Inputs that are not embedded yet may have changed; embedded ones may be gone, but not changed. Raises InputError for
-    that, or another model or setting; each is named.
+    Inputs that are not embedded yet may have changed, and any may be gone, but none that is embedded may have changed.
+    Raises InputError for that, or another model or setting; each is named.
     """
     models = [plan.model and f"{plan.model.name} ({plan.model.fingerprint})" for plan in (before, now)]
     settings = [("model", *models), *((name, getattr(before, name), getattr(now, name)) for name in SETTINGS)]
@@ -81,8 +81,6 @@ def agreed(out: Path, before: CorpusPlan, now: CorpusPlan, finished: Iterable[in
         match = current.pop(source.name, None)
         if number in finished and match not in (None, source):
             changes.append(f"the input {source.name}, which is embedded, was changed since")
-        elif number not in finished and match is None:
-            changes.append(f"the input {source.name}, which is not embedded yet, is gone")
         inputs.append(match or source)
     if changes:
         raise InputError(f"{out} was begun with other settings: {'; '.join(changes)}; choose another folder.")

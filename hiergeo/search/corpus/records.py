@@ -63,7 +63,7 @@ def survey(out: Path) -> dict[int, Done]:
     jobs = jobs_of(out)
     records = jobs.finished()
     for number, done in list(records.items()):
-        if not (done.adopted or are_whole(out, done.shards) or holds(out, number, done.shards)):
+        if not (done.adopted or are_whole(out, done.shards) or holds(out, number)):
             jobs.remove(number)
             del records[number]
     return records
@@ -79,19 +79,16 @@ def are_whole(out: Path, names: Iterable[str]) -> bool:
     return True
 
 
-def holds(out: Path, number: int, names: Iterable[str]) -> bool:
-    """Whether the index holds an input: shards of its names, now or before a compaction, or an item of it."""
+def holds(out: Path, number: int) -> bool:
+    """Whether the index holds an item of an input, or a deleted one that is on the disk yet."""
     if not (out / MANIFEST).exists():
         return False
     with closing(Snapshot(out)) as snapshot:  # what its manifest names stays as long as it is held
-        return _held(out, snapshot.manifest, number, names)
+        return _held(out, snapshot.manifest, number)
 
 
-def _held(out: Path, manifest: Manifest, number: int, names: Iterable[str]) -> bool:
+def _held(out: Path, manifest: Manifest, number: int) -> bool:
     """As `holds`. Nothing but an input has its ids where the manifest keeps them from other items."""
-    named = {shard.name for shard in manifest.shards} | {gone.path for gone in manifest.retired}
-    if not named.isdisjoint(names):
-        return True
     ends = number << INPUT_BITS, (number + 1) << INPUT_BITS
     for shard in manifest.shards if manifest.reserved else ():
         if shard.first < ends[1] and shard.last >= ends[0]:
@@ -103,12 +100,7 @@ def _held(out: Path, manifest: Manifest, number: int, names: Iterable[str]) -> b
 
 @final
 class Adopter:
-    """Makes the shards of finished inputs a part of the index, a few inputs at a time; the first time makes the index.
-
-    Args:
-        out: its folder.
-        empty: its manifest before.
-    """
+    """Makes shards of finished inputs a part of the index, a few inputs at a time; the first time of `empty`."""
 
     def __init__(self, out: Path, empty: Manifest) -> None:
         self.out, self.empty = out, empty
@@ -145,7 +137,7 @@ class Adopter:
 
     def _fresh(self, manifest: Manifest) -> Sequence[str]:
         """The shards of those inputs that are not part of the index yet, not even under other names."""
-        waiting = (done for done in self._waiting if not _held(self.out, manifest, done.number, done.shards))
+        waiting = (done for done in self._waiting if not _held(self.out, manifest, done.number))
         return [name for done in waiting for name in done.shards]
 
     def _balance(self) -> None:

@@ -31,12 +31,7 @@ from hiergeo._core.progress import Bar
 from hiergeo._core.storage.files import retire
 from hiergeo._core.storage.locks import locked
 from hiergeo.adapters import Model
-from hiergeo.datasets.reading import (
-    Columns,
-    Defect,
-    Source,
-    UnreadableError,
-)
+from hiergeo.datasets.reading import Columns, Defect, Source, UnreadableError
 from hiergeo.datasets.reading.inputs import MOST
 from hiergeo.geometry import Space
 from hiergeo.search import layout
@@ -46,7 +41,7 @@ from hiergeo.search.corpus.plan import CorpusPlan
 from hiergeo.search.corpus.records import INPUT_BITS, Adopter, Done, jobs_of, survey
 from hiergeo.search.corpus.work import Corpus, embed_input, windows_of_file, windows_of_stream
 from hiergeo.search.embedding import Embedder
-from hiergeo.search.layout import BUILD, DTYPES, MANIFEST, Manifest, ModelFacts
+from hiergeo.search.layout import DTYPES, MANIFEST, Manifest, ModelFacts
 from hiergeo.search.rows import Frame
 from hiergeo.search.sources import ItemInputs
 
@@ -91,17 +86,11 @@ Sources: TypeAlias = Files | Stream
 @final
 @dataclass
 class Summary:
-    """What a run did.
+    """What a run did with the inputs of its share.
 
-    Attributes:
-        inputs: in its share.
-        embedded: inputs that it embedded; others were there before, or are another process's.
-        rows: that it read and embedded.
-        items: of those inputs.
-        poisoned: rows that it set aside.
-        failed: inputs of which nothing could be read: name -> why.
-        incomplete: names of inputs that broke off, whichever run read them.
-        finished: whether every input of the plan is a part of the index or failed.
+    It embedded so many of them, which have `items`, and read `rows`, of which `poisoned` were set aside. `failed` says
+    why nothing could be read of an input, `incomplete` names those that broke off, whichever run read them, `finished`
+    says whether every input of the plan is a part of the index or failed.
     """
 
     inputs: int
@@ -319,10 +308,6 @@ def _begin(
         before = plan.read_plan(folder)
         if (folder / MANIFEST).exists() and (before is None or before.given != given):
             raise InputError(f"{folder} holds an index already: add to it, or choose another name.")
-        if before is None and (folder / BUILD).exists():
-            raise InputError(
-                f"{folder} holds an unfinished build of version 0.2: remove it, or end it by that version."
-            )
         if before is not None and before.model is not None and model is not None and before.model.fit(model):
             facts = before.model
         space_of_plan = (empty.frame.root_sha256, empty.geometry, empty.min_radius, empty.dtype)

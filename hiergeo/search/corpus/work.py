@@ -153,7 +153,7 @@ def _begun(corpus: Corpus, number: int) -> Done:
     if done is None or not are_whole(out, done.shards):
         done = Done(number, finished=False)
     left = [shard for shard in (out / SHARDS).glob(f"{number:06d}-*") if shard.name not in done.shards]
-    if left and holds(out, number, [shard.name for shard in left]):
+    if left and holds(out, number):
         raise InputError(
             f"the index holds the input {name} and its record {jobs_of(out).path(number)} is gone: restore it, or "
             f"build the index in another folder."

@@ -27,13 +27,7 @@ CHUNK = 1 << 15
 
 @dataclass(frozen=True)
 class Shell:
-    """The items whose radius lies in one interval.
-
-    Attributes:
-        low: smallest radius of its items, geodesic units.
-        high: largest radius of its items.
-        count: how many items it has.
-    """
+    """How many items have a radius in one interval, and the smallest and the largest of these, geodesic units."""
 
     low: float
     high: float
@@ -53,14 +47,7 @@ class ExactStore:
     """The rows and labels of an index folder (see `hiergeo.search.layout`); several threads may use it.
 
     It reads the generation that was current when it was opened, whatever writers do meanwhile; `refresh` goes on to the
-    current one.
-
-    Args:
-        folder: of the index.
-
-    Raises:
-        UnavailableError: there is no index, or a shard of it is damaged.
-        InputError: the manifest is damaged.
+    current one. Raises UnavailableError for no index or a damaged shard, InputError for a damaged manifest.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -75,14 +62,11 @@ class ExactStore:
         return self.snapshot.manifest
 
     def refresh(self) -> None:
-        """As `Index.refresh`.
-
-        The snapshot stays where there is another index (InputError) or none (UnavailableError).
-        """
-        current = Snapshot(self.folder).check()
-        if _identity(current.manifest) != _identity(self.manifest):
+        """As `Index.refresh`; raises InputError for another index, UnavailableError for none, and stays then."""
+        current, own = Snapshot(self.folder).check(), _identity(self.manifest)
+        if changed := [name for name, value in _identity(current.manifest).items() if value != own[name]]:
             current.close()
-            raise InputError(f"{self.folder} holds another index now, of another space or model: open it anew.")
+            raise InputError(f"{self.folder} holds another index now, of another {changed[0]}: open it anew.")
         self.snapshot = current
 
     def pinned(self) -> "ExactStore":
@@ -99,12 +83,11 @@ class ExactStore:
             for shard in manifest.shards:
                 opened = snapshot.open(shard)
                 for shell, (start, stop) in enumerate(pairwise([0, *shard.bounds, shard.rows])):
-                    count_here = opened.count(start, stop)
-                    if count_here:
-                        live, radius = opened.live(start, stop), opened.radius[start:stop]
-                        first, last = (0, -1) if live is None else np.flatnonzero(live)[[0, -1]]
-                        low[shell], high[shell] = min(low[shell], radius[first]), max(high[shell], radius[last])
-                        rows[shell] += count_here
+                    radius, live = opened.radius[start:stop], opened.live(start, stop)
+                    radius = radius if live is None else radius[live]
+                    if len(radius):
+                        low[shell], high[shell] = min(low[shell], radius[0]), max(high[shell], radius[-1])
+                        rows[shell] += len(radius)
             ends = zip(np.where(rows > 0, low, 0.0).tolist(), high.tolist(), rows.tolist(), strict=True)
             facts = IndexFacts(manifest.rows, tuple(Shell(*shell) for shell in ends))
             cached = self._facts = manifest, facts
@@ -206,10 +189,10 @@ class ExactStore:
         self.snapshot.close()
 
 
-def _identity(manifest: Manifest) -> tuple[object, ...]:
+def _identity(manifest: Manifest) -> dict[str, object]:
     """What readers of an index rely on, whatever is added to it."""
-    model = manifest.model and manifest.model.fingerprint
-    return manifest.frame, manifest.geometry, manifest.min_radius, model
+    space = {"geometry": manifest.geometry, "min_radius": manifest.min_radius}
+    return {"root or dimension": manifest.frame, **space, "model": manifest.model and manifest.model.fingerprint}
 
 
 Located = Sequence[tuple[OpenShard, NDArray[np.int64], NDArray[np.int64]]]

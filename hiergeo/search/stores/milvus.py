@@ -20,7 +20,7 @@ from torch.nn.functional import normalize
 from hiergeo._core.errors import InputError
 from hiergeo.search.rows import Frame, Rows
 from hiergeo.search.store import Store, StoreFacts, shell_of
-from hiergeo.search.stores.milvus_client import BUILT, SEARCHED, MilvusClient
+from hiergeo.search.stores.milvus_client import MilvusClient
 
 MESSAGE = 16 << 20
 """Bytes that one call sends or receives at most; servers take 32 to 64 MiB."""
@@ -42,7 +42,7 @@ ALL = "id >= 0"
 CARD, KIND = "hiergeo.card", "hiergeo.index"
 """Properties of a collection: the card, and the kind of its index."""
 
-CARD_VERSION = 1
+CARD_VERSION, GRAPH = 1, "HNSW"
 
 
 @final
@@ -103,9 +103,7 @@ class MilvusStore(Store):
         ids = torch.full((len(queries), k), -1, dtype=torch.int64)
         if not self._made:
             return ids
-        params = {name: getattr(self.options, name) for name in SEARCHED[self.kind]}
-        if "ef" in params:
-            params["ef"] = max(params["ef"], k)
+        params = {"ef": max(self.options.ef, k)} if self.kind == GRAPH else {}
         most = max(1, min(MESSAGE // (2 * NUMBER * k), self._rows_a_message()))
         for start in range(0, len(queries), most):
             lists = self.milvus.call(
@@ -167,7 +165,8 @@ class MilvusStore(Store):
         schema.add_field("shell", DataType.INT64)
         schema.add_field("radius", DataType.DOUBLE)
         schema.add_field("direction", DataType.FLOAT_VECTOR, dim=self.frame.dim)
-        params = {name: getattr(self.options, name) for name in BUILT[self.kind]}
+        options = {"M": self.options.M, "efConstruction": self.options.efConstruction}
+        params = options if self.kind == GRAPH else {}
         indices = client.prepare_index_params()
         indices.add_index("direction", index_type=self.kind, metric_type="IP", params=params)
         indices.add_index("shell", index_type="INVERTED" if self.milvus.lite else "STL_SORT")

@@ -18,12 +18,6 @@ from hiergeo._core.storage.documents import STRICT, Positive, validated
 from hiergeo._core.storage.files import path_of
 from hiergeo._core.text import without_password
 
-BUILT = {"FLAT": (), "IVF_FLAT": ("nlist",), "IVF_SQ8": ("nlist",), "HNSW": ("M", "efConstruction")}
-"""The options that an index is built with."""
-
-SEARCHED = {"FLAT": (), "IVF_FLAT": ("nprobe",), "IVF_SQ8": ("nprobe",), "HNSW": ("ef",)}
-"""The options that an index is searched with."""
-
 CONNECT = 5
 """Seconds to wait for a server to answer at all."""
 
@@ -38,11 +32,9 @@ class MilvusOptions:
     __pydantic_config__ = STRICT
 
     collection: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,254}$")] = "hiergeo"
-    index: Literal["FLAT", "IVF_FLAT", "IVF_SQ8", "HNSW"] = "FLAT"
+    index: Literal["FLAT", "HNSW"] = "FLAT"
     consistency: Literal["Strong", "Session", "Bounded", "Eventually"] = "Strong"
     timeout: Positive = 120
-    nlist: Positive = 128
-    nprobe: Positive = 16
     M: Positive = 32
     efConstruction: Positive = 200
     ef: Positive = 256
@@ -50,16 +42,7 @@ class MilvusOptions:
 
 @final
 class MilvusClient:
-    """One collection of a server or of a Milvus Lite file; the connection is made when it is first needed.
-
-    Args:
-        rest: ``ADDRESS?OPTION=VALUE&...``, the address being that of a server or the path of a file.
-
-    Attributes:
-        lite: whether it is a file.
-        where: the server or the file, as messages name it: ``Milvus server http://localhost:19530``.
-        chosen_index: the kind of index that the spec names; None where it names none.
-    """
+    """One collection of a server or of a Milvus Lite file, ``ADDRESS?OPTION=VALUE&...``; it connects when it has to."""
 
     def __init__(self, rest: str) -> None:
         self._address, _, text = rest.partition("?")

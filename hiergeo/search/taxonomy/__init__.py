@@ -4,8 +4,4 @@ from hiergeo.search.taxonomy.exports import FORMATS, export
 from hiergeo.search.taxonomy.growing import Taxonomy, TreeSettings, grow
 from hiergeo.search.taxonomy.judging import Judgement, Truth, judge, known_truth, wordnet_truth
 
-__all__ = [
-    "TreeSettings",
-    "export",
-    "grow",
-]
+__all__ = ["TreeSettings", "export", "grow"]

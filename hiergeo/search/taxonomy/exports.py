@@ -87,11 +87,7 @@ def to_newick(taxonomy: Taxonomy) -> Iterator[str]:
         yield ";\n" if node == top else _newick(taxonomy, node)
 
 
-FORMATS: dict[str, Callable[[Taxonomy], Iterator[str]]] = {
-    "json": to_json,
-    "graphml": to_graphml,
-    "newick": to_newick,
-}
+FORMATS: dict[str, Callable[[Taxonomy], Iterator[str]]] = {"json": to_json, "graphml": to_graphml, "newick": to_newick}
 
 
 def export(taxonomy: Taxonomy, path: Path | str, form: str = "json") -> None:

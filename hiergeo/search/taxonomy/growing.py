@@ -134,11 +134,7 @@ class Taxonomy:
 
 
 def grow(
-    index: Index,
-    settings: TreeSettings | None = None,
-    *,
-    space: Space | str | None = None,
-    progress: bool = False,
+    index: Index, settings: TreeSettings | None = None, *, space: Space | str | None = None, progress: bool = False
 ) -> Taxonomy:
     """The taxonomy of the items of an index.
 

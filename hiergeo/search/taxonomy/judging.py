@@ -25,13 +25,7 @@ ARTICLES = ("a ", "an ", "the ")
 
 
 class Truth(NamedTuple):
-    """What is known of some items of a taxonomy.
-
-    Attributes:
-        items: (q,) int64 places, ascending.
-        pairs: (m, 2) int64 places (item, ancestor) of judged items: all pairs, not only direct ones.
-        depth: (q,) how deep each item stands in the known taxonomy.
-    """
+    """What is known of some items (q,) of a taxonomy in order: all pairs (m, 2) of item and ancestor, and depths."""
 
     items: np.ndarray
     pairs: np.ndarray
@@ -40,13 +34,9 @@ class Truth(NamedTuple):
 
 @dataclass(frozen=True)
 class Judgement:
-    """Agreement of a taxonomy with a known one.
+    """Agreement of a taxonomy with a known one: scores of `judge`, their 95 % intervals, and those of random parents.
 
-    Attributes:
-        scores: name -> value, as `judge` defines them.
-        intervals: name -> 95 % interval over judged items.
-        random: name -> mean of the same with every parent exchanged for a random item of smaller radius.
-        counts: judged ``items``, ``children`` (those with true ancestors) and true ``pairs``.
+    `counts` are of judged ``items``, ``children`` (those with true ancestors) and true ``pairs``.
     """
 
     scores: dict[str, float]
@@ -84,8 +74,8 @@ def judge(taxonomy: Taxonomy, truth: Truth, *, seed: int = 0) -> Judgement:
     scores = statistics(candidates, taxonomy.parent, radius, truth, sharing)
     drawn = []
     for _ in range(DRAWS):
-        links, parents = (random_parents(table, radius, generator) for table in (candidates, taxonomy.parent))
-        drawn.append(statistics(links, parents, radius, truth, sharing))
+        listed, chosen = (random_parents(table, radius, generator) for table in (candidates, taxonomy.parent))
+        drawn.append(statistics(listed, chosen, radius, truth, sharing))
     return Judgement(
         {name: score.value for name, score in scores.items()},
         {name: score.interval for name, score in scores.items()},
@@ -134,17 +124,17 @@ def wordnet_truth(taxonomy: Taxonomy, wordnet: WordNet) -> Truth:
     Of items of one synset the one of the smallest radius is judged.
     """
     places: dict[str, int] = {}
-    for place, caption in enumerate(taxonomy.labels.captions):
+    for item, caption in enumerate(taxonomy.labels.captions):
         synset = f"{_noun(caption or '')}.n.01"
         if synset in wordnet.parents:
-            places.setdefault(synset, place)
+            places.setdefault(synset, item)
     return known_truth(list(places.values()), list(places), wordnet)
 
 
 def known_truth(places: Sequence[int], synsets: Sequence[str], wordnet: WordNet) -> Truth:
     """What WordNet knows of items at some places, whose synsets are given; those that it does not have are left out."""
-    named = sorted((place, name) for place, name in zip(places, synsets, strict=True) if name in wordnet.parents)
-    items, names = np.array([place for place, _ in named], dtype=np.int64), [name for _, name in named]
+    named = sorted((item, name) for item, name in zip(places, synsets, strict=True) if name in wordnet.parents)
+    items, names = np.array([item for item, _ in named], dtype=np.int64), [name for _, name in named]
     pairs = np.array(wordnet.is_a(names), dtype=np.int64).reshape(-1, 2)
     return Truth(items, items[pairs], np.array([_height(name, wordnet) for name in names], dtype=np.int64))
 

@@ -148,12 +148,12 @@ class Above:
                 score[radius[between] >= self.radius[group, None]] = torch.nan
                 self._merge(group, score, places[between].expand_as(score).masked_fill(score.isnan(), -1))
 
-    def _merge(self, group: slice, score: Tensor, place: Tensor) -> None:
+    def _merge(self, group: slice, score: Tensor, parent: Tensor) -> None:
         score = torch.cat([self.score[group], score], dim=1)
-        place = torch.cat([self.parent[group], place], dim=1)
+        parent = torch.cat([self.parent[group], parent], dim=1)
         worst = torch.where(score.isnan(), torch.inf, -goodness(score, self.by))
-        best = lexicographic(worst, place)[:, : self.k]
-        self.score[group], self.parent[group] = score.gather(1, best), place.gather(1, best)
+        best = lexicographic(worst, parent)[:, : self.k]
+        self.score[group], self.parent[group] = score.gather(1, best), parent.gather(1, best)
 
 
 def pair_scores(space: Space, parents: Points, children: Points, by: By) -> Tensor:
@@ -177,13 +177,7 @@ def _chunks(scanned: Iterable[Rows]) -> Iterator[Rows]:
 
 @final
 class Null:
-    """Scores of pairs of random items, by the radii of both.
-
-    Args:
-        scores: for each pair of bins (child, parent), parent <= child, goodness of its pairs, (p,) ascending; larger is
-            better.
-        edges: (bins - 1,) radii between bins, ascending.
-    """
+    """Goodness of pairs of random items, ascending, for each pair of bins (child, parent), and radii between bins."""
 
     def __init__(self, scores: dict[tuple[int, int], Tensor], edges: Tensor) -> None:
         self.scores, self.edges = scores, edges
@@ -206,10 +200,7 @@ class Null:
         return cls(scores, radius[cuts[1:-1]])
 
     def confidence(self, links: Links) -> np.ndarray:
-        """The share in [0, 1] of null pairs that each edge is at least as good as, (n, k); NaN where there is no edge.
-
-        It is 1 where there are no pairs to compare with.
-        """
+        """The share in [0, 1] of null pairs that each edge is at least as good as, (n, k); NaN without an edge."""
         bins = torch.bucketize(links.order.radius, self.edges, right=True)
         above = bins[links.parent.clamp_min(0)]
         confidence = torch.full(links.parent.shape, torch.nan, dtype=torch.float64)

@@ -32,9 +32,9 @@ def essential(parent: np.ndarray) -> np.ndarray:
     above = parent[rows, slots]
     for first, bits in _ancestors(parent) if len(rows) else ():
         inside = (above >= first) & (above < first + BITS)
-        for item, slot, place in zip(rows[inside], slots[inside], above[inside].tolist(), strict=True):
+        for item, slot, ancestor in zip(rows[inside], slots[inside], above[inside].tolist(), strict=True):
             others = parent[item][edges[item]].tolist()
-            edges[item, slot] = not any(bits[other] >> (place - first) & 1 for other in others)
+            edges[item, slot] = not any(bits[other] >> (ancestor - first) & 1 for other in others)
     return edges
 
 
@@ -42,22 +42,22 @@ def pairs_among(parent: np.ndarray, items: np.ndarray) -> np.ndarray:
     """All pairs (item, ancestor) of places with both among `items` (q,), which ascend: (m, 2) int64, sorted."""
     pairs = []
     for first, bits in _ancestors(parent):
-        judged = [(1 << (place - first), place) for place in items.tolist() if first <= place < first + BITS]
+        judged = [(1 << (item - first), item) for item in items.tolist() if first <= item < first + BITS]
         mask = sum(bit for bit, _ in judged)
         for item in items.tolist():
             if reached := bits[item] & mask:
-                pairs += [(item, place) for bit, place in judged if reached & bit]
+                pairs += [(item, ancestor) for bit, ancestor in judged if reached & bit]
     return np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2)
 
 
 def _ancestors(parent: np.ndarray) -> Iterator[tuple[int, list[int]]]:
     """For each block its first place and the bits of every item: bit b is set where the place `first` + b is above."""
-    table = [[place for place in row if place >= 0] for row in parent.tolist()]
+    table = [[above for above in row if above >= 0] for row in parent.tolist()]
     for first in range(0, len(table), BITS):
         bits = [0] * len(table)
         for item in range(first + 1, len(table)):
-            for place in table[item]:
-                bits[item] |= bits[place]
-                if 0 <= place - first < BITS:
-                    bits[item] |= 1 << (place - first)
+            for above in table[item]:
+                bits[item] |= bits[above]
+                if 0 <= above - first < BITS:
+                    bits[item] |= 1 << (above - first)
         yield first, bits

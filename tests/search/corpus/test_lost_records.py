@@ -1,6 +1,5 @@
 """Records of embedded inputs that are lost, early or cut short, and workers and compactions between them."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -84,13 +83,6 @@ def test_an_input_that_another_worker_adopted_and_a_compaction_merged(tmp_path, 
     monkeypatch.setattr(records.Adopter, "finish", late)
     assert embed(inputs, out, Quick()).finished
     assert len(stored(out)) == 100
-
-
-def test_a_record_of_shards_that_are_cut_short_is_given_up(tmp_path, monkeypatch):
-    inputs, out = stopped(tmp_path, monkeypatch)
-    os.truncate(out / "shards" / "000000-0000" / "ids.i64", 8)
-    assert embed(inputs, out, Quick()).items == 50
-    assert search.open(out, model=Quick()).check().defects == ()
 
 
 def test_a_compaction_takes_no_shard_from_a_look_for_what_was_embedded(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from hiergeo import search
-from hiergeo._core.errors import HiergeoError, InputError
+from hiergeo._core.errors import InputError
 from hiergeo._core.jobs import Share
 from hiergeo.geometry import Space
 from hiergeo.search import layout
@@ -56,15 +56,6 @@ def test_the_index_holds_every_row_under_its_number(corpus):
             assert np.frombuffer(direction, np.float16) == pytest.approx((lifted / lifted.norm()).numpy(), abs=6e-4)
 
 
-def test_it_is_searched_at_once(corpus):
-    folder, made, _ = corpus
-    index = search.open(folder / "whole", model=Quick())
-    for name in NAMES:
-        hit = index.neighbours(made[name][7], 1).hits[0]
-        assert hit.caption == made[name][7]
-        assert hit.distance == pytest.approx(0, abs=1e-6)
-
-
 @pytest.mark.skipif(os.name != "posix", reason="names of files are bytes on POSIX systems alone")
 def test_an_input_whose_name_is_not_utf8_is_refused(corpus, tmp_path):
     folder, _, _ = corpus
@@ -86,15 +77,6 @@ def test_workers_store_what_one_does(corpus, tmp_path, total):
         sorted(json.loads((each / "index.json").read_text())["edges"]) for each in (tmp_path / "ix", folder / "whole")
     ]
     assert shards[0] == shards[1]
-
-
-def test_shards_of_one_input(tmp_path, monkeypatch):
-    monkeypatch.setattr(layout, "SHARD_ROWS", 4000)
-    parquet(tmp_path / "a.parquet", captions(10_000))
-    embed(tmp_path / "a.parquet", tmp_path / "ix", Quick())
-    manifest = json.loads((tmp_path / "ix" / "index.json").read_text())
-    assert [shard["name"] for shard in manifest["shards"]] == ["000000-0000", "000000-0001", "000000-0002"]
-    assert len(stored(tmp_path / "ix")) == 10_000
 
 
 def test_a_run_that_breaks_off_goes_on(corpus, tmp_path, monkeypatch):
@@ -275,13 +257,6 @@ def test_unreadable_inputs_are_named_and_the_rest_goes_on(corpus, tmp_path):
     assert again.embedded == 1
 
 
-def test_inputs_without_a_row_are_done(tmp_path):
-    (tmp_path / "a.txt").write_text("")
-    (tmp_path / "b.txt").write_text("\n\n")
-    assert embed(str(tmp_path / "*.txt"), tmp_path / "ix", Quick()).embedded == 2
-    assert embed(str(tmp_path / "*.txt"), tmp_path / "ix", Quick()).embedded == 0
-
-
 def test_pairs_are_linked_by_a_bit(tmp_path):
     members = samples(9)
     members[8] = (members[8][0], b"no picture")
@@ -366,31 +341,6 @@ def test_options_that_cannot_be(tmp_path, options):
     (tmp_path / "a.txt").write_text("a dog")
     with pytest.raises(InputError):
         embed(tmp_path / "a.txt", tmp_path / "ix", Quick(), **options)
-
-
-def test_what_cannot_be_embedded(tmp_path):
-    texts = tmp_path / "a.csv"
-    texts.write_text("id,words\n1,a dog\n")
-    (tmp_path / "in").mkdir()
-    for place, options, named in (
-        (tmp_path / "none", {}, "not there"),
-        (tmp_path / "in", {}, "no inputs"),
-        (texts, {}, "caption"),
-        (texts, {"caption": "word"}, "words"),
-        (texts, {"items": "images"}, "image"),
-    ):
-        with pytest.raises(InputError, match=named):
-            embed(place, tmp_path / "ix", Quick(), **options)
-    with pytest.raises(HiergeoError, match="file"):
-        embed(texts, texts, Quick(), caption="words")
-    assert not (tmp_path / "ix").exists()
-
-
-def test_the_folder_of_another_index_is_refused(tmp_path):
-    (tmp_path / "a.txt").write_text("a dog")
-    search.build(tmp_path / "ix", Quick(), ["a cat"])
-    with pytest.raises(InputError, match="already"):
-        embed(tmp_path / "a.txt", tmp_path / "ix", Quick())
 
 
 def test_the_index_may_lie_among_its_inputs(tmp_path):

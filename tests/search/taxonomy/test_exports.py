@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hiergeo._core.errors import InputError, UnavailableError
-from hiergeo.search.taxonomy import FORMATS, export
+from hiergeo.search.taxonomy import export
 from tests.search.taxonomy.taxonomy_common import edges, taxonomy_of
 from tests.search.taxonomy.test_taxonomy import tables
 
@@ -137,11 +137,6 @@ def test_hostile_captions_survive_or_are_replaced(tmp_path):
 def test_a_long_chain_needs_no_recursion(tmp_path):
     taxonomy = taxonomy_of([[], *([i] for i in range(5000))])
     assert written(taxonomy, tmp_path, "newick").count("(") == 5001
-
-
-@pytest.mark.parametrize("form", FORMATS)
-def test_a_taxonomy_of_unconnected_items_is_written(tmp_path, form):
-    assert written(taxonomy_of([[], [], []]), tmp_path, form)
 
 
 def test_unknown_formats_and_unwritable_files_are_refused(tmp_path):

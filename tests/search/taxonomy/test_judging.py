@@ -3,13 +3,11 @@
 import json
 import math
 
-import networkx as nx
 import numpy as np
 import pytest
 from scipy.stats import binomtest, spearmanr
 
 from hiergeo._core.errors import InputError
-from hiergeo.cli.tree import _largest
 from hiergeo.datasets.wordnet import WordNet
 from hiergeo.search import taxonomy as package
 from hiergeo.search.taxonomy import Truth, judge, known_truth, wordnet_truth
@@ -73,17 +71,6 @@ def test_scores_of_all_or_none_are_uncertain():
         assert found.intervals["recall"].high - found.intervals["recall"].low > 0.3
 
 
-def test_a_perfect_taxonomy_has_perfect_scores():
-    graph = nx.balanced_tree(2, 4, create_using=nx.DiGraph)
-    parents = [list(graph.predecessors(i)) for i in range(len(graph))]
-    taxonomy = taxonomy_of(parents)
-    pairs = [(i, above) for i in graph for above in nx.ancestors(graph, i)]
-    truth = Truth(np.arange(len(graph)), np.array(pairs), taxonomy.depth)
-    found = judge(taxonomy, truth)
-    assert set(found.scores.values()) - {found.scores["depth_radius"]} == {1.0}
-    assert found.random["f1"] < 0.7
-
-
 def test_items_without_a_common_ancestor_are_independent():
     """Sixty pairs, of which every fifth is missed; where they have an ancestor in common they tell less."""
     child = np.arange(1, 120, 2)
@@ -144,13 +131,6 @@ def test_the_verb_shows_the_largest_branches(run, folder):
     assert code == 0
     assert "\u202e" not in printed.replace("\u2068", "").split("caption")[0]
     assert "40 items" in printed
-
-
-@pytest.mark.parametrize(("children", "last"), [(4, "item 4"), (5, "1 more"), (1004, "1,000 more")])
-def test_children_beyond_the_largest_are_counted(children, last):
-    (branch,) = _largest(taxonomy_of([[], *[[0]] * children]))
-    label = branch.children[-1].label
-    assert str(getattr(label, "label", label)) == last
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import rankdata
 
 from hiergeo import search
 from hiergeo._core.errors import InputError
 from hiergeo.geometry import Space
 from hiergeo.search.taxonomy import TreeSettings, grow, linking
-from hiergeo.search.taxonomy.linking import Links, Null, RadialOrder, link
+from hiergeo.search.taxonomy.linking import Null, link
 from hiergeo.search.taxonomy.reduction import depths, essential, pairs_among
 from tests.search.taxonomy.taxonomy_common import edges, index_of, taxonomy_of
 
@@ -86,19 +85,6 @@ def test_parents_are_the_best_of_all_items_of_smaller_radius(tmp_path, monkeypat
         np.testing.assert_allclose(np.abs(found.score[place][kept].numpy()), np.abs(best), atol=2e-5)
 
 
-def test_products_and_their_radii_are_linked_alike(tmp_path):
-    x = np.random.default_rng(1).normal(size=(30, 6)).astype(np.float32)
-    spec = "product:lorentz:-1x3,euclidean:x3"
-    index = index_of(tmp_path / "i", x, spec)
-    found = link(index.store, index.space, "margin", 2)
-    margin = index.space.pairwise_margin(torch.from_numpy(x), torch.from_numpy(x)).numpy()
-    radius = index.space.radius(torch.from_numpy(x)).numpy()
-    ids = found.order.ids.numpy()
-    for place in range(1, 30):
-        allowed = np.where(radius < radius[ids[place]], margin[:, ids[place]], -np.inf)
-        assert found.score[place, 0] == pytest.approx(allowed.max(), abs=1e-5)
-
-
 def test_duplicates_and_items_at_the_root_are_no_parents_of_each_other(tmp_path):
     x = np.zeros((6, 3), np.float32)
     x[2:4] = (1, 0, 0)
@@ -107,15 +93,6 @@ def test_duplicates_and_items_at_the_root_are_no_parents_of_each_other(tmp_path)
     assert edges(taxonomy) == {(2, 0), (2, 1), (3, 0), (3, 1), (4, 2), (4, 3), (5, 2), (5, 3)}
     ties = link(search.open(tmp_path / "i").store, Space("euclidean", "none"), "distance", 1)
     assert ties.parent[:, 0].tolist() == [-1, -1, 0, 0, 2, 2]
-
-
-def test_one_item_is_a_root_and_an_empty_index_is_refused(tmp_path):
-    taxonomy = grow(index_of(tmp_path / "one", np.ones((1, 3), np.float32)))
-    assert (len(taxonomy), taxonomy.edges, taxonomy.roots.tolist()) == (1, 0, [0])
-    index = index_of(tmp_path / "none", np.ones((1, 3), np.float32))
-    index.store.delete(torch.tensor([0]))
-    with pytest.raises(InputError, match="empty"):
-        grow(search.open(tmp_path / "none"))
 
 
 @pytest.mark.parametrize("by", BYS)
@@ -174,21 +151,6 @@ def test_confidence_is_the_share_of_pairs_at_matched_radii_that_do_no_better(tmp
             assert found[child, slot] == pytest.approx(expected, abs=1.5 / len(null))
 
 
-def test_confidence_grows_with_the_score_at_equal_radii(tmp_path):
-    x = np.random.default_rng(7).normal(size=(200, 6)).astype(np.float32)
-    index = index_of(tmp_path / "i", x)
-    links = link(index.store, index.space, "margin", 1)
-    null = Null.of(index.store, index.space, links.order, "margin")
-    order = RadialOrder(torch.arange(2), torch.tensor([links.order.radius[40], links.order.radius[150]]))
-    margins = torch.linspace(-3, 1, 50)
-    found = [
-        null.confidence(Links(order, torch.tensor([[-1], [0]]), torch.tensor([[torch.nan], [m]]), "margin"))[1, 0]
-        for m in margins.tolist()
-    ]
-    assert (np.diff(found) >= 0).all()
-    assert (found[0], found[-1]) == (0.0, 1.0)
-
-
 def test_edges_below_the_least_confidence_are_cut_before_the_reduction():
     parents, sure = [[], [0], [1, 0]], [[], [0.9], [0.2, 0.8]]
     taxonomy = taxonomy_of(parents, confidence=sure, settings=TreeSettings(min_confidence=0.8))
@@ -215,22 +177,3 @@ def test_branches_and_depths_are_those_of_best_parents(parent):
 def test_settings_out_of_range_are_refused(asked, named):
     with pytest.raises(InputError, match=named):
         TreeSettings(**asked)
-
-
-def test_a_space_of_another_root_is_refused(tmp_path):
-    index = index_of(tmp_path / "i", np.eye(3, dtype=np.float32))
-    with pytest.raises(InputError, match="root"):
-        grow(index, space=Space("euclidean", torch.ones(3)))
-
-
-def test_null_of_ranks_agrees_with_scipy():
-    scores_ = torch.tensor([0.1, 0.2, 0.2, 0.4])
-    null = Null({(0, 0): scores_}, torch.empty(0))
-    order = RadialOrder(torch.arange(5), torch.arange(5).float())
-    links = Links(
-        order,
-        torch.tensor([[-1], [0], [0], [0], [0]]),
-        torch.cat([torch.tensor([[torch.nan]]), scores_[:, None]]),
-        "margin",
-    )
-    assert null.confidence(links)[1:, 0].tolist() == (rankdata(scores_.numpy(), "max") / 4).tolist()
