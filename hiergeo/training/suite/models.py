@@ -1,6 +1,5 @@
 """The models of a suite: loaded once, trained first where the plan says so, with their embeddings cached."""
 
-import importlib.util
 import json
 from hashlib import sha256
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import NamedTuple
 
 from hiergeo import adapters, datasets
 from hiergeo._core.devices import resolve_device
-from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo._core.errors import InputError
 from hiergeo._core.storage.locks import FOREVER, locked
 from hiergeo._core.version import __version__
 from hiergeo.adapters import Model
@@ -41,24 +40,12 @@ def load_model(entry: ModelEntry, out: Path, device: str) -> Loaded:
         UnavailableError: a package, weights or training data are not there.
         InputError: files that cannot be used, or a training that diverged.
     """
-    spec = entry.spec.replace("{package}", _package(entry.package) if entry.package else "")
-    model = adapters.load(spec, device=device)
+    model = adapters.load(entry.spec, device=device)
     geometry = getattr(model, "trained_in", None)
     if entry.train is not None:
         model, geometry = _trained(model, entry.train, out, device)
     native = model.native_space() or Space(geometry or "euclidean")
     return Loaded(cached(model, out / CACHE), model.fingerprint(), native)
-
-
-def _package(name: str) -> str:
-    """The folder of an installed package, which is not imported."""
-    try:
-        package = importlib.util.find_spec(name)
-    except (ImportError, ValueError):
-        package = None
-    if package is None or not package.submodule_search_locations:
-        raise UnavailableError(f"the package {name} is not installed, which holds the model.")
-    return str(next(iter(package.submodule_search_locations)))
 
 
 def _trained(base: Model, train: Training, out: Path, device: str) -> tuple[Model, str]:

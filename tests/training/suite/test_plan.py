@@ -128,8 +128,6 @@ def test_a_folder_of_that_name_does_not_hide_a_shipped_plan_and_a_file_does(tmp_
     assert suite.read_plan("demo").as_table() == suite.shipped_plan("demo").as_table()
     (tmp_path / "paper").write_text(PLAN)
     assert suite.read_plan("paper").as_table() != suite.shipped_plan("paper").as_table()
-    with pytest.raises(InputError, match="demo"):
-        suite.shipped_plan("dmo")
 
 
 def test_the_demo_tunes_and_trains_in_three_geometries():
@@ -148,11 +146,7 @@ def test_the_demo_tunes_and_trains_in_three_geometries():
         ('spec = "toy:a"', 'spec = "toi:a"', "toy"),
         ('spec = "toy:a"', "spec = 3", r"models\[0\].spec"),
         ('name = "b"', 'name = "a"', "collide"),
-        ('name = "b"', 'name = "a · lorentz:-1"', "rows are called 'a · lorentz:-1'"),
-        ("bar = 1.5", "bar = 1.4", "with their defaults"),
-        ('title = "higher bar"\nbar = 1.5', 'title = "twin"', "collide"),
         ('title = "higher bar"', 'title = "radius"', "collide"),
-        ('["native", "lorentz:-1"]', '["lorentz:-1", "lorentz:-1.0"]', "collide"),
         ('["native", "lorentz:-1"]', '["lorenz:-1"]', "lorentz"),
         ('["native", "lorentz:-1"]', '"native"', "spaces"),
         ('["native", "lorentz:-1"]', "[]", "space"),
@@ -162,7 +156,6 @@ def test_the_demo_tunes_and_trains_in_three_geometries():
         ("samples = 60", "samples = true", "samples"),
         ("samples = 60", "samples = 0", "samples"),
         ('device = "cpu"', 'dtype = "float31"', "float32"),
-        ('spec = "toy:b"', 'spec = "toy:{package}"', "package"),
         ('spec = "toy:b"', 'spec = "toy:b"\ntrain = "head"', "train"),
         ('spec = "toy:b"', 'spec = "toy:b"\ntrain = {kind = "heads", data = "scenes"}', "head"),
         ('spec = "toy:b"', 'spec = "toy:b"\ntrain = {kind = "head", data = "scene"}', "scenes"),
