@@ -244,10 +244,7 @@ def chunks(rows: Tensor, size: int) -> list[Tensor]:
 
 
 def split_groups(chains: Chains, share: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Positions of training and of validation rows, int64, ascending, on the device of the chains.
-
-    Whole groups go to one side: `share` of them, in (0, 1) and at least one, validate. The split does not depend on the
-    device.
+    """Ascending positions of training and of validation rows; whole groups go to one side, on every device alike.
 
     Raises:
         InputError: fewer than two groups.

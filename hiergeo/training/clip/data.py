@@ -25,14 +25,7 @@ Item = TypeVar("Item")
 
 
 class Pair(NamedTuple):
-    """A picture with the captions that describe it.
-
-    Attributes:
-        image: a file, the bytes of one, or an image of a dataset.
-        captions: at least one.
-        key: the same for the same picture.
-        boxes: parts of it with their phrases.
-    """
+    """A picture with the captions that describe it, its boxes, and a key that is the same for the same picture."""
 
     image: "ImageLike | bytes"
     captions: tuple[str, ...]
@@ -68,14 +61,7 @@ class Batch(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """The pairs of a step and process for the towers; boxes and their phrases come behind the pairs.
-
-    Attributes:
-        pixels: prepared pictures.
-        captions: of each.
-        place: of the data behind the batch.
-        whole: the pair of each box.
-    """
+    """The pairs of a step and process for the towers; boxes come behind them, `whole` is the pair of each."""
 
     pixels: list[Any]
     captions: list[str]
@@ -84,12 +70,7 @@ class Prepared(NamedTuple):
 
 
 class Pairs:
-    """The pairs of a source, without those of the pictures that are held out.
-
-    Args:
-        data: the source.
-        seed: of the order and of what is drawn.
-        boxed: draw boxes as well, and leave out pictures without any.
+    """The pairs of a source, without those of the pictures that are held out; `boxed` leaves out those without boxes.
 
     Attributes:
         held_out: one pair for each picture that is held out, with the first of its boxes.

@@ -31,17 +31,7 @@ PLACE = "place"
 
 
 class ClipRun(ResumableRun):
-    """A training of an image-text model.
-
-    Args:
-        model: what its towers begin as; its network is trained.
-        plan: how.
-        pairs: what it learns from.
-        accelerator: of Hugging Face accelerate.
-
-    Attributes:
-        network: the towers with their factors.
-        objective: the losses, with what they learn.
+    """A training of an image-text model, whose network is trained.
 
     Raises:
         InputError: a product of other dimensions than the model's.

@@ -51,14 +51,9 @@ class BoardRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Standing:
-    """One benchmark of a suite.
+    """One benchmark of a suite, with the cells that are there by row in the order of the table.
 
-    Attributes:
-        name: its title in the plan.
-        task: the benchmark.
-        cells: row -> its cell, in the order of the table; those that are not there yet are absent.
-        published_as: model -> the model of published figures that it reproduces.
-        seed: of the bootstrap.
+    `published_as` is, by model, the model of published figures that it reproduces.
     """
 
     name: str
