@@ -28,11 +28,8 @@ class Divergence(Exception):
     """Error raised for a non-finite loss, embedding or gradient at a step, from 1, with a batch of rows (b,)."""
 
     def __init__(self, what: str, step: int, rows: Tensor | None) -> None:
-        batch = (
-            ""
-            if rows is None
-            else f", with the batch of rows {', '.join(map(str, rows[:8].tolist()))}{' ...' if len(rows) > 8 else ''}"
-        )
+        more = "" if rows is None or len(rows) <= 8 else " ..."
+        batch = "" if rows is None else f", with the batch of rows {', '.join(map(str, rows[:8].tolist()))}{more}"
         super().__init__(f"{what} {f'at step {step}' if step else 'before the first step'}{batch}")
 
 
