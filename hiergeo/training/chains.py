@@ -37,8 +37,7 @@ FILE = {
     "model": Array("U", (0,), required=False),
     "fingerprint": Array("U", (0,), required=False),
 }
-"""The arrays of a training file: text (U, D), positive and negative (n, T) positions in it, root (D,); in one of
-``hiergeo embed`` `image_id` is of images and `chain_image_id` of chains."""
+"""The arrays of a training file; in one of ``hiergeo embed`` `image_id` is of images and `chain_image_id` of chains."""
 
 MARKS = {"heldout": Array("b", (1,), required=False), "image_id": Array("iu", (1,), required=False)}
 """The arrays of an embedding file that mark held-out images."""

@@ -106,7 +106,7 @@ def stepped(chunk, **changes):
         run.network.train = lambda: run.network
         batch = next(pairs.batches(plan.batch, Place(0, 0)))
         pixels = [model.transform(pair.picture()).double() for pair, _ in batch.pairs]
-        run.step(1, Prepared(pixels, [caption for _, caption in batch.pairs], batch.place, []))
+        run.step(1, Prepared(pixels, [caption for _, caption in batch.pairs], batch.position, []))
     return {name: weight.grad for name, weight in run.module.named_parameters() if weight.grad is not None}
 
 
@@ -238,7 +238,7 @@ def test_the_order_is_that_of_the_seed_from_any_place_and_leaves_out_what_is_hel
     stream, batches = pairs.batches(8, Place(0, 0)), []
     for _ in range(12):
         batches.append(next(stream))
-    again = Pairs(data, 0).batches(8, batches[6].place)
+    again = Pairs(data, 0).batches(8, batches[6].position)
     for batch in batches[7:]:
         assert next(again) == batch
     first = [caption for batch in batches[: len(whole) // 8] for _, caption in batch.pairs]

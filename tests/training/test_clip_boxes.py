@@ -139,7 +139,7 @@ def test_boxes_are_drawn_anew_in_each_pass_and_the_same_from_any_place(archive):
     stream = pairs.batches(5, Place(0, 0))
     batches = [next(stream) for _ in range(16)]
     for start in (0, 4, 10, 12):
-        again = Pairs(boxed(archive, 2), 0, boxed=True).batches(5, batches[start].place)
+        again = Pairs(boxed(archive, 2), 0, boxed=True).batches(5, batches[start].position)
         for batch in batches[start + 1 :]:
             assert next(again) == batch
 

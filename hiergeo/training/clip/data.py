@@ -57,7 +57,7 @@ class Batch(NamedTuple):
     """The pairs of a step, over all processes, with their place behind it."""
 
     pairs: list[tuple[Pair, str]]
-    place: Place
+    position: Place
 
 
 class Prepared(NamedTuple):
@@ -65,7 +65,7 @@ class Prepared(NamedTuple):
 
     pixels: list[Any]
     captions: list[str]
-    place: Place
+    position: Place
     whole: list[int]
 
 
@@ -205,11 +205,11 @@ def decoded_ahead(
                     mine = batch._replace(pairs=batch.pairs[share])
                     waiting.append(([pool.submit(work, pair) for pair, _ in mine.pairs], mine))
                 if waiting and (batch is None or len(waiting) > AHEAD):
-                    futures, (pairs, place) = waiting.popleft()
+                    futures, (pairs, position) = waiting.popleft()
                     pictures = [future.result() for future in futures]
                     boxes = [(row, box.phrase) for row, (pair, _) in enumerate(pairs) for box in pair.boxes]
                     pixels = [whole for whole, *_ in pictures] + [part for _, *parts in pictures for part in parts]
                     captions = [caption for _, caption in pairs] + [phrase for _, phrase in boxes]
-                    yield Prepared(pixels, captions, place, [row for row, _ in boxes])
+                    yield Prepared(pixels, captions, position, [row for row, _ in boxes])
         finally:
             pool.shutdown(cancel_futures=True)

@@ -52,8 +52,7 @@ class Training(Raising, Open):
         geometry: where losses are taken, ``lorentz:-1?learnable`` for a curvature that is learnt; the native space of
             the trained model.
 
-    Other keys are fields of `hiergeo.training.Recipe` or `TowerRecipe`; losses by name, or as the command line writes
-    them: ``["re", "order=0.5"]``.
+    Other keys are fields of `Recipe` or `TowerRecipe`; losses by name, or as ``["re", "order=0.5"]``.
     """
 
     kind: Literal["head", "re"]
@@ -162,10 +161,7 @@ class BenchmarkEntry(Raising, Open):
 
 
 def _content(option: str) -> str | None:
-    """The hash of a file, or of the names, sizes and times of the files in a folder.
-
-    A folder is named by a path with a separator, such as ``./data``, since bare words, such as ``demo``, name datasets.
-    """
+    """The hash of a file, or of the names, sizes and times of the files in a folder, named with a separator."""
     try:
         path = Path(option).expanduser()
         if path.is_file():
@@ -247,12 +243,12 @@ class SuitePlan(Raising, Document):
         """The benchmark that tables call so."""
         return next(benchmark for benchmark in self.benchmarks if benchmark.title == title)
 
-    def digest(self, place: Place) -> str:
+    def digest(self, key: Place) -> str:
         """The hash of what the plan says about the numbers of a cell; the same for the plan that was read back."""
-        model, benchmark = self.model(place.model), self.benchmark(place.benchmark)
+        model, benchmark = self.model(key.model), self.benchmark(key.benchmark)
         train = {} if model.train is None else {"train": model.train.model_dump(exclude_none=True)}
         facts = [
-            [model.spec, train, place.space],
+            [model.spec, train, key.space],
             [benchmark.name, benchmark.model_dump(exclude=set(BenchmarkEntry.model_fields), exclude_none=True)],
             [self.seed, self.samples, self.dtype],
         ]
@@ -295,10 +291,7 @@ def of_table(table: dict[str, Any], where: object = "the plan") -> SuitePlan:
     """A plan from the table of a TOML file, before `SuitePlan.check`.
 
     The file may hold options of ``hiergeo compare`` in place of tables: ``model`` (one or several) and ``geometry``,
-    and ``data``, ``split``, ``rows``, ``protocol`` and ``steps``, which make one benchmark of chains.
-
-    Raises:
-        InputError: unknown keys, values of the wrong type or out of range; `where` is named.
+    and those of `CHAINS`, which make one benchmark of chains. Raises InputError for keys or values that do not fit.
     """
     try:
         return validated(SuitePlan, _without_options(table))
@@ -315,7 +308,8 @@ def _without_options(table: dict[str, Any]) -> dict[str, Any]:
     """The table with tables in place of options. Raises ValueError for what both name."""
     table = {key.replace("-", "_"): value for key, value in table.items()}
     chains = {option: table.pop(key) for key, option in CHAINS.items() if key in table}
-    models, spaces = (_several(table.pop(key, [])) for key in ("model", "geometry"))
+    given = (table.pop(key, []) for key in ("model", "geometry"))
+    models, spaces = (value if isinstance(value, list) else [value] for value in given)
     made: dict[str, Any] = {"models": [{"spec": spec} for spec in models], "spaces": spaces}
     if chains or (models and "benchmarks" not in table):
         title = chains.setdefault("data", "hierarcaps")

@@ -100,14 +100,14 @@ class Runner:
         self.plan, self.out, self.overwrite, self.doing = plan, out, overwrite, ""
         self._model: tuple[str, Loaded | Exception] = "", InputError("nothing is loaded yet.")
 
-    def path(self, place: Place) -> Path:
+    def path(self, key: Place) -> Path:
         """The file of a cell."""
-        return self.out / FOLDER / place.file
+        return self.out / FOLDER / key.file
 
     def claim(self) -> None:
         """Write the plan into the folder. Raises InputError where finished cells of another would be replaced."""
         with locked(self.out / PLAN, FOREVER):
-            lost = [place for place in self.plan.cells if self._is_protected(place, self._finished(place))]
+            lost = [key for key in self.plan.cells if self._is_protected(key, self._finished(key))]
             if lost:
                 raise InputError(
                     f"{self.out} holds {len(lost)} cells of another plan that this one would measure again: replace "
@@ -115,39 +115,39 @@ class Runner:
                 )
             documents.write(self.out / PLAN, {"plan": self.plan.as_table()})
 
-    def run(self, place: Place) -> None:
+    def run(self, key: Place) -> None:
         """Measure a cell and write it, unless it is finished; the caller holds its lock.
 
         Raises:
             InputError: it is finished by another plan, which was run in the meantime, and may not be replaced.
         """
-        self.doing = " · ".join(place)
-        finished = self._finished(place)
-        if self._is_protected(place, finished):
+        self.doing = " · ".join(key)
+        finished = self._finished(key)
+        if self._is_protected(key, finished):
             raise InputError(
                 f"another plan has been run in {self.out} meanwhile and measured {self.doing}: replace its cells "
                 "(--overwrite), or choose another folder."
             )
-        cell = self._outcome(place, finished)
+        cell = self._outcome(key, finished)
         if cell is not finished:
-            documents.write(self.path(place), cell.as_dict(), indent=None)
+            documents.write(self.path(key), cell.as_dict(), indent=None)
 
-    def _finished(self, place: Place) -> Cell | None:
-        cell = intact(self.path(place), read_cell)
+    def _finished(self, key: Place) -> Cell | None:
+        cell = intact(self.path(key), read_cell)
         return cell if cell is not None and cell.status == "done" else None
 
-    def _is_protected(self, place: Place, finished: Cell | None) -> bool:
+    def _is_protected(self, key: Place, finished: Cell | None) -> bool:
         """Whether a finished cell is of another plan and may not be replaced."""
-        return finished is not None and finished.plan != self.plan.digest(place) and not self.overwrite
+        return finished is not None and finished.plan != self.plan.digest(key) and not self.overwrite
 
-    def _outcome(self, place: Place, finished: Cell | None) -> Cell:
+    def _outcome(self, key: Place, finished: Cell | None) -> Cell:
         """What becomes of a cell: the finished one, where its work is still the same."""
-        entry, model = self.plan.benchmark(place.benchmark), self.plan.model(place.model)
-        empty = Cell(place, "failed", plan=self.plan.digest(place))
-        loaded = self._load(place.model)
+        entry, model = self.plan.benchmark(key.benchmark), self.plan.model(key.model)
+        empty = Cell(key, "failed", plan=self.plan.digest(key))
+        loaded = self._load(key.model)
         if isinstance(loaded, Exception):
             if finished is not None and finished.plan == empty.plan:
-                warn(f"{place.model} cannot be loaded, so its finished cell is kept unchecked: {_reason(loaded)}.")
+                warn(f"{key.model} cannot be loaded, so its finished cell is kept unchecked: {_reason(loaded)}.")
                 return finished
             skipped = model.optional and isinstance(loaded, HiergeoError)
             hint = "" if skipped or not isinstance(loaded, UnavailableError) else " (optional = true leaves it out)"
@@ -170,7 +170,7 @@ class Runner:
 
     def _cell(self, empty: Cell, entry: BenchmarkEntry, loaded: Loaded, finished: Cell | None) -> Cell:
         """The cell: the finished one where its work is the same, measured otherwise."""
-        plan, task, model, space = self.plan, entry.task, loaded.model, loaded.space(empty.place.space)
+        plan, task, model, space = self.plan, entry.task, loaded.model, loaded.space(empty.key.space)
         work = _work(plan, entry, space, loaded.fingerprint)
         if finished is not None and finished.work == work:
             return finished if finished.plan == empty.plan else replace(finished, plan=empty.plan)

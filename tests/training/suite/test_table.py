@@ -164,7 +164,7 @@ class TestFormats:
 
     def test_json_holds_what_csv_holds(self, out):
         found = json.loads(suite.read(out).to_json())
-        assert found["title"] == suite.read(out).title
+        assert found["title"] == suite.read(out).plan.title
         as_text = [
             {name: "" if value is None else str(value) for name, value in each.items()} for each in found["numbers"]
         ]
