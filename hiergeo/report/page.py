@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from hiergeo.training.suite import Leaderboard
-    from hiergeo.training.suite.plan import ModelEntry
 
 
 LENGTH = (
@@ -112,8 +111,8 @@ def write_leaderboard(table: "Leaderboard", path: Path) -> Path:
         path,
         "leaderboard.html",
         picture=summary.of_leaderboard(table),
-        title=caption(table.title),
-        kicker=("suite", table.title),
+        title=caption(table.plan.title),
+        kicker=("suite", table.plan.title),
         conclusion=table.conclusion,
         table=table,
         standings=standings,
@@ -360,13 +359,8 @@ def _of_suite(table: "Leaderboard") -> list[tuple[str, Any]]:
         ("devices", ", ".join(devices) or "none yet"),
         ("hiergeo", ", ".join(versions) or "none yet"),
         ("seconds of measuring", number(sum(cell.seconds for cell in cells), 0)),
-        *((f"model: {model.name}", _described(_named(model), model.train)) for model in plan.models),
+        *((f"model: {model.name}", _described(model.spec, model.train)) for model in plan.models),
     ]
-
-
-def _named(model: "ModelEntry") -> str:
-    """The spec of a model, with the name of its package for the folder of it, which is another on every machine."""
-    return model.spec.replace("{package}", model.package or "{package}")
 
 
 def _described(spec: str, train: Any) -> str:

@@ -1,9 +1,8 @@
-"""Training: image-text models, heads behind frozen embeddings, text towers, and free embeddings of a graph."""
+"""Training: image-text models, heads behind frozen embeddings, and text towers."""
 
 from hiergeo.adapters.head import Head, HeadModel
 from hiergeo.training.chains import Chains, from_file, from_hierarchy, held_out_of, unseen_rows
 from hiergeo.training.clip import read_clip_plan, train_clip
-from hiergeo.training.free import FreeEmbedding, FreeRecipe, embed_graph
 from hiergeo.training.objective import LOSSES, RE, Batch, ChainLoss, Objective, chain_loss, check_prior, parse_losses
 from hiergeo.training.re import TowerRecipe, fine_tune
 from hiergeo.training.resuming import TrainedFolder
@@ -14,10 +13,8 @@ from hiergeo.training.trainer import SHARPEN, EvalRecord, Recipe, Trained, train
 __all__ = [
     "Batch",
     "ChainLoss",
-    "FreeRecipe",
     "Recipe",
     "TowerRecipe",
-    "embed_graph",
     "fine_tune",
     "from_hierarchy",
     "load_space",

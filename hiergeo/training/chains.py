@@ -37,8 +37,7 @@ FILE = {
     "model": Array("U", (0,), required=False),
     "fingerprint": Array("U", (0,), required=False),
 }
-"""The arrays of a training file: text (U, D), positive and negative (n, T) positions in it, root (D,); in one of
-``hiergeo embed`` `image_id` is of images and `chain_image_id` of chains."""
+"""The arrays of a training file; in one of ``hiergeo embed`` `image_id` is of images and `chain_image_id` of chains."""
 
 MARKS = {"heldout": Array("b", (1,), required=False), "image_id": Array("iu", (1,), required=False)}
 """The arrays of an embedding file that mark held-out images."""
@@ -244,10 +243,7 @@ def chunks(rows: Tensor, size: int) -> list[Tensor]:
 
 
 def split_groups(chains: Chains, share: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Positions of training and of validation rows, int64, ascending, on the device of the chains.
-
-    Whole groups go to one side: `share` of them, in (0, 1) and at least one, validate. The split does not depend on the
-    device.
+    """Ascending positions of training and of validation rows; whole groups go to one side, on every device alike.
 
     Raises:
         InputError: fewer than two groups.

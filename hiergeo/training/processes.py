@@ -17,7 +17,7 @@ from torch.distributed.distributed_c10d import default_pg_timeout
 
 from hiergeo._core import extras
 from hiergeo._core.devices import AUTO, resolve_device
-from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, reason, unknown_name
+from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, unknown_name
 from hiergeo._core.storage.files import remove_leftovers
 from hiergeo._core.storage.locks import locked
 
@@ -164,21 +164,13 @@ def accelerated(
         raise InputError("float16 needs a GPU: use amp=bf16, or none, on the CPU.")
     with joined(device), warnings.catch_warnings():
         accelerate.state.AcceleratorState._reset_state(reset_partial_state=not dist.is_initialized())
-        try:
-            accelerator = accelerate.Accelerator(
-                cpu=device.type == "cpu",
-                device_placement=False,
-                mixed_precision=amp,
-                log_with=log,
-                project_dir=str(out),
-            )
-        except ValueError as error:
-            raise InputError(f"accelerate cannot be set up as the environment says: {reason(error)}.") from error
-        if accelerator.num_processes != size:
-            raise InputError(
-                f"WORLD_SIZE says {size} processes, and accelerate sees {accelerator.num_processes}: "
-                "set RANK, LOCAL_RANK and WORLD_SIZE in all of them."
-            )
+        accelerator = accelerate.Accelerator(
+            cpu=device.type == "cpu",
+            device_placement=False,
+            mixed_precision=amp,
+            log_with=log,
+            project_dir=str(out),
+        )
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         if log is not None:
             accelerator.init_trackers("log", config={name: str(value) for name, value in settings.items()})

@@ -30,13 +30,7 @@ RECENT = 20
 class Log:
     """Lines of JSON in a file, of the process that writes, and the trackers of accelerate.
 
-    Args:
-        path: the file.
-        step: the step that training goes on from; lines behind it are taken back.
-        accelerator: of Hugging Face accelerate.
-
-    Attributes:
-        note: the last loss and the speed, in words.
+    Lines behind the step that training goes on from are taken back; `note` is the last loss and the speed, in words.
     """
 
     def __init__(self, path: Path, step: int, accelerator: Any) -> None:
@@ -103,13 +97,7 @@ class TrainedFolder:
 
 
 class ResumableRun(TrainingRun):
-    """A training that goes on after an interruption.
-
-    Attributes:
-        accelerator: of Hugging Face accelerate.
-        weights: all that a checkpoint holds, by name.
-        adam: the optimiser of the weights.
-    """
+    """A training that goes on after an interruption; `weights` are all that a checkpoint holds, by name."""
 
     accelerator: Any
     weights: Mapping[str, Any]
@@ -132,14 +120,8 @@ class ResumableRun(TrainingRun):
     ) -> str | None:
         """Take the steps that are left in a folder, and go back to the best state; returns why training diverged.
 
-        Every look leaves a checkpoint, every step and look a line in the log.
-
-        Args:
-            out: the folder.
-            identity: what the training is; only one that agrees in all of it goes on.
-            result: the file that a finished training leaves.
-            overwrite: begin anew.
-            progress: draw a bar for work that outlasts a second.
+        Every look leaves a checkpoint, every step and look a line in the log. Only a training of the same identity goes
+        on; a finished one left the file `result`.
 
         Raises:
             InputError: checkpoints of another training, a finished training without any, or a lost best state.
@@ -179,7 +161,7 @@ class ResumableRun(TrainingRun):
         if saved is not None:
             checkpoints.check_same(folder, saved.run, identity)
             if saved.best != saved.step:
-                _check_best(checkpoints.path_of(folder, saved.best))
+                checkpoints.load(checkpoints.path_of(folder, saved.best))  # or it is refused now, not at the end
             checkpoints.restore(saved.tensors, self.weights, self.adam)
             if saved.scaler is not None and self.accelerator.scaler is not None:
                 self.accelerator.scaler.load_state_dict(saved.scaler)
@@ -192,13 +174,3 @@ class ResumableRun(TrainingRun):
         if self.accelerator.is_main_process:
             checkpoints.forget_after(folder, step)
         return step
-
-
-def _check_best(path: Path) -> None:
-    """Raise InputError unless the checkpoint of the best state so far is there and intact."""
-    try:
-        checkpoints.load(path)
-    except InputError as error:
-        raise InputError(
-            f"the best state so far is lost ({str(error).rstrip('.')}): restore it, or train into another folder."
-        ) from error

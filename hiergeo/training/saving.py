@@ -28,7 +28,7 @@ def save_head(trained: Trained, chains: Chains, folder: Path | str, *, overwrite
 
     Args:
         trained: the head.
-        chains: what it learnt from.
+        chains: those of its training.
         folder: where.
         overwrite: replace a head that is there.
 
@@ -74,13 +74,7 @@ def load_space(folder: Path | str) -> Space:
 
 
 def trained_once(folder: Path, chains: Chains, geometry: Geometry, recipe: Recipe) -> Trained:
-    """A head as `train_head` trains it on the device of the chains; read where the same training is done.
-
-    Args:
-        folder: of finished trainings, which other processes may share.
-        chains: what it learns from.
-        geometry: where losses are taken.
-        recipe: how.
+    """A head as `train_head` trains it on the device of the chains; read from a folder where the same training is done.
 
     Raises:
         InputError: as `train_head`.

@@ -40,13 +40,7 @@ declare(
 
 @dataclass(frozen=True)
 class Change:
-    """One number before and after.
-
-    Attributes:
-        before: of the frozen model.
-        after: of the trained one.
-        difference: paired 95 % bootstrap interval of after - before, over rows, images or captions.
-    """
+    """One number before and after training, and the paired 95 % bootstrap interval of after - before over items."""
 
     before: float
     after: float
@@ -58,8 +52,8 @@ class Summary:
     """What training changed.
 
     Attributes:
-        before: the whole result of the frozen model, `tau_d_unseen` and the retrievals below included.
-        after: the same of the trained one.
+        before: the result of the frozen model.
+        after: that of the trained one.
         changes: metric -> its change: those of the protocol, `tau_d_unseen` where training texts are known, and the
             retrievals `image_to_text_rK` and `text_to_image_rK` where there are images.
         drift: `similarity_change` and `similarity_correlation` of the cosines of texts.
@@ -128,11 +122,10 @@ def summarise(
         raise InputError(f"unseen must mark at least one of the {len(hierarchy.rows)} rows.")
     head = model if isinstance(model, HeadModel) and model.base is base else None
     frozen = embed_for(protocol, base, hierarchy, compute, progress=progress)
-    sharpened = (
-        behind_head(frozen, head.head, head.name)
-        if head is not None
-        else embed_for(protocol, model, hierarchy, compute, progress=progress)
-    )
+    if head is not None:
+        sharpened = behind_head(frozen, head.head, head.name)
+    else:
+        sharpened = embed_for(protocol, model, hierarchy, compute, progress=progress)
     old, new = (
         measured(embedded, space, settings, unseen=unseen, held_out=held_out, progress=progress)
         for embedded in (frozen, sharpened)
@@ -169,13 +162,13 @@ def measured(
 def extended(result: Result, outcome: Outcome, settings: ProtocolSettings) -> Result:
     """A result with the measurements of another outcome on the same data among its own."""
     statistics = outcome.statistics
-    values = {name: each.value for name, each in statistics.items()} | outcome.numbers
+    values = {name: mean.value for name, mean in statistics.items()} | outcome.numbers
     return replace(
         result,
         metrics=result.metrics | values,
-        draws=result.draws | {name: each.draws(settings.samples, settings.seed) for name, each in statistics.items()},
+        draws=result.draws | {name: mean.draws(settings.samples, settings.seed) for name, mean in statistics.items()},
         rows=result.rows | outcome.rows,
-        items=result.items | {name: each.rows for name, each in statistics.items()},
+        items=result.items | {name: mean.rows for name, mean in statistics.items()},
         bounds=result.bounds | outcome.bounds,
         effective=result.effective | outcome.effective,
         rocs=result.rocs | outcome.rocs,
@@ -190,14 +183,13 @@ def between(before: Result, after: Result, frozen: Embedded, sharpened: Embedded
         for name, draws in before.draws.items()
         if name in after.draws
     }
-    drift = similarity_drift(*(each.text[:DRIFT_TEXTS].float().cpu().numpy() for each in (frozen, sharpened)))
+    drift = similarity_drift(*(of.text[:DRIFT_TEXTS].float().cpu().numpy() for of in (frozen, sharpened)))
     numbers = {"similarity_change": drift.change, "similarity_correlation": drift.correlation}
     return Summary(before, after, changes, numbers)
 
 
 def behind_head(frozen: Embedded, head: Head, name: str) -> Embedded:
     """Apply a head to a hierarchy embedded by a frozen model; `name` is that of the combined model."""
-
     return replace(
         frozen,
         model=name,

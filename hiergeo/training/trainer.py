@@ -23,20 +23,14 @@ from hiergeo.losses import check_curvature, clamp_curvature
 from hiergeo.training.chains import Chains, chunks, split_groups
 from hiergeo.training.objective import Batch, Objective, check_prior
 
-NAMED_ROWS = 8
-"""Most rows of a batch that a divergence lists; the rest are counted."""
-
 
 class Divergence(Exception):
     """Error raised for a non-finite loss, embedding or gradient at a step, from 1, with a batch of rows (b,)."""
 
     def __init__(self, what: str, step: int, rows: Tensor | None) -> None:
-        if rows is None:
-            super().__init__(f"{what} at step {step}" if step else f"{what} before the first step")
-            return
-        more = f" and {len(rows) - NAMED_ROWS} more" if len(rows) > NAMED_ROWS else ""
-        named = ", ".join(map(str, rows[:NAMED_ROWS].tolist()))
-        super().__init__(f"{what} at step {step}, with the batch of rows {named}{more}")
+        more = "" if rows is None or len(rows) <= 8 else " ..."
+        batch = "" if rows is None else f", with the batch of rows {', '.join(map(str, rows[:8].tolist()))}{more}"
+        super().__init__(f"{what} {f'at step {step}' if step else 'before the first step'}{batch}")
 
 
 @dataclass(frozen=True)
@@ -80,14 +74,7 @@ Steps: TypeAlias = Generator[tuple[int, dict[str, float]], None, None]
 
 
 class TrainingRun(ABC):
-    """The state of a training, and its loop: steps, looks at what is held out, and what ends it.
-
-    Attributes:
-        last: the budget of steps.
-        every: steps between looks.
-        patience: looks without a better validation loss before training stops early; None never does.
-        looks: those so far.
-    """
+    """The state of a training, and its loop: steps up to the `last`, looks `every` so many, and what ends it."""
 
     last: int
     every: int
@@ -137,11 +124,7 @@ def at_step(history: Iterable[EvalRecord], step: int) -> EvalRecord:
 
 
 def check_recipe(recipe: Any, **largest: int) -> None:
-    """Raise InputError for a setting of a recipe that is out of range.
-
-    The losses, learning rate, validation share, seed and numbers of steps are checked, and further whole numbers, from
-    1 to the `largest` of each; None passes where the field may be None.
-    """
+    """Raise InputError for a setting that is out of range; further whole numbers go from 1 to the `largest` of each."""
     Objective(recipe.losses)
     steps = dict.fromkeys(("steps", "every", "patience"), limits.TRAINING_STEPS)
     for name, most in (steps | largest).items():
@@ -203,8 +186,8 @@ class Trained:
         geometry: with whatever curvature was learnt.
         recipe: what made it.
         history: the looks, the untrained head first.
-        best: the step of the state that was kept.
-        diverged: why training broke off, naming the step and the rows of the batch; None where it did not.
+        best: the step of this state.
+        diverged: why training broke off; None where it did not.
     """
 
     head: Head

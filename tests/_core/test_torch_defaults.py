@@ -12,7 +12,7 @@ from hiergeo import Lorentz, Polar, adapters, datasets, pairwise
 from hiergeo.adapters.head import Head, HeadShape
 from hiergeo.evaluation import compare
 from hiergeo.losses import re_loss
-from hiergeo.training import FreeRecipe, Recipe, embed_graph, from_hierarchy, train_head
+from hiergeo.training import Recipe, from_hierarchy, train_head
 
 ROWS = 12
 
@@ -63,11 +63,6 @@ def headed() -> torch.Tensor:
     return Head(HeadShape(8, 6), seed=1)(points().direction)
 
 
-def embedded_graph() -> torch.Tensor:
-    edges = torch.tensor([[1, 0], [2, 0], [3, 1]], dtype=torch.int64, device="cpu")
-    return embed_graph(edges, 4, Lorentz(-1.0), 2, FreeRecipe(epochs=2, negatives=1)).distances()
-
-
 def scored() -> list[torch.Tensor]:
     x, k = points(), -0.7
     thresholds = torch.tensor([0.5, 3.0, 9.0], dtype=torch.float32, device="cpu")
@@ -97,7 +92,6 @@ WORK: dict[str, Callable[[], Any]] = {
     "encode": encoded,
     "train_head": trained,
     "head": headed,
-    "embed_graph": embedded_graph,
     "operators": scored,
     "losses": lost,
 }

@@ -10,7 +10,7 @@ from hiergeo import adapters, datasets
 from hiergeo._core.errors import InputError
 from hiergeo.datasets import Hierarchy, Row
 from hiergeo.training import from_file, from_hierarchy, held_out_of, unseen_rows
-from tests.training.training_common import DIM, ITEMS, TIERS, captions, chains, embeddings, stored
+from tests.training.training_common import DIM, ITEMS, TIERS, captions, embeddings, stored
 
 
 def arrays(**changes):
@@ -23,20 +23,6 @@ def arrays(**changes):
 def save(path, **changes):
     np.savez(path, **arrays(**changes))
     return path
-
-
-def test_a_file_gives_the_chains_it_holds(tmp_path):
-    read, made = from_file(save(tmp_path / "a.npz")), chains()
-    torch.testing.assert_close(read.text, made.text)
-    assert torch.equal(read.positive, made.positive)
-    assert torch.equal(read.negative, made.negative)
-    assert len(read.group.unique()) == ITEMS
-
-
-def test_the_hash_tells_files_apart(tmp_path):
-    one, same = (from_file(save(tmp_path / name)) for name in ("a.npz", "b.npz"))
-    other = from_file(save(tmp_path / "c.npz", positive=arrays()["positive"][::-1]))
-    assert one.sha256 == same.sha256 != other.sha256
 
 
 @pytest.mark.parametrize(
@@ -68,12 +54,6 @@ def test_a_dataset_is_embedded_once():
     row = scenes.rows[3]
     torch.testing.assert_close(made.text[made.positive[3]], model.encode_text(row.positive), atol=1e-5, rtol=0)
     torch.testing.assert_close(made.text[made.negative[3]], model.encode_text(row.negative), atol=1e-5, rtol=0)
-
-
-def test_a_file_of_embed_names_the_model_that_its_chains_are_of(tmp_path):
-    model = adapters.load("tiny")
-    adapters.embed(model, datasets.load("scenes", "train", count=8), tmp_path / "e.npz")
-    assert from_file(tmp_path / "e.npz").base == ("tiny", model.fingerprint())
 
 
 def test_rows_without_negatives_are_refused():

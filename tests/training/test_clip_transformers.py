@@ -92,9 +92,3 @@ def test_other_families_are_refused(kind: str, tmp_path: Path):
     with pytest.raises(InputError, match=kind):
         trained(tmp_path / "a", model=f"hf:{source}", steps=1)
     assert not (tmp_path / "a" / "hiergeo.json").exists()
-
-
-def test_weights_of_others_are_left_alone(tmp_path: Path):
-    source = folder_of("clip", tmp_path / "source")
-    with pytest.raises(InputError, match=r"model\.safetensors"):
-        trained(source, model=f"hf:{source}", steps=1)

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
@@ -42,24 +41,6 @@ def test_rows_without_an_image_are_groups_of_their_own(model, rows, tmp_path) ->
     )
     assert len(set(chains.group[::2].tolist())) == len(chains.group[::2])
     assert not set(chains.group[::2].tolist()) & set(chains.group[1::2].tolist())
-
-
-def test_chains_without_negatives_are_not_stored(model, rows, tmp_path) -> None:
-    plain = replace(rows, rows=tuple(replace(row, negative=None) for row in rows.rows))
-    file = adapters.embed(model, plain, tmp_path / "e.npz")
-    with np.load(file) as stored:
-        assert "positive" not in stored
-    with pytest.raises(InputError):
-        training.from_file(file)
-
-
-def test_another_order_of_the_same_texts_is_other_work(model, rows, tmp_path) -> None:
-    adapters.embed(model, rows, tmp_path / "e.npz")
-    first, *others = rows.rows
-    changed = replace(rows, rows=(replace(first, negative=first.negative[::-1]), *others))
-    assert changed.texts != rows.texts or changed.rows != rows.rows
-    with pytest.raises(InputError):
-        adapters.embed(model, changed, tmp_path / "e.npz")
 
 
 @pytest.mark.parametrize(("name", "refused"), [("hierarcaps", True), ("chains:own", True), ("pets", False)])

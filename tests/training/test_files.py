@@ -11,7 +11,7 @@ from hiergeo import Lorentz, adapters
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage import documents
 from hiergeo.adapters.model import Model
-from hiergeo.training import HeadModel, from_file, load_space, save_head, train_head
+from hiergeo.training import HeadModel, load_space, save_head, train_head
 from tests.training.training_common import FAST, ITEMS, captions, chains, stored
 
 
@@ -47,12 +47,6 @@ def test_the_round_trip_gives_the_same_embeddings_to_the_bit(trained, base, fold
     assert torch.equal(again.encode_text(captions()), direct.encode_text(captions()))
     assert torch.equal(again.root(), direct.root())
     assert again.fingerprint() == direct.fingerprint()
-
-
-def test_the_space_comes_back_with_its_curvature(trained, folder):
-    learnt = load_space(folder).geometry.curvature
-    assert learnt == pytest.approx(trained.geometry.value, rel=1e-6)
-    assert learnt != -0.5
 
 
 def test_the_configuration_says_what_it_is(folder):
@@ -123,41 +117,19 @@ SHAPE = {"inputs": 12, "outputs": 12, "hidden": 16, "unit": True}
     "change",
     [
         {"geometry": None},
-        {"geometry": 3},
         {"base": ["npz:a"]},
         {"weights": "../head-0123456789ab.safetensors"},
-        {"weights": "/etc/passwd"},
-        {"weights": None},
         {"history": "config.json"},
         {"shape": SHAPE | {"hidden": 2**40}},
-        {"shape": SHAPE | {"hidden": 17}},
-        {"shape": SHAPE | {"hidden": 0}},
         {"shape": SHAPE | {"inputs": True}},
-        {"shape": SHAPE | {"unit": 1}},
-        {"shape": SHAPE | {"outputs": 12.0}},
         {"shape": SHAPE | {"more": 1}},
-        {"shape": [12, 12]},
         {"curvature": [float("nan")]},
-        {"seed": 10**30},
-        {"leakage": 1},
         {"deep": json.loads("[" * 40 + "]" * 40)},
     ],
 )
 def test_a_configuration_that_does_not_fit_is_one_sentence(folder, change):
     with pytest.raises(InputError):
         adapters.load(f"head:{altered(folder, **change)}")
-
-
-def test_a_configuration_needs_its_hash(folder):
-    path = folder / "config.json"
-    told = json.loads(path.read_text())
-    path.write_text(path.read_text().replace('"seed": 0', '"seed": 1'))
-    with pytest.raises(InputError, match="altered"):
-        adapters.load(f"head:{folder}")
-    del told["content_sha256"]
-    path.write_text(json.dumps(told))
-    with pytest.raises(InputError, match="altered"):
-        adapters.load(f"head:{folder}")
 
 
 def test_a_head_that_stands_on_itself_is_refused(trained, folder, tmp_path):
@@ -192,12 +164,3 @@ def test_free_norms_survive_and_are_not_stored_as_unit_embeddings(base, tmp_path
     assert rows.norm(dim=1).std() > 0.01
     with pytest.raises(InputError, match="free norms"):
         adapters.embed(model, datasets.load("scenes", count=1), tmp_path / "out.npz")
-
-
-def test_a_file_remembers_its_model(base, tmp_path):
-    import numpy as np
-
-    made = chains()
-    arrays = {name: getattr(made, name).numpy() for name in ("text", "positive", "negative", "root")}
-    np.savez(tmp_path / "chains.npz", **arrays)
-    assert from_file(tmp_path / "chains.npz", base=base).base == (base.name, base.fingerprint())

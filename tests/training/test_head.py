@@ -7,29 +7,13 @@ import torch
 
 from hiergeo import Euclidean, Lorentz, Product, Sphere
 from hiergeo._core.errors import InputError
-from hiergeo.adapters.head import HeadShape
-from hiergeo.training import LOSSES, RE, Head, HeadModel, Recipe, parse_losses, train_head
+from hiergeo.training import LOSSES, RE, Recipe, parse_losses, train_head
 from hiergeo.training.chains import chunks, split_groups
-from tests.training.training_common import DIM, FAST, ITEMS, chains, stored
+from tests.training.training_common import FAST, ITEMS, chains
 
 
 def with_losses(**weights: float):
     return dataclasses.replace(FAST, losses=weights)
-
-
-def test_an_untrained_head_changes_nothing():
-    from hiergeo.adapters.head import HeadShape
-
-    rows = chains().text
-    torch.testing.assert_close(Head(HeadShape(DIM, DIM, 8))(rows), rows)
-
-
-def test_the_global_generator_is_left_alone():
-    from hiergeo.adapters.head import HeadShape
-
-    before = torch.get_rng_state()
-    Head(HeadShape(DIM, 5, 8), seed=3)
-    assert torch.equal(before, torch.get_rng_state())
 
 
 @pytest.mark.parametrize("geometry", [Euclidean(), Lorentz(-0.5), Product([(Lorentz(-1), 6), (Euclidean(), 6)])])
@@ -184,20 +168,8 @@ def test_a_single_image_leaves_nothing_to_validate_on():
         train_head(data, Euclidean(), FAST)
 
 
-def test_a_product_must_fit():
-    with pytest.raises(InputError, match="have 5 dimensions"):
-        train_head(chains(), Product([(Lorentz(-1), 5)]), FAST)
-
-
 def test_a_row_that_is_left_over_joins_the_batch_before_it():
     parts = chunks(torch.arange(9), 4)
     assert [part.tolist() for part in parts] == [[0, 1, 2, 3], [4, 5, 6, 7, 8]]
     assert [len(part) for part in chunks(torch.arange(10), 4)] == [4, 4, 2]
     assert [len(part) for part in chunks(torch.arange(1), 4)] == [1]
-
-
-def test_the_fingerprint_tells_whether_a_head_normalises(tmp_path):
-    base = stored(tmp_path / "base.npz")
-    unit, free = (Head(HeadShape(base.dim, base.dim, unit=unit)) for unit in (True, False))
-    free.load_state_dict(unit.state_dict())
-    assert HeadModel(base, unit).fingerprint() != HeadModel(base, free).fingerprint()

@@ -25,14 +25,7 @@ Item = TypeVar("Item")
 
 
 class Pair(NamedTuple):
-    """A picture with the captions that describe it.
-
-    Attributes:
-        image: a file, the bytes of one, or an image of a dataset.
-        captions: at least one.
-        key: the same for the same picture.
-        boxes: parts of it with their phrases.
-    """
+    """A picture with the captions that describe it, its boxes, and a key that is the same for the same picture."""
 
     image: "ImageLike | bytes"
     captions: tuple[str, ...]
@@ -64,32 +57,20 @@ class Batch(NamedTuple):
     """The pairs of a step, over all processes, with their place behind it."""
 
     pairs: list[tuple[Pair, str]]
-    place: Place
+    position: Place
 
 
 class Prepared(NamedTuple):
-    """The pairs of a step and process for the towers; boxes and their phrases come behind the pairs.
-
-    Attributes:
-        pixels: prepared pictures.
-        captions: of each.
-        place: of the data behind the batch.
-        whole: the pair of each box.
-    """
+    """The pairs of a step and process for the towers; boxes come behind them, `whole` is the pair of each."""
 
     pixels: list[Any]
     captions: list[str]
-    place: Place
+    position: Place
     whole: list[int]
 
 
 class Pairs:
-    """The pairs of a source, without those of the pictures that are held out.
-
-    Args:
-        data: the source.
-        seed: of the order and of what is drawn.
-        boxed: draw boxes as well, and leave out pictures without any.
+    """The pairs of a source, without those of the pictures that are held out; `boxed` leaves out those without boxes.
 
     Attributes:
         held_out: one pair for each picture that is held out, with the first of its boxes.
@@ -224,11 +205,11 @@ def decoded_ahead(
                     mine = batch._replace(pairs=batch.pairs[share])
                     waiting.append(([pool.submit(work, pair) for pair, _ in mine.pairs], mine))
                 if waiting and (batch is None or len(waiting) > AHEAD):
-                    futures, (pairs, place) = waiting.popleft()
+                    futures, (pairs, position) = waiting.popleft()
                     pictures = [future.result() for future in futures]
                     boxes = [(row, box.phrase) for row, (pair, _) in enumerate(pairs) for box in pair.boxes]
                     pixels = [whole for whole, *_ in pictures] + [part for _, *parts in pictures for part in parts]
                     captions = [caption for _, caption in pairs] + [phrase for _, phrase in boxes]
-                    yield Prepared(pixels, captions, place, [row for row, _ in boxes])
+                    yield Prepared(pixels, captions, position, [row for row, _ in boxes])
         finally:
             pool.shutdown(cancel_futures=True)

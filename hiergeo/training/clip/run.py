@@ -31,17 +31,7 @@ PLACE = "place"
 
 
 class ClipRun(ResumableRun):
-    """A training of an image-text model.
-
-    Args:
-        model: what its towers begin as; its network is trained.
-        plan: how.
-        pairs: what it learns from.
-        accelerator: of Hugging Face accelerate.
-
-    Attributes:
-        network: the towers with their factors.
-        objective: the losses, with what they learn.
+    """A training of an image-text model, whose network is trained.
 
     Raises:
         InputError: a product of other dimensions than the model's.
@@ -84,8 +74,8 @@ class ClipRun(ResumableRun):
         """This process's share of the batches that are left, with the pictures of the next ones decoded ahead."""
         size = self.plan.batch // self.accelerator.num_processes
         mine = slice(size * self.accelerator.process_index, size * (self.accelerator.process_index + 1))
-        place = Place(*map(int, self._at.tolist()))
-        drawn = islice(self.pairs.batches(self.plan.batch, place), len(left))
+        position = Place(*map(int, self._at.tolist()))
+        drawn = islice(self.pairs.batches(self.plan.batch, position), len(left))
         return decoded_ahead(drawn, mine, self.model.transform, self.plan.data.workers)
 
     def step(self, number: int, batch: Prepared) -> tuple[dict[str, float], dict[str, Any]]:
@@ -100,7 +90,7 @@ class ClipRun(ResumableRun):
         self.adam.step()
         losses = mean_over_ranks(self.accelerator, terms)
         facts = {"held": self._clamp(), "learning_rate": self.plan.rate(number), **self._learnt()}
-        self._at.copy_(torch.tensor(batch.place, dtype=torch.float64))
+        self._at.copy_(torch.tensor(batch.position, dtype=torch.float64))
         names = ("total", *self.plan.losses)
         return {name: losses.pop(name) for name in names}, losses | facts
 

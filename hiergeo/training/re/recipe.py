@@ -81,7 +81,7 @@ class TowerRecipe:
 
     def batches(self, rows: Tensor, step: int) -> Tensor:
         """The rows of a step, from 1: (accumulate, batch). A pure function of rows, step and seed."""
-        epoch, place = divmod(step - 1, self.per_epoch(len(rows)))
+        epoch, at = divmod(step - 1, self.per_epoch(len(rows)))
         order = torch.from_numpy(np.random.default_rng((self.seed, epoch)).permutation(len(rows)))
         size = self.batch * self.accumulate
-        return rows[order[place * size : (place + 1) * size]].view(self.accumulate, self.batch)
+        return rows[order[at * size : (at + 1) * size]].view(self.accumulate, self.batch)

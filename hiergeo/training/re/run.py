@@ -39,14 +39,7 @@ class Forward(nn.Module):
 
 
 class TowerRun(ResumableRun):
-    """A fine-tuning run.
-
-    Args:
-        tower: what is trained.
-        chains: what it learns from; their captions are known.
-        geometry: where losses are taken; learnable curvatures are learnt along, |K| in [0.1, 10].
-        recipe: how.
-        accelerator: of Hugging Face accelerate.
+    """A fine-tuning run; learnable curvatures are learnt along, |K| in [0.1, 10].
 
     Raises:
         InputError: as `split_groups`, and too few rows for a step.

@@ -4,16 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import torch
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, check_whole
 from hiergeo.adapters import Model
-from hiergeo.adapters.head import HeadShape
 from hiergeo.datasets import Hierarchy
-from hiergeo.evaluation.embedded import Embedded
-from hiergeo.geometry import Geometry, Space, parse
-from hiergeo.training import Chains, Head, Recipe, check_prior
+from hiergeo.geometry import Geometry, parse
+from hiergeo.training import Chains, Recipe, check_prior
 
 AGREEMENT = 1e-2
 """Largest distance between two embeddings of the empty caption by one model; stored ones are rounded."""
@@ -132,17 +129,3 @@ def check_data(plan: StudyPlan, chains: Chains, model: Model, test: Hierarchy, u
     check_prior(plan.recipe.losses, inputs, plan.dims)
     if unseen is not None and (unseen.shape != (len(test.rows),) or not unseen.any()):
         raise InputError(f"unseen must mark at least one of the {len(test.rows)} rows.")
-
-
-@torch.no_grad()
-def check_untrained_heads(plan: StudyPlan, frozen: Embedded, chains: Chains) -> None:
-    """Raise InputError if the points of an untrained head do not fit into a space, such as a small sphere."""
-    images = [] if frozen.image is None else [frozen.image]
-    inputs = torch.cat([rows.to(chains.text) for rows in (frozen.text, chains.text, *images)])
-    for dim in plan.dims:
-        geometries = [plan.geometry(spec).to(inputs.device) for spec, cell_dim in plan.cells if cell_dim == dim]
-        for seed in (*plan.seeds, plan.tuning_seed):
-            head = Head(HeadShape(inputs.shape[1], dim, 0, plan.recipe.unit), seed).to(inputs.device)
-            points, root = head(inputs), head(chains.root)
-            for geometry in geometries:
-                Space(geometry, root).points(points)

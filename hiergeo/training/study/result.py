@@ -34,8 +34,7 @@ ENOUGH_SEEDS = 5
 """Seeds from which on a study without decided differences may conclude that there is none."""
 
 COLLAPSE = {"crowded cones": ("in_cone_random", 0.9), "half-spaces": ("aperture_root", 0.5)}
-"""Sign of collapse -> diagnostic, and the value above which it shows: random captions lie in each other's cones, or
-captions are so near to the root that their cones are half-spaces."""
+"""Sign of collapse -> diagnostic, and the value above which it shows."""
 
 EQUAL_RADII, FLAT_SPREAD = "equal radii", 1.1
 """A sign of collapse, and the ratio of the largest to the smallest tier mean below which it shows."""
@@ -47,15 +46,7 @@ def _is_of_pairs(metric: str) -> bool:
 
 @dataclass(frozen=True)
 class HeadRun:
-    """One head.
-
-    Attributes:
-        trained: the head, its geometry, its recipe (whose seed is that of weights, batches and validation rows) and its
-            history.
-        summary: before and after on the test rows; the result after it has the pairs protocol on the chains that were
-            set aside as well. Every run resamples the same items.
-        problem: how the training failed, or why the head is not the trained one; None where all went well.
-    """
+    """One head, before and after on the same items; `problem` says why it failed, or is not the trained one."""
 
     trained: Trained = field(repr=False)
     summary: Summary = field(repr=False)
@@ -88,13 +79,8 @@ class HeadRun:
 class StudyCell:
     """One geometry at one dimension: a run for each seed, with the learning rate that the common budget chose.
 
-    Attributes:
-        geometry: spec.
-        dim: dimension of the head's embeddings.
-        learning_rate: the one of the plan's that did best on validation rows.
-        runs: one a seed, in the order of the plan's seeds.
-        tuning: learning rate -> AUROC of pairs, by the cone margin, on the validation rows of a seed that is not among
-            the plan's; NaN where training failed; empty where the plan has a single learning rate.
+    `tuning` is, by learning rate, the AUROC of pairs by the cone margin on the validation rows of a seed that is not
+    among the plan's; NaN where training failed; empty where the plan has a single rate.
     """
 
     geometry: str
@@ -165,11 +151,10 @@ class Study(Exported):
     """Heads of several geometries, trained alike and measured on the same rows.
 
     Attributes:
-        plan: what was asked for.
+        plan: what is compared.
         settings: how it was measured.
         frozen: the test data as the frozen model embeds them.
-        before: geometry -> the result without a head, retrieval and pairs included; a product that does not fit the
-            frozen embeddings has the Euclidean one.
+        before: geometry -> the result without a head; a product that does not fit has the Euclidean one.
         cells: geometries times dimensions, in the order of `StudyPlan.cells`.
         shared: metrics that cannot differ between the geometries.
         pairs: number of true pairs, and of false pairs of each kind, on the chains that were set aside.
@@ -308,17 +293,15 @@ def _cautions(study: Study, board: Board) -> Iterator[Caution]:
             yield Caution("flat", (cell.geometry,), f"{where}, so its lead is not one of curvature.")
     for dim in board.dims:
         rates = {cell.geometry: cell.learning_rate for cell in cells if cell.dim == dim}
-        decided = [contrast for contrast in board.decided if contrast.dim == dim]
-        apart = {
-            name for contrast in decided for name in (contrast.a, contrast.b) if rates[contrast.a] != rates[contrast.b]
-        }
+        pairs = [(c.a, c.b) for c in board.decided if c.dim == dim and rates[c.a] != rates[c.b]]
+        apart = {name: rate for name, rate in rates.items() if any(name in pair for pair in pairs)}
         if apart:
-            named = ", ".join(f"{name} ({rate:g})" for name, rate in rates.items() if name in apart)
             message = (
-                f"At dimension {dim} the tuning chose different learning rates, {named}: the differences between these "
+                f"At dimension {dim} the tuning chose different learning rates, "
+                f"{', '.join(f'{name} ({rate:g})' for name, rate in apart.items())}: the differences between these "
                 "may come from the rate and not from the geometry; repeat the study with a single rate to tell."
             )
-            yield Caution("learning rates", tuple(name for name in rates if name in apart), message)
+            yield Caution("learning rates", tuple(apart), message)
     if lost := [cell for cell in cells if cell.collapse]:
         yield _of_cells("collapse", lost, "Heads show signs of collapse in {}.")
     if broken := [cell for cell in cells if any(run.problem for run in cell.runs)]:

@@ -31,7 +31,7 @@ from hiergeo.geometry import Geometry, Space, parse
 from hiergeo.training import Chains, Head, HeadModel, Recipe, Trained, chain_loss, train_head
 from hiergeo.training.chains import split_groups
 from hiergeo.training.saving import trained_once
-from hiergeo.training.study.design import StudyPlan, StudySettings, check_data, check_untrained_heads
+from hiergeo.training.study.design import StudyPlan, StudySettings, check_data
 from hiergeo.training.study.result import HeadRun, Study, StudyCell
 from hiergeo.training.summary import behind_head, between, extended, measured
 
@@ -79,7 +79,6 @@ def run_study(
     check_data(plan, chains, model, test, unseen)
     training, aside = (chains.take(rows) for rows in split_groups(chains, plan.set_aside, min(plan.seeds)))
     frozen = embed(model, test, compute=compute, progress=progress)
-    check_untrained_heads(plan, frozen, chains)
     bench = Bench(model, frozen, aside, measuring, unseen, held_out)
     before = {spec: bench.without_head(spec) for spec in plan.geometries}
 

@@ -42,7 +42,7 @@ class Cell:
     """What became of a cell.
 
     Attributes:
-        place: which one.
+        key: which one.
         status: ``done``, ``failed``, or ``skipped`` where the benchmark does not apply to the model, or the model or
             the data is optional and not there.
         protocol: how the numbers are made; empty where the model was not loaded.
@@ -56,7 +56,7 @@ class Cell:
 
     __pydantic_config__ = STRICT
 
-    place: Annotated[Place, Field(alias="cell")]
+    key: Annotated[Place, Field(alias="cell")]
     status: Status
     protocol: str = ""
     reason: str = ""
@@ -87,8 +87,8 @@ class Cell:
     def as_dict(self) -> dict[str, Any]:
         """JSON values."""
         values = asdict(replace(self, result=None))
-        place = values.pop("place")._asdict()
-        return {"cell": place, **values, "result": None if self.result is None else self.result.stored()}
+        key = values.pop("key")._asdict()
+        return {"cell": key, **values, "result": None if self.result is None else self.result.stored()}
 
 
 def read_cell(path: Path) -> Cell:
@@ -99,7 +99,7 @@ def read_cell(path: Path) -> Cell:
     """
     cell = documents.read(path, Cell, hashed=True)
     lengths = set() if cell.result is None else {len(draws) for draws in cell.result.draws.values()}
-    fits = cell.place.file == path.name and (cell.result is not None) == (cell.status == "done")
+    fits = cell.key.file == path.name and (cell.result is not None) == (cell.status == "done")
     if not fits or len(lengths) > 1 or 0 in lengths:
         raise InputError(f"{path} is damaged: it is of another cell, or its resamples do not fit each other.")
     return cell

@@ -51,14 +51,9 @@ class BoardRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Standing:
-    """One benchmark of a suite.
+    """One benchmark of a suite, with the cells that are there by row in the order of the table.
 
-    Attributes:
-        name: its title in the plan.
-        task: the benchmark.
-        cells: row -> its cell, in the order of the table; those that are not there yet are absent.
-        published_as: model -> the model of published figures that it reproduces.
-        seed: of the bootstrap.
+    `published_as` is, by model, the model of published figures that it reproduces.
     """
 
     name: str
@@ -117,11 +112,11 @@ class Standing:
         best = better(values, key=values.__getitem__)
         return tuple(contrast.seen_from(best) for contrast in contrasts if best in (contrast.a, contrast.b))
 
-    @cached_property
+    @property
     def verdicts(self) -> dict[BoardRow, str]:
         """Row -> a verdict in words, of benchmarks that give one."""
-        settings = ((row, result.settings) for row, result in self.measured.items())
-        return {row: str(of_row[VERDICT]) for row, of_row in settings if VERDICT in of_row}
+        measured = self.measured.items()
+        return {row: str(result.settings[VERDICT]) for row, result in measured if VERDICT in result.settings}
 
     @cached_property
     def published(self) -> dict[str, tuple[Published, ...]]:
@@ -213,12 +208,7 @@ class Leaderboard(Exported):
     cells: dict[Place, Cell]
 
     def __repr__(self) -> str:
-        return f"<Leaderboard {self.title}: {len(self.cells)} of {len(self.plan.cells)} cells>"
-
-    @property
-    def title(self) -> str:
-        """The title of the plan."""
-        return self.plan.title
+        return f"<Leaderboard {self.plan.title}: {len(self.cells)} of {len(self.plan.cells)} cells>"
 
     @cached_property
     def conclusion(self) -> Conclusion:
@@ -251,7 +241,7 @@ class Leaderboard(Exported):
             Standing(
                 benchmark.title,
                 benchmark.task,
-                {BoardRow(*place[:2]): cell for place, cell in cells if place.benchmark == benchmark.title},
+                {BoardRow(*key[:2]): cell for key, cell in cells if key.benchmark == benchmark.title},
                 published_as,
                 self.plan.seed,
             )
@@ -261,22 +251,22 @@ class Leaderboard(Exported):
     @cached_property
     def missing(self) -> dict[Place, str]:
         """Cells without numbers, and why: failed, skipped or not measured yet."""
-        reasons = {place: f"{cell.status}: {cell.reason}" for place, cell in self.cells.items()}
-        measured = {place for place, cell in self.cells.items() if cell.status == "done"}
-        return {place: reasons.get(place, "not measured yet") for place in self.plan.cells if place not in measured}
+        reasons = {key: f"{cell.status}: {cell.reason}" for key, cell in self.cells.items()}
+        measured = {key for key, cell in self.cells.items() if cell.status == "done"}
+        return {key: reasons.get(key, "not measured yet") for key in self.plan.cells if key not in measured}
 
     @property
     def failed(self) -> dict[Place, str]:
         """Those that failed, and why."""
-        return {place: cell.reason for place, cell in self.cells.items() if cell.status == "failed"}
+        return {key: cell.reason for key, cell in self.cells.items() if cell.status == "failed"}
 
     def records(self, *, items: bool = False) -> Iterator[Record]:
         """The rows of every benchmark, and one a cell without numbers, whose kind and source say why."""
         for standing in self.standings:
             yield from standing.records(items=items)
-        for place, reason in self.missing.items():
+        for key, reason in self.missing.items():
             kind = reason.partition(":")[0] if ":" in reason else "missing"
-            yield record(kind, model=place.model, space=place.space, dataset=place.benchmark, source=reason)
+            yield record(kind, model=key.model, space=key.space, dataset=key.benchmark, source=reason)
 
     def overview(self) -> Grid:
         """The first metric of every benchmark."""
@@ -291,16 +281,16 @@ class Leaderboard(Exported):
             yield self.overview()
         yield from (standing.grid() for standing in self.standings if standing.cells)
         if self.missing:
-            rows = tuple((" · ".join(place), (Figure(why),)) for place, why in self.missing.items())
+            rows = tuple((" · ".join(key), (Figure(why),)) for key, why in self.missing.items())
             yield Grid("cell", ("why",), rows, title="Cells without numbers")
 
     def to_markdown(self) -> str:
         """The title and the tables."""
-        return f"# {records.escaped(self.title)}\n\n{super().to_markdown()}\n"
+        return f"# {records.escaped(self.plan.title)}\n\n{super().to_markdown()}\n"
 
     def to_json(self) -> str:
         """The title, and the rows of :meth:`to_csv` as objects, unrounded."""
-        return records.json_text({"title": self.title, "numbers": list(self.records())})
+        return records.json_text({"title": self.plan.title, "numbers": list(self.records())})
 
 
 def read(out: Path | str) -> Leaderboard:
@@ -313,12 +303,12 @@ def read(out: Path | str) -> Leaderboard:
     if not (out / PLAN).is_file():
         raise InputError(f"{out} holds no suite: there is no {PLAN} (hiergeo suite PLAN.toml --out {out}).")
     plan = of_table(documents.read(out / PLAN, dict[str, dict[str, Json]], hashed=True)["plan"], out / PLAN)
-    cells = ((place, _cell(out / FOLDER / place.file, place)) for place in plan.cells)
-    return Leaderboard(plan, {place: cell for place, cell in cells if cell and cell.plan in ("", plan.digest(place))})
+    cells = ((key, _cell(out / FOLDER / key.file, key)) for key in plan.cells)
+    return Leaderboard(plan, {key: cell for key, cell in cells if cell and cell.plan in ("", plan.digest(key))})
 
 
-def _cell(path: Path, place: Place) -> Cell | None:
+def _cell(path: Path, key: Place) -> Cell | None:
     try:
         return read_cell(path) if path.exists() else None
     except InputError as error:
-        return Cell(place, "failed", reason=str(error))
+        return Cell(key, "failed", reason=str(error))

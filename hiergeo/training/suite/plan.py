@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Iterable
 from functools import cached_property
 from hashlib import sha256
 from importlib.resources import files
@@ -14,7 +13,7 @@ from pydantic import Field, StrictBool, model_validator
 
 from hiergeo._core import limits
 from hiergeo._core.devices import AUTO, resolve_dtype
-from hiergeo._core.errors import HiergeoError, InputError, described, unknown_name
+from hiergeo._core.errors import HiergeoError, InputError, described
 from hiergeo._core.storage.documents import Document, Json, Open, Raising, parse_toml, validated
 from hiergeo._core.storage.files import path_of
 from hiergeo._core.storage.files import sha256 as file_sha256
@@ -53,8 +52,7 @@ class Training(Raising, Open):
         geometry: where losses are taken, ``lorentz:-1?learnable`` for a curvature that is learnt; the native space of
             the trained model.
 
-    Other keys are fields of `hiergeo.training.Recipe` or `TowerRecipe`; losses by name, or as the command line writes
-    them: ``["re", "order=0.5"]``.
+    Other keys are fields of `Recipe` or `TowerRecipe`; losses by name, or as ``["re", "order=0.5"]``.
     """
 
     kind: Literal["head", "re"]
@@ -79,12 +77,11 @@ class ModelEntry(Raising, Document):
     """A model of a suite: a table ``[[models]]``.
 
     Attributes:
-        spec: what `hiergeo.adapters.load` loads; ``{package}`` stands for the folder of `package`.
+        spec: what `hiergeo.adapters.load` loads.
         name: what tables call it; its spec by default.
         spaces: where it is measured; those of the plan by default.
         train: what is done with it before; None measures it as it is.
         optional: whether it is left out with a note where a package, weights or data are missing.
-        package: an installed Python package that holds its files.
         published: the model of published figures that it reproduces.
     """
 
@@ -93,7 +90,6 @@ class ModelEntry(Raising, Document):
     spaces: tuple[Name, ...] = ()
     train: Training | None = None
     optional: StrictBool = False
-    package: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$")] | None = None
     published: Name | None = None
 
     @model_validator(mode="after")
@@ -102,14 +98,13 @@ class ModelEntry(Raising, Document):
         return self
 
     def check(self) -> None:
-        """Raise InputError for an unknown adapter, dataset or space, no space, one named twice, or a bad training."""
+        """Raise InputError for an unknown adapter, dataset or space, no space, or a bad training."""
         ADAPTERS.check(self.spec.partition(":")[0])
         if not self.spaces:
             raise InputError(f"the model '{self.name}' has no space: name one, such as '{NATIVE}' or 'euclidean'.")
-        specs = (spec if spec == NATIVE else parse(spec).fixed().spec for spec in self.spaces)
-        _refuse_twins(specs, f"the model '{self.name}' has twice the space")
-        if "{package}" in self.spec and self.package is None:
-            raise InputError(f"the spec of '{self.name}' holds {{package}}: name the package, package = \"...\".")
+        for spec in self.spaces:
+            if spec != NATIVE:
+                parse(spec)
         if self.train is not None:
             parse(self.train.geometry)
             DATASETS.check(self.train.data)
@@ -166,10 +161,7 @@ class BenchmarkEntry(Raising, Open):
 
 
 def _content(option: str) -> str | None:
-    """The hash of a file, or of the names, sizes and times of the files in a folder.
-
-    A folder is named by a path with a separator, such as ``./data``, since bare words, such as ``demo``, name datasets.
-    """
+    """The hash of a file, or of the names, sizes and times of the files in a folder, named with a separator."""
     try:
         path = Path(option).expanduser()
         if path.is_file():
@@ -218,21 +210,20 @@ class SuitePlan(Raising, Document):
         """Check that cells differ, and what depends on the packages of this machine.
 
         Raises:
-            InputError: no models or benchmarks, two cells that collide, an unknown name or option (the nearest one is
+            InputError: no models or benchmarks, two of one name, an unknown name or option (the nearest one is
                 suggested), or a value that a recipe or a benchmark refuses.
         """
         resolve_dtype(self.dtype)
         for entries, kind in ((self.models, "models"), (self.benchmarks, "benchmarks")):
             if not entries:
                 raise InputError(f"the suite has no {kind}: add [[{kind}]] to its plan.")
-        _refuse_twins((model.name for model in self.models), "two of its models are called")
-        _refuse_twins((benchmark.title for benchmark in self.benchmarks), "two of its benchmarks are called")
+        for names in ([model.name for model in self.models], [benchmark.title for benchmark in self.benchmarks]):
+            if twins := [name for name in names if names.count(name) > 1]:
+                raise InputError(f"cells of the suite collide: two of its rows or columns are called '{twins[0]}'.")
         for model in self.models:
             model.check()
-        rows = (row_name(model.name, space) for model in self.models for space in model.spaces)
-        _refuse_twins(rows, "two of its rows are called")
-        tasks = (_canonical([benchmark.name, benchmark.settled]) for benchmark in self.benchmarks)
-        _refuse_twins(tasks, "two of its benchmarks are, with their defaults, the same,")
+        for benchmark in self.benchmarks:
+            _ = benchmark.settled
 
     @property
     def cells(self) -> tuple[Place, ...]:
@@ -252,16 +243,16 @@ class SuitePlan(Raising, Document):
         """The benchmark that tables call so."""
         return next(benchmark for benchmark in self.benchmarks if benchmark.title == title)
 
-    def digest(self, place: Place) -> str:
+    def digest(self, key: Place) -> str:
         """The hash of what the plan says about the numbers of a cell; the same for the plan that was read back."""
-        model, benchmark = self.model(place.model), self.benchmark(place.benchmark)
+        model, benchmark = self.model(key.model), self.benchmark(key.benchmark)
         train = {} if model.train is None else {"train": model.train.model_dump(exclude_none=True)}
         facts = [
-            [model.spec, model.package, train, place.space],
+            [model.spec, train, key.space],
             [benchmark.name, benchmark.model_dump(exclude=set(BenchmarkEntry.model_fields), exclude_none=True)],
             [self.seed, self.samples, self.dtype],
         ]
-        return sha256(_canonical(facts).encode()).hexdigest()
+        return sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
     def as_table(self) -> dict[str, Any]:
         """JSON values, from which `of_table` makes the same plan: the table of its TOML file, with every default."""
@@ -284,9 +275,7 @@ def read_plan(plan: str | Path) -> SuitePlan:
 
 
 def shipped_plan(name: str) -> SuitePlan:
-    """One of the plans `SHIPPED`, whatever lies in the working folder. Raises InputError for another name."""
-    if name not in SHIPPED:
-        raise unknown_name("shipped plan", name, SHIPPED)
+    """One of the plans `SHIPPED`, whatever lies in the working folder."""
     shipped = files("hiergeo.training.suite") / "plans" / f"{name}.toml"
     return parse_plan(shipped.read_text(encoding="utf-8"), f"{name}.toml")
 
@@ -302,10 +291,7 @@ def of_table(table: dict[str, Any], where: object = "the plan") -> SuitePlan:
     """A plan from the table of a TOML file, before `SuitePlan.check`.
 
     The file may hold options of ``hiergeo compare`` in place of tables: ``model`` (one or several) and ``geometry``,
-    and ``data``, ``split``, ``rows``, ``protocol`` and ``steps``, which make one benchmark of chains.
-
-    Raises:
-        InputError: unknown keys, values of the wrong type or out of range; `where` is named.
+    and those of `CHAINS`, which make one benchmark of chains. Raises InputError for keys or values that do not fit.
     """
     try:
         return validated(SuitePlan, _without_options(table))
@@ -322,7 +308,8 @@ def _without_options(table: dict[str, Any]) -> dict[str, Any]:
     """The table with tables in place of options. Raises ValueError for what both name."""
     table = {key.replace("-", "_"): value for key, value in table.items()}
     chains = {option: table.pop(key) for key, option in CHAINS.items() if key in table}
-    models, spaces = (_several(table.pop(key, [])) for key in ("model", "geometry"))
+    given = (table.pop(key, []) for key in ("model", "geometry"))
+    models, spaces = (value if isinstance(value, list) else [value] for value in given)
     made: dict[str, Any] = {"models": [{"spec": spec} for spec in models], "spaces": spaces}
     if chains or (models and "benchmarks" not in table):
         title = chains.setdefault("data", "hierarcaps")
@@ -337,15 +324,3 @@ def _without_options(table: dict[str, Any]) -> dict[str, Any]:
 
 def _several(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
-
-
-def _canonical(value: object) -> str:
-    return json.dumps(value, sort_keys=True, default=str)
-
-
-def _refuse_twins(names: Iterable[str], what: str) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise InputError(f"cells of the suite collide: {what} '{name}'.")
-        seen.add(name)

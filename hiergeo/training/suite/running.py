@@ -10,7 +10,9 @@ from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
+from hiergeo import adapters, datasets
 from hiergeo._core.devices import resolve_device
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, described, warn
 from hiergeo._core.jobs import Share, intact, under_locks
@@ -20,12 +22,18 @@ from hiergeo._core.storage import documents
 from hiergeo._core.storage.files import path_of
 from hiergeo._core.storage.locks import FOREVER, locked
 from hiergeo._core.version import __version__
+from hiergeo.adapters import Model
+from hiergeo.adapters.store import cached
 from hiergeo.evaluation.benchmarks import measure
-from hiergeo.geometry import Space
+from hiergeo.geometry import Space, parse
+from hiergeo.training import HeadModel, TowerRecipe, fine_tune, from_hierarchy
+from hiergeo.training.saving import trained_once
 from hiergeo.training.suite.cells import FOLDER, Cell, Place, read_cell
 from hiergeo.training.suite.leaderboard import PLAN, Leaderboard, read
-from hiergeo.training.suite.models import Loaded, load_model
-from hiergeo.training.suite.plan import BenchmarkEntry, SuitePlan, read_plan
+from hiergeo.training.suite.plan import NATIVE, BenchmarkEntry, ModelEntry, SuitePlan, Training, read_plan
+
+CACHE, TRAINED = "cache", "models"
+"""Folders of embeddings and of trained models in that of a suite."""
 
 
 def share_of(worker: Share, cells: Sequence[Place]) -> Sequence[Place]:
@@ -72,30 +80,33 @@ def run(
     return read(out)
 
 
+class Loaded(NamedTuple):
+    """A model of a suite with cached embeddings, its fingerprint and its native space."""
+
+    model: Model
+    fingerprint: str
+    native: Space
+
+    def space(self, spec: str) -> Space:
+        """The space of a spec, or of ``native``."""
+        return self.native if spec == NATIVE else Space(spec)
+
+
 class Runner:
-    """Measures cells of a plan; the model of the last one stays in memory.
-
-    Args:
-        plan: the plan.
-        out: the folder of the suite.
-        overwrite: replace finished cells of another plan.
-
-    Attributes:
-        doing: what is being measured, in words.
-    """
+    """Measures cells of a plan into the folder of a suite; `doing` is what is being measured, in words."""
 
     def __init__(self, plan: SuitePlan, out: Path, *, overwrite: bool) -> None:
         self.plan, self.out, self.overwrite, self.doing = plan, out, overwrite, ""
         self._model: tuple[str, Loaded | Exception] = "", InputError("nothing is loaded yet.")
 
-    def path(self, place: Place) -> Path:
+    def path(self, key: Place) -> Path:
         """The file of a cell."""
-        return self.out / FOLDER / place.file
+        return self.out / FOLDER / key.file
 
     def claim(self) -> None:
         """Write the plan into the folder. Raises InputError where finished cells of another would be replaced."""
         with locked(self.out / PLAN, FOREVER):
-            lost = [place for place in self.plan.cells if self._is_protected(place, self._finished(place))]
+            lost = [key for key in self.plan.cells if self._is_protected(key, self._finished(key))]
             if lost:
                 raise InputError(
                     f"{self.out} holds {len(lost)} cells of another plan that this one would measure again: replace "
@@ -103,42 +114,39 @@ class Runner:
                 )
             documents.write(self.out / PLAN, {"plan": self.plan.as_table()})
 
-    def run(self, place: Place) -> None:
+    def run(self, key: Place) -> None:
         """Measure a cell and write it, unless it is finished; the caller holds its lock.
-
-        Whatever goes wrong in its model or its benchmark is a reason in the cell, and no other cell suffers from it.
 
         Raises:
             InputError: it is finished by another plan, which was run in the meantime, and may not be replaced.
-            UnavailableError: its file cannot be written.
         """
-        self.doing = " · ".join(place)
-        finished = self._finished(place)
-        if self._is_protected(place, finished):
+        self.doing = " · ".join(key)
+        finished = self._finished(key)
+        if self._is_protected(key, finished):
             raise InputError(
                 f"another plan has been run in {self.out} meanwhile and measured {self.doing}: replace its cells "
                 "(--overwrite), or choose another folder."
             )
-        cell = self._outcome(place, finished)
+        cell = self._outcome(key, finished)
         if cell is not finished:
-            documents.write(self.path(place), cell.as_dict(), indent=None)
+            documents.write(self.path(key), cell.as_dict(), indent=None)
 
-    def _finished(self, place: Place) -> Cell | None:
-        cell = intact(self.path(place), read_cell)
+    def _finished(self, key: Place) -> Cell | None:
+        cell = intact(self.path(key), read_cell)
         return cell if cell is not None and cell.status == "done" else None
 
-    def _is_protected(self, place: Place, finished: Cell | None) -> bool:
+    def _is_protected(self, key: Place, finished: Cell | None) -> bool:
         """Whether a finished cell is of another plan and may not be replaced."""
-        return finished is not None and finished.plan != self.plan.digest(place) and not self.overwrite
+        return finished is not None and finished.plan != self.plan.digest(key) and not self.overwrite
 
-    def _outcome(self, place: Place, finished: Cell | None) -> Cell:
+    def _outcome(self, key: Place, finished: Cell | None) -> Cell:
         """What becomes of a cell: the finished one, where its work is still the same."""
-        entry, model = self.plan.benchmark(place.benchmark), self.plan.model(place.model)
-        empty = Cell(place, "failed", plan=self.plan.digest(place))
-        loaded = self._load(place.model)
+        entry, model = self.plan.benchmark(key.benchmark), self.plan.model(key.model)
+        empty = Cell(key, "failed", plan=self.plan.digest(key))
+        loaded = self._load(key.model)
         if isinstance(loaded, Exception):
             if finished is not None and finished.plan == empty.plan:
-                warn(f"{place.model} cannot be loaded, so its finished cell is kept unchecked: {_reason(loaded)}.")
+                warn(f"{key.model} cannot be loaded, so its finished cell is kept unchecked: {_reason(loaded)}.")
                 return finished
             skipped = model.optional and isinstance(loaded, HiergeoError)
             hint = "" if skipped or not isinstance(loaded, UnavailableError) else " (optional = true leaves it out)"
@@ -161,7 +169,7 @@ class Runner:
 
     def _cell(self, empty: Cell, entry: BenchmarkEntry, loaded: Loaded, finished: Cell | None) -> Cell:
         """The cell: the finished one where its work is the same, measured otherwise."""
-        plan, task, model, space = self.plan, entry.task, loaded.model, loaded.space(empty.place.space)
+        plan, task, model, space = self.plan, entry.task, loaded.model, loaded.space(empty.key.space)
         work = _work(plan, entry, space, loaded.fingerprint)
         if finished is not None and finished.work == work:
             return finished if finished.plan == empty.plan else replace(finished, plan=empty.plan)
@@ -195,3 +203,34 @@ def _work(plan: SuitePlan, entry: BenchmarkEntry, space: Space, fingerprint: str
         [plan.seed, plan.samples, plan.dtype, __version__],
     ]
     return sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def load_model(entry: ModelEntry, out: Path, device: str) -> Loaded:
+    """Load a model of a plan, after its training into the folder of a suite where that has not been done."""
+    model = adapters.load(entry.spec, device=device)
+    geometry = getattr(model, "trained_in", None)
+    if entry.train is not None:
+        model, geometry = _trained(model, entry.train, out, device)
+    native = model.native_space() or Space(geometry or "euclidean")
+    return Loaded(cached(model, out / CACHE), model.fingerprint(), native)
+
+
+def _trained(base: Model, train: Training, out: Path, device: str) -> tuple[Model, str]:
+    """A model as its training left it, which is done once, and the spec of the geometry that it ended in."""
+    geometry = parse(train.geometry)
+    hierarchy = datasets.load(train.data, train.split, rows=train.rows)
+    if isinstance(recipe := train.recipe, TowerRecipe):
+        settings = json.dumps([base.fingerprint(), train.model_dump(), __version__], sort_keys=True, default=str)
+        folder = out / TRAINED / f"{train.kind}-{sha256(settings.encode()).hexdigest()[:16]}"
+        with locked(folder.with_suffix(".training"), FOREVER):
+            tuned = fine_tune(base, hierarchy, folder, geometry, recipe)
+            model, diverged = adapters.load(tuned.spec, device=device), tuned.diverged
+            learnt = tuned.geometry or geometry
+    else:
+        chains = from_hierarchy(hierarchy, cached(base, out / CACHE)).to(resolve_device(device))
+        trained = trained_once(out / TRAINED, chains, geometry, recipe)
+        learnt, diverged = trained.geometry, trained.diverged
+        model = HeadModel(base, trained.head, trained_in=learnt.fixed().spec)
+    if diverged:
+        raise InputError(f"its training diverged: {diverged}.")
+    return model, learnt.fixed().spec

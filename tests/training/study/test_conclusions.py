@@ -73,14 +73,6 @@ def test_collapse_is_counted_over_seeds(study, numbers, sign):
     assert caution.subjects == ("lorentz:-1",)
 
 
-def test_a_healthy_curved_cell():
-    cell = heads(head(curvature=-0.5), head(1, curvature=-0.7))
-    assert not cell.collapse
-    assert not cell.flat
-    assert cell.facts["curvature"] == "K = −0.7 to −0.5"
-    assert cell.facts["excess of circles over flat ones"] == "+0.300"
-
-
 def test_a_flat_cell_leads_by_no_curvature(study):
     bent = heads(head(bend=0.015), head(1, bend=0.01))
     assert bent.flat
@@ -94,12 +86,6 @@ def test_a_flat_cell_leads_by_no_curvature(study):
 
     assert of_leads(-0.5, (FLAT_HEADS, bent)) == [("lorentz:-1",)]
     assert of_leads(0.5, (FLAT_HEADS, bent)) == of_leads(-0.5, (FLAT_HEADS, CURVED_HEADS)) == []
-
-
-def test_heads_on_a_sphere_bend_the_other_way():
-    cell = heads(head(curvature=1.0, bend=-0.3), head(1, curvature=1.0, bend=0.01), geometry="sphere:1")
-    assert cell.bend == -0.3
-    assert not cell.flat
 
 
 def test_the_equator_and_the_edge_of_the_grid_are_facts():

@@ -8,7 +8,6 @@ import pytest
 
 from hiergeo._core.errors import InputError
 from hiergeo.evaluation.metrics import RADIAL
-from hiergeo.geometry import parse
 from hiergeo.training.study import run_study
 from hiergeo.training.study.running import same_by_construction
 from tests.training.study.study_common import SMALL, hierarchy, plan
@@ -46,28 +45,6 @@ def test_a_product_takes_part_where_its_factors_fit():
         ("euclidean", 4),
         ("product:lorentz:-1x2,euclidean:x2", 4),
     )
-
-
-def test_five_seeds_are_the_default():
-    from hiergeo.training.study import StudyPlan
-
-    assert len(StudyPlan(("euclidean",), (4,)).seeds) == 5
-
-
-def test_every_head_trains_until_its_validation_stops_improving():
-    recipe = plan(recipe=replace(SMALL, patience=7)).head(4, 1, 0.1)
-    assert (recipe.outputs, recipe.seed, recipe.learning_rate, recipe.patience) == (4, 1, 0.1, 7)
-
-
-def test_learnable_curvatures_keep_their_value_and_their_sign():
-    for spec in ("lorentz:-2", "poincare:-0.5", "sphere:0.25"):
-        geometry = parse(spec).learnable()
-        assert any(parameter.requires_grad for parameter in geometry.parameters())
-        assert geometry.value == pytest.approx(float(spec.partition(":")[2]))
-    product = parse("product:lorentz:-1x2,euclidean:x2,l1").learnable()
-    assert len(list(product.parameters())) == 1
-    assert product.spec.endswith(",l1")
-    assert plan(learnable=False).geometry("lorentz:-1").log_magnitude is None
 
 
 def test_what_cannot_differ_under_losses_that_see_no_curvature():

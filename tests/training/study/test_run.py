@@ -16,7 +16,7 @@ from hiergeo.training import HeadModel, saving, trainer
 from hiergeo.training.chains import split_groups
 from hiergeo.training.study import StudySettings, run_study, running
 from hiergeo.training.study.running import Bench
-from tests.training.study.study_common import GEOMETRIES, SMALL, hierarchy, plan, study
+from tests.training.study.study_common import SMALL, hierarchy, plan, study
 from tests.training.training_common import chains, stored
 
 
@@ -27,39 +27,6 @@ def done(tmp_path_factory):
 
 def cell(study, geometry):
     return next(cell for cell in study.cells if cell.geometry == geometry)
-
-
-@pytest.mark.slow
-def test_every_cell_has_a_run_a_seed(done):
-    assert [(cell.geometry, cell.dim) for cell in done.cells] == [(spec, 4) for spec in GEOMETRIES]
-    for each in done.cells:
-        assert [run.seed for run in each.runs] == [0, 1]
-        assert {run.trained.head.shape.outputs for run in each.runs} == {4}
-        assert all(run.trained.history[-1].step == SMALL.steps for run in each.runs)
-        assert all(
-            run.result.metrics[name] == pytest.approx(run.summary.after.metrics[name])
-            for run in each.runs
-            for name in run.summary.after.draws
-        )
-    assert set(done.before) == set(GEOMETRIES)
-    assert done.before["euclidean"].metrics["image_to_text_r1"] == 1
-
-
-def test_what_is_measured(done):
-    names = set(cell(done, "euclidean").runs[0].result.metrics)
-    assert {"tau_d", "precision", "recall", "image_to_text_r1", "text_to_image_r10", "similarity_change"} <= names
-    pairs = {f"auroc{score}{kind}" for score in ("", "_margin") for kind in ("", "_sibling")}
-    assert pairs <= names
-    assert pairs & set(cell(done, GEOMETRIES[3]).runs[0].result.metrics) == {"auroc_margin", "auroc_margin_sibling"}
-
-
-@pytest.mark.slow
-def test_curvature_is_learnt_and_reported_over_time(done):
-    for run in cell(done, "lorentz:-1").runs:
-        seen = [look.curvature[0] for look in run.trained.history]
-        assert seen[0] == pytest.approx(-1)
-        assert len(set(seen)) == len(seen)
-    assert {look.curvature for run in cell(done, "euclidean").runs for look in run.trained.history} == {(0.0,)}
 
 
 def test_charts_of_one_space_are_one_and_win_nothing(done):
@@ -231,12 +198,6 @@ def test_a_training_of_other_chains_in_another_space_or_by_another_recipe_is_ano
         assert first.history == again.history
         assert torch.equal(first.head.linear.weight, again.head.linear.weight)
         assert first.geometry.spec == again.geometry.spec
-
-
-@pytest.mark.slow
-def test_the_same_study_twice_is_the_same(tmp_path, done):
-    one, two = json.loads(study(tmp_path, learnable=True).to_json()), json.loads(done.to_json())
-    assert all(one[part] == two[part] for part in ("metrics", "intervals", "numbers", "conclusion"))
 
 
 @pytest.mark.parametrize("form", ["table", "csv"])

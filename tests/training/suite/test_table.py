@@ -16,13 +16,11 @@ from hiergeo._core.errors import InputError
 from hiergeo.adapters.head import Head, HeadShape, write_head
 from hiergeo.cli.app import app
 from hiergeo.evaluation.experiment import Contrast
-from hiergeo.evaluation.metrics import Interval
 from hiergeo.report import write_leaderboard
 from hiergeo.training import suite
 from hiergeo.training.suite import leaderboard
 from hiergeo.training.suite.cells import FOLDER, Cell
 from hiergeo.training.suite.leaderboard import BoardRow, Leaderboard, Standing
-from tests.report.browser_common import CONTRAST, chromium, colours, resize, violations
 from tests.report.page_common import read as read_page
 from tests.report.page_common import scripts
 from tests.training.suite.suite_common import PLAN, Radius, plan, toys  # noqa: F401 - a fixture
@@ -105,12 +103,6 @@ class TestDifferences:
         assert made.is_best(ROWS[4], "share")
         assert not any(made.is_best(row, "share") for row in ROWS[:4])
 
-    def test_intervals_are_those_of_the_cells(self, standing):
-        cells = dict(standing.cells)
-        cells[ROWS[0]] = changed(cells[ROWS[0]], bounds={"share": Interval(0.125, 0.875)})
-        (board,) = replace(standing, cells=cells).boards
-        assert board.score("share", str(ROWS[0]), 0).interval == (0.125, 0.875)
-
     @pytest.mark.parametrize("metric", ["share", "tie"])
     def test_of_many_differences_those_of_the_best_row_are_listed(self, standing, metric, monkeypatch):
         monkeypatch.setattr(leaderboard, "FEW", 0)
@@ -121,11 +113,6 @@ class TestDifferences:
         leading = replace(standing, task=task, cells=made).leading(metric)
         assert {each.a for each in leading} == {best}
         assert len(leading) == len(ROWS) - 1
-
-    def test_one_caution_a_benchmark_names_all_metrics_of_few_items(self, standing):
-        few = {row: changed(cell, items={"share": 12, "mean_radius": 12}) for row, cell in standing.cells.items()}
-        (caution,) = replace(standing, cells=few).cautions
-        assert set(caution.subjects) == {"share", "mean_radius"}
 
 
 def test_controls_are_no_part_of_a_headline(out, standing):
@@ -176,7 +163,7 @@ class TestFormats:
 
     def test_json_holds_what_csv_holds(self, out):
         found = json.loads(suite.read(out).to_json())
-        assert found["title"] == suite.read(out).title
+        assert found["title"] == suite.read(out).plan.title
         as_text = [
             {name: "" if value is None else str(value) for name, value in each.items()} for each in found["numbers"]
         ]
@@ -190,30 +177,12 @@ class TestFormats:
         assert "a paper, table 1 (another bar)" in text
         assert "a paper, table 1" in next(each for each in lines(out) if each["kind"] == "published")["source"]
 
-    def test_baselines_protocols_and_reasons_are_told(self, out):
-        text = suite.read(out).to_markdown()
-        for words in ("baseline: chance", "radius above 1.4", "share is nan", "paired differences"):
-            assert words in text
-
     def test_latex_has_an_overview_a_table_a_benchmark_and_the_cells_without_numbers(self, out):
         text = suite.read(out).to_latex()
         tables = text.split(r"\end{table}")[:-1]
         assert [table.count(r"\begin{tabular}") for table in tables] == [1] * 4
         for table, columns in zip(tables, (2, 2, 2, 1), strict=True):
             assert {line.count("&") for line in table.splitlines() if line.endswith(r"\\")} == {columns}
-
-    def test_latex_rows_begin_with_nothing_that_a_line_break_takes_as_its_argument(self, tmp_path):
-        text = PLAN.replace('name = "a"', 'name = "[2em] <a>|"').replace('name = "b"', 'name = "*b"')
-        found = suite.run(plan(text.replace("bar = 1.5", 'broken = "toy:c"')), tmp_path / "out").to_latex()
-        rows = [line for line in found.splitlines() if line.endswith(r"\\")]
-        assert not any(line.startswith(("[", "*")) for line in rows)
-        assert any(line.startswith(r"{[}2em] \textless{}a\textgreater{}\textbar{}") for line in rows)
-        assert any("share is nan" in line for line in rows)
-
-    def test_the_page_is_whole(self, out, tmp_path):
-        page = read_page(write_leaderboard(suite.read(out), tmp_path / "page.html"))
-        for words in ("radius above 1.4", "published 0.25", "chance", "share is nan", "Toys"):
-            assert words in page.text
 
     def test_metrics_of_which_less_is_better_have_an_arrow(self, out, tmp_path, monkeypatch):
         monkeypatch.setattr(Radius, "metrics", ("share", "tie"))
@@ -236,15 +205,6 @@ class TestFormats:
         assert "<script>alert" not in table.to_markdown()
         assert r"\$x\_1\$ \& **b**" in table.to_latex()
 
-    def test_what_is_left_at_equal_lengths_stands_beside_the_rest(self, tmp_path):
-        chains = 'name = "hierarcaps"\ndata = "scenes"\ntake = 20\nprotocol = "pairs"'
-        text = f'samples = 5\ndevice = "cpu"\n[[models]]\nspec = "tiny"\n[[benchmarks]]\n{chains}'
-        (heads,) = (
-            line for line in suite.run(plan(text), tmp_path / "out").to_markdown().splitlines() if "AP |" in line
-        )
-        for name in ("tau_d", "AUROC"):
-            assert f"| {name} | {name} (equal length) |" in heads
-
     def test_a_suite_that_has_only_begun(self, tmp_path):
         table = suite.run(plan(), tmp_path / "out", worker="1/10")
         assert len(table.missing) == len(plan().cells) - 1
@@ -256,10 +216,6 @@ class TestFormats:
         assert empty.to_latex()
         assert all(grid.heads for grid in empty.grids())
         read_page(write_leaderboard(empty, tmp_path / "page.html"))
-
-    def test_a_folder_without_a_suite(self, tmp_path):
-        with pytest.raises(InputError, match="no suite"):
-            suite.read(tmp_path)
 
 
 class TestCommandLine:
@@ -314,23 +270,3 @@ class TestCommandLine:
         ):
             with pytest.raises((InputError, RuntimeError), match=named):
                 self.run(*words)
-
-
-@pytest.mark.slow
-def test_the_page_needs_no_width_and_has_contrast(tmp_path):
-    entry = "[[benchmarks]]\nname = 'radius'\ntitle = 'Benchmark {0}'\nbar = 1.{0}\n"
-    more = "".join(entry.format(place) for place in range(60, 68))
-    text = f"{PLAN}{more}".replace('name = "c"', f'name = "{"long" * 2000}"')
-    page = write_leaderboard(suite.run(plan(text), tmp_path / "out"), tmp_path / "page.html")
-    hidden = """const scroll = document.querySelector('.overview').parentElement;
-    return [scroll.scrollWidth - scroll.clientWidth, scroll.getBoundingClientRect().right > innerWidth]"""
-    with chromium() as browser:
-        for scheme in ("light", "dark"):
-            colours(browser, scheme)
-            for width in (390, 1280):
-                resize(browser, width)
-                browser.get(page.as_uri())
-                assert browser.execute_script("return document.documentElement.scrollWidth") <= width
-                assert browser.execute_script(hidden) == [0, False]
-                assert browser.execute_script(CONTRAST) == []
-        assert violations(browser) == []
