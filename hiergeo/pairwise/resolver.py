@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import torch
 
 from hiergeo._core.errors import UnavailableError, warn
-from hiergeo.pairwise import native, reference, settings
+from hiergeo.pairwise import native, settings
 from hiergeo.pairwise.interface import PairBackend
+from hiergeo.pairwise.portable import PORTABLE
 from hiergeo.pairwise.settings import SIMD_LEVELS, backend
 from hiergeo.pairwise.smoke import KernelOutcome, KernelVerdicts, Sample, compared
 
 NATIVE: PairBackend = native
-REFERENCE: PairBackend = reference
 
 VERDICTS = KernelVerdicts()
 """Results of the smoke tests of this process."""
@@ -38,12 +38,12 @@ def resolve(device: torch.device, factors: int = 1) -> PairBackend:
     if reason is None:
         if device.type == "cpu" and native.is_settled():
             settings.current().backends[device] = NATIVE
-        return NATIVE if device.type != "cuda" or factors <= native.MOST_FACTORS else REFERENCE
+        return NATIVE if device.type != "cuda" or factors <= native.MOST_FACTORS else PORTABLE
     if settings.word(settings.NATIVE) == "1":
         raise UnavailableError(f"HIERGEO_NATIVE=1 asks for native kernels and there are none: {reason}.")
     if reason.startswith(SMOKE_TEST):
         _warn_once(f"hiergeo computes on {device} with the slower reference, because {reason}.")
-    return REFERENCE
+    return PORTABLE
 
 
 def why_reference(device: str | torch.device) -> str | None:

@@ -52,7 +52,7 @@ def angle() -> torch.Tensor:
 def test_without_a_library(unbuilt: Path, monkeypatch: pytest.MonkeyPatch, written: str | None, reason: str) -> None:
     if written is not None:
         unbuilt.write_text(written)
-    assert resolver.resolve(CPU) is resolver.REFERENCE
+    assert resolver.resolve(CPU) is resolver.PORTABLE
     assert resolver.why_reference("cpu") == reason
     assert pairwise.kernel_info()["kernels"] == f"pure PyTorch reference ({reason})"
     assert installation.collect()["kernels"] == f"pure PyTorch reference ({reason})"
@@ -69,7 +69,7 @@ def test_a_library_that_does_not_load(unbuilt: Path) -> None:
     assert reason is not None
     assert reason.startswith("_kernels.abi3.so does not load: ")
     assert "\n" not in reason
-    assert resolver.resolve(CPU) is resolver.REFERENCE
+    assert resolver.resolve(CPU) is resolver.PORTABLE
 
 
 @pytest.fixture
@@ -85,13 +85,13 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_with_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native, "simd_level", lambda: "avx2")
     assert resolver.resolve(CPU) is resolver.NATIVE
-    assert resolver.resolve(torch.device("mps")) is resolver.REFERENCE
+    assert resolver.resolve(torch.device("mps")) is resolver.PORTABLE
     assert resolver.why_reference("mps") == "the library has no kernels for mps"
     assert pairwise.kernel_info()["kernels"] == "native"
     setenv(monkeypatch, "HIERGEO_NATIVE", "1")
     assert resolver.resolve(CPU) is resolver.NATIVE
     setenv(monkeypatch, "HIERGEO_NATIVE", "0")
-    assert resolver.resolve(CPU) is resolver.REFERENCE
+    assert resolver.resolve(CPU) is resolver.PORTABLE
     assert pairwise.kernel_info()["kernels"] == "pure PyTorch reference (HIERGEO_NATIVE=0 asks for the reference)"
 
 

@@ -278,7 +278,7 @@ def test_a_gpu_that_is_too_old_is_served_by_the_reference(monkeypatch: pytest.Mo
     monkeypatch.setattr(native, "unfit", unfit)
     native._unfit.cache_clear()
     try:
-        assert all(resolver.resolve(torch.device("cuda:0")) is resolver.REFERENCE for _ in range(3))
+        assert all(resolver.resolve(torch.device("cuda:0")) is resolver.PORTABLE for _ in range(3))
         assert resolver.why_reference("cuda:0") == f"too old for {(ARCHITECTURES, '13.0')}"
         assert asked == [0]
     finally:
