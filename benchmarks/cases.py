@@ -106,6 +106,7 @@ class Case:
         peers: whether others than hiergeo and the matrix product take part.
         products: how many products of all pairs the result needs; what is computed again does not count.
         goals: what is wanted of hiergeo, as the table shows it: of each screen, where there are two.
+        plain: whether hiergeo computes without its kernels.
     """
 
     name: str
@@ -117,6 +118,7 @@ class Case:
     peers: bool = True
     products: int = 1
     goals: tuple[str, ...] = ()
+    plain: bool = False
 
     def problems(self, curvature: float) -> tuple[Problem, ...]:
         """The base problem and, where there is one, the problem beyond."""
@@ -127,7 +129,19 @@ class Case:
 
 def main_cases(scale: Scale) -> list[Case]:
     """The cases of the main table."""
-    return [*_stored(scale.square), *_reduced(scale), *_searched(scale.wide), *_hard(scale)]
+    return [*_stored(scale.square), *_reduced(scale), *_searched(scale.wide), *_hard(scale), *_plain(scale)]
+
+
+def _plain(scale: Scale) -> list[Case]:
+    """What a machine without kernels is promised, in multiples of the product."""
+    stored = ("exterior angle", "distance", "top-10 by distance")
+    shape = Shape(scale.large.n // 8, scale.large.m // 8, scale.large.dim)
+    cases = [Case(f"{name}, plain PyTorch", name, shape, peers=False, plain=True, goals=("<= 4",)) for name in stored]
+    name = f"contrast{TRAINED}"
+    return [
+        *cases,
+        Case(f"{name}, plain PyTorch", "contrast", shape, backward=True, peers=False, plain=True, goals=("<= 12",)),
+    ]
 
 
 def _stored(square: Shape) -> list[Case]:

@@ -53,7 +53,7 @@ class Competitor:
 def competitors(case: Case, every_level: bool) -> list[Competitor]:
     """Everyone who takes part in `case`; hiergeo at every SIMD level on request."""
     levels = SIMD_LEVELS if every_level else ()
-    found = [Competitor(BASELINE, _product, arrays=1), *native(case)]
+    found = [Competitor(BASELINE, _product, arrays=1), *([plain(case)] if case.plain else native(case))]
     found += [_ours(case, f"hiergeo, {level}", HIERGEO_SIMD=level) for level in levels]
     return [*found, *_torch(case), *_others(case)] if case.peers else found
 
@@ -72,9 +72,13 @@ def _ours(case: Case, label: str, **settings: str) -> Competitor:
     return Competitor(label, _run(case, call), {"HIERGEO_NATIVE": "1", **settings})
 
 
+def plain(case: Case) -> Competitor:
+    """hiergeo without its kernels."""
+    return Competitor("hiergeo, plain PyTorch", _run(case, ours.OPERATIONS[case.operation]), {"HIERGEO_NATIVE": "0"})
+
+
 def _torch(case: Case) -> Iterator[Competitor]:
-    reference = _run(case, ours.OPERATIONS[case.operation])
-    yield Competitor("hiergeo, reference", reference, {"HIERGEO_NATIVE": "0"}, slow=True)
+    yield plain(case)
     call = _spread(textbook.FORMULAS[case.operation])
     arrays = 20 if case.backward else 6
     yield Competitor("eager PyTorch", _run(case, call), arrays=arrays, slow=case.operation in ours.SEARCHES)

@@ -13,8 +13,9 @@ from torch import Tensor
 from benchmarks.problem import points
 from hiergeo import Polar, pairwise
 from hiergeo.pairwise.interface import Factor, LogitTerms
+from hiergeo.pairwise.portable import PORTABLE
 from hiergeo.pairwise.quantity import QUANTITIES
-from hiergeo.pairwise.resolver import NATIVE, REFERENCE
+from hiergeo.pairwise.resolver import NATIVE
 
 CURVATURE = -1.0
 THRESHOLDS = 50
@@ -122,11 +123,13 @@ def operations(x: Polar, y: Polar, out: Tensor, kind: str) -> dict[str, Callable
         f"ladder, {THRESHOLDS} thresholds": lambda: NATIVE.ladder(x.direction[0], y.direction[0], None, order, ends),
         "energy total and its gradients": lambda: NATIVE.energy_total(x, y, CURVATURE, psi, None, True),
         "contrast of distances": lambda: NATIVE.contrast([points], distance, terms),
-        "contrast of distances, backward": lambda: NATIVE.contrast_backward([points], terms, reduced[:2], reduced),
+        "contrast of distances, backward": lambda: NATIVE.contrast_backward(
+            [points], distance, terms, reduced[:2], reduced
+        ),
         "energy sum, backward": lambda: NATIVE.backward(upstream, x, y, CURVATURE, energy, psi),
     }
     if kind == "float32":
-        native["reference: exterior angle, stored"] = lambda: REFERENCE.store([points], angle, out[None])
+        native["plain PyTorch: exterior angle, stored"] = lambda: PORTABLE.store([points], angle, out[None])
     return native
 
 

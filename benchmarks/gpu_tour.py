@@ -67,8 +67,7 @@ def contrast(x: Polar, y: Polar, curvature: float) -> None:
         terms = LogitTerms(5 * one, one, matching, squared, reduction)
         NATIVE.contrast([Factor(x, y, k) for k in (curvature, -0.2)], QUANTITIES["distance_l1"], terms)
         found = NATIVE.contrast([Factor(x, y, curvature)], QUANTITIES["distance"], terms)
-        assert found is not None, "the library has no kernels of contrast for CUDA"
-        NATIVE.contrast_backward([Factor(x, y, curvature)], terms, found[:2], found)
+        NATIVE.contrast_backward([Factor(x, y, curvature)], QUANTITIES["distance"], terms, found[:2], found)
 
 
 def search(x: Polar, y: Polar, curvature: float, quantity: Quantity) -> None:

@@ -76,8 +76,9 @@ REDUCTIONS: dict[str, Callable[[Problem], object]] = {
 
 TOTALS: dict[str, Callable[[Problem], object]] = {
     "total of energies": lambda p: pairwise.energy_total(p.x, p.y, p.curvature),
+    "contrast": lambda p: pairwise.contrast(p.x, p.y, p.curvature, 5.0).rows,
 }
-"""One number of all pairs; what training asks for."""
+"""Reductions of all pairs that training asks for."""
 
 OPERATIONS: dict[str, Callable[[Problem], object]] = {**STORED, **INTO, **REDUCTIONS, **TOTALS}
 """Every operation by name."""

@@ -9,6 +9,9 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.nn import Parameter
 
+WAITED_FOR = {"cpu"}
+"""Types of devices whose every operation Python waits for, so that to ask for its result costs nothing."""
+
 
 @contextmanager
 def torch_defaults() -> Iterator[None]:
@@ -77,7 +80,7 @@ def unit(x: Tensor) -> tuple[Tensor, Tensor]:
     rough = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
     large, small = rough > 2.0 ** (2 * power), rough < 2.0 ** (-2 * power)
     try:
-        plain = not (x.is_cuda or torch.compiler.is_compiling()) and x.data_ptr() >= 0
+        plain = x.device.type in WAITED_FOR and not torch.compiler.is_compiling() and x.data_ptr() >= 0
     except RuntimeError:  # as in `readable`
         plain = False
     if plain and not bool((large | small).any()):

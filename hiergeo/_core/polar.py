@@ -22,7 +22,7 @@ class Polar(NamedTuple):
     @property
     def finite(self) -> Tensor:
         """Which points are numbers: neither direction nor radius holds NaN or Inf, (..., N)."""
-        return torch.isfinite(self.direction).all(-1) & torch.isfinite(self.radius)
+        return torch.isfinite((self.direction * 0).sum(-1)) & torch.isfinite(self.radius)
 
 
 @final

@@ -1,6 +1,5 @@
 """Contrast of every pair as operators of `torch.ops.hiergeo`: logits of distances, reduced over rows and columns."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -9,7 +8,6 @@ from torch import Tensor
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import widest
 from hiergeo.pairwise import checks, derivatives
-from hiergeo.pairwise import logits as logits_of
 from hiergeo.pairwise.interface import LogitTerms
 from hiergeo.pairwise.logits import REDUCTIONS
 from hiergeo.pairwise.operands import PairFrame, Problem
@@ -56,13 +54,6 @@ def _terms(task: Problem, quantity: str, reduction: str, squared: bool, **logits
     return QUANTITIES[quantity], LogitTerms(scale, bias, labels, squared, reduction)
 
 
-def _batched(task: Problem, found: Sequence[Tensor], forms: Forms) -> list[Tensor]:
-    """Results of each leading index as results of the whole problem."""
-    if not found:
-        return [task.empty(tuple(size or 0 for size in shape), dtype) for shape, dtype in forms]
-    return [task.batched(part) for part in found]
-
-
 @operator(
     "pair_contrast",
     f"({FACTORS}, {FACTORS_EXACT}, {LOGITS}) -> (Tensor, Tensor, Tensor, Tensor)",
@@ -71,8 +62,8 @@ def _batched(task: Problem, found: Sequence[Tensor], forms: Forms) -> list[Tenso
 )
 def pair_contrast(task: Problem, **logits: Any) -> tuple[Tensor, ...]:
     """Logits of every pair reduced over y (..., N) and over x (..., M), and the sums of matching ones, float64."""
-    found = logits_of.contrast(task.backend, task.factors, *_terms(task, **logits))
-    return tuple(_batched(task, found, _reduced(task.frame, **logits)))
+    found = task.backend.contrast(task.factors, *_terms(task, **logits))
+    return tuple(map(task.batched, found))
 
 
 def _of_points(frame: PairFrame) -> list[list[tuple[torch.Size, torch.dtype]]]:
@@ -85,7 +76,9 @@ def _of_points(frame: PairFrame) -> list[list[tuple[torch.Size, torch.dtype]]]:
     ]
 
 
-def _pulled(frame: PairFrame, rows: Tensor, columns: Tensor, upstream: list[Tensor], **logits: Any) -> Forms:
+def _pulled(
+    frame: PairFrame, rows: Tensor, columns: Tensor, upstream: list[Tensor], by_curvature: bool, **logits: Any
+) -> Forms:
     forms = _reduced(frame, **logits)
     _check_shapes({"rows": [rows], "columns": [columns], "upstream": upstream}, [*forms[:2], *forms], frame)
     numbers = [frame.gradients[4]] * 2
@@ -102,18 +95,18 @@ def _check_shapes(given: dict[str, list[Tensor]], forms: Forms, frame: PairFrame
 
 @operator(
     "pair_contrast_backward",
-    f"({FACTORS}, {FACTORS_EXACT}, {FOUND}, Tensor[] upstream, {LOGITS}) -> Tensor[]",
+    f"({FACTORS}, {FACTORS_EXACT}, {FOUND}, Tensor[] upstream, {LOGITS}, bool by_curvature) -> Tensor[]",
     _pulled,
     refusal=SECOND_ORDER,
     values=False,
 )
 def pair_contrast_backward(
-    task: Problem, rows: Tensor, columns: Tensor, upstream: list[Tensor], **logits: Any
+    task: Problem, rows: Tensor, columns: Tensor, upstream: list[Tensor], by_curvature: bool, **logits: Any
 ) -> list[Tensor]:
     """Gradients of `upstream` times what `pair_contrast` gave: by u_x, r_x, u_y, r_y, K of each factor, scale and bias.
 
     `rows` and `columns` are those that it gave.
     """
     found, pulls = ([task.flat(part) for part in parts] for parts in ((rows, columns), upstream))
-    pulled = logits_of.gradients(task.backend, task.factors, *_terms(task, **logits), found, pulls)
-    return _batched(task, pulled, _pulled(task.frame, rows, columns, upstream, **logits))
+    pulled = task.backend.contrast_backward(task.factors, *_terms(task, **logits), found, pulls, by_curvature)
+    return list(map(task.batched, pulled))

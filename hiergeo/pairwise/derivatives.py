@@ -30,7 +30,7 @@ def _keep_pairs(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 def _pull_pairs(ctx: Any, upstream: Tensor) -> Gradients:
     operands = ctx.saved_tensors
-    gradients = REGISTRY["pair_backward"](*operands, upstream, ctx.quantity)
+    gradients = REGISTRY["pair_backward"](*operands, upstream, ctx.quantity, ctx.needs_input_grad[1 + CURVATURE])
     return *_wanted(ctx, operands, gradients), *NOTHING, None, *(None for _ in ctx.rest)
 
 
@@ -55,8 +55,9 @@ def _pull_products(ctx: Any, upstream: Tensor) -> Gradients:
     values = [REGISTRY["pair_store"](*operands, ctx.quantity, None) for operands in factors]
     weights = of_factors(named(ctx.quantity), values, upstream.to(values[0].dtype))
     gradients = []
+    by_curvature = any(ctx.needs_input_grad[1 + CURVATURE * count : 1 + (CURVATURE + 1) * count])
     for operands, weight in zip(factors, weights, strict=True):
-        by_operand = REGISTRY["pair_backward"](*operands, weight, ctx.quantity)
+        by_operand = REGISTRY["pair_backward"](*operands, weight, ctx.quantity, by_curvature)
         gradients.append([*by_operand[:CURVATURE], by_operand[CURVATURE].sum(), by_operand[APERTURE]][:leading])
     ordered = [by_factor[index] for index in range(leading) for by_factor in gradients]
     shaped = [saturated(gradient, operand.dtype) for gradient, operand in zip(ordered, flat, strict=False)]
@@ -92,7 +93,8 @@ def _pull_sums(ctx: Any, upstream: Tensor) -> Gradients:
     operands = ctx.saved_tensors
     ux, _, uy, ry, *_ = operands
     row = upstream.to(pair_dtype(ux, uy)).unsqueeze(-1)
-    gradients = REGISTRY["pair_backward"](*operands, row.expand(*upstream.shape, ry.shape[-1]), "energy")
+    row, by_curvature = row.expand(*upstream.shape, ry.shape[-1]), ctx.needs_input_grad[1 + CURVATURE]
+    gradients = REGISTRY["pair_backward"](*operands, row, "energy", by_curvature)
     return *_wanted(ctx, operands, gradients), *NOTHING
 
 
@@ -157,7 +159,9 @@ def _pull_contrast(ctx: Any, *upstream: Tensor) -> Gradients:
     points = [list(flat[index * count : (index + 1) * count]) for index in range(CURVATURE + 1)]
     exact, logits = list(flat[(CURVATURE + 1) * count :]), (scale, bias, labels_x, labels_y)
     backward = REGISTRY["pair_contrast_backward"]
-    *pulled, by_scale, by_bias = backward(*points, [], exact, rows, columns, list(upstream), *logits, *ctx.settings)
+    by_curvature = any(ctx.needs_input_grad[1 + CURVATURE * count : 1 + (CURVATURE + 1) * count])
+    operands = *points, [], exact, rows, columns, list(upstream), *logits, *ctx.settings
+    *pulled, by_scale, by_bias = backward(*operands, by_curvature)
     by_points = [pulled[index :: CURVATURE + 1] for index in range(CURVATURE + 1)]
     by_points[CURVATURE] = [gradient.sum() for gradient in by_points[CURVATURE]]
     gradients = [

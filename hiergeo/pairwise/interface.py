@@ -86,9 +86,19 @@ class PairBackend(Protocol):
         """Write `quantity` of every pair to `out` (B, N, M), in its own dtype."""
 
     def backward(
-        self, upstream: Tensor, x: Polar, y: Polar, curvature: float, quantity: Quantity, aperture: Tensor | None
+        self,
+        upstream: Tensor,
+        x: Polar,
+        y: Polar,
+        curvature: float,
+        quantity: Quantity,
+        aperture: Tensor | None,
+        by_curvature: bool = True,
     ) -> Gradients:
-        """Gradients of the sum of `upstream` (B, N, M), of any strides, times `quantity`."""
+        """Gradients of the sum of `upstream` (B, N, M), of any strides, times `quantity`.
+
+        Without `by_curvature` that by the curvature is not asked for, and may be 0.
+        """
 
     def count(self, factors: Sequence[Factor], quantity: Quantity, reach: Tensor | None) -> Tensor:
         """How many y each x reaches, (B, N) int64: distances <= `reach` (B, N) float64, or without it margins >= 0."""
@@ -129,15 +139,21 @@ class PairBackend(Protocol):
         NaN and -1 where all pairs are NaN.
         """
 
-    def contrast(self, factors: Sequence[Factor], quantity: Quantity, terms: LogitTerms) -> Sequence[Tensor] | None:
-        """Logits reduced over y (B, N) and over x (B, M), and sums of matching ones, float64; None is no kernel."""
+    def contrast(self, factors: Sequence[Factor], quantity: Quantity, terms: LogitTerms) -> Sequence[Tensor]:
+        """Logits reduced over y (B, N) and over x (B, M), and sums of matching ones, float64."""
 
     def contrast_backward(
-        self, factors: Sequence[Factor], terms: LogitTerms, found: Sequence[Tensor], upstream: Sequence[Tensor]
-    ) -> Sequence[Tensor] | None:
-        """Gradients of `upstream` times what `contrast` gave, of which `found` are rows and columns; None is no kernel.
+        self,
+        factors: Sequence[Factor],
+        quantity: Quantity,
+        terms: LogitTerms,
+        found: Sequence[Tensor],
+        upstream: Sequence[Tensor],
+        by_curvature: bool = True,
+    ) -> Sequence[Tensor]:
+        """Gradients of `upstream` times what `contrast` gave, of which `found` are rows and columns.
 
-        By u_x, r_x, u_y, r_y and the curvature as in `Gradients`, by scale and by bias (B,), of a single factor.
+        By u_x, r_x, u_y, r_y and the curvature of each factor as in `Gradients`, by scale and by bias (B,).
         """
 
     def ladder(

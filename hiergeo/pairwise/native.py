@@ -9,18 +9,20 @@ import functools
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from hiergeo._core.numerics import pair_dtype
-from hiergeo._core.polar import Exact, Polar, Shadow, exact
+from hiergeo._core.polar import Exact, Polar, Shadow, exact, part_of
 from hiergeo.pairwise import settings
 from hiergeo.pairwise.interface import FEW, Factor, Gradients, LogitTerms
-from hiergeo.pairwise.quantity import Quantity
+from hiergeo.pairwise.portable import PORTABLE
+from hiergeo.pairwise.quantity import QUANTITIES, Quantity
+from hiergeo.pairwise.reference import TileBackend
 from hiergeo.pairwise.settings import (
     LIBRARY,
     PRODUCT,
@@ -31,11 +33,15 @@ from hiergeo.pairwise.settings import (
     tile_product,
     word,
 )
+from hiergeo.pairwise.tiles import GradientSums, Measure, Tile, TiledPairs, Values
 
 BUILD = Path(__file__).parents[1] / "_build.json"
 """Record of the build: "reason" says why no library was built, "cuda_reason" why it has no CUDA kernels."""
 
 NAMESPACE = "hiergeo_native"
+
+STORED_PAIRS = 1 << 21
+"""Pairs that are stored at a time for what has no kernel."""
 
 MOST_FACTORS = 12
 """The largest number of factors whose operands fit the parameters of a CUDA kernel."""
@@ -127,7 +133,13 @@ def store(factors: Sequence[Factor], quantity: Quantity, out: Tensor) -> None:
 
 
 def backward(
-    upstream: Tensor, x: Polar, y: Polar, curvature: float, quantity: Quantity, aperture: Tensor | None
+    upstream: Tensor,
+    x: Polar,
+    y: Polar,
+    curvature: float,
+    quantity: Quantity,
+    aperture: Tensor | None,
+    by_curvature: bool = True,
 ) -> Gradients:
     """As `PairBackend.backward`."""
     upstream = upstream.to(pair_dtype(x.direction, y.direction))
@@ -204,26 +216,117 @@ def energy_min(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[
     return values.masked_fill(indices < 0, math.nan), indices
 
 
-def contrast(factors: Sequence[Factor], quantity: Quantity, terms: LogitTerms) -> Sequence[Tensor] | None:
+def contrast(factors: Sequence[Factor], quantity: Quantity, terms: LogitTerms) -> Sequence[Tensor]:
     """As `PairBackend.contrast`."""
     directions = factors[0].x.direction
     if not _has_kernels(directions.device.type, "contrast"):
-        return None
-    found: Sequence[Tensor] = _call("contrast", *_factors(factors, quantity), *_terms(terms), _product(directions))
-    return found
+        return PORTABLE.contrast(factors, quantity, terms)
+    reduced: Sequence[Tensor] = _call("contrast", *_factors(factors, quantity), *_terms(terms), _product(directions))
+    return reduced
 
 
 def contrast_backward(
-    factors: Sequence[Factor], terms: LogitTerms, found: Sequence[Tensor], upstream: Sequence[Tensor]
-) -> Sequence[Tensor] | None:
-    """As `PairBackend.contrast_backward`."""
+    factors: Sequence[Factor],
+    quantity: Quantity,
+    terms: LogitTerms,
+    found: Sequence[Tensor],
+    upstream: Sequence[Tensor],
+    by_curvature: bool = True,
+) -> Sequence[Tensor]:
+    """As `PairBackend.contrast_backward`; in products of spaces by stored distances and `backward`."""
     x, y, curvature, _ = factors[0]
-    if len(factors) > 1 or not _has_kernels(x.direction.device.type, "contrast_backward"):
-        return None
+    if len(factors) > 1:
+        return STORED.contrast_backward(factors, quantity, terms, found, upstream, by_curvature)
+    if not _has_kernels(x.direction.device.type, "contrast_backward"):
+        return PORTABLE.contrast_backward(factors, quantity, terms, found, upstream, by_curvature)
     numbers = *(part.double() for part in found), [part.double() for part in upstream]
     operands = *numbers, *_points(x, y), curvature, _exact(x, y), *_terms(terms), _product(x.direction)
     gradients: Sequence[Tensor] = _call("contrast_backward", *operands)
     return gradients
+
+
+class Stored(NamedTuple):
+    """Distances of a block of pairs that the kernels stored."""
+
+    lengths: Tensor
+
+    def distance(self) -> Tensor:
+        """The distances, (n, M)."""
+        return self.lengths
+
+
+class StoredValues(Values):
+    """Distances in a product that the kernels store, combined as they combine them elsewhere."""
+
+    def combined(self, tiles: Sequence[Tile], values: Sequence[Tensor]) -> Tensor:
+        """The distances of the pairs of corresponding tiles."""
+        factors = [Factor(tile.x, tile.y, pairs.curvature) for tile, pairs in zip(tiles, self.factors, strict=True)]
+        return _stored(factors, self.quantity)
+
+
+def _stored(factors: Sequence[Factor], quantity: Quantity) -> Tensor:
+    x, y = factors[0].x, factors[0].y
+    dtype = pair_dtype(x.direction, y.direction)
+    out = torch.empty(1, x.radius.shape[1], y.radius.shape[1], dtype=dtype, device=y.radius.device)
+    store(factors, quantity, out)
+    return out[0]
+
+
+class StoredPairs(TiledPairs):
+    """Pairs whose distances the kernels store, a block of rows at a time."""
+
+    def rows(self) -> Iterator[slice]:
+        """The blocks."""
+        total, step = len(self.x.radius), max(1, STORED_PAIRS // max(1, len(self.y.radius)))
+        return (slice(start, min(start + step, total)) for start in range(0, total, step))
+
+    def tiles(self, i: slice) -> Iterator[Tile]:
+        """The one tile of block `i`."""
+        x, y = (part_of(of, None, index) for of, index in ((self.x, i), (self.y, slice(None))))
+        lengths = _stored([Factor(x, y, self.curvature)], QUANTITIES["distance"])
+        yield Tile(i, slice(0, len(self.y.radius)), x, y, Stored(lengths))
+
+
+class StoredSums(GradientSums):
+    """Gradients of distances that the kernels form block by block."""
+
+    def masked(self, b: int, tile: Tile, weight: Tensor) -> Tensor:
+        """The weights as they are: kernels leave out what is not a number."""
+        return weight
+
+    def add(self, b: int, tile: Tile, pairs: TiledPairs, weight: Tensor, quantity: Quantity) -> None:
+        """Add `weight` times the distances of one block."""
+        of = backward(weight.unsqueeze(0), tile.x, tile.y, pairs.curvature, quantity, None)
+        self.pull_x[b, tile.i], self.radius_x[b, tile.i] = of.ux[0].to(self.pull_x.dtype), of.rx[0]
+        self.pull_y[b] += of.uy[0]
+        self.radius_y[b] += of.ry[0]
+        self.curvature[b] += of.curvature[0]
+
+    def gradients(self) -> Gradients:
+        """The sums, in the compute dtype."""
+        dtype = pair_dtype(self.x.direction, self.y.direction)
+        ux, rx, uy, ry = (part.to(dtype) for part in (self.pull_x, self.radius_x, self.pull_y, self.radius_y))
+        return Gradients(ux, rx, uy, ry, self.curvature, self.aperture)
+
+
+class StoredMeasure(Measure):
+    """Pairs that are stored by the kernels."""
+
+    def pairs(self, x: Polar, y: Polar, curvature: float, swap: bool = False) -> TiledPairs:
+        """The pairs of two unbatched point sets."""
+        return StoredPairs(x, y, curvature, swap)
+
+    def sums(self, x: Polar, y: Polar, aperture: Tensor | None, by_curvature: bool) -> GradientSums:
+        """What adds up gradients over blocks."""
+        return StoredSums(x, y, aperture, by_curvature)
+
+    def values(self, factors: Sequence[Factor], quantity: Quantity, swap: bool = False) -> Iterator[Values]:
+        """The distances of each entry of a flattened batch."""
+        for of in super().values(factors, quantity, swap):
+            yield StoredValues(of.factors, of.apertures, of.quantity)
+
+
+STORED = TileBackend(lambda _: StoredMeasure())
 
 
 def ladder(

@@ -63,22 +63,22 @@ product_store_out = operator(
 )(_write)
 
 
-def _pulled(frame: PairFrame, upstream: Tensor, quantity: str) -> Forms:
+def _pulled(frame: PairFrame, upstream: Tensor, quantity: str, by_curvature: bool) -> Forms:
     checks.check_floats("upstream", upstream, frame.pairs, frame.device)
     return frame.gradients
 
 
 @operator(
     "pair_backward",
-    f"({POINTS}, Tensor? aperture, {EXACT}, Tensor upstream, str quantity) -> ({GRADIENTS})",
+    f"({POINTS}, Tensor? aperture, {EXACT}, Tensor upstream, str quantity, bool by_curvature) -> ({GRADIENTS})",
     _pulled,
     refusal=SECOND_ORDER,
     values=False,
 )
-def pair_backward(task: Problem, upstream: Tensor, quantity: str) -> tuple[Tensor, ...]:
+def pair_backward(task: Problem, upstream: Tensor, quantity: str, by_curvature: bool) -> tuple[Tensor, ...]:
     """Gradients of the sum of `upstream` (..., N, M) times `quantity`: by u_x, r_x, u_y, r_y, K (...) and aperture."""
     x, y, curvature, psi = task.factors[0]
-    found = task.backend.backward(task.flat(upstream, 2), x, y, curvature, QUANTITIES[quantity], psi)
+    found = task.backend.backward(task.flat(upstream, 2), x, y, curvature, QUANTITIES[quantity], psi, by_curvature)
     return tuple(map(task.batched, found))
 
 

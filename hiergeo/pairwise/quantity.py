@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import methodcaller
 from typing import Literal
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 from hiergeo._core.errors import unknown_name
 from hiergeo._core.numerics import compute_dtype, readable, wide
 from hiergeo.pairwise.checks import as_number, check_min_radius
-from hiergeo.pairwise.triangle import Partials, Triangle
+from hiergeo.pairwise.triangle import Law, Partials
 
 
 def half_aperture(radius: Tensor, curvature: float | Tensor, min_radius: float = 0.1) -> Tensor:
@@ -87,14 +88,14 @@ class Quantity:
     """
 
     code: int
-    law: Callable[[Triangle], Tensor]
-    partials: Callable[[Triangle], Partials]
+    law: Callable[[Law], Tensor]
+    partials: Callable[[Law], Partials]
     cone: Cone | None = None
     combine: Callable[[Sequence[Tensor]], Tensor] | None = None
     shares: Callable[[Tensor], Tensor] | None = None
     largest_first: bool = False
 
-    def value(self, triangle: Triangle, aperture: Tensor | None) -> Tensor:
+    def value(self, triangle: Law, aperture: Tensor | None) -> Tensor:
         """The quantity of every pair of a triangle; `aperture` broadcasts against them and is None without a cone."""
         law = self.law(triangle)
         return law if self.cone is None or aperture is None else self.cone.value(law, aperture)
@@ -161,18 +162,15 @@ def hinge(margin: float) -> Cone:
     return Cone(lambda angle, aperture: (margin - ENERGY.value(angle, aperture)).clamp_min(0), slope)
 
 
+ANGLE = methodcaller("exterior_angle"), methodcaller("exterior_angle_partials")
+DISTANCE = methodcaller("distance"), methodcaller("distance_partials")
+
 QUANTITIES = {
-    "exterior_angle": Quantity(0, Triangle.exterior_angle, Triangle.exterior_angle_partials),
-    "distance": Quantity(
-        1, Triangle.distance, Triangle.distance_partials, None, partial(combined, how="l2"), _shares_of_length
-    ),
-    "cone_margin": Quantity(
-        2, Triangle.exterior_angle, Triangle.exterior_angle_partials, MARGIN, least, _shares_of_least, True
-    ),
-    "energy": Quantity(3, Triangle.exterior_angle, Triangle.exterior_angle_partials, ENERGY),
-    "distance_l1": Quantity(
-        4, Triangle.distance, Triangle.distance_partials, None, partial(combined, how="l1"), torch.ones_like
-    ),
+    "exterior_angle": Quantity(0, *ANGLE),
+    "distance": Quantity(1, *DISTANCE, None, partial(combined, how="l2"), _shares_of_length),
+    "cone_margin": Quantity(2, *ANGLE, MARGIN, least, _shares_of_least, True),
+    "energy": Quantity(3, *ANGLE, ENERGY),
+    "distance_l1": Quantity(4, *DISTANCE, None, partial(combined, how="l1"), torch.ones_like),
 }
 """Every quantity by its name in the operators."""
 

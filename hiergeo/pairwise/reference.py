@@ -1,210 +1,329 @@
-"""The pair operations in plain PyTorch: the specification, the oracle of every kernel, and the fallback without one.
-
-A `PairBackend`. Memory is O((N + M) D) beside the result, forward and backward: tiles
-are recomputed, never kept.
-"""
+"""The pair operations in plain PyTorch, a tile at a time; in float64 the specification, and the oracle of kernels."""
 
 import math
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from hiergeo._core.numerics import pair_dtype, wide, widest
+from hiergeo._core.numerics import WAITED_FOR, pair_dtype, wide, widest
 from hiergeo._core.polar import Polar, part_of
 from hiergeo.pairwise.interface import Factor, Gradients, LogitTerms
+from hiergeo.pairwise.logits import Contrast, contrasted
 from hiergeo.pairwise.quantity import ENERGY as CONE
 from hiergeo.pairwise.quantity import QUANTITIES, Quantity, hinge
-from hiergeo.pairwise.tiles import GradientSums, TiledPairs, of_batch, problems, values
-
-
-def store(factors: Sequence[Factor], quantity: Quantity, out: Tensor) -> None:
-    """Write `quantity` of every pair to `out` (B, N, M)."""
-    for b, pairs in enumerate(values(factors, quantity)):
-        for i in pairs.rows():
-            for j, value in pairs.tiles(i):
-                out[b, i, j] = value
-
-
-def backward(
-    upstream: Tensor, x: Polar, y: Polar, curvature: float, quantity: Quantity, aperture: Tensor | None
-) -> Gradients:
-    """Gradients of the sum of `upstream` (B, N, M) times `quantity`."""
-    sums = GradientSums(x, y, aperture)
-    for b, pairs in enumerate(problems(x, y, curvature)):
-        psi = None if aperture is None else aperture[b].to(pairs.dtype)
-        for i in pairs.rows():
-            for tile in pairs.tiles(i):
-                weight = torch.where(sums.pairs(b, tile), wide(upstream[b, tile.i, tile.j]), 0.0)
-                if quantity.cone is not None and psi is not None:
-                    weight = weight * quantity.cone.slope(quantity.law(tile.triangle), psi[i, None])
-                    sums.aperture[b, i] -= weight.sum(-1)
-                sums.add(b, tile, weight, quantity.partials(tile.triangle))
-    return sums.gradients()
-
+from hiergeo.pairwise.tiles import Measure, of_batch
 
 ENERGY = QUANTITIES["energy"]
 
-
-def energy_sum(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> Tensor:
-    """Sum over y of max(0, Xi - aperture), (B, N) float64."""
-    total = torch.zeros_like(wide(x.radius))
-    for b, pairs in enumerate(problems(x, y, curvature)):
-        psi = aperture[b].to(pairs.dtype)
-        for i in pairs.rows():
-            for tile in pairs.tiles(i):
-                total[b, i] += wide(ENERGY.value(tile.triangle, psi[i, None])).sum(-1)
-    return total
+Result = TypeVar("Result")
 
 
-def energy_total(
-    x: Polar, y: Polar, curvature: float, aperture: Tensor, margin: float | None, gradients: bool
-) -> tuple[Tensor, Gradients | None]:
-    """Sum over all pairs of the energy, or of max(0, margin - energy), (B,) float64, and its gradients if wanted."""
-    cone = CONE if margin is None else hinge(margin)
-    total = wide(x.radius).new_zeros(len(x.radius))
-    sums = GradientSums(x, y, aperture) if gradients else None
-    for b, pairs in enumerate(problems(x, y, curvature)):
-        psi = aperture[b].to(pairs.dtype)
-        for i in pairs.rows():
-            for tile in pairs.tiles(i):
-                angle = tile.triangle.exterior_angle()
-                total[b] += wide(cone.value(angle, psi[i, None])).sum()
-                if sums is not None:
-                    slope = wide(cone.slope(angle, psi[i, None]))
-                    sums.add_cone(b, tile, torch.where(sums.pairs(b, tile), slope, 0.0))
-    return total, None if sums is None else sums.gradients()
+class TileBackend:
+    """The pair operations, a tile of pairs at a time. Memory is O((N + M) D) beside the result, forward and backward.
 
-
-def energy_min(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Tensor, Tensor]:
-    """Least max(0, Xi - aperture) over y, (B, N), and its lowest index; NaN and -1 where all pairs are NaN."""
-    dtype = pair_dtype(x.direction, y.direction)
-    values = torch.full_like(x.radius, math.inf, dtype=dtype)
-    indices = torch.full_like(x.radius, -1, dtype=torch.int64)
-    for b, pairs in enumerate(problems(x, y, curvature)):
-        psi = aperture[b].to(dtype)
-        for i in pairs.rows():
-            for tile in pairs.tiles(i):
-                energy = ENERGY.value(tile.triangle, psi[i, None]).nan_to_num(nan=math.inf)
-                least = energy.amin(-1)
-                column = torch.arange(tile.j.start, tile.j.stop, device=energy.device)
-                first = torch.where(energy == least.unsqueeze(-1), column, tile.j.stop).amin(-1)
-                better = least < values[b, i]
-                values[b, i] = torch.where(better, least, values[b, i])
-                indices[b, i] = torch.where(better, first, indices[b, i])
-    return values.masked_fill(indices < 0, math.nan), indices
-
-
-def contrast(factors: Sequence[Factor], quantity: Quantity, terms: LogitTerms) -> None:
-    """No kernel: `logits` reduces blocks of stored distances."""
-
-
-def contrast_backward(
-    factors: Sequence[Factor], terms: LogitTerms, found: Sequence[Tensor], upstream: Sequence[Tensor]
-) -> None:
-    """No kernel: `logits` forms blocks of weights."""
-
-
-def weigh(items: Tensor, positive: Tensor, negative: Tensor, precision: bool, chance: float) -> None:
-    """No kernel: a `Ranking` evaluates one weight after the other."""
-
-
-def count(factors: Sequence[Factor], quantity: Quantity, reach: Tensor | None) -> Tensor:
-    """How many y each x reaches, (B, N) int64: distances <= `reach` (B, N), or margins >= 0; NaN is excluded."""
-    result = torch.zeros_like(factors[0].x.radius, dtype=torch.int64)
-    for b, pairs in enumerate(values(factors, quantity)):
-        for i in pairs.rows():
-            for _, value in pairs.tiles(i):
-                inside = value >= 0 if reach is None else wide(value) <= reach[b, i, None]
-                result[b, i] += inside.sum(-1)
-    return result
-
-
-def members(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Tensor, Tensor]:
-    """Which y lie in the cone of each x, B = 1, as CSR: row offsets (N + 1,) and columns, ascending in a row, int64."""
-    pairs = TiledPairs(of_batch(x, 0), of_batch(y, 0), curvature)
-    psi = aperture[0].to(pairs.dtype)
-    device = pairs.x.radius.device
-    counts, columns = [torch.zeros(1, dtype=torch.int64, device=device)], []
-    for i in pairs.rows():
-        blocks = []
-        for tile in pairs.tiles(i):
-            row, column = torch.nonzero(tile.triangle.exterior_angle() <= psi[i, None], as_tuple=True)
-            blocks.append(torch.stack((row, column + tile.j.start)))
-        row, column = torch.cat(blocks, dim=1) if blocks else torch.empty(2, 0, dtype=torch.int64, device=device)
-        order = torch.argsort(row, stable=True)
-        columns.append(column[order])
-        counts.append(torch.bincount(row, minlength=i.stop - i.start))
-    return torch.cat(counts).cumsum(0), torch.cat([counts[0][:0], *columns])
-
-
-def shadow(point: Polar, curvature: float) -> None:
-    """None: nothing here is faster in 8 bits."""
-
-
-def smallest(factors: Sequence[Factor], quantity: Quantity, k: int, swap: bool) -> tuple[Tensor, Tensor]:
-    """The k columns of smallest score, per row: scores and indices, (B, N, k).
-
-    Ties go to the lower index. Pairs with NaN are excluded; rows with fewer than k others end in NaN with index -1.
+    Args:
+        measure: how the pairs of some factors are measured.
     """
-    x, y = factors[0].x, factors[0].y
-    dtype = pair_dtype(x.direction, y.direction)
-    best = torch.full((*x.radius.shape, k), math.inf, dtype=dtype, device=x.radius.device)
-    indices = torch.full_like(best, -1, dtype=torch.int64)
-    for b, pairs in enumerate(values(factors, quantity, swap)):
-        for i in pairs.rows():
-            for j, score in pairs.scores(i):
-                column = torch.arange(j.start, j.stop, device=score.device).expand(score.shape)
-                best[b, i], indices[b, i] = _smallest(
-                    torch.cat((best[b, i], score.nan_to_num(nan=math.inf)), dim=1),
-                    torch.cat((indices[b, i], column), dim=1),
-                    k,
+
+    def __init__(self, measure: Callable[[Sequence[Factor]], Measure]) -> None:
+        self._measure = measure
+
+    def _settled(self, work: Callable[[Measure], Result], factors: Sequence[Factor]) -> Result:
+        """The result of `work` once no pair is left out."""
+        measure = self._measure(factors)
+        while True:
+            result = work(measure)
+            if measure.is_settled():
+                return result
+
+    def store(self, factors: Sequence[Factor], quantity: Quantity, out: Tensor) -> None:
+        """Write `quantity` of every pair to `out` (B, N, M)."""
+
+        def work(measure: Measure) -> None:
+            for b, pairs in enumerate(measure.values(factors, quantity)):
+                for i in pairs.rows():
+                    for j, value in pairs.tiles(i):
+                        out[b, i, j] = value
+
+        return self._settled(work, factors)
+
+    def backward(
+        self,
+        upstream: Tensor,
+        x: Polar,
+        y: Polar,
+        curvature: float,
+        quantity: Quantity,
+        aperture: Tensor | None,
+        by_curvature: bool = True,
+    ) -> Gradients:
+        """Gradients of the sum of `upstream` (B, N, M) times `quantity`."""
+
+        def work(measure: Measure) -> Gradients:
+            sums = measure.sums(x, y, aperture, by_curvature)
+            for b, pairs in enumerate(measure.problems(x, y, curvature)):
+                psi = None if aperture is None else aperture[b].to(pairs.dtype)
+                for i in pairs.rows():
+                    for tile in pairs.tiles(i):
+                        weight = sums.masked(b, tile, upstream[b, tile.i, tile.j])
+                        if quantity.cone is not None and psi is not None:
+                            weight = weight * quantity.cone.slope(quantity.law(tile.triangle), psi[i, None])
+                            sums.aperture[b, i] -= weight.sum(-1)
+                        sums.add(b, tile, pairs, weight, quantity)
+            return sums.gradients()
+
+        return self._settled(work, [Factor(x, y, curvature)])
+
+    def energy_sum(self, x: Polar, y: Polar, curvature: float, aperture: Tensor) -> Tensor:
+        """Sum over y of max(0, Xi - aperture), (B, N) float64."""
+
+        def work(measure: Measure) -> Tensor:
+            total = torch.zeros_like(wide(x.radius))
+            for b, pairs in enumerate(measure.problems(x, y, curvature)):
+                psi = aperture[b].to(pairs.dtype)
+                for i in pairs.rows():
+                    for tile in pairs.tiles(i):
+                        total[b, i] += ENERGY.value(tile.triangle, psi[i, None]).sum(-1, dtype=total.dtype)
+            return total
+
+        return self._settled(work, [Factor(x, y, curvature)])
+
+    def energy_total(
+        self, x: Polar, y: Polar, curvature: float, aperture: Tensor, margin: float | None, gradients: bool
+    ) -> tuple[Tensor, Gradients | None]:
+        """Sum over all pairs of the energy, or of max(0, margin - energy), (B,) float64, and its gradients."""
+
+        def work(measure: Measure) -> tuple[Tensor, Gradients | None]:
+            cone = CONE if margin is None else hinge(margin)
+            total = wide(x.radius).new_zeros(len(x.radius))
+            sums = measure.sums(x, y, aperture, True) if gradients else None
+            for b, pairs in enumerate(measure.problems(x, y, curvature)):
+                psi = aperture[b].to(pairs.dtype)
+                for i in pairs.rows():
+                    for tile in pairs.tiles(i):
+                        angle = tile.triangle.exterior_angle()
+                        total[b] += cone.value(angle, psi[i, None]).sum(dtype=total.dtype)
+                        if sums is not None:
+                            weight = sums.masked(b, tile, cone.slope(angle, psi[i, None]))
+                            sums.aperture[b, i] -= weight.sum(-1)
+                            sums.add(b, tile, pairs, weight, ENERGY)
+            return total, None if sums is None else sums.gradients()
+
+        return self._settled(work, [Factor(x, y, curvature)])
+
+    def energy_min(self, x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Tensor, Tensor]:
+        """Least max(0, Xi - aperture) over y, (B, N), and its lowest index; NaN and -1 where all pairs are NaN."""
+
+        def work(measure: Measure) -> tuple[Tensor, Tensor]:
+            dtype = pair_dtype(x.direction, y.direction)
+            values = torch.full_like(x.radius, math.inf, dtype=dtype)
+            indices = torch.full_like(x.radius, -1, dtype=torch.int64)
+            for b, pairs in enumerate(measure.problems(x, y, curvature)):
+                psi = aperture[b].to(dtype)
+                for i in pairs.rows():
+                    for tile in pairs.tiles(i):
+                        energy = ENERGY.value(tile.triangle, psi[i, None]).nan_to_num(nan=math.inf)
+                        least = energy.amin(-1)
+                        column = torch.arange(tile.j.start, tile.j.stop, device=energy.device)
+                        first = torch.where(energy == least.unsqueeze(-1), column, tile.j.stop).amin(-1)
+                        better = least < values[b, i]
+                        values[b, i] = torch.where(better, least, values[b, i])
+                        indices[b, i] = torch.where(better, first, indices[b, i])
+            return values.masked_fill(indices < 0, math.nan), indices
+
+        return self._settled(work, [Factor(x, y, curvature)])
+
+    def contrast(self, factors: Sequence[Factor], quantity: Quantity, terms: LogitTerms) -> Sequence[Tensor]:
+        """Logits reduced over y (B, N) and over x (B, M), and sums of matching ones, float64."""
+
+        def work(measure: Measure) -> Sequence[Tensor]:
+            x, y = (wide(of.radius) for of in factors[0][:2])
+            nothing = 0.0 if terms.reduction == "softplus" else -math.inf
+            found = Contrast(x.new_full(x.shape, nothing), y.new_full(y.shape, nothing), *map(torch.zeros_like, (x, y)))
+            for b, problem in enumerate(contrasted(measure.values(factors, quantity), terms)):
+                problem.reduce(Contrast(*(part[b] for part in found)))
+            return found
+
+        return self._settled(work, factors)
+
+    def contrast_backward(
+        self,
+        factors: Sequence[Factor],
+        quantity: Quantity,
+        terms: LogitTerms,
+        found: Sequence[Tensor],
+        upstream: Sequence[Tensor],
+        by_curvature: bool = True,
+    ) -> Sequence[Tensor]:
+        """Gradients of `upstream` times what `contrast` gave, of which `found` are rows and columns.
+
+        By u_x, r_x, u_y, r_y and the curvature of each factor, by scale and by bias.
+        """
+
+        def work(measure: Measure) -> Sequence[Tensor]:
+            sums = [measure.sums(factor.x, factor.y, None, by_curvature) for factor in factors]
+            by_scale, by_bias = (torch.zeros_like(wide(terms.scale)) for _ in range(2))
+            for b, problem in enumerate(contrasted(measure.values(factors, quantity), terms)):
+                pulls = [part[b] for part in upstream]
+                by_scale[b], by_bias[b] = problem.pull(
+                    b, Contrast(found[0][b], found[1][b], *pulls[2:]), Contrast(*pulls), sums
                 )
-    missing = best == math.inf
-    return best.masked_fill(missing, math.nan), indices.masked_fill(missing, -1)
+            return [*(part for factor in sums for part in factor.gradients()[:5]), by_scale, by_bias]
+
+        return self._settled(work, factors)
+
+    def weigh(self, items: Tensor, positive: Tensor, negative: Tensor, precision: bool, chance: float) -> None:
+        """No kernel: a `Ranking` evaluates one weight after the other."""
+
+    def count(self, factors: Sequence[Factor], quantity: Quantity, reach: Tensor | None) -> Tensor:
+        """How many y each x reaches, (B, N) int64: distances <= `reach` (B, N), or margins >= 0; NaN is excluded."""
+
+        def work(measure: Measure) -> Tensor:
+            result = torch.zeros_like(factors[0].x.radius, dtype=torch.int64)
+            for b, pairs in enumerate(measure.values(factors, quantity)):
+                for i in pairs.rows():
+                    for _, value in pairs.tiles(i):
+                        inside = value >= 0 if reach is None else wide(value) <= reach[b, i, None]
+                        result[b, i] += inside.sum(-1)
+            return result
+
+        return self._settled(work, factors)
+
+    def members(self, x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Tensor, Tensor]:
+        """Which y lie in the cone of each x, B = 1, as CSR: row offsets (N + 1,) and ascending columns, int64."""
+
+        def work(measure: Measure) -> tuple[Tensor, Tensor]:
+            pairs = measure.pairs(of_batch(x, 0), of_batch(y, 0), curvature)
+            psi, device = aperture[0].to(pairs.dtype), aperture.device
+            crow = torch.zeros(len(psi) + 1, dtype=torch.int64, device=device)
+            blocks = []
+            for i in pairs.rows():
+                for tile in pairs.tiles(i):
+                    inside = tile.triangle.exterior_angle() <= psi[i, None]
+                    crow[i.start + 1 : i.stop + 1] += inside.sum(1)
+                    if device.type in WAITED_FOR:
+                        row, column = torch.nonzero(inside, as_tuple=True)
+                        blocks.append(torch.stack((row + i.start, column + tile.j.start)))
+            crow = crow.cumsum(0)
+            if device.type in WAITED_FOR:
+                row, column = torch.cat(blocks, dim=1) if blocks else crow.new_empty(2, 0)
+                return crow, column[torch.argsort(row, stable=True)]
+            columns, filled = crow.new_empty(int(crow[-1]) + 1), crow[:-1].clone()  # the last takes what is outside
+            for i in pairs.rows():
+                for tile in pairs.tiles(i):
+                    inside = tile.triangle.exterior_angle() <= psi[i, None]
+                    place = filled[i, None] + inside.cumsum(1) - 1
+                    column = torch.arange(tile.j.start, tile.j.stop, device=device).expand_as(place)
+                    columns.scatter_(0, place.where(inside, len(columns) - 1).flatten(), column.flatten())
+                    filled[i] += inside.sum(1)
+            return crow, columns[:-1]
+
+        return self._settled(work, [Factor(x, y, curvature)])
+
+    def shadow(self, point: Polar, curvature: float) -> None:
+        """None: nothing here is faster in 8 bits."""
+
+    def smallest(self, factors: Sequence[Factor], quantity: Quantity, k: int, swap: bool) -> tuple[Tensor, Tensor]:
+        """The k columns of smallest score, per row: scores and indices, (B, N, k).
+
+        Ties go to the lower index. Pairs with NaN are excluded; rows with fewer than k others end in NaN with index -1.
+        """
+
+        def work(measure: Measure) -> tuple[Tensor, Tensor]:
+            x, y = factors[0].x, factors[0].y
+            dtype = pair_dtype(x.direction, y.direction)
+            best = torch.full((*x.radius.shape, k), math.inf, dtype=dtype, device=x.radius.device)
+            indices = torch.full_like(best, -1, dtype=torch.int64)
+            for b, pairs in enumerate(measure.values(factors, quantity, swap)):
+                for i in pairs.rows():
+                    for j, score in pairs.scores(i):
+                        value, column = _smallest(score.nan_to_num_(nan=math.inf), min(k, score.shape[1]))
+                        value, place = _smallest(torch.cat((best[b, i], value), dim=1), k)
+                        best[b, i] = value
+                        indices[b, i] = torch.cat((indices[b, i], column + j.start), dim=1).gather(1, place)
+            missing = best == math.inf
+            return best.masked_fill(missing, math.nan), indices.masked_fill(missing, -1)
+
+        return self._settled(work, factors)
+
+    def rank(self, factors: Sequence[Factor], quantity: Quantity, target: Tensor, swap: bool) -> Tensor:
+        """How many columns come before column `target` (B, N) of each row in the order of `smallest`; -1 for NaN."""
+
+        def work(measure: Measure) -> Tensor:
+            result = torch.zeros_like(target)
+            for b, pairs in enumerate(measure.values(factors, quantity, swap)):
+                for i in pairs.rows():
+                    chosen = target[b, i, None]
+                    own = torch.full_like(chosen, math.nan, dtype=pairs.dtype)
+                    for j, score in pairs.scores(i):
+                        found = score.gather(1, (chosen - j.start).clamp(0, score.shape[1] - 1))
+                        own = torch.where((chosen >= j.start) & (chosen < j.stop), found, own)
+                    for j, score in pairs.scores(i):
+                        column = torch.arange(j.start, j.stop, device=score.device)
+                        result[b, i] += ((score < own) | ((score == own) & (column < chosen))).sum(-1)
+                    result[b, i] = torch.where(own[:, 0].isnan(), -1, result[b, i])
+            return result
+
+        return self._settled(work, factors)
+
+    def nearest_ladder(
+        self, factors: Sequence[Factor], quantity: Quantity, order: Tensor, ends: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """For each x and each end the y of smallest score among `order[:end]`, B = 1: indices (N, T) and scores."""
+
+        def work(measure: Measure) -> tuple[Tensor, Tensor]:
+            def negative(block: slice, index: Tensor) -> Tensor:
+                chosen = [factor._replace(x=part_of(factor.x, block), y=part_of(factor.y, index)) for factor in factors]
+                (pairs,) = measure.values(chosen, quantity)
+                return torch.cat([torch.cat([-score for _, score in pairs.scores(i)], 1) for i in pairs.rows()])
+
+            indices, best = best_within(negative, factors[0].x.radius.shape[1], order, ends)
+            dtype = pair_dtype(factors[0].x.direction, factors[0].y.direction)
+            return indices, -best.to(dtype)
+
+        return self._settled(work, factors)
+
+    def ladder(
+        self, queries: Tensor, candidates: Tensor, norms: Tensor | None, order: Tensor, ends: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Arg-max of the cosine within prefixes of `order`: (Q, D), (M, D) -> indices (Q, T) int64, cosines."""
+        q, c = (torch.nn.functional.normalize(wide(queries), dim=-1), wide(candidates))
+        lengths = torch.linalg.vector_norm(c, dim=-1) if norms is None else wide(norms)
+        c = c / torch.where(lengths == 0, 1.0, lengths).unsqueeze(-1)
+        precision = pair_dtype(queries, candidates)
+        indices, cosines = best_within(lambda block, index: (q[block] @ c[index].mT).to(precision), len(q), order, ends)
+        return indices, cosines.to(precision)
 
 
-def rank(factors: Sequence[Factor], quantity: Quantity, target: Tensor, swap: bool) -> Tensor:
-    """How many columns come before column `target` (B, N) of each row in the order of `smallest`; -1 for NaN."""
-    result = torch.zeros_like(target)
-    for b, pairs in enumerate(values(factors, quantity, swap)):
-        for i in pairs.rows():
-            chosen = target[b, i, None]
-            own = torch.full_like(chosen, math.nan, dtype=pairs.dtype)
-            for j, score in pairs.scores(i):
-                found = score.gather(1, (chosen - j.start).clamp(0, score.shape[1] - 1))
-                own = torch.where((chosen >= j.start) & (chosen < j.stop), found, own)
-            for j, score in pairs.scores(i):
-                column = torch.arange(j.start, j.stop, device=score.device)
-                result[b, i] += ((score < own) | ((score == own) & (column < chosen))).sum(-1)
-            result[b, i] = torch.where(own[:, 0].isnan(), -1, result[b, i])
-    return result
+REFERENCE = TileBackend(lambda _: Measure())
+"""All pairs in float64, rounded once."""
 
 
-def nearest_ladder(factors: Sequence[Factor], quantity: Quantity, order: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
-    """For each x and each end the y of smallest score among `order[:end]`, B = 1: indices (N, T) and scores."""
+def _smallest(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k smallest of each row in ascending order, and their columns; ties go to the lower column."""
+    if values.dtype == torch.float32 and values.device.type not in WAITED_FOR:
+        return _smallest_by_key(values, k)
+    best, columns = torch.topk(values, k, dim=1, largest=False)
+    bound = best[:, -1:]
+    if bool(((values <= bound).sum(1) > k).any()):  # which of those at the bound come first is not said
+        below, level = values < bound, values == bound
+        level &= level.cumsum(1) <= k - below.sum(1, keepdim=True)
+        columns = torch.nonzero(below | level, as_tuple=True)[1].view(-1, k)
+    columns = columns.sort(dim=1).values
+    best, order = torch.sort(values.gather(1, columns), dim=1, stable=True)
+    return best, columns.gather(1, order)
 
-    def negative(block: slice, index: Tensor) -> Tensor:
-        chosen = [factor._replace(x=part_of(factor.x, block), y=part_of(factor.y, index)) for factor in factors]
-        (pairs,) = values(chosen, quantity)
-        return torch.cat([torch.cat([-score for _, score in pairs.scores(i)], 1) for i in pairs.rows()])
 
-    indices, best = best_within(negative, factors[0].x.radius.shape[1], order, ends)
-    dtype = pair_dtype(factors[0].x.direction, factors[0].y.direction)
-    return indices, -best.to(dtype)
-
-
-def _smallest(values: Tensor, indices: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The first k of each row in a stable ascending order; columns must be in the order that breaks ties."""
-    bound = torch.kthvalue(values, k, dim=1, keepdim=True).values
-    below, level = values < bound, values == bound
-    room = k - below.sum(1, keepdim=True)
-    if bool((level.sum(1, keepdim=True) > room).any()):
-        level &= level.cumsum(1) <= room
-    kept = torch.nonzero(below | level, as_tuple=True)[1].view(-1, k)
-    order = torch.argsort(values.gather(1, kept), dim=1, stable=True)
-    kept = kept.gather(1, order)
-    return values.gather(1, kept), indices.gather(1, kept)
+def _smallest_by_key(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """As `_smallest`, without waiting for the device: float32 values and columns as whole numbers of one order."""
+    bits = (values + 0.0).view(torch.int32)  # -0.0 ties with 0.0
+    ordered = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).to(torch.int64)
+    columns = torch.arange(values.shape[1], device=values.device)
+    keys = torch.topk((ordered << 32) | columns, k, dim=1, largest=False).values
+    columns = keys & 0xFFFFFFFF
+    return values.gather(1, columns), columns
 
 
 SCORES = 1 << 22
@@ -237,18 +356,6 @@ def shells(radius: Tensor, thresholds: Tensor) -> tuple[Tensor, Tensor]:
     ends = torch.cumsum(torch.bincount(shell, minlength=len(thresholds) + 1), 0)[: len(thresholds)]
     order = torch.argsort(shell, stable=True)
     return order[: int(ends[-1]) if len(ends) else 0], ends
-
-
-def ladder(
-    queries: Tensor, candidates: Tensor, norms: Tensor | None, order: Tensor, ends: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Arg-max of the cosine within prefixes of `order`: queries (Q, D), candidates (M, D) -> (Q, T) int64, cosines."""
-    q, c = (torch.nn.functional.normalize(wide(queries), dim=-1), wide(candidates))
-    lengths = torch.linalg.vector_norm(c, dim=-1) if norms is None else wide(norms)
-    c = c / torch.where(lengths == 0, 1.0, lengths).unsqueeze(-1)
-    precision = pair_dtype(queries, candidates)
-    indices, cosines = best_within(lambda block, index: (q[block] @ c[index].mT).to(precision), len(q), order, ends)
-    return indices, cosines.to(precision)
 
 
 def best_within(score: Score, queries: int, order: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:

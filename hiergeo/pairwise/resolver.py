@@ -1,17 +1,17 @@
-"""Which backend serves a device, and why: native kernels that passed their tests, or the reference."""
+"""Which backend serves a device, and why: native kernels that passed their tests, or plain PyTorch."""
 
 from collections.abc import Iterator
 
 import torch
 
 from hiergeo._core.errors import UnavailableError, warn
-from hiergeo.pairwise import native, reference, settings
+from hiergeo.pairwise import native, settings
 from hiergeo.pairwise.interface import PairBackend
+from hiergeo.pairwise.portable import PORTABLE
 from hiergeo.pairwise.settings import SIMD_LEVELS, backend
 from hiergeo.pairwise.smoke import KernelOutcome, KernelVerdicts, Sample, compared
 
 NATIVE: PairBackend = native
-REFERENCE: PairBackend = reference
 
 VERDICTS = KernelVerdicts()
 """Results of the smoke tests of this process."""
@@ -23,11 +23,11 @@ SMOKE_TEST = "the smoke test of the kernels failed"
 
 
 def resolve(device: torch.device, factors: int = 1) -> PairBackend:
-    """The native kernels where there are some for `device` that passed their smoke test, else the reference.
+    """The native kernels where there are some for `device` that passed their smoke test, else plain PyTorch.
 
-    The first call for a device runs the smoke test; the first that it failed for warns. HIERGEO_NATIVE=0 asks for the
-    reference, HIERGEO_NATIVE=1 for an error rather than the reference. The reference also computes products of more
-    `factors` than the kernels of a GPU take.
+    The first call for a device runs the smoke test; the first that it failed for warns. HIERGEO_NATIVE=0 asks for
+    plain PyTorch, HIERGEO_NATIVE=1 for an error rather than that, which also computes products of more `factors` than
+    the kernels of a GPU take.
 
     Raises:
         UnavailableError: HIERGEO_NATIVE=1 and no native kernels, with the reason; kernels that were not tested while
@@ -38,16 +38,16 @@ def resolve(device: torch.device, factors: int = 1) -> PairBackend:
     if reason is None:
         if device.type == "cpu" and native.is_settled():
             settings.current().backends[device] = NATIVE
-        return NATIVE if device.type != "cuda" or factors <= native.MOST_FACTORS else REFERENCE
+        return NATIVE if device.type != "cuda" or factors <= native.MOST_FACTORS else PORTABLE
     if settings.word(settings.NATIVE) == "1":
         raise UnavailableError(f"HIERGEO_NATIVE=1 asks for native kernels and there are none: {reason}.")
     if reason.startswith(SMOKE_TEST):
-        _warn_once(f"hiergeo computes on {device} with the slower reference, because {reason}.")
-    return REFERENCE
+        _warn_once(f"hiergeo computes on {device} in plain PyTorch, which is slower, because {reason}.")
+    return PORTABLE
 
 
-def why_reference(device: str | torch.device) -> str | None:
-    """Why the reference serves a device; None if native kernels do. The first call runs their smoke test."""
+def why_plain(device: str | torch.device) -> str | None:
+    """Why plain PyTorch serves a device; None if native kernels do. The first call runs their smoke test."""
     device = torch.device(device)
     if device.type == "cuda" and device.index is None and torch.cuda.is_available():
         device = torch.device("cuda", torch.cuda.current_device())
@@ -70,7 +70,7 @@ def _failure(device: torch.device) -> str | None:
 def why_absent(device: torch.device) -> str | None:
     """Why there are no native kernels for a device; None if there are, tested or not."""
     if settings.word(settings.NATIVE) == "0":
-        return "HIERGEO_NATIVE=0 asks for the reference"
+        return "HIERGEO_NATIVE=0 asks for plain PyTorch"
     return native.missing(device)
 
 
@@ -94,8 +94,8 @@ def kernel_info() -> dict[str, str]:
 
 
 def _what(device: str) -> str:
-    reason = why_reference(device)
-    return "native" if reason is None else f"pure PyTorch reference ({reason})"
+    reason = why_plain(device)
+    return "native" if reason is None else f"plain PyTorch ({reason})"
 
 
 def _built(*, compiler: str, simd: str, cuda: str, cuda_version: str) -> str:

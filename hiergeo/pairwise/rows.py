@@ -21,7 +21,7 @@ from hiergeo.pairwise.operators import EXACT, POINTS
 from hiergeo.pairwise.quantity import Quantity, named
 from hiergeo.pairwise.sides import Opening, profile, row_opening
 from hiergeo.pairwise.transforms import SECOND_ORDER, Operator
-from hiergeo.pairwise.triangle import Triangle
+from hiergeo.pairwise.triangle import Triangle, tangent
 
 BLOCK = 1 << 15
 """Numbers that a thread of the CPU processes at a time, so that intermediate results stay in its caches."""
@@ -204,15 +204,10 @@ def _pulls(ux: Tensor, uy: Tensor, given: Sequence[Tensor], weight: Tensor, open
         x, _, y, _ = _both_rays(a, b, origin)
         _, norm_x, _, norm_y = _both_rays(u, v, [])
         for out, ray, norm, other in ((by_u, x, norm_x, y), (by_v, y, norm_y, x)):
-            gradient = torch.where(pull == 0, 0.0, -pull * _pull(ray, other, versine, coversine))
+            gradient = torch.where(pull == 0, 0.0, -pull * tangent(ray, other, versine, coversine))
             gradient = torch.where(norm.unsqueeze(-1) == 0, 0.0, gradient / norm.unsqueeze(-1))
             out.copy_(saturated(gradient, out.dtype))
     return to_x, to_y
-
-
-def _pull(x: Tensor, y: Tensor, versine: Tensor, coversine: Tensor) -> Tensor:
-    """y - cos(theta) x without cancellation at either end."""
-    return torch.where(versine < coversine, (y - x) + versine * x, (y + x) - coversine * x)
 
 
 def _blocks(*tensors: Tensor) -> Iterable[tuple[Tensor, ...]]:

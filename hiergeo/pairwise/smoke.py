@@ -14,9 +14,9 @@ from torch import Tensor
 
 from hiergeo._core.numerics import compute_dtype
 from hiergeo._core.polar import Exact, Polar, part_of
-from hiergeo.pairwise import logits, reference
 from hiergeo.pairwise.interface import FEW, Factor, LogitTerms, PairBackend
 from hiergeo.pairwise.quantity import QUANTITIES, unchecked_aperture
+from hiergeo.pairwise.reference import REFERENCE
 
 VALUES, GRADIENTS = 1e-4, 1e-3
 """Largest errors of values and of gradients, relative to the largest number that is expected."""
@@ -106,7 +106,7 @@ class Sample:
     def expected(self, kernel: str) -> Results:
         """What the reference makes of a kernel."""
         if kernel not in self._expected:
-            self._expected[kernel] = self.kernels()[kernel](reference, CPU)
+            self._expected[kernel] = self.kernels()[kernel](REFERENCE, CPU)
         return self._expected[kernel]
 
     def kernels(self) -> dict[str, Callable[[PairBackend, torch.device], Results]]:
@@ -198,13 +198,13 @@ class Sample:
         return backend.ladder(x.direction[0], y.direction[0], None, self.order.to(device), self.ends.to(device))
 
     def contrast(self, backend: PairBackend, device: torch.device) -> Results:
-        return logits.contrast(backend, self._factors("distance", device), QUANTITIES["distance"], self._terms(device))
+        return backend.contrast(self._factors("distance", device), QUANTITIES["distance"], self._terms(device))
 
     def contrast_backward(self, backend: PairBackend, device: torch.device) -> Results:
         reduced = [part.to(device) for part in self.expected("contrast")[:2] if part is not None]
         pulls = [part.to(device) for part in self.pulls]
         factors, terms = self._factors("distance", device), self._terms(device)
-        return logits.gradients(backend, factors, QUANTITIES["distance"], terms, reduced, pulls)
+        return backend.contrast_backward(factors, QUANTITIES["distance"], terms, reduced, pulls)
 
     def _terms(self, device: torch.device) -> LogitTerms:
         scale, bias = torch.tensor([3.0, 0.2], dtype=torch.float64, device=device).split(1)

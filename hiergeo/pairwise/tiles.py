@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,8 +13,8 @@ from hiergeo._core.numerics import pair_dtype, saturated, unit, wide
 from hiergeo._core.polar import Exact, Polar, exact, part_of
 from hiergeo.pairwise.interface import Factor, Gradients
 from hiergeo.pairwise.quantity import Quantity
-from hiergeo.pairwise.sides import Opening, Profile, pair_opening, profile
-from hiergeo.pairwise.triangle import Partials, Triangle
+from hiergeo.pairwise.sides import Profile, pair_opening, profile
+from hiergeo.pairwise.triangle import Triangle
 
 TILE_PAIRS = 1 << 17
 """Pairs in a tile. A pair costs at most about 400 bytes of temporaries, a tile thus about 50 MiB."""
@@ -28,10 +29,9 @@ class Tile:
 
     i: slice
     j: slice
-    x: Tensor
-    y: Tensor
-    opening: Opening
-    triangle: Triangle
+    x: Any
+    y: Any
+    triangle: Any
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,10 @@ class TiledPairs:
         """The radial statistics of x and of y, (N,) and (M,)."""
         return profile(self.x.radius, self.curvature), profile(self.y.radius, self.curvature)
 
-    def rows(self, columns: int | None = None) -> Iterator[slice]:
-        """Row blocks such that a block times `columns` (default: a tile's width) stays within a tile."""
+    def rows(self) -> Iterator[slice]:
+        """The row blocks of the tiles."""
         total = self.x.radius.shape[0]
-        step = TILE_ROWS if columns is None else max(1, min(TILE_ROWS, TILE_PAIRS // max(1, columns)))
-        return (slice(start, min(start + step, total)) for start in range(0, total, step))
+        return (slice(start, min(start + TILE_ROWS, total)) for start in range(0, total, TILE_ROWS))
 
     def tiles(self, i: slice) -> Iterator[Tile]:
         """The tiles of row block `i`, from left to right."""
@@ -80,7 +79,7 @@ class TiledPairs:
         opening = pair_opening(x, y)
         columns = self.profiles[1].at((None, j))
         apex, other = (columns, rows) if self.swap else (rows, columns)
-        return Tile(i, j, x, y, opening, Triangle(opening, apex, other, self.curvature, self.dtype))
+        return Tile(i, j, x, y, Triangle(opening, apex, other, self.curvature, self.dtype))
 
 
 def rays(point: Polar, is_exact: bool) -> Tensor:
@@ -96,11 +95,35 @@ def of_batch(point: Polar, b: int) -> Polar:
     return Exact.of(part, point.vectors[b], point.origin, point.source) if isinstance(point, Exact) else part
 
 
-def problems(x: Polar, y: Polar, curvature: float, swap: bool = False) -> Iterator[TiledPairs]:
-    """The pairs of each entry, where it has any, of a flattened batch: directions (B, N, D) and (B, M, D)."""
-    for b in range(len(x.radius) if x.radius.shape[1] and y.radius.shape[1] else 0):
-        first, second = (of_batch(p, b) for p in (x, y))
-        yield TiledPairs(first, second, curvature, swap)
+class Measure:
+    """How the pairs of one call are measured: all in float64."""
+
+    def pairs(self, x: Polar, y: Polar, curvature: float, swap: bool = False) -> TiledPairs:
+        """The pairs of two unbatched point sets."""
+        return TiledPairs(x, y, curvature, swap)
+
+    def sums(self, x: Polar, y: Polar, aperture: Tensor | None, by_curvature: bool) -> "GradientSums":
+        """What adds up gradients over their tiles."""
+        return GradientSums(x, y, aperture, by_curvature)
+
+    def is_settled(self) -> bool:
+        """Whether no pair was left out; where one was, the call is made again."""
+        return True
+
+    def problems(self, x: Polar, y: Polar, curvature: float, swap: bool = False) -> Iterator[TiledPairs]:
+        """The pairs of each entry, where it has any, of a flattened batch: directions (B, N, D) and (B, M, D)."""
+        for b in range(len(x.radius) if x.radius.shape[1] and y.radius.shape[1] else 0):
+            yield self.pairs(of_batch(x, b), of_batch(y, b), curvature, swap)
+
+    def values(self, factors: Sequence[Factor], quantity: Quantity, swap: bool = False) -> Iterator["Values"]:
+        """The values of each entry of a flattened batch; with `swap` those of (y_j, x_i) for the pair (x_i, y_j)."""
+        walks = [self.problems(factor.x, factor.y, factor.curvature, swap) for factor in factors]
+        for b, pairs in enumerate(zip(*walks, strict=True)):
+            apertures = (
+                None if quantity.cone is None or factor.aperture is None else factor.aperture[b].to(pairs[0].dtype)
+                for factor in factors
+            )
+            yield Values(pairs, tuple(apertures), quantity)
 
 
 @dataclass(frozen=True)
@@ -135,6 +158,10 @@ class Values:
             values += [self._value(f, next(walk)) for f, walk in enumerate(walks[1:], 1)]
             yield j, self.quantity.of_product(values)
 
+    def combined(self, tiles: Sequence[Tile], values: Sequence[Tensor]) -> Tensor:
+        """The quantity of the pairs of corresponding tiles, whose values in the factors are given."""
+        return self.quantity.of_product(values)
+
     def scores(self, i: slice) -> Iterator[tuple[slice, Tensor]]:
         """As `tiles`, with scores, which searches order ascending, in the place of values."""
         for j, values in self.tiles(i):
@@ -147,45 +174,46 @@ class Values:
         return self.quantity.value(tile.triangle, aperture)
 
 
-def values(factors: Sequence[Factor], quantity: Quantity, swap: bool = False) -> Iterator[Values]:
-    """The values of each entry of a flattened batch; with `swap` those of (y_j, x_i) for the pair (x_i, y_j)."""
-    walks = [problems(factor.x, factor.y, factor.curvature, swap) for factor in factors]
-    for b, pairs in enumerate(zip(*walks, strict=True)):
-        apertures = (
-            None if quantity.cone is None or factor.aperture is None else factor.aperture[b].to(pairs[0].dtype)
-            for factor in factors
-        )
-        yield Values(pairs, tuple(apertures), quantity)
-
-
 class GradientSums:
     """Gradients by directions, radii, curvature and aperture, summed over tiles in float64.
 
     Pairs of an x or a half aperture (B, N), or of a y, with NaN or Inf are left out.
     """
 
-    def __init__(self, x: Polar, y: Polar, aperture: Tensor | None) -> None:
-        self.x, self.y, self.known_y, self.is_exact = x, y, y.finite, bool(exact(x, y))
+    def __init__(
+        self,
+        x: Polar,
+        y: Polar,
+        aperture: Tensor | None,
+        by_curvature: bool,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        self.x, self.y, self.finite_y, self.is_exact, self.by_curvature = (
+            x,
+            y,
+            y.finite,
+            bool(exact(x, y)),
+            by_curvature,
+        )
         self.counted = x.finite if aperture is None else x.finite & torch.isfinite(aperture)
-        self.pull_x, self.pull_y = (torch.zeros_like(wide(p.direction)) for p in (x, y))
-        self.along_x, self.along_y = (torch.zeros_like(wide(p.radius)) for p in (x, y))
-        self.radius_x, self.radius_y = torch.zeros_like(self.along_x), torch.zeros_like(self.along_y)
-        self.aperture = torch.zeros_like(self.along_x)
-        self.curvature = self.along_x.new_zeros(len(self.along_x))
+        self.radius_x, self.radius_y = (torch.zeros_like(wide(p.radius)) for p in (x, y))
+        dtype = dtype or self.radius_x.dtype
+        self.pull_x, self.pull_y = (torch.zeros_like(p.direction, dtype=dtype) for p in (x, y))
+        self.along_x, self.along_y, self.aperture = map(torch.zeros_like, (self.radius_x, self.radius_y, self.radius_x))
+        self.curvature = self.radius_x.new_zeros(len(self.radius_x))
 
-    def pairs(self, b: int, tile: Tile) -> Tensor:
-        """The pairs of a tile that hold no NaN or Inf."""
-        return self.counted[b, tile.i, None] & self.known_y[b, None, tile.j]
+    def masked(self, b: int, tile: Tile, weight: Tensor) -> Tensor:
+        """The weights of the pairs of a tile, in which those of NaN or Inf are 0."""
+        return torch.where(self._pairs(b, tile), wide(weight), 0.0)
 
-    def add_cone(self, b: int, tile: Tile, weight: Tensor) -> None:
-        """Add the pairs of one tile; `weight` is the derivative of a quantity of a cone by the exterior angle."""
-        self.aperture[b, tile.i] -= weight.sum(-1)
-        self.add(b, tile, weight, tile.triangle.exterior_angle_partials())
+    def _pairs(self, b: int, tile: Tile) -> Tensor:
+        return self.counted[b, tile.i, None] & self.finite_y[b, None, tile.j]
 
-    def add(self, b: int, tile: Tile, weight: Tensor, partials: Partials) -> None:
-        """Add the pairs of one tile: d cos(theta)/d x = y - cos(theta) x for unit rays."""
+    def add(self, b: int, tile: Tile, pairs: TiledPairs, weight: Tensor, quantity: Quantity) -> None:
+        """Add `weight` times the law of a quantity of one tile: d cos(theta)/d x = y - cos(theta) x for unit rays."""
+        partials = quantity.partials(tile.triangle)
         by_cosine = -weight * partials.theta_over_sine
-        along = by_cosine * tile.opening.cosine.nan_to_num(nan=0.0)
+        along = by_cosine * tile.triangle.opening.cosine.nan_to_num(nan=0.0)
         self.pull_x[b, tile.i] += by_cosine @ tile.y.nan_to_num(nan=0.0)
         self.pull_y[b, tile.j] += by_cosine.mT @ tile.x.nan_to_num(nan=0.0)
         self.along_x[b, tile.i] += along.sum(1)

@@ -16,11 +16,12 @@ All of it is computed in float64 and rounded once.
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from hiergeo._core.numerics import largest_summed
+from hiergeo._core.numerics import WAITED_FOR, largest_summed
 from hiergeo.pairwise.sides import Opening, Profile
 
 FAR = 40.0
@@ -41,6 +42,22 @@ class Partials:
     x: Tensor
     y: Tensor
     curvature: Tensor
+
+
+class Law(Protocol):
+    """What quantities of a pair are made of: values and first derivatives, elementwise."""
+
+    def exterior_angle(self) -> Tensor:
+        """The exterior angle at x, in [0, pi] radians."""
+
+    def distance(self) -> Tensor:
+        """The geodesic distance of x and y, >= 0."""
+
+    def exterior_angle_partials(self) -> Partials:
+        """The derivatives of the exterior angle."""
+
+    def distance_partials(self) -> Partials:
+        """The derivatives of the distance."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +172,7 @@ class Triangle:
             return 2 * torch.atan2(sine, cosine) / self.scale
         gap = self.scale * self.step.abs() / 2
         near = 2 * torch.asinh(torch.hypot(gap.sinh(), (versine / 2).sqrt() * a.sinh().sqrt() * b.sinh().sqrt()))
-        if bool((a + b <= FAR).all()):
+        if a.device.type in WAITED_FOR and bool((a + b <= FAR).all()):
             return near / self.scale
         radial = 2 * gap + 2 * torch.log(-torch.expm1(-2 * gap)) - math.log(4)
         angular = (a + b) + torch.log(torch.expm1(-2 * a) * torch.expm1(-2 * b)) + torch.log(versine / 8)
@@ -277,3 +294,8 @@ class Triangle:
             ratio = torch.where(torch.sin(b) > 0, b / torch.sin(b), 1.0)
             far = ratio * torch.sin(e) - e * point.cosine
         return torch.where(a < FLAT, near, far / (2 * self.scale**3))
+
+
+def tangent(x: Tensor, y: Tensor, versine: Tensor, coversine: Tensor) -> Tensor:
+    """y - cos(theta) x for unit rays (..., D) and (..., 1) of their opening, without cancellation at either end."""
+    return torch.where(versine < coversine, (y - x) + versine * x, (y + x) - coversine * x)

@@ -13,7 +13,8 @@ from hiergeo.losses import entailment_loss
 from hiergeo.pairwise import rows
 from hiergeo.pairwise.interface import Gradients
 from hiergeo.pairwise.quantity import QUANTITIES
-from hiergeo.pairwise.resolver import NATIVE, REFERENCE
+from hiergeo.pairwise.reference import REFERENCE
+from hiergeo.pairwise.resolver import NATIVE
 from tests.pairwise.native_problems import MISSING, at, levels
 from tests.tools.kernel_settings import setenv
 

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from hiergeo._core.polar import Exact, Polar, part_of
-from hiergeo.pairwise import logits, reference
 from hiergeo.pairwise.interface import FEW, Factor, LogitTerms, PairBackend
 from hiergeo.pairwise.quantity import QUANTITIES
+from hiergeo.pairwise.reference import REFERENCE
 from tests.pairwise.case import CPU, DISTANCES, Case
 
 
@@ -36,7 +36,7 @@ def backward(backend: PairBackend, case: Case, device: torch.device) -> float:
     upstream = case.normal(*case.shape).to(case.dtype)
     for name in ("distance", "energy"):
         results = []
-        for of, place in ((reference, CPU), (backend, device)):
+        for of, place in ((REFERENCE, CPU), (backend, device)):
             ((x, y, k, psi),) = case.factors(name, place)
             results.append(of.backward(upstream.to(place), x, y, k, QUANTITIES[name], psi))
         expected, found = results
@@ -137,7 +137,7 @@ def energy_total(backend: PairBackend, case: Case, device: torch.device) -> floa
     errors: list[float] = []
     pairs = case.shape[1] * case.shape[2]
     for margin, wanted in ((None, False), (0.5, True)):
-        total, expected = reference.energy_total(*case.cone(CPU), margin, wanted)
+        total, expected = REFERENCE.energy_total(*case.cone(CPU), margin, wanted)
         found, gradients = backend.energy_total(*case.cone(device), margin, wanted)
         errors += [_relative(found / pairs, total / pairs), *map(_of_largest, gradients or (), expected or ())]
     return max(errors)
@@ -168,8 +168,8 @@ def contrast(backend: PairBackend, case: Case, device: torch.device) -> float:
     errors = []
     for quantity, terms in _reductions(case):
         expected, found = (
-            logits.contrast(of, case.factors(quantity, place), QUANTITIES[quantity], _on(place, terms))
-            for of, place in ((reference, CPU), (backend, device))
+            of.contrast(case.factors(quantity, place), QUANTITIES[quantity], _on(place, terms))
+            for of, place in ((REFERENCE, CPU), (backend, device))
         )
         errors += [_relative(one, other, 1) for one, other in zip(found, expected, strict=True)]
     return max(errors)
@@ -180,12 +180,13 @@ def contrast_backward(backend: PairBackend, case: Case, device: torch.device) ->
     errors: list[float] = []
     for quantity, terms in _reductions(case):
         at = QUANTITIES[quantity]
-        reduced = logits.contrast(reference, case.factors(quantity, CPU), at, terms)
+        reduced = REFERENCE.contrast(case.factors(quantity, CPU), at, terms)
         upstream = [case.normal(*part.shape) for part in reduced]
         results = []
-        for of, place in ((reference, CPU), (backend, device)):
-            numbers = ([part.to(place) for part in parts] for parts in (reduced[:2], upstream))
-            results.append(logits.gradients(of, case.factors(quantity, place), at, _on(place, terms), *numbers))
+        for of, place in ((REFERENCE, CPU), (backend, device)):
+            sums, pulls = ([part.to(place) for part in parts] for parts in (reduced[:2], upstream))
+            factors = case.factors(quantity, place)
+            results.append(of.contrast_backward(factors, at, _on(place, terms), sums, pulls))
         expected, found = results
         errors += map(_of_largest, found, expected)
     return max(errors)

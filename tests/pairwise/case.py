@@ -8,9 +8,9 @@ from torch import Tensor
 
 from hiergeo._core.numerics import compute_dtype
 from hiergeo._core.polar import Polar
-from hiergeo.pairwise import reference
 from hiergeo.pairwise.interface import Factor
 from hiergeo.pairwise.quantity import QUANTITIES, unchecked_aperture
+from hiergeo.pairwise.reference import REFERENCE
 
 MIN_RADIUS = 0.1
 CPU = torch.device("cpu")
@@ -116,7 +116,7 @@ class Case:
             for x, y, curvature in self._sides:
                 factor = Factor(y, x, curvature) if swap else Factor(x, y, curvature)
                 out = torch.empty(*factor.x.radius.shape, factor.y.radius.shape[1], dtype=torch.float64, device="cpu")
-                reference.store([factor], QUANTITIES[law], out)
+                REFERENCE.store([factor], QUANTITIES[law], out)
                 self._laws[law, swap].append(out.mT if swap else out)
         return self._laws[law, swap]
 

@@ -136,6 +136,7 @@ class Fuzzer:
             "reach": self._uniform(*batch, n).mul(2).to(radii) if reach else None,
             "target": torch.randint(max(m, 1), (*batch, n), generator=self.generator),
             "margin": pick((None, 0.8)), "gradients": pick((True, False)), "found": [],
+            "by_curvature": True,
             **self._search(n, m, dtypes, native), **self._ranking(n, m),
         }  # fmt: skip
         apex = m if drawn["swap"] and "swap" in dict(arguments) else n

@@ -6,10 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hiergeo.pairwise import logits
 from hiergeo.pairwise.interface import Factor, LogitTerms
 from hiergeo.pairwise.quantity import QUANTITIES
-from hiergeo.pairwise.resolver import REFERENCE
+from hiergeo.pairwise.reference import REFERENCE
 from tests.pairwise.fuzz_rules import (
     DISTANCES,
     FLOATS,
@@ -99,7 +98,7 @@ def referred(given: dict[str, Any]) -> list[Tensor]:
     reduction = "softplus" if given["softplus"] else "logsumexp"
     terms = LogitTerms(given["scale"], given["bias"], labels, given["squared"], reduction)
     if "factors" in given:
-        return list(logits.contrast(REFERENCE, given["factors"], given["quantity"], terms))
+        return list(REFERENCE.contrast(given["factors"], given["quantity"], terms))
     factors = [Factor(given["x"], given["y"], given["curvature"])]
     found = [given["rows"], given["columns"]]
-    return list(logits.gradients(REFERENCE, factors, QUANTITIES["distance"], terms, found, given["upstream"]))
+    return list(REFERENCE.contrast_backward(factors, QUANTITIES["distance"], terms, found, given["upstream"]))

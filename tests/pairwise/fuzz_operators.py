@@ -25,7 +25,7 @@ from hiergeo.pairwise import backend, kernel_info
 from hiergeo.pairwise.interface import Factor
 from hiergeo.pairwise.operands import thirds
 from hiergeo.pairwise.quantity import QUANTITIES
-from hiergeo.pairwise.resolver import REFERENCE
+from hiergeo.pairwise.reference import REFERENCE
 from tests.pairwise import fuzz_contrast
 from tests.pairwise.fuzz_calls import Call, Fuzzer
 from tests.pairwise.fuzz_native_rules import NATIVE_SHAPES, weighed

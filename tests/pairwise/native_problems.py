@@ -15,7 +15,8 @@ from hiergeo import Polar, pairwise
 from hiergeo._core.numerics import pair_dtype
 from hiergeo.pairwise.interface import Factor, PairBackend
 from hiergeo.pairwise.quantity import QUANTITIES
-from hiergeo.pairwise.resolver import NATIVE, REFERENCE, why_absent
+from hiergeo.pairwise.reference import REFERENCE
+from hiergeo.pairwise.resolver import NATIVE, why_absent
 from hiergeo.pairwise.settings import SIMD_LEVELS
 from hiergeo.testing.samples import bar_angles, bar_radii, frame
 from tests.tools.kernel_settings import setenv

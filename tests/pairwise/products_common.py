@@ -13,7 +13,8 @@ from torch import Tensor
 from hiergeo import Polar
 from hiergeo.pairwise.interface import Factor, PairBackend
 from hiergeo.pairwise.quantity import QUANTITIES, Quantity
-from hiergeo.pairwise.resolver import NATIVE, REFERENCE
+from hiergeo.pairwise.reference import REFERENCE
+from hiergeo.pairwise.resolver import NATIVE
 from hiergeo.testing.assertions import ANGLE_WORST, DISTANCE_WORST
 from tests.pairwise.native_problems import Problem, products
 

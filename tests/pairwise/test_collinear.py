@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hiergeo.pairwise.resolver import NATIVE, REFERENCE
+from hiergeo.pairwise.reference import REFERENCE
+from hiergeo.pairwise.resolver import NATIVE
 from tests.pairwise.collinear import LAWS, Truth, assert_true, collinear_problems, upstreams
 from tests.pairwise.native_problems import MISSING, Problem, at, levels
 from tests.tools.examples import examples

@@ -14,7 +14,7 @@ from torch import Tensor
 from hiergeo import Polar, Product, Space, pairwise
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.geometry import Euclidean, Lorentz
-from hiergeo.pairwise import contrast_ops, logits
+from hiergeo.pairwise import contrast_ops, portable, tiles
 from hiergeo.pairwise.interface import Factor, LogitTerms
 from hiergeo.pairwise.logits import Contrast
 from hiergeo.pairwise.quantity import QUANTITIES
@@ -27,7 +27,8 @@ SCALE, BIAS = 14.3, 0.7
 
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logits, "BLOCK", 200)
+    monkeypatch.setattr(portable, "CHUNK", 200)
+    monkeypatch.setattr(tiles, "TILE_ROWS", 7)
 
 
 def space_of(name: str) -> Space:
@@ -123,7 +124,7 @@ def test_threads_do_not_matter(reduction: str, level: str) -> None:
             with at(level):
                 found = NATIVE.contrast([factor], QUANTITIES["distance"], terms)
                 assert found is not None
-                gradients = NATIVE.contrast_backward([factor], terms, found[:2], found)
+                gradients = NATIVE.contrast_backward([factor], QUANTITIES["distance"], terms, found[:2], found)
                 assert gradients is not None
             results.append([*found, *gradients])
     finally:
@@ -223,7 +224,7 @@ def checked(name: str, reduction: str, labelled: bool) -> tuple[Any, ...]:
     if name == "pair_contrast":
         return (*points, [], [], *tail)
     found = contrast_ops.pair_contrast(*points, [], [], *tail)
-    return (*points, [], [], *found[:2], [torch.rand_like(part) for part in found], *tail)
+    return (*points, [], [], *found[:2], [torch.rand_like(part) for part in found], *tail, True)
 
 
 @pytest.mark.parametrize("labelled", [False, True])

@@ -12,7 +12,8 @@ from torch import Tensor
 from hiergeo import Polar
 from hiergeo.pairwise.interface import Factor
 from hiergeo.pairwise.quantity import QUANTITIES
-from hiergeo.pairwise.resolver import NATIVE, REFERENCE
+from hiergeo.pairwise.reference import REFERENCE
+from hiergeo.pairwise.resolver import NATIVE
 from hiergeo.pairwise.smoke import compared, failures, samples
 from tests.pairwise.cuda_common import DEVICE, needs_emulation, random_points
 from tests.pairwise.native_problems import FLOATS, Problem

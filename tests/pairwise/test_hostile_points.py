@@ -13,7 +13,8 @@ from hiergeo import Polar, pairwise
 from hiergeo.pairwise import rows
 from hiergeo.pairwise.interface import Factor
 from hiergeo.pairwise.quantity import QUANTITIES
-from hiergeo.pairwise.resolver import NATIVE, REFERENCE
+from hiergeo.pairwise.reference import REFERENCE
+from hiergeo.pairwise.resolver import NATIVE
 from hiergeo.testing.assertions import ANGLE_WORST, DISTANCE_WORST
 from tests.pairwise.native_problems import MISSING, at, levels
 from tests.tools.examples import examples

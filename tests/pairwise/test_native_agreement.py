@@ -15,7 +15,8 @@ from torch import Tensor
 from hiergeo import Polar, pairwise
 from hiergeo.pairwise.interface import Factor, Gradients
 from hiergeo.pairwise.quantity import QUANTITIES
-from hiergeo.pairwise.resolver import NATIVE, REFERENCE
+from hiergeo.pairwise.reference import REFERENCE
+from hiergeo.pairwise.resolver import NATIVE
 from hiergeo.testing.assertions import ANGLE_MOST, ANGLE_WORST, DISTANCE_WORST
 from tests.pairwise.native_problems import FLOATS, MISSING, OWN, SIZES, Problem, at, levels, problems
 from tests.tools.examples import examples

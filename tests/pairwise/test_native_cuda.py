@@ -12,7 +12,8 @@ from torch import Tensor
 from hiergeo import Polar, pairwise
 from hiergeo.pairwise.interface import Factor, LogitTerms
 from hiergeo.pairwise.quantity import QUANTITIES
-from hiergeo.pairwise.resolver import NATIVE, REFERENCE
+from hiergeo.pairwise.reference import REFERENCE
+from hiergeo.pairwise.resolver import NATIVE
 from hiergeo.testing import oracle
 from hiergeo.testing.assertions import DISTANCE_WORST, assert_bars
 from tests.pairwise.cuda_common import DEVICE, moved, needs_kernels, on_device, random_points, sized
@@ -349,7 +350,7 @@ def totalled(x: Polar, y: Polar, psi: Tensor) -> list[Tensor]:
 def contrasted(factors: list[Factor], terms: LogitTerms, gradients: bool = False) -> list[Tensor]:
     found = NATIVE.contrast(factors, QUANTITIES["distance"], terms)
     assert found is not None
-    pulled = NATIVE.contrast_backward(factors, terms, found[:2], found) if gradients else ()
+    pulled = NATIVE.contrast_backward(factors, QUANTITIES["distance"], terms, found[:2], found) if gradients else ()
     assert pulled is not None
     return [*found, *pulled]
 

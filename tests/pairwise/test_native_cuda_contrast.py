@@ -78,7 +78,7 @@ def assert_agree(x: Polar, y: Polar, reduction: str, kinds: int = 9) -> None:
     found = NATIVE.contrast([Factor(x, y, -0.25)], DISTANCE, terms)
     assert found is not None
     upstream = [normal(*part.shape, seed=place).to(DEVICE) for place, part in enumerate(found)]
-    pulled = NATIVE.contrast_backward([Factor(x, y, -0.25)], terms, found[:2], upstream)
+    pulled = NATIVE.contrast_backward([Factor(x, y, -0.25)], QUANTITIES["distance"], terms, found[:2], upstream)
     assert pulled is not None
     for b in range(batches):
         assert_one_problem(b, x, y, terms, found, upstream, pulled)
@@ -117,7 +117,9 @@ def test_curvature_near_the_root(curvature: float) -> None:
     found = NATIVE.contrast([Factor(points[0], points[1], curvature)], DISTANCE, terms)
     assert found is not None
     upstream = [torch.ones_like(found[0]), *(torch.zeros_like(part) for part in found[1:])]
-    pulled = NATIVE.contrast_backward([Factor(points[0], points[1], curvature)], terms, found[:2], upstream)
+    pulled = NATIVE.contrast_backward(
+        [Factor(points[0], points[1], curvature)], QUANTITIES["distance"], terms, found[:2], upstream
+    )
     assert pulled is not None
     leaf = torch.tensor(curvature, dtype=torch.float64, device=DEVICE, requires_grad=True)
     with pairwise.backend(native=False):
@@ -207,9 +209,10 @@ def test_a_point_that_is_no_number_spoils_sums_and_its_own_gradients(reduction: 
     assert bool(found[1].isnan().all())
     few = Polar(*(field[:, rest].contiguous() for field in x))
     upstream = [torch.ones_like(part) for part in clean]
-    pulled = NATIVE.contrast_backward([Factor(odd, y, -0.7)], terms, clean[:2], upstream)
+    pulled = NATIVE.contrast_backward([Factor(odd, y, -0.7)], QUANTITIES["distance"], terms, clean[:2], upstream)
     alone = NATIVE.contrast_backward(
         [Factor(few, y, -0.7)],
+        QUANTITIES["distance"],
         terms,
         (clean[0][:, rest], clean[1]),
         [up[:, rest] if place % 2 == 0 else up for place, up in enumerate(upstream)],
@@ -231,7 +234,11 @@ def test_without_labels_nothing_matches() -> None:
     assert not bool(found[2].any() or found[3].any())
     pulled = [
         NATIVE.contrast_backward(
-            [Factor(x, y, -0.7)], terms, found[:2], [*found[:2], *(number * part for part in found[:2])]
+            [Factor(x, y, -0.7)],
+            QUANTITIES["distance"],
+            terms,
+            found[:2],
+            [*found[:2], *(number * part for part in found[:2])],
         )
         for number in (0.0, 5.0)
     ]

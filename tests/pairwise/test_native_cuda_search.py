@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from hiergeo import Polar, pairwise
-from hiergeo.pairwise.resolver import NATIVE, REFERENCE
+from hiergeo.pairwise.reference import REFERENCE
+from hiergeo.pairwise.resolver import NATIVE
 from tests.pairwise.cuda_common import DEVICE, moved, needs_device, needs_kernels, on_device, random_points, sized
 from tests.pairwise.native_problems import FLOATS, Problem, products
 from tests.pairwise.products_common import (

@@ -195,8 +195,8 @@ import os, signal, torch
 from hiergeo import Polar, pairwise
 from hiergeo.pairwise.interface import Factor
 from hiergeo.pairwise.quantity import QUANTITIES
-from hiergeo.pairwise.resolver import NATIVE, why_reference
-assert why_reference('cpu') is None
+from hiergeo.pairwise.resolver import NATIVE, why_plain
+assert why_plain('cpu') is None
 torch.set_num_threads(2)
 generator = torch.Generator().manual_seed(0)
 x = Polar(torch.randn(1, 600, 64, generator=generator), torch.rand(1, 600, generator=generator).double())

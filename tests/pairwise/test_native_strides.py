@@ -7,7 +7,8 @@ from torch import Tensor
 from hiergeo import Polar
 from hiergeo.pairwise.interface import Factor
 from hiergeo.pairwise.quantity import QUANTITIES
-from hiergeo.pairwise.resolver import NATIVE, REFERENCE
+from hiergeo.pairwise.reference import REFERENCE
+from hiergeo.pairwise.resolver import NATIVE
 from tests.pairwise.native_problems import MISSING
 
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=f"no native kernels: {MISSING}")

@@ -10,7 +10,8 @@ from torch import Tensor
 from hiergeo import Polar, pairwise
 from hiergeo.pairwise import rows
 from hiergeo.pairwise.quantity import QUANTITIES
-from hiergeo.pairwise.resolver import NATIVE, REFERENCE
+from hiergeo.pairwise.reference import REFERENCE
+from hiergeo.pairwise.resolver import NATIVE
 from hiergeo.testing.samples import bar_rows
 from tests.pairwise.native_problems import MISSING, at, levels
 from tests.tools.kernel_settings import setenv

@@ -23,7 +23,7 @@ CASES: dict[str, tuple[Any, Callable[[], tuple[object, ...]]]] = {
     "pair_store of margins": (ops.pair_store, lambda: (*operands(), *NONE, "cone_margin", torch.float32)),
     "pair_store of energies": (ops.pair_store, lambda: (*operands(2, 3), *NONE, "energy", None)),
     "pair_store_out": (ops.pair_store_out, lambda: (*operands(2), *NONE, "energy", torch.empty(2, 5, 6))),
-    "pair_backward": (ops.pair_backward, lambda: (*operands(2), *NONE, torch.rand(2, 5, 6).double(), "energy")),
+    "pair_backward": (ops.pair_backward, lambda: (*operands(2), *NONE, torch.rand(2, 5, 6).double(), "energy", True)),
     "row_law": (rows.row_law, lambda: (*row_operands(), *NONE, "exterior_angle")),
     "row_backward": (rows.row_backward, lambda: (*row_operands(), *NONE, ROW, "exterior_angle", None, None)),
     "row_backward of what was found": (
@@ -54,7 +54,7 @@ CASES: dict[str, tuple[Any, Callable[[], tuple[object, ...]]]] = {
     "pair_store of near points": (ops.pair_store, lambda: (*near(), "cone_margin", None)),
     "pair_backward of near points": (
         ops.pair_backward,
-        lambda: (*near(), torch.rand(2, 5, 6).double(), "energy"),
+        lambda: (*near(), torch.rand(2, 5, 6).double(), "energy", True),
     ),
     "energy_sum of near points": (ops.energy_sum, lambda: tuple(near())),
     "energy_min of near points": (ops.energy_min, lambda: tuple(near())),

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hiergeo import Polar, pairwise
 from hiergeo._core.errors import InputError
-from hiergeo.pairwise.resolver import why_reference
+from hiergeo.pairwise.resolver import why_plain
 from hiergeo.testing import oracle
 from tests.tools.examples import examples
 from tests.tools.kernel_settings import setenv
@@ -36,7 +36,7 @@ TIE = {torch.float32: 2e-5, torch.float64: 1e-7}
 def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "the reference":
         setenv(monkeypatch, "HIERGEO_NATIVE", "0")
-    elif why_reference("cpu") is not None:
+    elif why_plain("cpu") is not None:
         pytest.skip("no native kernels")
 
 

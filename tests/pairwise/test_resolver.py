@@ -52,10 +52,10 @@ def angle() -> torch.Tensor:
 def test_without_a_library(unbuilt: Path, monkeypatch: pytest.MonkeyPatch, written: str | None, reason: str) -> None:
     if written is not None:
         unbuilt.write_text(written)
-    assert resolver.resolve(CPU) is resolver.REFERENCE
-    assert resolver.why_reference("cpu") == reason
-    assert pairwise.kernel_info()["kernels"] == f"pure PyTorch reference ({reason})"
-    assert installation.collect()["kernels"] == f"pure PyTorch reference ({reason})"
+    assert resolver.resolve(CPU) is resolver.PORTABLE
+    assert resolver.why_plain("cpu") == reason
+    assert pairwise.kernel_info()["kernels"] == f"plain PyTorch ({reason})"
+    assert installation.collect()["kernels"] == f"plain PyTorch ({reason})"
     assert float(angle()) == 0
     setenv(monkeypatch, "HIERGEO_NATIVE", "1")
     with pytest.raises(UnavailableError) as caught:
@@ -65,11 +65,11 @@ def test_without_a_library(unbuilt: Path, monkeypatch: pytest.MonkeyPatch, writt
 
 def test_a_library_that_does_not_load(unbuilt: Path) -> None:
     (unbuilt.parent / "_kernels.abi3.so").write_text("no library")
-    reason = resolver.why_reference("cpu")
+    reason = resolver.why_plain("cpu")
     assert reason is not None
     assert reason.startswith("_kernels.abi3.so does not load: ")
     assert "\n" not in reason
-    assert resolver.resolve(CPU) is resolver.REFERENCE
+    assert resolver.resolve(CPU) is resolver.PORTABLE
 
 
 @pytest.fixture
@@ -85,22 +85,22 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_with_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native, "simd_level", lambda: "avx2")
     assert resolver.resolve(CPU) is resolver.NATIVE
-    assert resolver.resolve(torch.device("mps")) is resolver.REFERENCE
-    assert resolver.why_reference("mps") == "the library has no kernels for mps"
+    assert resolver.resolve(torch.device("mps")) is resolver.PORTABLE
+    assert resolver.why_plain("mps") == "the library has no kernels for mps"
     assert pairwise.kernel_info()["kernels"] == "native"
     setenv(monkeypatch, "HIERGEO_NATIVE", "1")
     assert resolver.resolve(CPU) is resolver.NATIVE
     setenv(monkeypatch, "HIERGEO_NATIVE", "0")
-    assert resolver.resolve(CPU) is resolver.REFERENCE
-    assert pairwise.kernel_info()["kernels"] == "pure PyTorch reference (HIERGEO_NATIVE=0 asks for the reference)"
+    assert resolver.resolve(CPU) is resolver.PORTABLE
+    assert pairwise.kernel_info()["kernels"] == "plain PyTorch (HIERGEO_NATIVE=0 asks for plain PyTorch)"
 
 
 def test_a_build_says_why_it_has_no_cuda(monkeypatch: pytest.MonkeyPatch, unbuilt: Path) -> None:
     monkeypatch.setattr(native, "_load", lambda: None)
     monkeypatch.setattr(native, "_has_kernels", lambda device_type: device_type == "cpu")
     unbuilt.write_text(json.dumps({"reason": "", "cuda_reason": "no nvcc"}))
-    assert resolver.why_reference("cuda") == "no nvcc"
-    assert resolver.why_reference("mps") == "the library has no kernels for mps"
+    assert resolver.why_plain("cuda") == "no nvcc"
+    assert resolver.why_plain("mps") == "the library has no kernels for mps"
 
 
 @pytest.mark.usefixtures("loaded")

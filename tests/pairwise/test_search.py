@@ -13,7 +13,7 @@ from torch import Tensor
 from hiergeo import Polar, pairwise
 from hiergeo.pairwise import reference, search_ops, tiles
 from hiergeo.pairwise.reference import best_within, shells
-from hiergeo.pairwise.resolver import why_reference
+from hiergeo.pairwise.resolver import why_plain
 from hiergeo.testing import oracle
 from tests.tools.kernel_settings import setenv
 
@@ -24,7 +24,7 @@ BAND = 1e-5
 @pytest.fixture(params=["native kernels", "one tile", "many tiles"])
 def tiling(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Native kernels, or the reference with all pairs in one tile, or in many."""
-    missing = why_reference("cpu")
+    missing = why_plain("cpu")
     if request.param == "native kernels" and missing is not None:
         pytest.skip(f"no native kernels: {missing}")
     if request.param != "native kernels":
@@ -99,7 +99,7 @@ def brute_topk(scores: list[float], k: int) -> tuple[list[float], list[int]]:
 @pytest.mark.parametrize("side", ["children", "parents"])
 @pytest.mark.parametrize("k", [1, 6, 41])
 def test_topk(curvature: float, by: Literal["margin", "angle"], side: Literal["children", "parents"], k: int) -> None:
-    exact = why_reference("cpu") is not None  # kernels may round a score that is stored and one that is searched apart
+    exact = why_plain("cpu") is not None  # kernels may round a score that is stored and one that is searched apart
     x, y = clouds(curvature)
     ends = (x, y) if side == "children" else (y, x)
     angle = pairwise.exterior_angle(*ends, curvature)

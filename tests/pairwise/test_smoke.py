@@ -43,7 +43,7 @@ def angle() -> Tensor:
 @pytest.mark.parametrize("level", levels())
 def test_kernels_pass_at_every_level(level: str) -> None:
     with at(level):
-        assert resolver.why_reference("cpu") is None
+        assert resolver.why_plain("cpu") is None
 
 
 def test_every_kernel_is_tested() -> None:
@@ -84,7 +84,7 @@ def broken(name: str, result: int) -> Callable[..., Any]:
 @pytest.mark.parametrize(("name", "result"), FAULTS)
 def test_a_wrong_number_is_found(monkeypatch: pytest.MonkeyPatch, name: str, result: int) -> None:
     monkeypatch.setattr(native, name, broken(name, result))
-    reason = resolver.why_reference("cpu")
+    reason = resolver.why_plain("cpu")
     assert reason is not None
     assert reason.startswith(f"the smoke test of the kernels failed: {name} (float32) is off by ")
 
@@ -102,7 +102,7 @@ def test_a_shadow_of_other_points_is_found(monkeypatch: pytest.MonkeyPatch) -> N
     if right(Polar(torch.ones(1, 1), torch.ones(1)), 0.0) is None:
         pytest.skip("this processor has no instruction for products of bytes")
     monkeypatch.setattr(native, "shadow", wrong)
-    assert "shadow (float32) is off by" in str(resolver.why_reference("cpu"))
+    assert "shadow (float32) is off by" in str(resolver.why_plain("cpu"))
 
 
 @needs_kernels
@@ -114,10 +114,10 @@ def test_the_reference_serves_instead_and_one_warning_says_so(monkeypatch: pytes
     with pytest.warns(RuntimeWarning) as caught:
         assert all(torch.equal(angle(), expected) for _ in range(3))
     (warning,) = caught
-    assert "computes on cpu with the slower reference" in str(warning.message)
+    assert "computes on cpu in plain PyTorch" in str(warning.message)
     assert "count (float32)" in str(warning.message)
     assert "count (float32)" in pairwise.kernel_info()["kernels"]
-    assert pairwise.kernel_info()["kernels"].startswith("pure PyTorch reference (the smoke test of the kernels failed")
+    assert pairwise.kernel_info()["kernels"].startswith("plain PyTorch (the smoke test of the kernels failed")
 
 
 @needs_kernels
@@ -126,7 +126,7 @@ def test_an_error_in_a_kernel_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> N
         raise RuntimeError("illegal instruction\nand more")
 
     monkeypatch.setattr(native, "store", raising)
-    reason = resolver.why_reference("cpu")
+    reason = resolver.why_plain("cpu")
     assert reason is not None
     assert "store (float32) raised RuntimeError: illegal instruction;" in reason
 
@@ -177,7 +177,7 @@ def test_modes_of_the_caller_do_not_matter() -> None:
     torch.set_default_dtype(torch.float16)
     try:
         with torch.autocast("cpu", torch.bfloat16), torch.inference_mode(), torch.device("meta"):
-            assert resolver.why_reference("cpu") is None
+            assert resolver.why_plain("cpu") is None
     finally:
         torch.set_default_dtype(before)
     assert torch.equal(torch.get_rng_state(), state)
@@ -278,8 +278,8 @@ def test_a_gpu_that_is_too_old_is_served_by_the_reference(monkeypatch: pytest.Mo
     monkeypatch.setattr(native, "unfit", unfit)
     native._unfit.cache_clear()
     try:
-        assert all(resolver.resolve(torch.device("cuda:0")) is resolver.REFERENCE for _ in range(3))
-        assert resolver.why_reference("cuda:0") == f"too old for {(ARCHITECTURES, '13.0')}"
+        assert all(resolver.resolve(torch.device("cuda:0")) is resolver.PORTABLE for _ in range(3))
+        assert resolver.why_plain("cuda:0") == f"too old for {(ARCHITECTURES, '13.0')}"
         assert asked == [0]
     finally:
         native._unfit.cache_clear()

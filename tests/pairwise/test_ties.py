@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from hiergeo import Polar, pairwise
 from hiergeo._core.polar import part_of
+from hiergeo.pairwise import resolver
+from hiergeo.pairwise.reference import REFERENCE
 from hiergeo.testing.assertions import DISTANCE_WORST
 from tests.pairwise.cuda_common import EMULATED, needs_emulation
 from tests.pairwise.native_problems import MISSING, SCREENS, at, levels
@@ -197,6 +199,7 @@ def test_ties_among_many(curvature: float, dim: int, screen: str, monkeypatch: p
 @pytest.fixture
 def reference(monkeypatch: pytest.MonkeyPatch) -> None:
     setenv(monkeypatch, "HIERGEO_NATIVE", "0")
+    monkeypatch.setattr(resolver, "PORTABLE", REFERENCE)
 
 
 @pytest.mark.usefixtures("reference")

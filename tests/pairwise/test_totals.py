@@ -13,7 +13,9 @@ from hiergeo import Polar, pairwise
 from hiergeo._core.errors import InputError
 from hiergeo.pairwise import ops
 from hiergeo.pairwise.interface import Gradients
-from hiergeo.pairwise.resolver import NATIVE, REFERENCE
+from hiergeo.pairwise.portable import PORTABLE
+from hiergeo.pairwise.reference import REFERENCE
+from hiergeo.pairwise.resolver import NATIVE
 from hiergeo.testing import oracle
 from tests.pairwise.native_problems import MISSING, Problem, at, levels, problems
 from tests.tools.examples import examples
@@ -188,14 +190,14 @@ def test_sums_of_few_rows_are_the_same_with_any_threads(level: str) -> None:
 
 def test_one_sweep_gives_value_and_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
-    whole = REFERENCE.energy_total
+    whole = PORTABLE.energy_total
     setenv(monkeypatch, "HIERGEO_NATIVE", "0")
 
     def noted(*operands: Any) -> Any:
         asked.append(operands[-1])
         return whole(*operands)
 
-    monkeypatch.setattr(REFERENCE, "energy_total", noted)
+    monkeypatch.setattr(PORTABLE, "energy_total", noted)
     parts = [part.requires_grad_() for part in (*points(5, 0), *points(6, 1))]
     ends = Polar(*parts[:2]), Polar(*parts[2:])
     pairwise.hinge_total(*ends, -0.3, 1.3).backward()

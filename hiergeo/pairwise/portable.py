@@ -1,0 +1,472 @@
+"""The pair operations in float32 and plain PyTorch: what serves a device without native kernels.
+
+A chunk of pairs is one product of unit rows, on which the triangle law is formed in float32 by as few passes as it
+takes. Where two rays lie within about 16 degrees of one line those digits do not suffice: such pairs, few in most data,
+are measured again on their rows in float64, as the reference measures all. Points that float32 cannot hold are left to
+the reference altogether.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple, cast, final
+
+import torch
+from torch import Tensor
+
+from hiergeo._core.numerics import WAITED_FOR, pair_dtype, saturated, unit, wide
+from hiergeo._core.polar import Polar, part_of
+from hiergeo.pairwise.interface import Factor, Gradients
+from hiergeo.pairwise.quantity import Quantity
+from hiergeo.pairwise.reference import TileBackend
+from hiergeo.pairwise.sides import GATHER, Opening, Profile, pair_opening, row_opening
+from hiergeo.pairwise.tiles import GradientSums, Measure, Tile, TiledPairs, rays
+from hiergeo.pairwise.triangle import Partials, Triangle, tangent
+
+CHUNK, LARGE_CHUNK = 1 << 19, 1 << 23
+"""Pairs in a chunk: on a CPU it stays in the caches of a core, elsewhere it keeps the device busy."""
+
+CAPACITY = 1 << 12
+"""Near pairs of a chunk that a device measures at first."""
+
+NEAR = 0.96
+"""Pairs whose |cos(theta)| is larger are measured in float64."""
+
+SHORTEST, LONGEST = 1e-18, 1e18
+"""Radii that are not 0 and are measured here, as lengths and times s."""
+
+FARTHEST = 30.0
+"""The largest s r for K < 0."""
+
+TINY = 1e-30
+"""Norms between this and its inverse are divided by in float32."""
+
+CROWDED = 1 / 16
+"""Where a larger share of a chunk is near, angles are taken from a product in float64."""
+
+
+class Side(NamedTuple):
+    """What the law reads of a point, float32, with s = sqrt(|K|) and a = s r.
+
+    Attributes:
+        radius: of the point; this and the next three are those of `Profile`.
+        sine: tanh(a)/s, r or sin(a)/s.
+        shrink: 1/cosh(a) for K < 0, else 1.
+        cosine: cos(a) for K > 0, else 1.
+        bow: as that of `Profile`.
+        half: 2 tanh(a/2)/s, r or 2 sin(a/2)/s.
+        half_cosine: cosh(a/2) for K < 0, cos(a/2) for K > 0, else 1.
+        directed: 0 at the root, else 1.
+    """
+
+    radius: Tensor
+    sine: Tensor
+    shrink: Tensor
+    cosine: Tensor
+    bow: Tensor
+    half: Tensor
+    half_cosine: Tensor
+    directed: Tensor
+
+    def at(self, index: tuple[slice | None, ...]) -> "Side":
+        """The same index into every field."""
+        return Side(*(part[index] for part in self))
+
+
+def side(of: Profile, curvature: float) -> Side:
+    """The side of points of this profile in curvature K."""
+    s, half, half_cosine = math.sqrt(abs(curvature)), of.radius, torch.ones_like(of.radius)
+    if curvature:
+        a = of.radius * (s / 2)
+        half = (torch.tanh(a) if curvature < 0 else torch.sin(a)) * (2 / s)
+        half_cosine = torch.cosh(a) if curvature < 0 else torch.cos(a)
+    fields = (of.radius, of.sine, of.shrink, of.cosine, of.bow, half, half_cosine, of.radius != 0)
+    return Side(*(part.to(torch.float32) for part in fields))
+
+
+class Near(NamedTuple):
+    """The pairs of a chunk on nearly one line, and how float64 measures them.
+
+    Attributes:
+        rows: in the chunk, (K,), and
+        columns: (K,). Where K is fixed beforehand, some pairs are listed repeatedly.
+        triangle: their law, (K,).
+        first: which entries are the first of their pair, (K,); None where all are.
+    """
+
+    rows: Tensor
+    columns: Tensor
+    triangle: Triangle
+    first: Tensor | None
+
+
+@dataclass(frozen=True)
+class PlainTriangle:
+    """The law of `Triangle` on the pairs of a chunk in float32, where theta is not close to 0 or pi.
+
+    Attributes:
+        cosine: cos(theta), (n, m).
+        x: of the apexes, and
+        y: of the other points: fields (n, 1) and (1, m), or the other way round.
+        curvature: signed K.
+        near: the pairs that are measured in float64; None where there are none.
+    """
+
+    cosine: Tensor
+    x: Side
+    y: Side
+    curvature: float
+    near: Near | None
+
+    @property
+    def scale(self) -> float:
+        """s = sqrt(|K|)."""
+        return math.sqrt(abs(self.curvature))
+
+    @cached_property
+    def sine(self) -> Tensor:
+        """sin(theta)."""
+        return torch.addcmul(self.cosine.new_ones(()), self.cosine, self.cosine, value=-1).sqrt_()
+
+    @cached_property
+    def legs(self) -> tuple[Tensor, Tensor]:
+        """Opposite and adjacent leg of the exterior angle at x, as those of `Triangle`."""
+        x, y = self.x, self.y
+        opposite, adjacent = self.sine * y.sine, self.cosine * y.sine
+        if self.curvature < 0:
+            opposite *= x.shrink
+        if self.curvature > 0:
+            return opposite, adjacent.mul_(x.cosine).addcmul_(x.sine, y.cosine, value=-1)
+        return opposite, adjacent.sub_(x.sine)
+
+    @cached_property
+    def leg_at_y(self) -> Tensor:
+        """The adjacent leg of the angle at y."""
+        x, y = self.x, self.y
+        leg = self.cosine * -x.sine
+        if self.curvature > 0:
+            return leg.mul_(y.cosine).addcmul_(y.sine, x.cosine)
+        return leg.add_(y.sine)
+
+    @cached_property
+    def inverse(self) -> Tensor:
+        """1/chord, the chord being sn(d), for K < 0 divided by cs_x cs_y."""
+        opposite, adjacent = self.legs
+        chord = (opposite * opposite).addcmul_(adjacent, adjacent)
+        return chord.clamp_min_(torch.finfo(torch.float32).tiny).rsqrt_()
+
+    def exterior_angle(self) -> Tensor:
+        """As that of `Triangle`."""
+        return self._measured(torch.atan2(*self.legs).mul_(self.x.directed), Triangle.exterior_angle)
+
+    def distance(self) -> Tensor:
+        """As that of `Triangle`."""
+        x, y, s = self.x, self.y, self.scale
+        if self.curvature > 0:
+            step = (x.half * y.half_cosine).addcmul_(x.half_cosine, y.half, value=-1)
+            chord = self._squared(2, -2, x.sine, y.sine, step).sqrt_().mul_(s / 2)
+            whole = (x.half_cosine * y.half_cosine).addcmul_(x.half, y.half, value=-(s**2) / 4)
+            rest = self._squared(s**2 / 2, s**2 / 2, x.sine, y.sine, whole).sqrt_()
+            return self._measured(torch.atan2(chord, rest).mul_(2 / s), Triangle.distance)
+        chord = self._squared(2, -2, x.half, y.half, x.half - y.half)
+        if self.curvature == 0:
+            return self._measured(chord.sqrt_(), Triangle.distance)
+        square = chord.mul_(x.half_cosine.square()).mul_(y.half_cosine.square() * (s**2 / 4))
+        sine = square.sqrt()
+        distance = sine.addcdiv_(square, torch.add(square, 1).sqrt_().add_(1)).log1p_()  # asinh
+        return self._measured(distance.mul_(2 / s), Triangle.distance)
+
+    def _squared(self, one: float, cosine: float, x: Tensor, y: Tensor, rest: Tensor) -> Tensor:
+        """(one + cosine cos(theta)) x y + rest^2."""
+        return torch.mul(self.cosine, cosine).add_(one).mul_(x).mul_(y).addcmul_(rest, rest)
+
+    def exterior_angle_partials(self) -> Partials:
+        """As those of `Triangle`; 0 for near pairs."""
+        x, y, inverse = self.x, self.y, self.inverse
+        opposite, _ = self.legs
+        shrink = inverse * x.shrink
+        by_theta = (self.leg_at_y * inverse).mul_(shrink).mul_(y.sine).div_(self.sine)
+        by_x = self._distance_cosine().mul_(inverse).mul_(opposite * inverse)
+        by_y = (shrink * inverse).mul_(self.sine).mul_(-x.sine).mul_(y.shrink).mul_(y.shrink)
+        shrink = (shrink * y.shrink).mul_(self.sine)
+        bow = (y.sine * x.bow - x.sine * y.bow).mul_(inverse)
+        whole = self._distance_cosine().addcmul_(x.shrink, y.shrink).mul_(inverse)
+        by_curvature = shrink.mul_(bow).sub_((opposite * inverse).mul_(x.radius).div_(whole)).mul_(0.5)
+        return self._partials(by_theta, by_x, by_y, by_curvature, kink=True)
+
+    def distance_partials(self) -> Partials:
+        """As those of `Triangle`, without that by K; 0 for near pairs."""
+        inverse = self.inverse
+        by_theta = (inverse * self.y.sine).mul_(self.x.sine)
+        by_x = (self.legs[1] * inverse).neg_()
+        return self._partials(by_theta, by_x, self.leg_at_y * inverse, inverse.new_zeros(()), kink=False)
+
+    def _distance_cosine(self) -> Tensor:
+        """cs(d), for K < 0 divided by cs_x cs_y."""
+        x, y = self.x, self.y
+        product = (self.cosine * (x.sine * self.curvature)).mul_(y.sine)
+        return product.addcmul_(x.cosine, y.cosine) if self.curvature > 0 else product.add_(1)
+
+    def _partials(self, by_theta: Tensor, by_x: Tensor, by_y: Tensor, by_curvature: Tensor, kink: bool) -> Partials:
+        """What is 0 at the root: everything of a quantity that has a kink there, else the derivative by that radius."""
+        parts = [by_theta, by_x, by_y, by_curvature] if kink else [by_x, by_y]
+        for part in parts:
+            if kink or part is by_x:
+                part *= self.x.directed
+            if kink or part is by_y:
+                part *= self.y.directed
+        if self.near is not None:
+            for part in [by_theta, by_x, by_y, *parts[3:]]:
+                part[self.near.rows, self.near.columns] = 0.0
+        return Partials(by_theta, by_x, by_y, by_curvature)
+
+    def _measured(self, values: Tensor, law: Callable[[Triangle], Tensor]) -> Tensor:
+        if self.near is not None:
+            values[self.near.rows, self.near.columns] = law(self.near.triangle)
+        return values
+
+
+@final
+class PlainMeasure(Measure):
+    """Pairs in float32, but for those on nearly one line.
+
+    A device that computes while Python goes on is told beforehand how many of these a chunk has at most, and asked once
+    a call whether that was enough.
+    """
+
+    def __init__(self) -> None:
+        self.capacity = CAPACITY
+        self.counts: list[Tensor] = []
+
+    def pairs(self, x: Polar, y: Polar, curvature: float, swap: bool = False) -> TiledPairs:
+        """The pairs of two unbatched point sets."""
+        return PlainPairs(x, y, curvature, swap, self)
+
+    def sums(self, x: Polar, y: Polar, aperture: Tensor | None, by_curvature: bool) -> GradientSums:
+        """What adds up gradients over their chunks."""
+        return PlainSums(x, y, aperture, by_curvature)
+
+    def is_settled(self) -> bool:
+        """Whether no chunk had more near pairs than were measured; the next ones will all be."""
+        most = int(torch.stack(self.counts).amax()) if self.counts else 0
+        self.counts.clear()
+        settled, self.capacity = most <= self.capacity, max(most, self.capacity)
+        return settled
+
+
+def measure(factors: Sequence[Factor]) -> Measure:
+    """How the pairs of some factors are measured; waits for the device once a factor."""
+    return PlainMeasure() if all(fits(factor.x, factor.y, factor.curvature) for factor in factors) else Measure()
+
+
+def fits(x: Polar, y: Polar, curvature: float) -> bool:
+    """Whether float32 holds these points and what the law makes of them."""
+    if pair_dtype(x.direction, y.direction) == torch.float64:
+        return False
+    s = math.sqrt(abs(curvature)) or 1.0
+    low, high = max(SHORTEST, SHORTEST / s), min(LONGEST, (FARTHEST if curvature < 0 else LONGEST) / s)
+    beyond = [((r > high) & torch.isfinite(r) | (r < low) & (r != 0)).any() for r in (x.radius, y.radius)]
+    return not bool(beyond[0] | beyond[1])
+
+
+@dataclass(frozen=True)
+class PlainPairs(TiledPairs):
+    """The pairs of two unbatched polar point sets, a chunk at a time; `measure` counts those on nearly one line."""
+
+    measure: PlainMeasure = field(default_factory=PlainMeasure)
+
+    @cached_property
+    def sides(self) -> tuple[Side, Side]:
+        """The sides of x and of y."""
+        x, y = (side(of, self.curvature) for of in self.profiles)
+        return x, y
+
+    @cached_property
+    def units(self) -> tuple["Units", "Units"]:
+        """Unit rows of x and of y."""
+        return units(self.x.direction), units(self.y.direction)
+
+    @property
+    def chunk(self) -> int:
+        """Pairs in a chunk."""
+        return CHUNK if self.x.radius.device.type in WAITED_FOR else LARGE_CHUNK
+
+    def rows(self) -> Iterator[slice]:
+        """The row blocks of the chunks."""
+        total, step = len(self.x.radius), max(1, self.chunk // max(1, len(self.y.radius)))
+        return (slice(start, min(start + step, total)) for start in range(0, total, step))
+
+    def tiles(self, i: slice) -> Iterator[Tile]:
+        """The chunks of row block `i`, from left to right."""
+        total, step = len(self.y.radius), max(1, self.chunk // max(1, i.stop - i.start))
+        for start in range(0, total, step):
+            j = slice(start, min(start + step, total))
+            x, y = self.units[0].rows[i], self.units[1].rows[j]
+            cosine = product(x, y)
+            rows, columns = self.sides[0].at((i, None)), self.sides[1].at((None, j))
+            apex, other = (columns, rows) if self.swap else (rows, columns)
+            yield Tile(i, j, x, y, PlainTriangle(cosine, apex, other, self.curvature, self._near(i, j, cosine)))
+
+    def _near(self, i: slice, j: slice, cosine: Tensor) -> Near | None:
+        rows, columns, first = self._places(cosine)
+        if not len(rows):
+            return None
+        x, y = (of.at(index) for of, index in zip(self.profiles, (rows + i.start, columns + j.start), strict=True))
+        apex, other = (y, x) if self.swap else (x, y)
+        opening = self._opening(i, j, rows, columns)
+        return Near(rows, columns, Triangle(opening, apex, other, self.curvature, torch.float32), first)
+
+    def _places(self, cosine: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Rows and columns of near pairs in a chunk, and which of them are listed first."""
+        if cosine.device.type in WAITED_FOR:
+            low, high = torch.aminmax(cosine)
+            apart = bool(low >= -NEAR) and bool(high <= NEAR)  # neither of which holds of NaN
+            rows, columns = torch.nonzero((cosine[:0] if apart else cosine).abs() > NEAR, as_tuple=True)
+            return rows, columns, None
+        near = cosine.abs() > NEAR
+        near[0, 0] = True  # which fills the list
+        count = near.sum()
+        self.measure.counts.append(count)
+        size = min(self.measure.capacity, cosine.numel())
+        rows, columns = torch.nonzero_static(near, size=size, fill_value=0).unbind(1)
+        return rows, columns, torch.arange(size, device=cosine.device) < count
+
+    def _opening(self, i: slice, j: slice, rows: Tensor, columns: Tensor) -> Opening:
+        """The angles of near pairs, (K,), by their chords; where they are many by a product in float64."""
+        if len(rows) > CROWDED * (i.stop - i.start) * (j.stop - j.start) and rows.device.type in WAITED_FOR:
+            versine, coversine = pair_opening(self.rays_of(0, i), self.rays_of(1, j))
+            return Opening(versine[rows, columns], coversine[rows, columns])
+        parts = []
+        for row, column in self.few(rows + i.start, columns + j.start):
+            x, y = self.rays_of(0, row), self.rays_of(1, column)
+            parts.append(row_opening(x, x.square().sum(-1), y, y.square().sum(-1)))
+        return Opening(*(torch.cat(part) for part in zip(*parts, strict=True)))
+
+    def rays_of(self, index: int, at: slice | Tensor) -> Tensor:
+        """Unit rays in the widest float of some points of x (0) or of y (1)."""
+        return rays(part_of((self.x, self.y)[index], at), self.is_exact)
+
+    def few(self, rows: Tensor, columns: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Indices of pairs, as many at a time as are gathered."""
+        step = max(1, GATHER // max(1, self.x.direction.shape[-1]))
+        return zip(rows.split(step), columns.split(step), strict=True)
+
+
+def product(x: Tensor, y: Tensor) -> Tensor:
+    """x y^T in full float32, whatever autocast and the precision of products in torch are set to."""
+    matmul: Any = torch.backends.cuda.matmul if x.is_cuda else cast(Any, torch.backends.mkldnn).matmul
+    before = matmul.fp32_precision
+    with torch.autocast(x.device.type, enabled=False):
+        if before in ("none", "ieee"):
+            return x @ y.mT
+        try:
+            matmul.fp32_precision = "ieee"
+            return x @ y.mT
+        finally:
+            matmul.fp32_precision = before
+
+
+class Units(NamedTuple):
+    """Directions divided by their norms, float32 (N, D), and the norms in the widest float, (N, 1)."""
+
+    rows: Tensor
+    norm: Tensor
+
+
+def units(directions: Tensor) -> Units:
+    """The unit rows of directions (N, D); zero rows stay zero."""
+    directions = directions.contiguous()
+    norm = torch.linalg.vector_norm(directions, dim=-1, keepdim=True, dtype=wide(directions[:0]).dtype)
+    odd = ((norm > 1 / TINY) & torch.isfinite(norm)) | ((norm < TINY) & (norm > 0))
+    if norm.device.type not in WAITED_FOR or bool(odd.any()):
+        rows, norm = unit(wide(directions))
+        return Units(rows.to(torch.float32), norm.unsqueeze(-1))
+    return Units(directions.to(torch.float32) * norm.masked_fill(norm == 0, 1.0).reciprocal().to(torch.float32), norm)
+
+
+class PlainSums(GradientSums):
+    """As `GradientSums`, summed over a chunk in float32; near pairs one by one."""
+
+    def __init__(self, x: Polar, y: Polar, aperture: Tensor | None, by_curvature: bool) -> None:
+        super().__init__(x, y, aperture, by_curvature, torch.float32)
+        self.all_counted = bool(self.counted.all() & self.finite_y.all())
+        self._units: dict[int, tuple[Units, Units]] = {}
+
+    def masked(self, b: int, tile: Tile, weight: Tensor) -> Tensor:
+        """The weights of the pairs of a chunk, in which those of NaN or Inf are 0."""
+        weight = weight.to(torch.float32)
+        return weight if self.all_counted else torch.where(self._pairs(b, tile), weight, 0.0)
+
+    def add(self, b: int, tile: Tile, pairs: TiledPairs, weight: Tensor, quantity: Quantity) -> None:
+        """Add `weight` times the law of a quantity of one chunk."""
+        assert isinstance(pairs, PlainPairs)
+        partials, (x, y) = quantity.partials(tile.triangle), (tile.x, tile.y)
+        if not self.all_counted:
+            parts = (partials.theta_over_sine, partials.x, partials.y, partials.curvature, x, y)
+            *by_triangle, x, y = (part.nan_to_num(0.0, 0.0, 0.0) for part in parts)
+            partials = Partials(*by_triangle)
+        self._units[b] = pairs.units
+        by_cosine = partials.theta_over_sine.mul_(weight)
+        self.pull_x[b, tile.i].addmm_(by_cosine, y, alpha=-1)
+        self.pull_y[b, tile.j].addmm_(by_cosine.mT, x, alpha=-1)
+        self.radius_x[b, tile.i] += partials.x.mul_(weight).sum(1)
+        self.radius_y[b, tile.j] += partials.y.mul_(weight).sum(0)
+        if self.by_curvature:
+            self.curvature[b] += self._by_curvature(tile, pairs, weight, partials, quantity)
+        if tile.triangle.near is not None:
+            self._add_near(b, tile, pairs, weight, tile.triangle.near, quantity)
+
+    def _add_near(self, b: int, tile: Tile, pairs: PlainPairs, weight: Tensor, near: Near, quantity: Quantity) -> None:
+        weight = wide(weight[near.rows, near.columns])
+        weight = weight if near.first is None else weight * near.first
+        partials = quantity.partials(near.triangle)
+        rows, columns = near.rows + tile.i.start, near.columns + tile.j.start
+        self.radius_x[b].index_add_(0, rows, weight * partials.x)
+        self.radius_y[b].index_add_(0, columns, weight * partials.y)
+        if self.by_curvature:
+            self.curvature[b] += (weight * partials.curvature).sum()
+        pull, (versine, coversine) = -weight * partials.theta_over_sine, near.triangle.opening
+        scalars = (part.split(max(1, GATHER // tile.x.shape[-1])) for part in (pull, versine, coversine))
+        for row, column, *scalar in zip(*zip(*pairs.few(rows, columns), strict=True), *scalars, strict=True):
+            x, y = pairs.rays_of(0, row), pairs.rays_of(1, column)
+            by_pair, v, p = (part.unsqueeze(-1) for part in scalar)
+            self.pull_x[b].index_add_(0, row, (by_pair * tangent(x, y, v, p)).to(torch.float32))
+            self.pull_y[b].index_add_(0, column, (by_pair * tangent(y, x, v, p)).to(torch.float32))
+
+    def _by_curvature(
+        self, tile: Tile, pairs: TiledPairs, weight: Tensor, partials: Partials, quantity: Quantity
+    ) -> Tensor:
+        """The sum of `weight` times the derivatives by K, but for near pairs."""
+        if partials.curvature.ndim:
+            return (partials.curvature * weight).sum(dtype=self.curvature.dtype)
+        cosine = wide(tile.triangle.cosine)
+        rows, columns = pairs.profiles[0].at((tile.i, None)), pairs.profiles[1].at((None, tile.j))
+        triangle = Triangle(Opening(1 - cosine, 1 + cosine), rows, columns, pairs.curvature, torch.float32)
+        by_curvature = quantity.partials(triangle).curvature
+        if tile.triangle.near is not None:
+            by_curvature[tile.triangle.near.rows, tile.triangle.near.columns] = 0.0
+        return (by_curvature.nan_to_num(0.0, 0.0, 0.0) * weight).sum()
+
+    def gradients(self) -> Gradients:
+        """The sums, as gradients by the points given."""
+        for b, both in self._units.items():
+            for pull, (ray, norm) in zip((self.pull_x[b], self.pull_y[b]), both, strict=True):
+                pull.addcmul_((pull * ray).sum(-1, keepdim=True), ray, value=-1)
+                pull.mul_(norm.reciprocal().masked_fill_(norm == 0, 0.0).to(pull.dtype))
+        return Gradients(
+            *self._of_points(self.x, self.pull_x, self.radius_x),
+            *self._of_points(self.y, self.pull_y, self.radius_y),
+            self.curvature,
+            self.aperture,
+        )
+
+    def _of_points(self, point: Polar, pull: Tensor, by_radius: Tensor) -> tuple[Tensor, Tensor]:
+        if not self.all_counted:
+            pull = pull.masked_fill(~point.finite.unsqueeze(-1), math.nan)
+            by_radius = by_radius.masked_fill(~point.finite, math.nan)
+        return saturated(pull, torch.float32), saturated(by_radius, torch.float32)
+
+
+PORTABLE = TileBackend(measure)
+"""Pairs in float32, with the reference for float64 and for what float32 cannot hold."""
