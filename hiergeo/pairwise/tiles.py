@@ -188,13 +188,8 @@ class GradientSums:
         by_curvature: bool,
         dtype: torch.dtype | None = None,
     ) -> None:
-        self.x, self.y, self.finite_y, self.is_exact, self.by_curvature = (
-            x,
-            y,
-            y.finite,
-            bool(exact(x, y)),
-            by_curvature,
-        )
+        self.x, self.y, self.finite_y, self.by_curvature = x, y, y.finite, by_curvature
+        self.is_exact = bool(exact(x, y))
         self.counted = x.finite if aperture is None else x.finite & torch.isfinite(aperture)
         self.radius_x, self.radius_y = (torch.zeros_like(wide(p.radius)) for p in (x, y))
         dtype = dtype or self.radius_x.dtype
