@@ -29,7 +29,7 @@ instrumented = CXX="$(CXX)" CXXFLAGS="$(2)" LDFLAGS="$(2)" HIERGEO_NATIVE=1 HIER
 kernels_of = HIERGEO_KERNELS="$(CURDIR)/build/$(1)/hiergeo/_kernels.abi3.so" HIERGEO_NATIVE=1
 
 .PHONY: help demo explore test test-all test-rest test-services coverage lint docs docs-version notebooks pictures bench native simt mutants \
-	attack sanitize threads clean
+	mutants-python attack sanitize threads clean
 
 help:
 	@echo "make demo      install into $(VENV) and compare geometries on the bundled model; opens a page"
@@ -48,6 +48,7 @@ help:
 	@echo "make native    rebuild the native kernels in place; fails where they cannot be built"
 	@echo "make simt      run the tests of the CUDA kernels, on a GPU if there is one and emulated (needs g++)"
 	@echo "make mutants   break the CUDA kernels in many places and see that their tests notice (half an hour)"
+	@echo "make mutants-python  break the package in 200 places and see that the quick tests notice (an hour at first)"
 	@echo "make attack    kill commands that write, fill disks and cut files short, twenty times as often as the tests do (needs Linux)"
 	@echo "make sanitize  run the tests of the kernels under AddressSanitizer and UBSan (needs g++)"
 	@echo "make threads   run them under ThreadSanitizer (needs g++)"
@@ -107,8 +108,15 @@ test-rest: $(VENV)/kernels
 test-services: $(SERVICES)/installed
 	PYTHONPATH="$(CURDIR)" $(SERVICES_BIN)/python -m tests.services --numprocesses 3 --dist loadscope
 
-coverage: $(VENV)/installed-dev $(VENV)/kernels
-	COVERAGE_FILE=build/coverage.sqlite $(BIN)/python -m pytest $(QUICK) --cov=hiergeo --cov-branch --cov-report=term:skip-covered
+coverage: build/coverage.sqlite
+	$(BIN)/python -m tests.tools.coverage_by_room build/coverage.sqlite
+
+build/coverage.sqlite: $(VENV)/installed-dev $(VENV)/kernels $(shell find hiergeo tests -name "*.py")
+	COVERAGE_FILE=$@ $(BIN)/python -m pytest $(QUICK) --times=build/times.json \
+		--cov=hiergeo --cov-branch --cov-context=test --cov-report=
+
+mutants-python: build/coverage.sqlite
+	$(BIN)/python -m tests.tools.mutation
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

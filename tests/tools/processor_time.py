@@ -1,8 +1,10 @@
 """Plugin of pytest: the processor time of every test, its child processes included, and the slowest at the end."""
 
+import json
 import os
 from collections import Counter
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ SECONDS = "processor seconds"
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("processor time")
     group.addoption("--slowest", type=int, default=0, metavar="N", help="list the N tests of most processor time")
+    group.addoption("--times", type=Path, metavar="FILE", help="write the processor time of every test as JSON")
 
 
 def _spent() -> float:
@@ -42,6 +45,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             if isinstance(report, pytest.TestReport):
                 properties: list[tuple[str, Any]] = report.user_properties
                 seconds[report.nodeid] += sum(value for name, value in properties if name == SECONDS)
+    if path := config.getoption("--times"):
+        path.write_text(json.dumps(dict(seconds.most_common()), indent=1), encoding="utf-8")
     if count := config.getoption("--slowest"):
         terminalreporter.section(f"{count} slowest tests, seconds of processor time")
         for name, value in seconds.most_common(count):
