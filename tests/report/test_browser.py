@@ -8,8 +8,8 @@ import pytest
 import hiergeo
 from hiergeo.evaluation.auditing import AuditSettings
 from hiergeo.report import write_audit, write_page
-from tests.datasets.scenes_common import HOSTILE, scenes_study
 from tests.report.browser_common import CONTRAST, chromium, colours, logged, requests, resize, violations
+from tests.report.scenes_common import HOSTILE, scenes_study
 
 pytestmark = pytest.mark.slow  # a browser
 

@@ -10,8 +10,8 @@ from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.auditing import AuditSettings
 from hiergeo.report import write_audit, write_leaderboard, write_page
 from hiergeo.training import suite
-from tests.datasets.scenes_common import scenes_study
 from tests.report.page_common import read
+from tests.report.scenes_common import scenes_study
 from tests.training.suite.suite_common import Radius, plan, toys  # noqa: F401 - a fixture
 
 WHY = "no <b>spread</b> of radii"

@@ -19,7 +19,7 @@ from hiergeo.report.radii import distributions
 from hiergeo.report.shown import shown
 from hiergeo.report.summary import Dot, DotPlot
 from hiergeo.training.study import Study
-from tests.datasets.scenes_common import scenes_study
+from tests.report.scenes_common import scenes_study
 
 SPACES = ("euclidean", "lorentz:-1", "sphere:0.25")
 

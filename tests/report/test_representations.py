@@ -10,7 +10,7 @@ from hiergeo._core import notebook
 from hiergeo._core.records import Figure, Grid, html
 from hiergeo._core.text import tame
 from hiergeo.evaluation.auditing import AuditSettings
-from tests.datasets.scenes_common import scenes_study
+from tests.report.scenes_common import scenes_study
 
 HOSTILE = '<img src=x onerror="alert(1)">&amp;\u202e</td></table>\x1b[2J'
 SPECS = ["euclidean", "lorentz:-1"]

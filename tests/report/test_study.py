@@ -18,9 +18,9 @@ from hiergeo.training import HeadModel, from_hierarchy
 from hiergeo.training.chains import split_groups
 from hiergeo.training.study import Study
 from hiergeo.training.study.result import NO_HEAD
-from tests.datasets.scenes_common import HOSTILE, scenes_study
 from tests.evaluation.experiment.experiment_common import contrasted
 from tests.report.page_common import Page, read, scripts
+from tests.report.scenes_common import HOSTILE, scenes_study
 
 
 @pytest.fixture(scope="module")

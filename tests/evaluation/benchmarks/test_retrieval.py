@@ -18,7 +18,7 @@ from hiergeo.evaluation import benchmarks
 from hiergeo.evaluation.benchmarks.retrieval import caption_recalls
 from hiergeo.evaluation.matching import Match
 from hiergeo.evaluation.metrics import chance_recall
-from tests.datasets.pictures_common import Given, coco, listed, said
+from tests.evaluation.benchmarks.pictures_common import Given, coco, listed, said
 
 RETRIEVAL = inspect.signature(benchmarks.BENCHMARKS.get("retrieval")).parameters
 

@@ -24,7 +24,7 @@ from hiergeo.evaluation import Result, benchmarks
 from hiergeo.evaluation.auditing import AuditSettings
 from hiergeo.report import interop
 from hiergeo.training import save_head, train_clip, train_head
-from tests.datasets.pictures_common import Given
+from tests.evaluation.benchmarks.pictures_common import Given
 from tests.training.training_common import FAST, captions, chains, stored
 
 JSON = st.recursive(
