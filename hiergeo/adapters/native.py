@@ -58,9 +58,10 @@ class SpecOptions(Document):
 
 
 class Native(NamedTuple):
-    """What the numbers of a file say of embeddings: their space, None where the file brings no root; factors.
+    """The space that the numbers of a file describe, and how projected features become its tangent vectors.
 
-    Those of the projected features of images and of texts, (dim,) each, and the largest lengths (factors,), if any.
+    `space` is None where the file brings no root. `scales` are the factors (dim,) of images and of texts; `reach` holds
+    the largest lengths (factors,), none for no limit.
     """
 
     space: Space | None

@@ -92,7 +92,7 @@ class LiftedClip(nn.Module):
 class TrainedModel(ClipModel):
     """A model of `hiergeo.training.train_clip`, around the origin of the space that it was trained in.
 
-    That is None for cosines, whose rows have norm one.
+    `space` is None for cosines, whose rows have norm one.
     """
 
     def __init__(self, name: str, base: Trainable, log_factors: Tensor, space: Space | None) -> None:

@@ -1,5 +1,6 @@
 """``hiergeo data``: which datasets are at hand, downloading them, and checking them for defects."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -114,7 +115,7 @@ def _splits(what: str) -> list[tuple[str, str]]:
     if what in hierarcaps.SPLITS:
         return [("hierarcaps", what)]
     own = what.removeprefix(f"{chains.NAME}:")
-    if own != what or path_of(what).exists():
+    if own != what or path_of(what).exists() or Path(what).suffix or len(Path(what).parts) > 1:
         source = chains.located(own)
         splits = ("test",) if source.is_file() else chains.everything(source)[1]
         return [(f"{chains.NAME}:{own}", split) for split in splits]

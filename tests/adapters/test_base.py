@@ -127,18 +127,6 @@ def test_every_mode_becomes_rgb_with_its_brightness(mode):
     np.testing.assert_allclose(grey, 255 * ramp, atol=2)
 
 
-def test_exif_orientation_is_honoured(tmp_path):
-    picture = Image.new("RGB", (20, 10), "black")
-    picture.paste("white", (0, 0, 10, 10))
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    picture.save(tmp_path / "turned.png", exif=exif)
-    upright = open_rgb(tmp_path / "turned.png")
-    assert upright.size == (10, 20)
-    assert upright.getpixel((5, 2)) == (255, 255, 255)
-    assert upright.getpixel((5, 17)) == (0, 0, 0)
-
-
 @pytest.mark.parametrize(
     ("spec", "complaint"),
     [

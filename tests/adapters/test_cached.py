@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from hiergeo import Space, adapters, datasets
+from hiergeo import adapters, datasets
 from hiergeo._core.errors import InputError
 from hiergeo.adapters import Model
 from hiergeo.adapters.head import Head, HeadModel, HeadShape
@@ -101,20 +101,6 @@ def test_a_head_shares_the_rows_of_its_model(tmp_path):
     behind.encode_text(TEXTS)
     assert Toy.embedded == 0
     assert behind.fingerprint() == head.fingerprint()
-
-
-def test_native_spaces_and_what_else_a_model_has_pass_through(tmp_path):
-    class Native(Toy):
-        inclusion = 7
-
-        def native_space(self):
-            return Space("lorentz:-2")
-
-    model = cached(Native("a"), tmp_path)
-    assert model.native_space().geometry.spec == "lorentz:-2"
-    assert model.inclusion == 7
-    with pytest.raises(AttributeError):
-        _ = model.exclusion
 
 
 def test_images_are_known_by_their_pixels(tmp_path):

@@ -47,15 +47,6 @@ def test_a_head_has_a_witness_as_its_model():
     assert witness.shape == base.witness().shape
 
 
-def test_stored_embeddings_have_no_witness(tmp_path):
-    import numpy as np
-
-    np.savez(tmp_path / "texts.npz", text=np.eye(4, 8), caption=["a", "b", "c", "d"], root=np.eye(8)[7])
-    stored = adapters.load(f"npz:{tmp_path / 'texts.npz'}")
-    assert stored.witness() is None
-    assert HeadModel(stored, Head(HeadShape(8, 8))).witness() is None
-
-
 @pytest.mark.parametrize("images", [True, False])
 def test_a_witness_is_of_texts_and_of_a_picture(images):
     model = adapters.load("tiny", device="cpu").bare_copy()

@@ -6,7 +6,6 @@ import pty
 import shutil
 import socket
 import sys
-import zipfile
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -85,22 +84,13 @@ DEEP = "[" * 200_000 + "]" * 200_000
 TRANSFORMERS = {
     "layers": setting("config.json", "text_config", "num_hidden_layers", value=10**9),
     "999 layers": setting("config.json", "text_config", "num_hidden_layers", value=999),
-    "width": setting("config.json", "text_config", "hidden_size", value=1 << 20),
     "width of 2^40": setting("config.json", "text_config", "hidden_size", value=1 << 40),
     "positions": setting("config.json", "text_config", "max_position_embeddings", value=1 << 31),
-    "negative": setting("config.json", "projection_dim", value=-5),
-    "a string": setting("config.json", "text_config", "hidden_size", value="wide"),
     "a list": setting("config.json", "model_type", value=["clip"]),
-    "null": setting("config.json", "text_config", value=None),
     "digits": text("config.json", '{"model_type": "clip", "projection_dim": ' + "9" * 5000 + "}"),
-    "depth": text("config.json", DEEP),
     "a few levels": text("config.json", '{"model_type": "clip", "a": ' + '{"a":' * 200 + "1" + "}" * 200 + "}"),
-    "another value": text("config.json", "[1]"),
-    "no text": bytes_of("config.json", b"\0\xff"),
-    "header": bytes_of("model.safetensors", b"\xff" * 100),
     "long header": bytes_of("model.safetensors", (1 << 40).to_bytes(8, "little") + b"{}"),
     "tokenizer": text("tokenizer.json", DEEP),
-    "tokenizer's settings": text("tokenizer_config.json", DEEP),
 }
 
 OPEN_CLIP = {
@@ -108,11 +98,8 @@ OPEN_CLIP = {
     "999 layers": setting("open_clip_config.json", "model_cfg", "text_cfg", "layers", value=999),
     "width": setting("open_clip_config.json", "model_cfg", "text_cfg", "width", value=1 << 16),
     "vocabulary": setting("open_clip_config.json", "model_cfg", "text_cfg", "vocab_size", value=1 << 40),
-    "negative": setting("open_clip_config.json", "model_cfg", "embed_dim", value=-5),
     "null": setting("open_clip_config.json", "model_cfg", "text_cfg", value=None),
-    "a list": setting("open_clip_config.json", "model_cfg", value=[]),
     "depth": text("open_clip_config.json", DEEP),
-    "another value": text("open_clip_config.json", "[1]"),
     "header": bytes_of("open_clip_model.safetensors", b"\xff" * 100),
     "code": setting(
         "open_clip_config.json", "model_cfg", "text_cfg", "tokenizer_kwargs", value={"trust_remote_code": True}
@@ -121,7 +108,6 @@ OPEN_CLIP = {
 
 SENTENCES = {
     "modules": text("modules.json", DEEP),
-    "no list": text("modules.json", "{}"),
     "a class of another library": text(
         "modules.json", json.dumps([{"idx": 0, "path": "", "type": "subprocess.Popen"}])
     ),
@@ -215,18 +201,6 @@ def test_deep_configurations_are_refused(depth, refused):
         config = {"a": config}
     with pytest.raises(InputError, match="nested deeper") if refused else nullcontext():
         hub.check_config(config, "the configuration")
-
-
-def test_a_compressed_checkpoint_is_not_inflated(tmp_path):
-    import torch
-
-    plain, packed = tmp_path / "plain.pt", tmp_path / "packed.pt"
-    torch.save({"weight": torch.zeros(100_000)}, plain)
-    with zipfile.ZipFile(plain) as old, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as new:
-        for name in old.namelist():
-            new.writestr(name, old.read(name))
-    with pytest.raises(InputError, match="compressed"):
-        adapters.load(f"open_clip:ViT-B-32/{packed}")
 
 
 @pytest.mark.slow

@@ -72,10 +72,3 @@ def test_compared_geometries_share_the_root_and_the_cones_of_the_space_that_is_b
     assert [space.geometry.spec for space in spaces] == ["lorentz:-2", "euclidean", "sphere:0.25"]
     assert all(space.root is own.root and space.min_radius == 0.3 for space in spaces)
     assert [space.centre for space in beside(hiergeo.Space("euclidean", "none"), ["lorentz:-1"])] == ["none", "none"]
-
-
-@pytest.mark.parametrize(("root", "name"), [("model", "model"), ("none", "none"), (0.0, "origin"), (0.5, "given")])
-def test_results_name_the_root(root, name):
-    tiny, data = adapters.load("tiny"), datasets.load("scenes", "test", count=4)
-    centre = tiny.root() * root if isinstance(root, float) else root
-    assert evaluate(tiny, data, hiergeo.Space("euclidean", centre), samples=5).settings["root"] == name

@@ -108,15 +108,6 @@ def test_the_file_loads_as_a_model(tmp_path, hierarchy):
     np.testing.assert_allclose(model.encode_image([hierarchy.images[3]]).numpy(), _expected(["3"]), atol=1e-6)
 
 
-def test_text_only_models_and_datasets_without_images_write_no_image_arrays(tmp_path, hierarchy):
-    blind = Counting()
-    blind.has_images = False
-    for model, data in ((blind, hierarchy), (Counting(), replace(hierarchy, images=()))):
-        out = embed(model, data, tmp_path / "texts.npz")
-        with np.load(out) as stored:
-            assert not {"image", "image_id"} & set(stored.files)
-
-
 @pytest.mark.parametrize("interrupt_at", [1, 3, 8, 9, 10])
 def test_after_an_interrupt_only_unfinished_batches_are_computed(tmp_path, hierarchy, interrupt_at):
     out = tmp_path / "things.npz"

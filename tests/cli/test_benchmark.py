@@ -72,7 +72,7 @@ def test_without_coco_retrieval_names_data_that_are_here(run, tmp_path, monkeypa
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (("data", "check", "nosuch.csv"), "there is no file nosuch.csv"),
+        (("data", "check", "nosuch.csv"), "nosuch.csv is not there"),
         (("audit", "-m", "tiny", "-d", "mine/own.csv"), "docs/extending.md"),
     ],
 )

@@ -13,7 +13,7 @@ from PIL import Image
 
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError
 from hiergeo.datasets.captioned import load_captioned
-from tests.datasets.pictures_common import coco, listed, said
+from tests.evaluation.benchmarks.pictures_common import coco, listed, said
 
 PICTURES = [listed(7), listed(5)]
 SAID = [said(7, " a dog "), said(5, "a cat"), said(7, "a wet dog")]

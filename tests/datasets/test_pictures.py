@@ -210,3 +210,15 @@ def test_what_is_no_picture_is_refused_before_any_work(images, words, monkeypatc
     monkeypatch.setattr(type(model), "image_rows", lambda *_: pytest.fail("worked"))
     with pytest.raises(InputError, match=words):
         model.encode_image(images)
+
+
+def test_exif_orientation_is_honoured(tmp_path):
+    picture = Image.new("RGB", (20, 10), "black")
+    picture.paste("white", (0, 0, 10, 10))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture.save(tmp_path / "turned.png", exif=exif)
+    upright = open_rgb(tmp_path / "turned.png")
+    assert upright.size == (10, 20)
+    assert upright.getpixel((5, 2)) == (255, 255, 255)
+    assert upright.getpixel((5, 17)) == (0, 0, 0)

@@ -63,13 +63,6 @@ def test_archives_that_are_none_leave_nothing_behind(served, tmp_path, content):
     assert not list((tmp_path / "home" / "zipped").iterdir())
 
 
-def test_archives_without_the_file_are_refused(served, tmp_path):
-    with zipfile.ZipFile(served / "a.zip", "w") as archive:
-        archive.writestr("a.txt", b"other")
-    with pytest.raises(InputError, match="published"):
-        fetch_public("zipped", tmp_path / "home", source="https://server")
-
-
 def test_unknown_names_get_the_nearest():
     with pytest.raises(InputError, match="'hyperlex'"):
         fetch_public("hyperlx")

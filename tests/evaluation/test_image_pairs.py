@@ -12,7 +12,7 @@ from hiergeo._core.errors import InputError
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.image_pairs import image_pairs
 from hiergeo.evaluation.metrics import pep_scores
-from tests.datasets.pictures_common import Given, chains
+from tests.evaluation.benchmarks.pictures_common import Given, chains
 
 ROWS = [[f"thing {i % 3}", f"kind {i}", f"small kind {i}", f"one small kind {i} in a picture"] for i in range(130)]
 

@@ -9,9 +9,9 @@ import hiergeo
 from hiergeo.evaluation.auditing import AuditSettings
 from hiergeo.report import write_audit, write_leaderboard, write_page
 from hiergeo.training import suite
-from tests.datasets.scenes_common import scenes_study
 from tests.report.browser_common import CONTRAST, chromium, colours, logged, requests, resize, violations
 from tests.report.explorer.test_phone import FINE, HEIGHT, SMALL, WIDTH
+from tests.report.scenes_common import scenes_study
 from tests.training.suite.suite_common import PLAN, plan, register
 
 pytestmark = pytest.mark.slow  # a browser

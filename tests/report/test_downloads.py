@@ -12,8 +12,8 @@ from PIL import Image
 
 from hiergeo.report import write_leaderboard, write_page
 from hiergeo.training import suite
-from tests.datasets.scenes_common import HOSTILE, scenes_study
 from tests.report.browser_common import chromium, logged, resize, saved
+from tests.report.scenes_common import HOSTILE, scenes_study
 from tests.training.suite.suite_common import PLAN, plan, toys  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.slow  # a browser

@@ -16,7 +16,7 @@ from hiergeo.report.drawing import svg, words
 from hiergeo.report.radii import distributions
 from hiergeo.report.summary import Dot, DotPlot
 from hiergeo.training.study import Study
-from tests.datasets.scenes_common import scenes_study
+from tests.report.scenes_common import scenes_study
 
 SPACES = ("euclidean", "lorentz:-1", "sphere:0.25")
 

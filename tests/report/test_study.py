@@ -11,8 +11,8 @@ from hiergeo.evaluation.metrics import find_metric
 from hiergeo.report import tables, write_page
 from hiergeo.training.study import Study
 from hiergeo.training.study.result import NO_HEAD
-from tests.datasets.scenes_common import HOSTILE, scenes_study
 from tests.report.page_common import Page, read, scripts
+from tests.report.scenes_common import HOSTILE, scenes_study
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from hiergeo.evaluation.metrics import Interval
 from hiergeo.report import summary
 from hiergeo.report.plot import dots
 from hiergeo.report.summary import Dot, DotPlot
-from tests.datasets.scenes_common import scenes_study
 from tests.evaluation.experiment.experiment_common import contrasted
+from tests.report.scenes_common import scenes_study
 
 
 def drawn(plot: DotPlot) -> list[dict[str, list[float]]]:

@@ -91,9 +91,9 @@ def sound(path: Path | str, columns: Columns) -> Iterator[Sample]:
 
 @dataclass(frozen=True)
 class Source:
-    """One input, a file or a folder of images: its path below the folder that is searched, and what tells changes.
+    """One input, a file or a folder of images, by its path below the folder that is searched.
 
-    That is the size of all its files (-1 is unknown) and when they were changed last, in nanoseconds.
+    `bytes` is the size of all its files (-1 is unknown), `modified` the last change in nanoseconds.
     """
 
     __pydantic_config__ = STRICT

@@ -12,7 +12,7 @@ from scipy.stats import pearsonr
 from hiergeo._core.errors import InputError
 from hiergeo.evaluation import benchmarks
 from hiergeo.evaluation.benchmarks.captioned import himo_rows
-from tests.datasets.pictures_common import Given
+from tests.evaluation.benchmarks.pictures_common import Given
 
 SCORES = st.lists(st.floats(-1, 1).map(lambda x: round(x, 4)), min_size=2, max_size=8)
 

@@ -15,7 +15,7 @@ from hiergeo.datasets.captioned import load_captioned
 from hiergeo.evaluation import benchmarks
 from hiergeo.evaluation.benchmarks.captioned import caption_recalls, chance_recall
 from hiergeo.evaluation.matching import Match
-from tests.datasets.pictures_common import Given, coco, listed, said
+from tests.evaluation.benchmarks.pictures_common import Given, coco, listed, said
 
 
 def made(folder: Path, images: int = 30, least: int = 1) -> Path:

@@ -20,7 +20,7 @@ from hiergeo.cli.app import app
 from hiergeo.evaluation import Result, benchmarks
 from hiergeo.report import interop
 from hiergeo.training import save_head, train_clip, train_head
-from tests.datasets.pictures_common import Given
+from tests.evaluation.benchmarks.pictures_common import Given
 from tests.training.training_common import FAST, captions, chains, stored
 
 VERDICT = "The geometry does <b>no</b> work here; | depth is within the null."
