@@ -54,6 +54,12 @@ def selected_pairs(
     return order[selected], captions[selected]
 
 
+def share_right(radii: ArrayLike, lengths: ArrayLike, condition: Condition) -> float:
+    """Share of the pairs of tiers under a condition that radii (n, T) order rightly, ties one half; NaN without any."""
+    signs, _ = selected_pairs(radii, lengths, condition, np.zeros(np.shape(lengths), dtype=np.int64))
+    return float((1 + signs.mean()) / 2) if len(signs) else float("nan")
+
+
 def tau_d_equal_length(radii: ArrayLike, lengths: ArrayLike) -> float:
     """tau_d over the pairs of tiers with equal lengths, pooled over chains; in [-1, 1], and 0 for any order by length.
 

@@ -16,6 +16,7 @@ from hiergeo.evaluation.metrics.length import (
     chain_lengths,
     partial_spearman,
     selected_pairs,
+    share_right,
     tau_d_equal_length,
 )
 
@@ -47,6 +48,8 @@ def test_pairs_of_tiers_against_a_loop(radius, length):
         assert signs.tolist() == selected(radius, length, sign)
         assert np.sign(radius.ravel()[pairs] @ [-1, 1]).tolist() == signs.tolist()
         assert (np.sign(length.ravel()[pairs] @ [-1, 1]) == sign).all()
+        share = (1 + np.mean(signs)) / 2 if len(signs) else float("nan")
+        assert share_right(radius, length, condition) == pytest.approx(share, abs=1e-12, nan_ok=True)
     equal = selected(radius, length, 0)
     expected = np.mean(equal) if equal else float("nan")
     assert tau_d_equal_length(radius, length) == pytest.approx(expected, abs=1e-12, nan_ok=True)
