@@ -17,10 +17,9 @@ from torch import Tensor
 
 from hiergeo._core.polar import Polar
 from hiergeo.evaluation.auditing.attribution import ranks_of_parents
-from hiergeo.evaluation.auditing.subject import Subject, angles_alone, array, flattened
+from hiergeo.evaluation.auditing.subject import Alter, Subject, angles_alone, array, flattened
 from hiergeo.evaluation.metrics.sharing import Sharing, Tested, mean_test
 from hiergeo.evaluation.result import Statistic, mean_of
-from hiergeo.geometry import Points
 
 PAIRS = "parent_mrr_pairs"
 """The mean reciprocal rank of parents over distinct pairs."""
@@ -79,7 +78,7 @@ def gains(subject: Subject, *, seed: int = 0) -> Gains:
     if not any(subject.curvatures):
         return Gains(sharing, native, angles, None)
     flat = flattened(subject)
-    tried = np.stack([reciprocal(flat.altered(change)) for change in rescalings(subject)])
+    tried = np.stack([reciprocal(flat.altered(changes)) for changes in rescalings(subject)])
     best = np.empty_like(native)
     first = _half_of(array(parent).astype(np.int64), seed)
     for chosen, judged in ((first, ~first), (~first, first)):
@@ -104,27 +103,22 @@ def _half_of(parent: np.ndarray, seed: int) -> np.ndarray:
     return np.isin(parent, np.random.default_rng(seed).permutation(parents)[: len(parents) // 2])
 
 
-def rescalings(subject: Subject) -> list[Callable[[Points], Points]]:
+def rescalings(subject: Subject) -> list[list[Alter]]:
     """Monotone changes of the radii, factor by factor."""
     powers: list[Callable[[Tensor], Tensor]] = [partial(torch.float_power, exponent=power) for power in POWERS]
     scales = [math.sqrt(abs(k)) or 1.0 for k in subject.curvatures]
-    return [_rescaling(subject, law, scales) for law in (*powers, torch.sinh, torch.tanh)]
+    factors = list(zip(subject.text.factors, scales, strict=True))
+    return [[_rescaling(point, law, scale) for point, scale in factors] for law in (*powers, torch.sinh, torch.tanh)]
 
 
-def _rescaling(subject: Subject, law: Callable[[Tensor], Tensor], scales: list[float]) -> Callable[[Points], Points]:
-    def raw(point: Polar, scale: float) -> Tensor:
+def _rescaling(points: Polar, law: Callable[[Tensor], Tensor], scale: float) -> Alter:
+    def raw(point: Polar) -> Tensor:
         return law((scale * point.radius.double()).clamp(max=300))
 
-    middles = [
-        float(raw(point, scale).median()) or 1.0 for point, scale in zip(subject.text.factors, scales, strict=True)
-    ]
+    middle = float(raw(points).median()) or 1.0
 
-    def change(points: Points) -> Points:
-        factors = []
-        for point, scale, middle in zip(points.factors, scales, middles, strict=True):
-            rescaled = (raw(point, scale) / middle).clamp(1 / LARGEST, LARGEST)
-            rescaled = torch.where(point.radius > 0, rescaled, 0.0).to(point.radius.dtype)
-            factors.append(Polar(point.direction, rescaled))
-        return Points(points.geometry, tuple(factors))
+    def change(point: Polar) -> Polar:
+        rescaled = (raw(point) / middle).clamp(1 / LARGEST, LARGEST)
+        return Polar(point.direction, torch.where(point.radius > 0, rescaled, 0.0).to(point.radius.dtype))
 
     return change

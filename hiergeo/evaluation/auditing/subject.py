@@ -1,6 +1,6 @@
 """What an audit examines: the captions and images of a hierarchy as points of one space, and altered copies of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -18,7 +18,7 @@ from hiergeo.geometry import Euclidean, Geometry, Points, Product, Space
 EXACT = 1 << 14
 """Captions up to which points are float64 whatever the dtype of the embeddings."""
 
-Alter = Callable[[Points], Points]
+Alter = Callable[[Polar], Polar]
 
 
 @final
@@ -67,10 +67,16 @@ class Subject:
         """1 where the cone of the caption at `x` holds the caption at `y`, else 0; the shape of both."""
         return array(pair_scores(self.space.entails, self.captions, x, y))
 
-    def altered(self, change: Alter, space: Space | None = None) -> "Subject":
-        """The subject with its points changed, in its own space or another one."""
+    def altered(self, changes: Sequence[Alter], space: Space | None = None) -> "Subject":
+        """The subject with the points of each factor changed, in its own space or another one."""
+        space = self.space if space is None else space
+
+        def change(points: Points) -> Points:
+            factors = (alter(point) for alter, point in zip(changes, points.factors, strict=True))
+            return Points(space.geometry, tuple(factors))
+
         image = None if self.image is None else change(self.image)
-        return replace(self, captions=change(self.captions), image=image, space=self.space if space is None else space)
+        return replace(self, captions=change(self.captions), image=image, space=space)
 
 
 def subject_of(embedded: Embedded, space: Space) -> Subject:
@@ -91,30 +97,23 @@ def angles_alone(subject: Subject) -> Subject:
 
     Points at the root stay there. In a single space -Xi and minus the distance then order pairs as the cosine does.
     """
-    common = [float(np.median(array(point.radius))) or 1.0 for point in subject.text.factors]
 
-    def change(points: Points) -> Points:
-        factors = (
-            Polar(point.direction, torch.where(point.radius > 0, radius, point.radius))
-            for point, radius in zip(points.factors, common, strict=True)
-        )
-        return Points(points.geometry, tuple(factors))
+    def at(radius: float) -> Alter:
+        return lambda point: Polar(point.direction, torch.where(point.radius > 0, radius, point.radius))
 
-    return subject.altered(change)
+    return subject.altered([at(float(np.median(array(point.radius))) or 1.0) for point in subject.text.factors])
 
 
 def radii_alone(subject: Subject) -> Subject:
     """Every point keeps its radius; all directions become one, factor by factor."""
+    factors = len(subject.text.factors)
 
-    def change(points: Points) -> Points:
-        factors = []
-        for point in points.factors:
-            direction = torch.zeros_like(point.direction if len(points.factors) > 1 else point.direction[..., :1])
-            direction[..., 0] = (point.radius > 0).to(direction.dtype)
-            factors.append(Polar(direction, point.radius))
-        return Points(points.geometry, tuple(factors))
+    def one_way(point: Polar) -> Polar:
+        direction = torch.zeros_like(point.direction if factors > 1 else point.direction[..., :1])
+        direction[..., 0] = (point.radius > 0).to(direction.dtype)
+        return Polar(direction, point.radius)
 
-    return replace(subject.altered(change), one_direction=True)
+    return replace(subject.altered([one_way] * factors), one_direction=True)
 
 
 def flattened(subject: Subject) -> Subject:
@@ -124,7 +123,7 @@ def flattened(subject: Subject) -> Subject:
     if isinstance(curved.geometry, Product):
         flat = Product([(Euclidean(), size) for _, size in curved.geometry.factors], curved.geometry.norm)
     space = Space(flat, "none" if curved.root is None else curved.root, min_radius=curved.min_radius)
-    return subject.altered(lambda points: Points(flat, points.factors), space)
+    return subject.altered([lambda point: point] * len(subject.text.factors), space)
 
 
 def array(x: Tensor) -> np.ndarray:

@@ -106,8 +106,9 @@ def test_rescaled_radii_keep_their_order_and_their_directions(radii, spec, seed)
     rows *= np.array(radii)[:, None] / np.linalg.norm(rows, axis=1, keepdims=True)
     chains = np.stack([np.zeros(len(radii) - 1, int), np.arange(1, len(radii))], axis=1)
     subject = subject_of(made(rows, chains), hiergeo.Space(spec))
-    for change in gains.rescalings(subject):
-        for before, after in zip(subject.text.factors, change(subject.text).factors, strict=True):
+    for changes in gains.rescalings(subject):
+        for before, change in zip(subject.text.factors, changes, strict=True):
+            after = change(before)
             order = np.argsort(before.radius.numpy(), kind="stable")
             rescaled = after.radius.numpy()[order]
             assert np.isfinite(rescaled).all()
