@@ -27,13 +27,12 @@ from hiergeo.construction import captions as captions_
 from hiergeo.construction import card, splitting
 from hiergeo.construction.answer_store import AnswerStore
 from hiergeo.construction.backends import BACKENDS, Backend
-from hiergeo.construction.build_plan import FILE, BuildPlan, read_plan
+from hiergeo.construction.build_plan import FILE, BuildPlan, made, read_plan
 from hiergeo.construction.captions import Captions, CaptionSurvey
 from hiergeo.construction.card import Built
 from hiergeo.construction.drafts import Draft
 from hiergeo.construction.judges import JUDGES, Judge
 from hiergeo.construction.leakage import leakage, reference
-from hiergeo.construction.making import made
 from hiergeo.construction.stages import THRESHOLDS, Writer
 from hiergeo.datasets import Hierarchy, chains
 
@@ -192,8 +191,7 @@ class Shards:
 def claim(folder: Path, plan: BuildPlan, source: str, content: str, share: Share, overwrite: bool) -> None:
     """Write a plan, and the name and hash of its input, into a folder; a result of others goes first.
 
-    Raises InputError where the folder holds another plan or input (what differs is named), or files of something else,
-    unless these may be replaced: `overwrite`.
+    Raises InputError where the folder holds another plan or input, or other files, unless these may be replaced.
     """
     path, now = folder / WORK / INPUT, {"name": source, "sha256": content}
     with locked(folder / WORK):

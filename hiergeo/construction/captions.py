@@ -54,10 +54,7 @@ class Captions:
         return CaptionSurvey(digest.hexdigest(), firsts, read)
 
     def shards(self, rows: int, survey: CaptionSurvey) -> Iterator[list[Draft]]:
-        """Drafts, `rows` at a time; those that repeat an earlier caption of the same image are dropped.
-
-        Raises InputError where they are not those that were surveyed.
-        """
+        """Drafts, `rows` at a time, without repeats of an earlier caption of an image; InputError if they changed."""
         digest = sha256()
         shard: list[Draft] = []
         for draft in self.drafts():
@@ -78,10 +75,7 @@ def _content(draft: Draft) -> bytes:
 
 
 def of_file(inputs: Path | str, plan: BuildPlan, out: Path) -> Captions:
-    """The captions of a file, a folder or a pattern of inputs, as `hiergeo.datasets.reading` reads them, but for `out`.
-
-    Raises InputError if there is no caption, or the first input lacks the columns of the plan.
-    """
+    """The captions of inputs as `hiergeo.datasets.reading` reads them, but for `out`; InputError without a caption."""
     columns = Columns("captions", plan.caption_column, plan.image_column)
     listing = reading.listing(inputs, columns, out)
     files = [listing.base / source.name for source in listing.sources]

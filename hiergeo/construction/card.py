@@ -82,17 +82,7 @@ def readme(
     identities: Mapping[str, Any],
     prompts: Mapping[str, str],
 ) -> str:
-    """The text of the card.
-
-    Args:
-        folder: of the data files, whose hashes are told.
-        plan: of the build.
-        source: what the captions are called, without folders.
-        built: numbers of the build.
-        leaks: what the splits share with other sets.
-        identities: what wrote and judged the texts, JSON values by name.
-        prompts: instructions to a language model by name.
-    """
+    """The text of the card of the data files in a folder, with what wrote and judged the texts, and prompts by name."""
     parts = (("train", splitting.TRAIN, built.train), ("test", splitting.EXPANDED, built.test))
     splits = [(*part, images) for part, images in zip(parts, built.images, strict=True) if part[2]]
     table = plan.as_table()

@@ -19,13 +19,8 @@ class Drop(NamedTuple):
 class Draft:
     """A caption and the chain that is made of it.
 
-    Attributes:
-        row: of the input, from 0; unique.
-        caption: as it was read, with single blanks; the most specific tier.
-        image: the address, path or number of its image; empty without one.
-        positive: one text a tier, general to specific, the last the caption; empty until the chain is whole.
-        negative: a text that contradicts each of them.
-        dropped: None while the caption is in the data.
+    The caption has single blanks, the image an address, path or number, if any; `row` is its number in the input.
+    Texts are general to specific, the last of the positive ones the caption, and missing until the chain is whole.
     """
 
     __pydantic_config__ = STRICT

@@ -13,9 +13,9 @@ from hiergeo._core.progress import track
 from hiergeo._core.records import Records, json_text
 from hiergeo._core.version import __version__
 from hiergeo.construction import language
+from hiergeo.construction.build_plan import made
 from hiergeo.construction.drafts import normalised
 from hiergeo.construction.judges import CONTRADICTION, ENTAILMENT, JUDGES, NEUTRAL, Judge
-from hiergeo.construction.making import made
 from hiergeo.datasets import Hierarchy, Row
 from hiergeo.evaluation.metrics import Interval, share_interval
 from hiergeo.evaluation.metrics.length import chain_lengths

@@ -29,8 +29,7 @@ WORD = re.compile(r"\w+")
 @final
 @dataclass(frozen=True)
 class Reference:
-    """Rows that others are compared with: their chains and addresses of images, the folder that may hold the images,
-    and, for a set that is not there, why, and what to do."""
+    """Rows that others are compared with, the folder that may hold their images, and why they are missing, if so."""
 
     name: str
     rows: tuple[Chain, ...] = ()

@@ -38,7 +38,7 @@ class Writer:
         """The drafts with whole chains, or dropped; those that are dropped already are passed on."""
         written = {draft.row: draft for draft in drafts}
         for step in (self._generalise, self._contradict, self._filter):
-            written |= {draft.row: draft for draft in step([*filter(_is_open, written.values())])}
+            written |= {draft.row: draft for draft in step([one for one in written.values() if one.dropped is None])}
         return [written[draft.row] for draft in drafts]
 
     def _generalise(self, drafts: Sequence[Draft]) -> Iterator[Draft]:
@@ -72,10 +72,7 @@ class Writer:
     ) -> Iterator[tuple[Draft, tuple[str, ...]]]:
         """Each draft with the first candidate of so many texts that passes; dropped where there is none."""
         offers = [_usable(proposal.candidates, count) for proposal in proposals]
-        pairs = [
-            [_pairs(draft, texts, column) for texts in candidates]
-            for draft, candidates in zip(drafts, offers, strict=True)
-        ]
+        pairs = [[_pairs(draft, texts, column) for texts in offer] for draft, offer in zip(drafts, offers, strict=True)]
         asking, self.stage = self.stage, check
         chances = self._chances(pair for options in pairs for option in options for pair in option)
         for draft, proposal, candidates, options in zip(drafts, proposals, offers, pairs, strict=True):
@@ -109,10 +106,6 @@ class Writer:
         if answers.shape != (len(distinct), 3):
             raise InputError(f"the judge '{self.judge.name}' gave {answers.shape} numbers for {len(distinct)} pairs.")
         return dict(zip(distinct, answers.tolist(), strict=True))
-
-
-def _is_open(draft: Draft) -> bool:
-    return draft.dropped is None
 
 
 def _pairs(draft: Draft, texts: tuple[str, ...], column: int) -> list[Pair]:

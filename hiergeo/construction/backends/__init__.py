@@ -65,11 +65,8 @@ class Backend(ABC):
         """
 
     def usage(self) -> dict[str, float]:
-        """What the answers so far took: ``prompt_tokens``, ``completion_tokens``, ``requests``; may be empty.
-
-        An answer out of the store counts like a new one, so that the card of a build that was interrupted is that of
-        one that was not.
-        """
+        """What the answers so far took, those out of the store included, so that interrupted builds have the same card:
+        ``prompt_tokens``, ``completion_tokens``, ``requests``; may be empty."""
         return {}
 
     def instructions(self, tiers: int) -> dict[str, str]:

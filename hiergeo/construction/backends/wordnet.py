@@ -1,9 +1,4 @@
-"""Chains from word lists and WordNet: deterministic, without a model; the default.
-
-More general texts are beginnings of the caption, its noun phrase and everyday kinds of what it names. Contradicting
-texts differ from the tier in one noun, attribute or number, where possible in what the tier adds to the more general
-one. A caption that is not understood is refused.
-"""
+"""Chains from word lists and WordNet: deterministic, without a model; the default. It refuses what it does not know."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -102,8 +97,6 @@ def _grows(chain: Sequence[str]) -> bool:
 
 
 def _contradict(chain: tuple[str, ...]) -> Proposal:
-    if not all(text.strip() for text in chain):
-        return Proposal(reason="empty")
     options = [_unrelated(chain), *(_negatives(chain, tier) for tier in range(1, len(chain)))]
     for text, texts in zip(chain, options, strict=True):
         if not texts:

@@ -98,11 +98,8 @@ class Engine(ABC):
 
     @abstractmethod
     def generate(self, prompts: Sequence[Prompt]) -> Iterator[tuple[int, Reply]]:
-        """Replies as they come, each with the index of its prompt; one for each prompt, in any order.
-
-        Raises InputError if the model is not there, and UnavailableError if it cannot be run now, after the replies
-        that had come.
-        """
+        """A reply for each prompt as it comes, with the index of the prompt; InputError if the model is not there, and
+        UnavailableError, after the replies that had come, if it cannot be run now."""
 
     def close(self) -> None:  # noqa: B027 (most hold nothing)
         """Release what it holds."""

@@ -1,8 +1,7 @@
 """Models behind OpenAI-compatible endpoints: hosted ones, and servers such as vLLM, llama.cpp and Ollama.
 
-The client of OpenAI tries a request again where that can help: when the connection fails, the answer does not come in
-time or is cut, and for the statuses of servers that are busy; here one is, whose answer is not of this interface. The
-key comes out of an environment variable, and is struck out of what an endpoint says of a failure.
+The client of OpenAI tries a request again where that can help; here one is whose answer is not of this interface. The
+key is struck out of what an endpoint says of a failure.
 """
 
 import os
@@ -143,9 +142,10 @@ class OpenAIEngine(Engine):
             except (AttributeError, LookupError, TypeError, ValueError):
                 glitches += 1
             except self._failures as failure:
-                if _status(failure) not in (400, 413, 422):
-                    raise self._stopping(failure) from None
-                if _status(failure) == 413 or mode + 1 == len(MODES):
+                status = getattr(failure, "status_code", None)
+                if status not in (400, 413, 422):
+                    raise self._stopping(failure, status) from None
+                if status == 413 or mode + 1 == len(MODES):
                     return Reply(shortened(self._said(failure), 300), REFUSED)
                 mode += 1
             else:
@@ -176,9 +176,9 @@ class OpenAIEngine(Engine):
         text = text.replace(self._key, "[key]") if self._key else text
         return text if response is None else f"status {response.status_code}, {text}"
 
-    def _stopping(self, failure: Any) -> UnavailableError:
+    def _stopping(self, failure: Any, status: int | None) -> UnavailableError:
         """The error for a failure that no other request will do without."""
-        where, message, status = self.endpoint.address, shortened(self._said(failure), 200), _status(failure)
+        where, message = self.endpoint.address, shortened(self._said(failure), 200)
         if status is None or status >= 500 or status in (408, 409, 429):
             return UnavailableError(
                 f"{where} cannot be reached or stays busy ({message}): start it, or check base_url; answers so far "
@@ -190,9 +190,7 @@ class OpenAIEngine(Engine):
 
 def _at_once(rows: Iterable[int], answer: Callable[[int], Reply], concurrency: int) -> Iterator[tuple[int, Reply]]:
     """Replies as they come, several asked for at a time; the first failure is raised after those under way are given.
-
-    Where the caller stops asking, what is under way is left alone: its threads do not keep the process from ending.
-    """
+    What is under way when the caller stops asking does not keep the process from ending."""
     left: SimpleQueue[int | None] = SimpleQueue()
     done: SimpleQueue[tuple[int, Reply] | Exception | None] = SimpleQueue()
     stop = threading.Event()
@@ -224,11 +222,6 @@ def _at_once(rows: Iterable[int], answer: Callable[[int], Reply], concurrency: i
         stop.set()
     if failures:
         raise failures[0]
-
-
-def _status(failure: Any) -> int | None:
-    """The status of a failure; None where there was no answer."""
-    return getattr(failure, "status_code", None)
 
 
 def _reply(answer: Any) -> Reply:

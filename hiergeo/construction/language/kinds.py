@@ -1,9 +1,5 @@
-"""Kinds of things in captions, and the things that exclude each other.
-
-Dictionaries know a plate that is a base in baseball and a hot dog who boasts; the lists say what captions mean:
-``kinds.txt`` which kinds the most common nouns are of, ``things.txt`` and ``stuff.txt`` which nouns of a kind name no
-thing in common. WordNet serves all other nouns, where it understands the kind as the list does.
-"""
+"""Kinds of things in captions, and things that exclude each other: by the lists, which say what captions mean, and by
+WordNet for all other nouns, where it understands a kind as the lists do."""
 
 from functools import lru_cache
 

@@ -1,9 +1,5 @@
-"""Ever more general texts of a caption, each of which follows from the one before it.
-
-From specific to general: the caption, the caption with more and more of its end cut off, its main noun phrase with
-fewer and fewer modifiers, the bare noun, and everyday kinds of what it names. Nothing is cut inside a denial, and a
-modifier that makes a thing unreal (a toy car) stays.
-"""
+"""Ever more general texts of a caption, each of which follows from the one before it: the caption, beginnings of it,
+its main noun phrase with fewer and fewer modifiers, the bare noun, and everyday kinds of what that names."""
 
 import re
 from collections.abc import Iterator, Sequence

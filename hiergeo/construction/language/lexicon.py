@@ -1,7 +1,4 @@
-"""The words of English as captions use them: forms, senses, and what is above a sense.
-
-The senses are WordNet's; ``everyday.txt`` corrects those that captions do not mean by a word.
-"""
+"""The words of English as captions use them: forms, senses by WordNet, which ``everyday.txt`` corrects, and kinds."""
 
 from collections.abc import Iterator
 from functools import cached_property, lru_cache

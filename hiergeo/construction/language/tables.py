@@ -1,7 +1,4 @@
-"""The word lists beside this module: closed classes of words, kinds of things, and words that exclude each other.
-
-Each list of ``lists.txt`` says above it what it is for.
-"""
+"""The word lists beside this module: closed classes of words, kinds of things, and words that exclude each other."""
 
 import re
 from pathlib import Path
