@@ -58,21 +58,6 @@ def test_captions_are_escaped_and_the_policy_runs_two_scripts_alone(page, path):
 
 
 @pytest.mark.slow
-def test_every_figure_of_the_table_is_there(study, page):
-    board = study.board
-    (dim,) = board.dims
-    metrics = board.metrics(dim)
-    assert {"tau_d", "precision", "recall", "auroc", "image_to_text_r1"} <= set(metrics)
-    for metric in metrics:
-        low, high = board.span(metric, dim)
-        for geometry in board.geometries(dim):
-            score = board.score(metric, geometry, dim)
-            assert score.value == pytest.approx(np.mean(score.seeds))
-            assert low <= score.interval.low <= score.interval.high <= high
-            assert f"{score.value:.3f}".replace("-", "−") in page.text
-    assert len([item for item in page.having("span") if item.get("class") == "forest"]) == len(study.board.contrasts)
-
-
 def test_tables_show_means_over_seeds_beside_the_model_without_a_head(study):
     grid, heads = study.grids()
     rows = dict(grid.rows)

@@ -1,18 +1,14 @@
 """The picture below a headline: what it shows, and that dots and bars lie where the numbers are."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 import hiergeo
 from hiergeo.evaluation.auditing import AuditSettings
 from hiergeo.evaluation.auditing.record import ATTRIBUTION
-from hiergeo.evaluation.metrics import Interval
 from hiergeo.report import summary
 from hiergeo.report.plot import dots
 from hiergeo.report.summary import Dot, DotPlot
-from tests.evaluation.experiment.experiment_common import contrasted
 from tests.report.scenes_common import scenes_study
 
 
@@ -81,23 +77,6 @@ def test_a_space_that_words_beat_is_not_marked(value, marked):
     assert plot.beside(None) == plot
     low, high = dots(plot).axes[0].get_xlim()
     assert low <= value <= high
-
-
-def test_metrics_with_a_leader_come_first_then_the_clearest(comparison):
-    board, dim = comparison.board, comparison.dim
-    contrasts = [
-        replace(each, difference=0.1, simultaneous=Interval(-0.1, 0.3), test=None, adjusted_p=None)
-        for each in board.contrasts
-    ]
-    names = list(dict.fromkeys(each.metric for each in contrasts))
-    last = names[-1]
-    clearer = [replace(each, difference=0.19) if each.metric == last else each for each in contrasts]
-    told = contrasted(board, clearer)
-    assert summary.main_metrics(told, dim)[2] == last
-    first = names[0]
-    sure = Interval(0.001, 0.5)
-    won = [replace(each, difference=0.01, simultaneous=sure) if each.metric == first else each for each in clearer]
-    assert summary.main_metrics(contrasted(board, won), dim)[2] == first
 
 
 def test_a_study_shows_where_it_began():

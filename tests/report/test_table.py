@@ -7,16 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import hiergeo
 from hiergeo._core.records import Figure, Grid, number
 from hiergeo.cli._terminal import Screen
 from hiergeo.evaluation import Comparison
-from hiergeo.evaluation.experiment import Contrast
-from hiergeo.evaluation.metrics import Interval, find_metric
+from hiergeo.evaluation.metrics import find_metric
 from hiergeo.report import tables, write_page
 from hiergeo.report.drawing import ticks
 from hiergeo.report.terminal import fitted, read_metrics
-from tests.report.test_page import GEOMETRIES, Handmade, compared, hierarchy
+from tests.report.test_page import GEOMETRIES, compared, hierarchy
 
 
 def label(metric: str) -> str:
@@ -50,23 +48,6 @@ def comparison() -> Comparison:
 @pytest.fixture(scope="module")
 def pairs() -> Comparison:
     return compared("pairs", data=hierarchy(negatives=True))
-
-
-def with_winners(comparison: Comparison, **winners: str | None) -> Comparison:
-    """The same results with winners given by hand: contrasts of a winner are decided, all others are not."""
-
-    def decided(contrast: Contrast) -> Contrast:
-        winner = winners.get(contrast.metric)
-        ours = next((group for group in comparison.board.twins if winner in group), (winner,))
-        sign = (contrast.a in ours) - (contrast.b in ours)
-        ends = sorted((0.1 * sign, 0.2 * sign)) if sign else (-1, 1)
-        return replace(
-            contrast, difference=0.15 * sign, simultaneous=Interval(*ends), test=None, adjusted_p=None, one_space=False
-        )
-
-    copy = replace(comparison)
-    copy.board.__dict__["contrasts"] = tuple(map(decided, comparison.board.contrasts))
-    return copy
 
 
 def test_a_result_shows_every_metric_and_interval(comparison):
@@ -144,24 +125,6 @@ def test_the_strongest_control_is_named(comparison):
     assert (rows["tau_d"][1], rows["tau_d"][-1]) == ("0.5000", "chance")
     assert (rows["precision"][1], rows["precision"][-1]) == ("0.1250", "chance")
     assert not {"chance", "words alone"} & set(rows["recall"])
-
-
-def test_a_winner_is_marked_with_its_other_chart(comparison):
-    won = with_winners(comparison, precision="lorentz:-0.7")
-    marked = [cell.endswith("*") for cell in cells_of(printed(won, 200))["precision"][:4]]
-    assert marked == [spec in ("lorentz:-0.7", "poincare:-0.7") for spec in GEOMETRIES]
-    assert "Marked: ahead of every other space" in " ".join(printed(won).split())
-
-
-def test_spaces_that_measure_radii_differently_do_not_share_tau_d():
-    spaces = ["euclidean", "product:lorentz:-1x4,euclidean:x8,l1"]
-    comparison = hiergeo.compare(Handmade(), hierarchy(), spaces, steps=10, samples=40)
-    assert comparison.shared == frozenset()
-    text = printed(comparison, full=True)
-    assert "same" not in text
-    assert "…" not in text
-    assert "No winner is named for tau_d" in " ".join(text.split())
-    assert all(number(result.metrics["tau_d"]) in text for result in comparison.results)
 
 
 @pytest.mark.parametrize(("low", "high"), [(1.03, 1.48), (0.0, 1e-3), (-2.0, 1e4), (0.5, 1.5)])

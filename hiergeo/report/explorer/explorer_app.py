@@ -14,7 +14,7 @@ from hiergeo.report.explorer.questions import ItemId
 from hiergeo.report.explorer.service import Explorer
 from hiergeo.search.requests import KINDS, Kind
 from hiergeo.search.serving import Settings
-from hiergeo.search.serving.answer_schemas import ABOUT, schema
+from hiergeo.search.serving.answer_schemas import ABOUT
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -32,8 +32,6 @@ TILE = """The items of one tile of a map, little endian: uint32 count, uint32 0,
 float32 y[count], float32 radius[count], int8 tier[count] (-1 unknown), uint8 kind[count] (0 caption, 1 image)."""
 
 SEARCH = "One query, by any of text, item, embedding and image, through several lenses, and which answers are equal."
-
-Health = schema("Health", status=str, version=str, items=int, lenses=int, uptime=float)
 
 
 def create_explorer(collection: Collection, settings: Settings | None = None) -> "FastAPI":
@@ -55,8 +53,7 @@ def create_explorer(collection: Collection, settings: Settings | None = None) ->
         explorer.settings,
         explorer.metrics,
         explorer.health,
-        Health,
-        explorer.lifespan,
+        lifespan=explorer.lifespan,
     )
     app.state.explorer = explorer
     return app

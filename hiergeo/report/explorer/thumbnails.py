@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import final
 
@@ -81,21 +82,13 @@ class Thumbnails:
         Raises:
             InputError: there is no such item.
         """
-        wanted, there = torch.tensor([item]), False
-        for index in self._indexes:
-            store = index.store.pinned()
-            if not store.holds(wanted):
-                continue
-            there = True
-            reference = store.labels(wanted).images[0]
-            if reference is not None:
-                for candidate in self._candidates(reference, index.store.folder):
-                    real = self._permitted(candidate)
-                    if real is not None:
-                        return real
-        if not there:
+        wanted = torch.tensor([item])
+        stores = [store for index in self._indexes if (store := index.store.pinned()).holds(wanted)]
+        if not stores:
             raise InputError(f"there is no item {item}.")
-        return None
+        references = ((store.folder, store.labels(wanted).images[0]) for store in stores)
+        paths = (path for folder, name in references if name is not None for path in self._candidates(name, folder))
+        return next((real for path in paths if (real := self._permitted(path)) is not None), None)
 
     def some(self, ids: NDArray[np.int64]) -> bool:
         """Whether a picture of any of these items, ids (n,), may be shown, as `TRIED` of them, spread evenly, tell.
@@ -132,14 +125,11 @@ class Thumbnails:
     def _by_number(self) -> dict[int, list[Path]]:
         """The images of the named folder by the number that their names end in."""
         if self._numbered is None:
-            by_number: dict[int, list[Path]] = {}
-            for count, path in enumerate(self._folder.rglob("*") if self._folder is not None else ()):
-                if count >= LISTED:
-                    break
+            self._numbered = {}
+            for path in islice(self._folder.rglob("*") if self._folder is not None else (), LISTED):
                 number = _number(path.stem)
                 if number is not None and path.suffix.lower() in SUFFIXES:
-                    by_number.setdefault(number, []).append(path)
-            self._numbered = by_number
+                    self._numbered.setdefault(number, []).append(path)
         return self._numbered
 
 

@@ -116,25 +116,6 @@ def test_the_tab_key_reaches_everything_and_comes_out_again(page, view):
     assert page.script(TABBABLE) == []
 
 
-def test_a_query_is_asked_and_every_view_opened_by_keys(page):
-    show(page, "ladder")
-    tab_to(page, "#query")
-    page.script("document.activeElement.select()")
-    page.press("a blue star", "ENTER")
-    page.until("return new URLSearchParams(location.hash.slice(1)).get('q') === 'a blue star'")
-    page.until("return document.getElementById('live').textContent")
-    tab_to(page, "#tab-ladder")
-    entries = page.script("return history.length")
-    for view in list(READY)[1:]:
-        page.press("ARROW_RIGHT")
-        page.until("return document.querySelector(arguments[0])?.checkVisibility()", READY[view])
-        assert focused(page, f"#tab-{view}")
-        assert page.hash()["view"] == view
-    page.press("ARROW_RIGHT")
-    assert focused(page, "#tab-ladder")
-    assert page.script("return history.length") == entries
-
-
 def test_the_tree_is_walked_by_arrow_keys(page):
     show(page, "tree", FULL)
     tab_to(page, ".node.current")

@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import urlencode
@@ -67,18 +66,6 @@ def test_a_text_is_asked_by_keys_alone(page):
     page.press("ESCAPE")
     page.until("return !document.querySelector('.empty').hidden")
     assert "q" not in page.hash()
-
-
-def test_marks_of_differences_agree_with_the_answers(page, collection):
-    for text in (collection.examples[0], "a small dotted star"):
-        page.open(urlencode({"q": text}))
-        ladders = [[hit["id"] for hit in page.rungs(lens, q=text)] for lens in LENSES]
-        count = Counter(each for ladder in ladders for each in ladder)
-        lone = page.script("return [...document.querySelectorAll('.step.only')].map((each) => each.dataset.id)")
-        assert sorted(lone) == sorted(each for each, times in count.items() if times == 1)
-        said = page.texts(".reading b")[0]
-        assert str(len(count)) in said
-        assert page.texts(".step.only .mark") == ["only here"] * len(lone)
 
 
 def test_a_step_that_says_more_than_the_query_is_marked_with_the_words(page, collection):

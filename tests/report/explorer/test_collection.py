@@ -168,19 +168,3 @@ def test_pictures_are_found_by_their_numbers(build, tmp_path) -> None:
     pictures = open_collection([index], images=tmp_path / "photos").pictures
     assert pictures.path(0) == path.resolve()
     assert pictures.path(1) is None
-
-
-@pytest.mark.filterwarnings("ignore:this space has no root")
-def test_the_notice_of_radii_that_do_not_spread_stays_when_the_index_is_read_from_the_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("HIERGEO_CACHE_HOME", str(tmp_path / "cache"))
-    rows = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
-    rows /= np.linalg.norm(rows, axis=1)[:, None]
-    np.savez(tmp_path / "unit.npz", text=rows, caption=np.array([f"caption {at}" for at in range(40)]))
-    found = [facts_of(open_collection([tmp_path / "unit.npz"], ["euclidean"])) for _ in range(2)]
-    assert found[0] == found[1]
-    (notice,) = found[1]["notices"]
-    assert found[1]["lenses"][0]["title"] in notice
-    np.savez(
-        tmp_path / "spread.npz", text=rows * np.arange(1, 41)[:, None], caption=np.array(list(map(str, range(40))))
-    )
-    assert facts_of(open_collection([tmp_path / "spread.npz"], ["euclidean"]))["notices"] == []

@@ -14,15 +14,6 @@ def test_the_head_of_the_demonstration_is_hyperbolic_and_on_the_bundled_model() 
     assert model.native_space().geometry.spec == "lorentz:-1"
 
 
-def test_items_are_captions_with_the_first_scene_that_shows_them() -> None:
-    hierarchy = scenes.load("test", count=60)
-    items, rows = demo.illustrated(hierarchy), hierarchy.rows
-    assert items.keys() == {caption for row in rows for caption in row.positive}
-    for caption, scene in items.items():
-        assert caption in rows[scene].positive
-        assert all(caption not in row.positive for row in rows[:scene])
-
-
 def test_the_index_holds_captions_and_pictures(monkeypatch, tmp_path: Path) -> None:
     monkeypatch.setattr(demo, "PICTURES", 3)
     hierarchy = scenes.load("test", count=4)

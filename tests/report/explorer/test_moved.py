@@ -146,9 +146,3 @@ def test_comparisons_that_are_none_are_refused(before, rows, tmp_path):
         compare(lens(before), lens(fewer))
     pair = compare(lens(before), lens(before))
     assert pair.k == 10
-
-
-def test_two_equal_items_compare(tmp_path):
-    held = index(tmp_path, torch.ones(2, DIM))
-    found = compare(lens(held), lens(held, "lorentz:-1"))
-    assert (found.k, found.neighbours.value, found.children.value) == (1, 1, 1)

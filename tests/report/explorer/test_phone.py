@@ -62,24 +62,3 @@ def test_content_begins_near_the_top_and_fingers_hit(page, view):
     assert page.script("return document.getElementById('options').getAttribute('aria-expanded')") == "true"
     assert page.script(SMALL) == []
     assert page.size() == (WIDTH, WIDTH)
-
-
-def test_every_space_is_in_sight_among_the_options(page):
-    show(page, "ladder")
-    assert not page.script("return document.getElementById('spaces').checkVisibility()")
-    page.click("#options")
-    boxes = page.script(
-        """return [...document.querySelectorAll('.spaces label')].map((each) => {
-        const box = each.getBoundingClientRect(); return [box.left, box.right]; })"""
-    )
-    assert len(boxes) == len(page.asked("collection")["lenses"])
-    assert all(left >= 0 and right <= WIDTH for left, right in boxes)
-
-
-def test_without_a_query_examples_are_offered(page):
-    page.open("", WIDTH)
-    page.script("document.querySelector('.ask .clear').click()")
-    page.until("return document.querySelector('.examples').checkVisibility()")
-    page.click(".examples button")
-    page.until("return document.querySelector('.stage')")
-    assert not page.script("return document.querySelector('.examples').checkVisibility()")

@@ -40,13 +40,6 @@ def test_every_point_is_in_one_tile_of_its_square_below_full_ones(points, extent
     assert tree.counts == [[*tile, stop - start] for tile, (start, stop) in tree.spans.items()]
 
 
-def test_points_that_coincide_go_down_to_the_deepest_tile():
-    count = CAPACITY * tiles.DEEPEST + 10
-    spot = np.full(count, 0.3, np.float32)
-    tree = tiles.pyramid(spot, -spot, 1.0, np.arange(count), CAPACITY)
-    assert [held for *_, held in tree.counts] == [CAPACITY] * tiles.DEEPEST + [10]
-
-
 def winding(point: tuple[float, float], polygon: list[tuple[float, float]]) -> int:
     """How often an outline turns around a point: the sum of the angles that its edges are seen at, over 2 pi."""
     seen = [math.atan2(y - point[1], x - point[0]) for x, y in polygon]

@@ -83,24 +83,6 @@ def test_edges_of_the_tree_are_those_of_the_index(page, collection, lens, by):
     assert drawn <= {("✓", False), ("✗", True), ("c", False)}
 
 
-def test_the_walk_goes_down_up_and_back(page, collection):
-    show(page, f"view=tree&item={item(collection, collection.hierarchy.rows[0].positive[0])}", ".node.current")
-    start = page.texts(".node.current bdi")[0]
-    down = captions(page, "below")[0]
-    page.click(".below .node")
-    page.until("return document.querySelector('.node.current bdi').textContent === arguments[0]", down)
-    assert page.texts(".crumbs li") == ["Root", cut(start, 40), cut(down, 40)]
-    page.browser.back()
-    page.until("return document.querySelector('.node.current bdi').textContent === arguments[0]", start)
-    assert page.texts(".crumbs li") == ["Root", cut(start, 40)]
-    page.click(".crumbs button")
-    page.until("return document.querySelector('.below h2').textContent === 'Most general items'")
-    order = sorted(radii(collection).items(), key=lambda each: (each[1], each[0]))
-    shown = page.texts(".below .radius")
-    assert [float(text.split()[-1]) for text in shown] == [pytest.approx(radius, abs=0.006) for _, radius in order[:8]]
-    assert "item" not in page.hash()
-
-
 def test_hostile_captions_are_text_and_cut(page, collection):
     for hostile in (HOSTILE[0], HOSTILE[1], HOSTILE[3]):
         show(page, f"view=tree&item={item(collection, hostile)}", ".node.current")
