@@ -70,11 +70,11 @@ def windows_of_file(corpus: Corpus, number: int, embedder: ItemEmbedder) -> Gene
         defects = [*(row for row in rows if isinstance(row, Defect)), *unfit]
         return items, sorted(defects, key=lambda defect: defect.row)
 
-    with closing(read_ahead(reading.read(base / name, corpus.plan.columns))) as made:
-        for rows in made:
-            if rows[-1].row >= IMAGE_BIT:
-                raise InputError(f"{name} has more than {IMAGE_BIT:,} rows: split it.")
-            yield Window(sum(row.rows if isinstance(row, Defect) else 1 for row in rows), partial(embed, rows))
+    made = windows(reading.read(base / name, corpus.plan.columns))
+    for rows in takewhile(bool, ahead(lambda _: next(made, []), repeat(None), AHEAD)):
+        if rows[-1].row >= IMAGE_BIT:
+            raise InputError(f"{name} has more than {IMAGE_BIT:,} rows: split it.")
+        yield Window(sum(row.rows if isinstance(row, Defect) else 1 for row in rows), partial(embed, rows))
 
 
 def windows_of_stream(batches: Iterator[ItemBatch], embedder: Embedder) -> Generator[Window, None, None]:
@@ -193,9 +193,3 @@ def windows(rows: Iterator[Read]) -> Iterator[list[Read]]:
             window, size = [], 0
     if window:
         yield window
-
-
-def read_ahead(rows: Iterator[Read]) -> Generator[list[Read], None, None]:
-    """The `windows` of rows, read in a thread."""
-    made = windows(rows)
-    yield from takewhile(bool, ahead(lambda _: next(made, []), repeat(None), AHEAD))
