@@ -21,7 +21,7 @@ OWN_LOSSES = ("adaptive", "entailment", "hard", "max_margin", "mean", "order", "
 
 
 SETTINGS = (
-    *("accumulate", "amp", "batch", "epochs", "every", "hidden", "learning_rate", "lora", "losses", "outputs"),
+    *("accumulate", "amp", "batch", "every", "hidden", "learning_rate", "lora", "losses", "outputs"),
     *("patience", "seed", "steps", "unit", "validation", "weight_decay"),
 )
 """Names in `hiergeo.training.Recipe` and `TowerRecipe`, which plans can say."""

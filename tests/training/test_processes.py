@@ -2,10 +2,8 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -48,22 +46,13 @@ try:
     if mine and stage == "connecting":
         dist.init_process_group = lambda *_, **__: wait()
     with processes.joined(torch.device("cpu")):
-        if mine and stage != "parted":
+        if mine:
             wait()
-        elif stage == "operation":
-            dist.all_reduce(torch.ones(3))
-        elif stage == "parted" and not mine:
-            print("in", flush=True)
-            sys.stdin.readline()
-    if mine:
-        wait()
+        dist.all_reduce(torch.ones(3))
 except HiergeoError as error:
     sys.exit(f"Error: {error}")
 """
 """A training that stops in the victim at a stage of its life; other processes go on to what that stage is about."""
-
-TRAINING = ["-m", "hiergeo", "train", "re", "-m", "tiny", "-d", "scenes", "--rows", "60", "--set", "steps=4000"]
-TRAINING += ["--set", "learning_rate=1e-4", "--set", "every=4"]
 
 
 @pytest.fixture
@@ -73,20 +62,12 @@ def environment(monkeypatch):
     return monkeypatch
 
 
-def opened(command: list[str], **values: object) -> subprocess.Popen[str]:
-    return warm.Popen(
-        [sys.executable, *command],
-        env={**os.environ, **{name: str(value) for name, value in values.items()}, "OMP_NUM_THREADS": "1"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def started(command: list[str], rank: int, port: int, size: int = 2) -> subprocess.Popen[str]:
+def started(command: list[str], rank: int, port: int, size: int) -> subprocess.Popen[str]:
     """A process that no launcher watches."""
-    return opened(command, RANK=rank, LOCAL_RANK=rank, WORLD_SIZE=size, MASTER_ADDR="127.0.0.1", MASTER_PORT=port)
+    values = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "MASTER_PORT": port, "OMP_NUM_THREADS": 1}
+    environment = {**os.environ, "MASTER_ADDR": "127.0.0.1", **{name: str(value) for name, value in values.items()}}
+    line = [sys.executable, *command]
+    return warm.Popen(line, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def end(process: subprocess.Popen[str]) -> tuple[int, list[str]]:
@@ -96,15 +77,6 @@ def end(process: subprocess.Popen[str]) -> tuple[int, list[str]]:
     finally:
         process.kill()
     return process.returncode, [line for line in err.splitlines() if line.startswith("Error: ")]
-
-
-def until(path: Path, *running: subprocess.Popen[str]) -> None:
-    """Wait for a file that running processes write."""
-    deadline = time.monotonic() + 300
-    while not path.exists():
-        assert all(process.poll() is None for process in running)
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def work(rank: int, ranks: int, port: int, out: str) -> None:
@@ -179,16 +151,6 @@ def test_variables_that_describe_no_process_are_refused(change, environment, run
     assert not list(tmp_path.iterdir())
 
 
-@gloo
-@pytest.mark.filterwarnings("ignore")
-def test_a_port_that_is_taken_is_refused(environment):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        for name, value in (GOOD | {"RANK": "0", "MASTER_PORT": str(taken.getsockname()[1])}).items():
-            environment.setenv(name, value)
-        with pytest.raises(UnavailableError, match="another of the 2 processes"), processes.joined(CPU):
-            pass
-
-
 @pytest.mark.parametrize(
     ("error", "raised"),
     [
@@ -231,34 +193,3 @@ def test_none_outlives_another_that_dies(stage, victim, size):
         if rank != victim:
             assert (code, len(said)) == (1, 1)
             assert f"another of the {size} processes" in said[0]
-
-
-@pytest.mark.slow
-@gloo
-@pytest.mark.parametrize("victim", [0, 1])
-def test_one_that_is_done_may_end_before_the_others(victim):
-    """The other works on until the first one is dead and it was told to go on."""
-    with reserved_port() as port:
-        pair = [started(["-c", SCRIPT, "parted", str(victim)], rank, port) for rank in range(2)]
-        assert pair[victim].stdout.readline() == "here\n"
-        assert pair[1 - victim].stdout.readline() == "in\n"
-        pair[victim].send_signal(signal.SIGKILL)
-        end(pair[victim])
-        pair[1 - victim].stdin.write("\n")
-        assert end(pair[1 - victim]) == (0, [])
-
-
-@pytest.mark.slow
-@gloo
-@pytest.mark.parametrize("victim", [0, 1])
-def test_a_training_of_two_ends_with_either(victim, tmp_path):
-    out = tmp_path / "a"
-    with reserved_port() as port:
-        pair = [started([*TRAINING, "--out", str(out)], rank, port) for rank in range(2)]
-        until(path_of(out / "checkpoints", 8), *pair)
-        pair[victim].send_signal(signal.SIGKILL)
-        code, said = end(pair[1 - victim])
-        end(pair[victim])
-    assert (code, len(said)) == (2, 1)
-    assert "another of the 2 processes" in said[0]
-    assert not (out / "config.json").exists()

@@ -28,8 +28,7 @@ class TowerRecipe:
         weight_decay: of AdamW.
         batch: chains of a batch, over all processes; batch-hard mining sees exactly these.
         accumulate: batches a step, whose gradients are averaged; each is mined for itself.
-        epochs: passes over the training rows; a last incomplete step of a pass is left out.
-        steps: the budget of steps; None is what `epochs` come to.
+        steps: the budget of steps; None is one pass over the rows. A last incomplete step of a pass is left out.
         lora: rank of low-rank adapters that are trained in the tower's stead; None trains it whole.
         amp: ``no``, ``bf16`` or ``fp16`` (GPU only).
         validation: the share of images, or of rows without images, that validate.
@@ -48,7 +47,6 @@ class TowerRecipe:
     weight_decay: float = 0.01
     batch: int = 8
     accumulate: int = 1
-    epochs: int = 1
     steps: int | None = None
     lora: int | None = None
     amp: str = "no"
@@ -58,8 +56,8 @@ class TowerRecipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        count, steps, width = limits.COUNT, limits.TRAINING_STEPS, limits.WIDTH
-        check_recipe(self, batch=count, accumulate=count, epochs=steps, lora=width)
+        count, width = limits.COUNT, limits.WIDTH
+        check_recipe(self, batch=count, accumulate=count, lora=width)
         if not 0 <= self.weight_decay < math.inf:
             raise InputError(f"the weight decay must be a number >= 0, not {self.weight_decay:g}.")
         if self.amp not in PRECISIONS:
@@ -76,8 +74,8 @@ class TowerRecipe:
 
     def budget(self, rows: int) -> int:
         """Steps of the whole training on so many rows."""
-        whole = self.epochs * self.per_epoch(rows)
-        return whole if self.steps is None else self.steps
+        one_pass = self.per_epoch(rows)
+        return one_pass if self.steps is None else self.steps
 
     def batches(self, rows: Tensor, step: int) -> Tensor:
         """The rows of a step, from 1: (accumulate, batch). A pure function of rows, step and seed."""

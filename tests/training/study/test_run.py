@@ -1,7 +1,5 @@
 """A whole small study: the same batches for everyone, rows that are kept apart, pairs of seeds, runs that go wrong."""
 
-import csv
-import io
 import json
 from dataclasses import replace
 
@@ -9,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from hiergeo.cli._io import publish_experiment
 from hiergeo.evaluation.metrics import crossed_draws, percentile_interval
 from hiergeo.geometry import parse
 from hiergeo.training import HeadModel, saving, trainer
@@ -27,14 +24,6 @@ def done(tmp_path_factory):
 
 def cell(study, geometry):
     return next(cell for cell in study.cells if cell.geometry == geometry)
-
-
-def test_charts_of_one_space_are_one_and_win_nothing(done):
-    assert done.board.twins == (("lorentz:-1", "poincare:-1"),)
-    one, other = cell(done, "lorentz:-1").metrics, cell(done, "poincare:-1").metrics
-    assert one == pytest.approx(other, abs=1e-6, nan_ok=True)
-    assert not any({each.a, each.b} == {"lorentz:-1", "poincare:-1"} for each in done.board.contrasts)
-    assert "one space in 2 charts" in str(done.conclusion)
 
 
 def test_contrasts_are_paired_by_seed_and_item(done):
@@ -198,33 +187,3 @@ def test_a_training_of_other_chains_in_another_space_or_by_another_recipe_is_ano
         assert first.history == again.history
         assert torch.equal(first.head.linear.weight, again.head.linear.weight)
         assert first.geometry.spec == again.geometry.spec
-
-
-@pytest.mark.parametrize("form", ["table", "csv"])
-def test_a_study_is_published_in_every_form(capsys, done, pages, tmp_path, form):
-    numbers, page = tmp_path / "study.json", tmp_path / "study.html"
-    publish_experiment(done, numbers, form, full=True, html=page)
-    out, err = capsys.readouterr()
-    seeds = {
-        f"{cell.geometry}/d{cell.dim}/{metric}": [run.result.metrics[metric] for run in cell.runs]
-        for cell in done.cells
-        for metric in cell.metrics
-    }
-    means = {name: np.mean(values) for name, values in seeds.items()}
-    assert json.loads(numbers.read_text())["metrics"] == pytest.approx(means, nan_ok=True)
-    assert pages == [page]
-    if form == "csv":
-        rows = list(csv.DictReader(io.StringIO(out)))
-        found = {f"{row['space']}/d4/{row['metric']}": row["value"] for row in rows if row["kind"] == "mean"}
-        assert {name: float(value or "nan") for name, value in found.items()} == pytest.approx(means, nan_ok=True)
-        recall = [row for row in rows if row["metric"] == "recall"]
-        frozen = [row for row in recall if row["space"] == "euclidean, no head" and row["kind"] == "measured"]
-        assert [float(row["value"]) for row in frozen] == [done.before["euclidean"].metrics["recall"]]
-        items = [float(row["value"]) for row in recall if row["space"] == "lorentz:-1" and row["kind"] == "item"]
-        assert items == [value for run in cell(done, "lorentz:-1").runs for value in run.result.rows["recall"]]
-        assert str(page) in err
-        return
-    words = " ".join(out.split())
-    assert str(done.conclusion) in words
-    assert f"{means['euclidean/d4/tau_d']:.3f}".replace("-", "\u2212") in words
-    assert "Page: " in words

@@ -135,14 +135,6 @@ def renamed(cell: Cell, metric: str) -> Cell:
     return changed(cell, bounds={}, **first)
 
 
-def with_tie(cell: Cell) -> Cell:
-    """A cell whose second metric is TIE."""
-    if cell.result is None:
-        return cell
-    values = {"share": cell.result.metrics["share"], "tie": cell.result.metrics["mean_radius"]}
-    return changed(cell, metrics=values, draws={}, bounds={})
-
-
 def lines(out: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(suite.read(out).to_csv())))
 
@@ -176,23 +168,6 @@ class TestFormats:
         assert "(published 0.25)" in text
         assert "a paper, table 1 (another bar)" in text
         assert "a paper, table 1" in next(each for each in lines(out) if each["kind"] == "published")["source"]
-
-    def test_latex_has_an_overview_a_table_a_benchmark_and_the_cells_without_numbers(self, out):
-        text = suite.read(out).to_latex()
-        tables = text.split(r"\end{table}")[:-1]
-        assert [table.count(r"\begin{tabular}") for table in tables] == [1] * 4
-        for table, columns in zip(tables, (2, 2, 2, 1), strict=True):
-            assert {line.count("&") for line in table.splitlines() if line.endswith(r"\\")} == {columns}
-
-    def test_metrics_of_which_less_is_better_have_an_arrow(self, out, tmp_path, monkeypatch):
-        monkeypatch.setattr(Radius, "metrics", ("share", "tie"))
-        held = suite.read(out)
-        table = Leaderboard(held.plan, {place: with_tie(cell) for place, cell in held.cells.items()})
-        assert "| TIE ↓ |" in table.to_markdown()
-        assert r"TIE $\downarrow$" in table.to_latex()
-        assert "↓" not in table.to_csv()
-        page = read_page(write_leaderboard(table, tmp_path / "page.html"))
-        assert page.text.count("less is better") >= 2
 
     def test_names_from_outside_stay_text(self, tmp_path):
         name = "<script>alert(1)</script> | $x_1$ & **b**"
@@ -250,11 +225,6 @@ class TestCommandLine:
         assert [row.space for row in table.rows] == ["native", "native"]
         assert all(row in table.standings[0].measured for row in table.rows)
         assert len(contrasts(table.standings[0], "recall")) == 1
-
-    def test_a_failed_cell_is_an_exit_code(self, tmp_path):
-        file = tmp_path / "plan.toml"
-        file.write_text(PLAN.replace("bar = 1.5", 'broken = "toy:c"'))
-        assert self.run("suite", str(file), "--out", str(tmp_path / "out"))[0] == 1
 
     def test_what_is_refused(self, tmp_path):
         (tmp_path / "taken").touch()
