@@ -123,7 +123,7 @@ def test_every_format_holds_the_same_numbers(said, verb):
 
 
 def test_every_format_of_a_suite_holds_the_same_numbers(run, place):
-    run("suite", *SCENES, "-g", "euclidean", "-g", "lorentz:-1", "--out", "out", "--device", "cpu")
+    run("suite", *SCENES, "-g", "euclidean", "-g", "lorentz:-1", "--out", "out")
     _, printed, _ = run("suite", "table", "out", "--format", "csv")
     records = list(read("out").records())
     frame = pandas.read_csv(io.StringIO(printed), keep_default_na=False, na_values=[""])
