@@ -135,7 +135,7 @@ class Fuzzer:
             "k": self.random.randint(1, 50), "out_dtype": pick((None, *FLOATS)),
             "reach": self._uniform(*batch, n).mul(2).to(radii) if reach else None,
             "target": torch.randint(max(m, 1), (*batch, n), generator=self.generator),
-            "margin": pick((None, 0.8)), "gradients": pick((True, False)), "found": [],
+            "margin": pick((None, 0.8)), "gradients": pick((True, False)), "slopes": [],
             "by_curvature": True,
             **self._search(n, m, dtypes, native), **self._ranking(n, m),
         }  # fmt: skip
@@ -154,7 +154,7 @@ class Fuzzer:
             if pick((True, False)):
                 sizes = [*(drawn[key][0].shape for key in ("ux", "rx", "uy", "ry")), batch, (*batch, n)]
                 kinds = [compute] * 4 + [torch.float64] * 2
-                drawn["found"] = [self._normal(*size).to(kind) for size, kind in zip(sizes, kinds, strict=True)]
+                drawn["slopes"] = [self._normal(*size).to(kind) for size, kind in zip(sizes, kinds, strict=True)]
         drawn |= self._exact(drawn, torch.float64 in dtypes)
         if name == "smallest_among":
             shade = torch.ops.hiergeo_native.shadow

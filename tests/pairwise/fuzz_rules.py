@@ -240,7 +240,7 @@ def _energy_total(o: Operands) -> Shapes | None:
 
 
 def _energy_total_backward(o: Operands) -> Shapes | None:
-    found, k = o["found"], o["curvature"]
+    found, k = o["slopes"], o["curvature"]
     if len(found) == 6 and plain(k, REALS, ()):
         o = {**o, "curvature": torch.zeros(())}  # its value is not needed where gradients are given
     shapes = totals({**o, "gradients": True}, _conic(o))

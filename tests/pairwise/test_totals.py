@@ -249,7 +249,7 @@ def test_operators_refuse_gradients_that_do_not_fit() -> None:
     _, *found = ops.energy_total(*x, *y, k, psi, None, None, None, None, True)
     one = torch.ones((), dtype=torch.float64)
     for wrong in (found[:5], [*found[:5], found[5][1:]], [found[0].float(), *found[1:]]):
-        with pytest.raises(InputError, match=r"^found must "):
+        with pytest.raises(InputError, match=r"^slopes must "):
             ops.energy_total_backward(*x, *y, k, psi, None, None, None, None, one, wrong)
     with pytest.raises(InputError, match=r"^upstream must have the shape \(\)"):
         ops.energy_total_backward(*x, *y, k, psi, None, None, None, None, torch.ones(5), found)
