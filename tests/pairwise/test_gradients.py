@@ -185,34 +185,6 @@ def test_distance_along_a_ray_far_out_where_its_sine_underflows(dtype: torch.dty
         assert [float(g) for g in found] == pytest.approx([1.0, -1.0, 0.0])
 
 
-def test_energy_mean_is_the_mean_of_energies() -> None:
-    for curvature in CURVATURES:
-        values, gradients = [], []
-        for measure in (pairwise.energy_mean, lambda *a: pairwise.energy(*a).mean(-1)):
-            parts = inputs(curvature)[:4]
-            value = measure(Polar(*parts[:2]), Polar(*parts[2:]), curvature)
-            values.append(value.detach())
-            gradients.append(torch.autograd.grad((value * torch.arange(1.0, 5.0)).sum(), parts))
-        torch.testing.assert_close(*values)
-        for one, other in zip(*gradients, strict=True):
-            torch.testing.assert_close(one, other)
-
-
-def test_the_root_and_the_curvature_of_a_space_can_be_learnt() -> None:
-    generator = torch.Generator().manual_seed(0)
-    x, y, root = (torch.randn(n, 4, generator=generator, dtype=torch.float64) for n in (3, 3, 1))
-    product = Product([(Lorentz(-0.3, learnable=True), 2), (Euclidean(), 2)])
-
-    def total(x: Tensor, y: Tensor, root: Tensor) -> Tensor:
-        space = Space(product, root)
-        return space.distance(x, y) + space.margin(x, y)
-
-    assert torch.autograd.gradcheck(total, [t.requires_grad_() for t in (x, y, root[0])], eps=1e-6, atol=1e-6)
-    (gradient,) = torch.autograd.grad(total(x, y, root[0]).sum(), list(product.parameters()))
-    assert float(gradient) != 0
-    assert gradient.isfinite()
-
-
 def test_a_product_has_gradients_at_coincident_points_and_at_the_root() -> None:
     space = Space(Product([(Lorentz(-0.3), 2), (Euclidean(), 2)]))
     x = torch.tensor([[0.0, 0.0, 0.0, 0.0], [1.0, 2.0, 3.0, 4.0]], requires_grad=True)

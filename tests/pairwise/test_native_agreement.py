@@ -12,13 +12,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hiergeo import Polar, pairwise
-from hiergeo.pairwise.interface import Factor, Gradients
+from hiergeo.pairwise.interface import Gradients
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.reference import REFERENCE
 from hiergeo.pairwise.resolver import NATIVE
 from hiergeo.testing.assertions import ANGLE_MOST, ANGLE_WORST, DISTANCE_WORST
-from tests.pairwise.native_problems import FLOATS, MISSING, OWN, SIZES, Problem, at, levels, problems
+from tests.pairwise.native_problems import FLOATS, MISSING, SIZES, Problem, at, levels, problems
 from tests.tools.examples import examples
 
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=f"no native kernels: {MISSING}")
@@ -30,12 +29,6 @@ EXACT = 1e-8
 """How far float64 angles may differ; close to a common line the arctangent of two small legs enlarges roundings."""
 
 every_level = pytest.mark.parametrize("level", levels())
-
-
-@every_level
-def test_the_level_asked_for_runs(level: str) -> None:
-    with at(level):
-        assert pairwise.kernel_info()["SIMD"] == level.removesuffix(OWN)
 
 
 def assert_angles(native: Tensor, reference: Tensor) -> None:
@@ -139,25 +132,6 @@ def test_smallest(level: str, problem: Problem, data: st.DataObject, by_margin: 
     for row in indices.flatten(0, 1).tolist():
         chosen = [index for index in row if index >= 0]
         assert len(set(chosen)) == len(chosen)
-
-
-@every_level
-def test_exact_ties_go_to_the_lower_index(level: str) -> None:
-    generator = torch.Generator().manual_seed(0)
-    few = torch.randn(1, 5, 24, generator=generator), 0.5 + torch.rand(1, 5, generator=generator)
-    place = torch.randint(5, (700,), generator=generator)
-    x = Polar(torch.randn(1, 9, 24, generator=generator), 0.2 + torch.rand(1, 9, generator=generator))
-    y = Polar(few[0][:, place], few[1][:, place])
-    with at(level):
-        _, indices = NATIVE.smallest([Factor(x, y, -0.3)], QUANTITIES["exterior_angle"], 300, False)
-        _, least = NATIVE.energy_min(x, y, -0.3, torch.zeros(1, 9))
-    for row in indices[0]:
-        groups = place[row]
-        for group in groups.unique():
-            chosen = row[groups == group]
-            assert chosen.tolist() == torch.nonzero(place == group)[: len(chosen), 0].tolist()
-    first = torch.tensor([int(torch.nonzero(place == group)[0]) for group in range(5)])
-    assert torch.equal(least[0], first[place[least[0]]])
 
 
 @every_level
@@ -283,17 +257,3 @@ def test_ladders(level: str, climb: tuple[Tensor, Tensor, Tensor, Tensor]) -> No
         found = native[:, column]
         assert bool((admitted[found[found >= 0]] <= end).all())
         assert bool((admitted[found[found >= 0]] > 0).all())
-
-
-@every_level
-def test_ladder_ties_go_to_the_lower_index(level: str) -> None:
-    generator = torch.Generator().manual_seed(0)
-    place = torch.randint(0, 20, (1003,), generator=generator)
-    candidates = torch.randn(20, 384, generator=generator)[place]
-    order, ends = torch.randperm(1003, generator=generator), torch.tensor([400, 1003])
-    with at(level):
-        found, _ = NATIVE.ladder(torch.randn(200, 384, generator=generator), candidates, None, order, ends)
-    for column, end in enumerate(ends.tolist()):
-        within = torch.zeros(1003, dtype=torch.bool).index_put((order[:end],), torch.tensor(True))
-        first = [int(torch.nonzero((place == group) & within)[0]) for group in range(20)]
-        assert torch.equal(torch.tensor(first)[place[found[:, column]]], found[:, column])

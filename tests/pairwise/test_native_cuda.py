@@ -130,25 +130,6 @@ def test_smallest(problem: Problem, data: st.DataObject, by_margin: bool, swap: 
     torch.testing.assert_close(found.to(values.dtype), values, rtol=0, atol=TIE, equal_nan=True)
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
-def test_ties_go_to_the_lower_index(dtype: torch.dtype) -> None:
-    x, few = random_points(9, 24, 0, dtype), random_points(5, 24, 1, dtype)
-    place = torch.randint(5, (sized(20_000, 2000),), generator=torch.Generator().manual_seed(0)).to(DEVICE)
-    y = Polar(few.direction[:, place], few.radius[:, place])
-    order = torch.randperm(len(place), generator=torch.Generator().manual_seed(1)).to(DEVICE)
-    first = torch.stack([torch.nonzero(place == group)[0, 0] for group in range(5)])
-    _, indices = NATIVE.smallest([Factor(x, y, -0.3)], ANGLE, sized(1024, 300), False)
-    _, least = NATIVE.energy_min(x, y, -0.3, torch.zeros_like(x.radius))
-    ends = torch.tensor([len(place)], device=DEVICE)
-    best, _ = NATIVE.ladder(x.direction[0], y.direction[0], None, order, ends)
-    for found in (indices[..., 0], least, best.mT):
-        assert torch.equal(found[0], first[place[found[0]]])
-    for row in indices[0]:
-        for group in place[row].unique():
-            chosen = row[place[row] == group]
-            assert torch.equal(chosen, torch.nonzero(place == group)[: len(chosen), 0])
-
-
 @pytest.mark.parametrize("k", [1, 7, 300])
 @pytest.mark.parametrize("rows", [1, 3])
 def test_few_rows_are_searched_in_parts(rows: int, k: int) -> None:

@@ -154,40 +154,6 @@ def test_a_point_that_is_not_a_number_spoils_the_sum_and_its_own_gradients(level
     assert not bool(found.aperture[0, [7, 9]].any())
 
 
-@pytest.mark.parametrize("level", [level for level in NATIVE_LEVELS if level != "baseline"])
-def test_results_are_the_same_with_any_threads(level: str) -> None:
-    """But for torch's product, which multiplies at the baseline and sums as its threads have it."""
-    x, y = points(700, 0, torch.float32), points(1100, 1, torch.float32)
-    threads, runs = torch.get_num_threads(), []
-    try:
-        for count in (1, 2, 3):
-            torch.set_num_threads(count)
-            parts = [part.clone().requires_grad_() for part in (*x, *y)]
-            with at(level):
-                value = pairwise.hinge_total(Polar(*parts[:2]), Polar(*parts[2:]), -0.7, 1.3)
-                runs.append([value.detach(), *torch.autograd.grad(value, parts)])
-    finally:
-        torch.set_num_threads(threads)
-    for run in runs[1:]:
-        assert all(torch.equal(one, other) for one, other in zip(run, runs[0], strict=True))
-
-
-@pytest.mark.parametrize("level", [level for level in NATIVE_LEVELS if level != "baseline"])
-def test_sums_of_few_rows_are_the_same_with_any_threads(level: str) -> None:
-    """The more threads, the more columns are packed at once; in 600 dimensions a tile has no power of two of them."""
-    generator = torch.Generator().manual_seed(0)
-    x, y = (Polar(torch.randn(n, 600, generator=generator), torch.rand(n, generator=generator)) for n in (40, 1500))
-    threads, runs = torch.get_num_threads(), []
-    try:
-        for count in (1, 2, 3):
-            torch.set_num_threads(count)
-            with at(level):
-                runs.append(pairwise.energy_sum(x, y, -0.7))
-    finally:
-        torch.set_num_threads(threads)
-    assert all(torch.equal(run, runs[0]) for run in runs[1:])
-
-
 def test_one_sweep_gives_value_and_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
     whole = PORTABLE.energy_total
