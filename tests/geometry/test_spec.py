@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hiergeo import Euclidean, Lorentz, PoincareBall, Product, Sphere
 from hiergeo._core import plugins
 from hiergeo._core.errors import InputError
-from hiergeo.geometry import names, parse
+from hiergeo.geometry import parse
 
 
 @pytest.fixture(autouse=True)
@@ -84,10 +84,6 @@ def test_refusals(spec: str, words: str) -> None:
     with pytest.raises(InputError) as caught:
         parse(spec)
     assert str(caught.value).startswith(words)
-
-
-def test_names() -> None:
-    assert {"euclidean", "lorentz", "poincare", "product", "sphere"} <= set(names())
 
 
 @given(st.floats(min_value=1e-6, max_value=1e6))

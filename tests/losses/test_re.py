@@ -10,7 +10,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hiergeo import Euclidean, Lorentz, Space
 from hiergeo._core.errors import InputError
 from hiergeo.geometry import ConstantCurvature, Geometry
 from hiergeo.losses import batch_hard, prior_loss, re_loss
@@ -117,13 +116,6 @@ def test_one_triplet_by_hand() -> None:
     assert [float(value) for value in loss] == pytest.approx(expected, abs=1e-15)
 
 
-@pytest.mark.parametrize("geometry", [None, Lorentz(-0.7), PRODUCT])
-def test_gradients_against_finite_differences(geometry: Geometry | None) -> None:
-    inputs = [t.requires_grad_() for t in (chains(2, 3), chains(2, 3, seed=1), normal(DIM, seed=2) / 9)]
-    frozen = (chains(2, 3, seed=3), chains(2, 3, seed=4))
-    assert torch.autograd.gradcheck(lambda p, n, r: re_loss(p, n, r, frozen, geometry=geometry).total, inputs)
-
-
 def test_the_prior_sends_no_gradient_to_the_frozen_model() -> None:
     """By hand: for unit e and f the gradient of (1 - cos) / 2 is -(f - (e f) e) / 2 at e; f has none."""
     e, f = (torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in ([[1.0, 0.0]], [[0.6, 0.8]]))
@@ -136,18 +128,6 @@ def test_the_prior_sends_no_gradient_to_the_frozen_model() -> None:
     re_loss(*batch, frozen, weights=(1, 0, 0)).total.backward()
     assert batch[0].grad is not None
     assert [each.grad for each in frozen] == [None, None]
-
-
-def test_a_learnable_curvature_gets_a_gradient() -> None:
-    geometry = Lorentz(-0.7, learnable=True).double()
-    (gradient,) = torch.autograd.grad(
-        re_loss(chains(), chains(seed=1), normal(DIM, seed=2) / 9, geometry=geometry).total, list(geometry.parameters())
-    )
-    ends = [
-        float(re_loss(chains(), chains(seed=1), normal(DIM, seed=2) / 9, geometry=Lorentz(-0.7 * math.exp(h))).total)
-        for h in (1e-5, -1e-5)
-    ]
-    assert float(gradient) == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-6)
 
 
 @pytest.mark.parametrize("term", ["prior", "mean", "hard"])
@@ -172,13 +152,6 @@ def test_a_term_of_weight_zero_is_not_computed(term: str, monkeypatch: pytest.Mo
         rtol=1e-12,
         atol=1e-12,
     )
-
-
-def test_the_prior_alone_takes_no_angle(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Space, "exterior_angle", None)
-    frozen = (chains(seed=3), chains(seed=4))
-    loss = re_loss(chains(), chains(seed=1), normal(DIM), frozen, weights=(1, 0, 0))
-    assert torch.equal(loss.total, loss.prior)
 
 
 @given(st.integers(0, 2**31), st.permutations(range(4)))
@@ -223,32 +196,6 @@ def test_values_and_gradients_are_finite_in_float32(points: Tensor, special: int
         assert all(term.dtype == torch.float32 and bool(term.isfinite()) for term in loss)
         for gradient in torch.autograd.grad(loss.total, inputs):
             assert bool(gradient.isfinite().all())
-
-
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_narrow_embeddings_are_computed_in_float32(dtype: torch.dtype) -> None:
-    p, n, root = (t.to(dtype) for t in (chains(), chains(seed=1), normal(DIM, seed=2)))
-    loss = re_loss(p, n, root, frozen=(n, p))
-    exact = re_loss(p.double(), n.double(), root.double(), frozen=(n.double(), p.double()))
-    for value, expected in zip(loss, exact, strict=True):
-        assert value.dtype == torch.float32
-        torch.testing.assert_close(value.double(), expected, rtol=1e-5, atol=1e-5)
-
-
-def test_the_root_may_be_a_parameter_of_a_training_loop() -> None:
-    torch.manual_seed(0)
-    head, root = torch.nn.Linear(DIM, DIM), torch.nn.Parameter(torch.zeros(DIM))
-    optimizer = torch.optim.Adam([*head.parameters(), root], lr=0.02)
-    positive, negative = chains(dtype=torch.float32), chains(seed=1, dtype=torch.float32)
-    history = []
-    for _ in range(40):
-        loss = re_loss(head(positive), head(negative), root, (positive, negative), weights=(1, 1, 1))
-        optimizer.zero_grad()
-        loss.total.backward()
-        optimizer.step()
-        history.append(float(loss.total.detach()))
-    assert history[-1] < history[0] - 1
-    assert bool(root.abs().sum() > 0)
 
 
 def altered(chain: Tensor, item: int, tier: int, value: Any) -> Tensor:
@@ -306,16 +253,6 @@ def test_refusals() -> None:
     for weights in ((1, 1), (1, -1, 1), (math.nan, 1, 1), (1, math.inf, 1)):
         with pytest.raises(InputError, match="weights must be 3 numbers"):
             re_loss(positive, negative, root, weights=weights)
-
-
-def test_euclidean_space_is_the_default() -> None:
-    batch = (chains(), chains(seed=1), normal(DIM, seed=2))
-    assert torch.equal(re_loss(*batch).total, re_loss(*batch, geometry=Euclidean()).total)
-    space = Space(Euclidean(), batch[2])
-    assert float(re_loss(*batch).mean) == pytest.approx(
-        float(space.exterior_angle(batch[0][:, :-1], batch[0][:, 1:]).mean())
-        - float(space.exterior_angle(batch[0][:, :-1], batch[1][:, :-1]).mean())
-    )
 
 
 def test_a_step_runs_few_frames() -> None:
