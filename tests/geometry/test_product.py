@@ -67,9 +67,3 @@ def test_refusals() -> None:
         Product([(Euclidean(), 3), (Euclidean(), 0)])
     with pytest.raises(InputError, match=r"^combine must be 'l2' or 'l1', not 'max'\.$"):
         Product(FACTORS, cast(Any, "max"))
-
-
-def test_learnable_factors_are_parameters() -> None:
-    product = Product([(Lorentz(-0.3, learnable=True), 3), (Sphere(0.05, learnable=True), 4)])
-    assert len(list(product.parameters())) == 2
-    assert repr(product).startswith("Product(\n  product:lorentz:-0.3?learnablex3,sphere:0.05?learnablex4")

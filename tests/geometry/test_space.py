@@ -119,14 +119,6 @@ def test_wide_cones_beyond_the_equator_are_warned_of() -> None:
     Space(Lorentz(-5.0)).margin(x, x)
 
 
-def test_a_parameter_as_root_is_trained():
-    root = torch.nn.Parameter(torch.zeros(3))
-    space = Space(Lorentz(-1.3), root)
-    space.radius(torch.ones(2, 3)).sum().backward()
-    assert [name for name, _ in space.named_parameters()] == ["root"]
-    assert torch.allclose(root.grad, torch.full((3,), -2 / 3**0.5))
-
-
 @pytest.mark.parametrize(
     ("make", "said"),
     [

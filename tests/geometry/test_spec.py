@@ -48,19 +48,6 @@ def test_parse_a_product() -> None:
 
 
 @pytest.mark.parametrize(
-    "spec",
-    ["product:lorentz:-0.5x192,euclidean:x192", "product:lorentzx3,l1", "product:sphere:0.25x2,poincare:-2x3,l2"],
-)
-def test_a_product_names_itself(spec: str) -> None:
-    product, dim = parse(spec), 384 if "192" in spec else 5 if "sphere" in spec else 3
-    again = parse(product.spec)
-    assert again.spec == product.spec
-    assert again.norm == product.norm
-    declared = [[(type(g), g.curvature, part) for g, part in p.parts(dim)] for p in (product, again)]
-    assert declared[0] == declared[1]
-
-
-@pytest.mark.parametrize(
     ("spec", "words"),
     [
         ("lorenz:-1", "unknown geometry 'lorenz': did you mean 'lorentz'?"),

@@ -110,19 +110,6 @@ def test_compiles_without_breaks(geometry: Geometry, name: str) -> None:
         close(one, other)
 
 
-@pytest.mark.slow
-def test_transforms_compile_without_breaks() -> None:
-    space = Space(Lorentz(-0.7), ROOT)
-    for transformed in (
-        torch.func.grad(lambda x: space.distance(x, Y).sum()),
-        torch.func.grad(lambda x: space.pairwise_margin(x, Y).sum()),
-        torch.vmap(torch.func.grad(lambda x: space.exterior_angle(x, Y[0]))),
-        torch.func.grad(lambda x: space.energy_sum(x, Y).sum()),
-    ):
-        torch.compiler.reset()
-        close(torch.compile(transformed, fullgraph=True, backend="aot_eager")(X), transformed(X))
-
-
 @pytest.mark.parametrize("geometry", [Lorentz(-0.7, learnable=True), Sphere(0.05, learnable=True)])
 @pytest.mark.parametrize("name", [*EVERYWHERE, *OF_ONE_SPACE])
 def test_derivatives_by_the_curvature_and_the_root(name: str, geometry: Geometry) -> None:
@@ -225,13 +212,6 @@ def test_searches_refuse_derivatives(name: str, search: Search) -> None:
     close(gradient, 2 * X)
 
 
-def test_mapped_searches_refuse_derivatives() -> None:
-    of, batch = searched(lambda x, y: pairwise.topk(x, y, -0.7, 2)[0]), torch.stack((X, X))
-    for differentiated in (torch.vmap(torch.func.grad(of)), torch.func.grad(lambda x: torch.vmap(of)(x).sum())):
-        with pytest.raises(UnavailableError, match=r"^hiergeo::pair_smallest has no derivative"):
-            differentiated(batch)
-
-
 def test_indices_of_a_search_compile_beside_gradients() -> None:
     """As hard negatives are mined: distances to what a search returned have a gradient."""
     space = Space(Lorentz(-0.7), ROOT)
@@ -283,24 +263,6 @@ def test_searches_and_out_refuse_forward_mode(name: str, search: Search) -> None
             torch.func.jvp(run, (X,), (TANGENT,))
         with forward_ad.dual_level(), pytest.raises(UnavailableError, match=r"^forward-mode"):
             run(forward_ad.make_dual(X, TANGENT))
-
-
-@pytest.mark.parametrize("name", ["pairwise_distance", "distance", "energy_sum"])
-def test_compiled_second_derivatives_are_refused(name: str) -> None:
-    f, _ = measured(Lorentz(-0.7), name)
-    gradient = torch.func.grad(lambda x: f(x).square().sum())
-    torch.compiler.reset()
-    with pytest.raises(Exception, match="second derivatives"):
-        torch.compile(torch.func.grad(lambda x: gradient(x).sum()), backend="aot_eager", fullgraph=True)(X)
-
-
-def test_bare_operators_refuse_derivatives() -> None:
-    x = X.clone().requires_grad_()
-    rest = RADII, Y, RADII, torch.tensor(-0.7), None, None, None, None, "distance", None
-    with pytest.raises(UnavailableError, match=r"^hiergeo::pair_store has no derivative"):
-        torch.ops.hiergeo.pair_store(x, *rest).sum().backward()
-    with pytest.raises(RuntimeError):
-        torch.func.grad(lambda x: torch.ops.hiergeo.pair_store(x, *rest).sum())(X)
 
 
 def test_points_beyond_the_antipode_are_refused_where_python_cannot_look() -> None:

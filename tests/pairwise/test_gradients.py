@@ -11,7 +11,6 @@ from torch import Tensor
 
 from hiergeo import Euclidean, Lorentz, Polar, Product, Space, pairwise
 from hiergeo.pairwise import rows, tiles
-from hiergeo.testing.samples import special_points
 from tests.tools.kernel_settings import setenv
 from tests.tools.strategies import Pair, pairs
 
@@ -118,19 +117,6 @@ def test_rows_in_blocks_are_the_rows(
         results.append([value, *torch.autograd.grad((value * torch.arange(2.0)).sum(), (ux, rx, uy, ry))])
     for whole, some in zip(*results, strict=True):
         assert torch.equal(whole, some)
-
-
-@pytest.mark.parametrize("curvature", [-2.3, -1e-8, 0.0, 1e-8, 0.7])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("name", [name for name in OPERATIONS if "rows" not in name])
-def test_finite_at_every_pair_of_special_points(name: str, dtype: torch.dtype, curvature: float) -> None:
-    point = special_points(curvature, 5, dtype)
-    ux, rx, uy, ry = (t.clone().requires_grad_() for t in (*point, *point))
-    k = torch.tensor(curvature, dtype=dtype, requires_grad=True)
-    value = OPERATIONS[name](Polar(ux, rx), Polar(uy, ry), k)
-    assert bool(value.isfinite().all())
-    for gradient in torch.autograd.grad(value.sum(), (ux, rx, uy, ry, k)):
-        assert bool(gradient.isfinite().all())
 
 
 @given(pairs())

@@ -74,21 +74,6 @@ def test_searches_do_not_depend_on_the_number_of_rows(level: str, dtype: torch.d
             assert torch.equal(few, many[:rows])
 
 
-@every_level
-def test_points_that_are_not_numbers_or_at_the_root(level: str) -> None:
-    x, y = some(2, 6, torch.float32), some(40, 7, torch.float32)
-    y.direction[3], y.radius[3] = 0, 0
-    y.direction[5, 2] = torch.nan
-    y.radius[6] = torch.nan
-    with at(level):
-        angles = pairwise.exterior_angle(x, y, -1.0)
-        assert angles.isnan().any(0).nonzero().flatten().tolist() == [5, 6]
-        torch.testing.assert_close(angles[:, 3], torch.full((2,), torch.pi))
-        _, indices = pairwise.topk(x, y, -1.0, 40)
-        assert indices[:, :38].sort(-1).values.tolist() == 2 * [[j for j in range(40) if j not in (5, 6)]]
-        assert (indices[:, 38:] == -1).all()
-
-
 MEMORY = """
 import sys
 sys.path.append({root!r})

@@ -139,15 +139,6 @@ def compiled(measure: Callable[..., Any], backend: str = "aot_eager", **options:
     return torch.compile(measure, fullgraph=True, backend=backend, **options)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", SEARCHES)
-def test_searches_compile_without_breaks(name: str) -> None:
-    x, y = points(5, seed=0), points(6, seed=1)
-    measure = SEARCHES[name]
-    for k in (-0.3, torch.tensor(-0.3)):
-        assert torch.equal(compiled(lambda x, y, k: measure(x, y, k))(x, y, k), measure(x, y, k))
-
-
 def test_members_and_ladders_compile_without_breaks() -> None:
     """One has a result whose size only the data tell, the other thresholds that only the data can refuse."""
     x, y = points(5, seed=0), points(6, seed=1)

@@ -117,15 +117,6 @@ def test_topk(curvature: float, by: Literal["margin", "angle"], side: Literal["c
         torch.testing.assert_close(values[i], -expected if by == "margin" else expected, equal_nan=True)
 
 
-def test_topk_ties_go_to_the_lower_index() -> None:
-    u = torch.eye(2)[:1]
-    x = Polar(u, torch.ones(1))
-    y = Polar(u.expand(9, 2), torch.tensor([0.5, 2.0, 2.0, 0.5, 3.0, 1.0, 2.0, 0.5, 3.0]))
-    values, indices = pairwise.cone_topk(x, y, -0.3, 8, by="angle")
-    assert indices.tolist() == [[1, 2, 4, 5, 6, 8, 0, 3]]
-    assert values.tolist() == [[0.0] * 6 + [pytest.approx(math.pi)] * 2]
-
-
 def test_topk_has_a_largest_k() -> None:
     x = Polar(torch.ones(1, 2), torch.ones(1))
     y = Polar(torch.ones(1500, 2), torch.ones(1500))

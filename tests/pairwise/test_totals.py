@@ -18,12 +18,12 @@ from hiergeo.pairwise.reference import REFERENCE
 from hiergeo.pairwise.resolver import NATIVE
 from hiergeo.testing import oracle
 from tests.pairwise.native_problems import MISSING, Problem, at, levels, problems
+from tests.pairwise.test_native_agreement import TIE, assert_gradients
 from tests.tools.examples import examples
 from tests.tools.kernel_settings import setenv
 
 MARGINS = (None, 0.1, 1.3, 4.0)
 CURVATURES = (-1.3, 0.0, 0.05)
-TIE = 1e-5
 
 NATIVE_LEVELS = [] if MISSING else levels()
 
@@ -114,14 +114,7 @@ def test_native_gradients_are_those_of_the_reference(level: str, problem: Proble
         (_, one), (_, other) = (backend.energy_total(*operands) for backend in (NATIVE, REFERENCE))
     assert one is not None
     assert other is not None
-    share = 1e-4 if problem.dtype == torch.float32 else 1e-9
-    for name, found, expected in zip(Gradients._fields, one, other, strict=True):
-        assert found.shape == expected.shape
-        assert found.dtype == expected.dtype
-        largest = float(expected.abs().max()) if expected.numel() else 0.0
-        radii = torch.cat((problem.x.radius.flatten(), problem.y.radius.flatten())).double()
-        floor = 0.1 * float(radii.square().max()) if name == "curvature" and len(radii) else 1e-3
-        assert not bool(((found - expected).abs() > share * max(largest, floor)).any()), name
+    assert_gradients(one, other, problem)
 
 
 @every_level

@@ -130,17 +130,6 @@ def test_geoopt(k: float) -> None:
         torch.testing.assert_close(hyperboloid.distance(v, w), lorentz.dist(a, b), rtol=1e-7, atol=0)
 
 
-@pytest.mark.parametrize("k", [-2.3, -0.3])
-def test_coordinates_of_the_two_charts_are_the_same_points(k: float) -> None:
-    v, w = tangents(2, 0.4), tangents(3, 0.4)
-    there = []
-    for geometry in (Lorentz(k), PoincareBall(k)):
-        p, q = (geometry.from_ambient(geometry.to_ambient(Space(geometry).polar(t)).float()) for t in (v, w))
-        there.append((rows.exterior_angle(p, q, k), rows.distance(p, q, k), pairwise.half_aperture(p.radius, k)))
-    for one, other in zip(*there, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
-
-
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_flat_limit(sign: int) -> None:
     x, y = on_plane(0.8, 0.0), on_plane(1.3, 1.0)

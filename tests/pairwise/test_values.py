@@ -1,29 +1,22 @@
 """Stored results: agreement with the oracle and with rows, dtypes, layouts, batches, empty sets and odd rows."""
 
 import math
-from collections.abc import Callable
 
 import pytest
 import torch
 from hypothesis import given
-from torch import Tensor
 
 from hiergeo import Polar, pairwise
 from hiergeo.pairwise import rows, tiles
 from hiergeo.testing import oracle
 from hiergeo.testing.samples import bar_rows
+from tests.pairwise.operators_common import STORED
 from tests.tools.blocks import bar_block
 from tests.tools.examples import examples
 from tests.tools.kernel_settings import setenv
 from tests.tools.strategies import Pair, pairs
 
 CURVATURES = (-2.3, -0.3, 0.0, 0.7)
-STORED: dict[str, Callable[..., Tensor]] = {
-    "exterior_angle": pairwise.exterior_angle,
-    "distance": pairwise.distance,
-    "cone_margin": pairwise.cone_margin,
-    "energy": pairwise.energy,
-}
 
 
 def cloud(curvature: float, n: int, seed: int, dtype: torch.dtype = torch.float32) -> Polar:
@@ -116,24 +109,6 @@ def test_a_python_curvature_keeps_its_digits(name: str, curvature: float) -> Non
     assert torch.equal(STORED[name](x, y, curvature), exact)
 
 
-def test_dtypes() -> None:
-    wide = cloud(-0.3, 5, 0, torch.float64)
-    for dtype, expected in (
-        (torch.float64, torch.float64),
-        (torch.float32, torch.float32),
-        (torch.bfloat16, torch.float32),
-        (torch.float16, torch.float32),
-    ):
-        x = Polar(wide.direction.to(dtype), wide.radius.to(dtype))
-        for measure in STORED.values():
-            assert measure(x, x, -0.3).dtype == expected
-            for wanted in (torch.float64, torch.float16):
-                assert measure(x, x, -0.3, out_dtype=wanted).dtype == wanted
-        assert pairwise.cone_topk(x, x, -0.3, 2)[0].dtype == expected
-        assert pairwise.energy_mean(x, x, -0.3).dtype == expected
-        assert pairwise.half_aperture(x.radius, -0.3).dtype == expected
-
-
 @pytest.mark.parametrize("curvature", CURVATURES)
 @pytest.mark.parametrize("name", STORED)
 def test_empty_sets(name: str, curvature: float) -> None:
@@ -184,17 +159,6 @@ def test_rows_that_are_not_numbers(where: str, odd: float, curvature: float) -> 
     assert not bool((indices == 3).any())
     assert indices[:, 4].tolist() == [-1] * 6
     assert values[2].isnan().all()
-
-
-@pytest.mark.parametrize("curvature", [-2.3, -1e-8, 0.0, 1e-8, 0.7])
-def test_tiny_radii_are_flat(curvature: float) -> None:
-    """Close to the root every space is flat, also where squares of radii underflow."""
-    theta = torch.tensor([0.3, 1.2, 2.0, 3.0])
-    x = Polar(torch.eye(2)[:1], torch.tensor([1e-30]))
-    y = Polar(torch.stack((theta.cos(), theta.sin()), -1), torch.full((4,), 1e-30))
-    angle, there = pairwise.exterior_angle(x, y, curvature)[0], pairwise.distance(x, y, curvature)[0]
-    torch.testing.assert_close(angle, math.pi / 2 + theta / 2)
-    torch.testing.assert_close(there / 1e-30, 2 * torch.sin(theta / 2))
 
 
 @pytest.mark.parametrize("curvature", [-2.3, 0.0, 0.7])
