@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import assume, given
-from hypothesis import strategies as st
 from torch import Tensor
 
 from hiergeo import Polar, pairwise
@@ -17,9 +15,7 @@ from hiergeo.pairwise.portable import PORTABLE
 from hiergeo.pairwise.reference import REFERENCE
 from hiergeo.pairwise.resolver import NATIVE
 from hiergeo.testing import oracle
-from tests.pairwise.native_problems import MISSING, Problem, at, levels, problems
-from tests.pairwise.test_native_agreement import TIE, assert_gradients
-from tests.tools.examples import examples
+from tests.pairwise.native_problems import MISSING, at, levels
 from tests.tools.kernel_settings import setenv
 
 MARGINS = (None, 0.1, 1.3, 4.0)
@@ -28,7 +24,6 @@ CURVATURES = (-1.3, 0.0, 0.05)
 NATIVE_LEVELS = [] if MISSING else levels()
 
 every_level = pytest.mark.parametrize("level", ["reference", *NATIVE_LEVELS])
-every_native_level = pytest.mark.parametrize("level", NATIVE_LEVELS)
 
 
 def points(n: int, seed: int, dtype: torch.dtype = torch.float64, dim: int = 24) -> Polar:
@@ -81,40 +76,6 @@ def test_by_hand() -> None:
     assert float(pairwise.energy_total(px, py, 0.0, 0.25, widening=0.2)) == pytest.approx(widened, rel=1e-12)
     lacking = sum(max(0.0, 1.2 - energy) for energy in energies)
     assert float(pairwise.hinge_total(px, py, 0.0, 1.2, 0.25)) == pytest.approx(lacking, rel=1e-12)
-
-
-def agreeing(problem: Problem, margin: float | None) -> bool:
-    """Whether no pair lies at a kink, where either slope is right."""
-    energy = problem.stored(REFERENCE, "energy")
-    kinks = [problem.stored(REFERENCE, "cone_margin"), *([] if margin is None else [energy - margin])]
-    return not any(bool((kink.abs() <= TIE).any()) for kink in kinks)
-
-
-@every_native_level
-@given(problem=problems(), margin=st.sampled_from(MARGINS), gradients=st.booleans())
-@examples(60)
-def test_native_sums_are_those_of_the_reference(
-    level: str, problem: Problem, margin: float | None, gradients: bool
-) -> None:
-    operands = (problem.x, problem.y, problem.curvature, problem.aperture, margin, gradients)
-    with at(level):
-        (found, _), (expected, _) = (backend.energy_total(*operands) for backend in (NATIVE, REFERENCE))
-    assert found.dtype == torch.float64
-    pairs = max(1, problem.y.radius.shape[-1] * problem.x.radius.shape[-1])
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=TIE * pairs, equal_nan=True)
-
-
-@every_native_level
-@given(problem=problems(hard=False), margin=st.sampled_from(MARGINS))
-@examples(60)
-def test_native_gradients_are_those_of_the_reference(level: str, problem: Problem, margin: float | None) -> None:
-    assume(agreeing(problem, margin))
-    operands = (problem.x, problem.y, problem.curvature, problem.aperture, margin, True)
-    with at(level):
-        (_, one), (_, other) = (backend.energy_total(*operands) for backend in (NATIVE, REFERENCE))
-    assert one is not None
-    assert other is not None
-    assert_gradients(one, other, problem)
 
 
 @every_level
