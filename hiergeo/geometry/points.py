@@ -149,7 +149,7 @@ def factor_lengths(x: Tensor, root: Tensor | None, geometry: Geometry) -> list[T
 
 def row_by_row(measure: Callable[..., Tensor], *rows: Tensor) -> Tensor:
     """`measure` of tensors (N, ...) that belong together row by row, (N, ...), a stretch of rows at a time."""
-    return torch.cat([measure(*parts) for parts in zip(*(each.split(STRETCH) for each in rows), strict=True)])
+    return torch.cat([measure(*parts) for parts in zip(*(field.split(STRETCH) for field in rows), strict=True)])
 
 
 def _tangent(x: Tensor, root: Tensor | None, part: slice | None, exact: torch.dtype) -> Tensor:

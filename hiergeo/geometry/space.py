@@ -172,12 +172,12 @@ class Space(Described):
 
     def exterior_angle(self, x: Located, y: Located) -> Tensor:
         """Xi(x_i, y_i) in [0, pi] radians, (...): the turn at x_i from the ray of the root to the geodesic to y_i."""
-        angles = self._each(x, y, rows.exterior_angle)
+        angles = self._by_factor(x, y, rows.exterior_angle)
         return angles[0] if len(angles) == 1 else -pairwise.least([-angle for angle in angles])
 
     def distance(self, x: Located, y: Located) -> Tensor:
         """Geodesic distance of x_i and y_i, (...)."""
-        return self.geometry.combine(self._each(x, y, rows.distance))
+        return self.geometry.combine(self._by_factor(x, y, rows.distance))
 
     def half_aperture(self, x: Located, min_radius: float | None = None) -> Tensor:
         """Half aperture of the cone at x_i, (...) in [0, pi/2] radians. Raises InputError for a product."""
@@ -196,7 +196,7 @@ class Space(Described):
 
         x = self.points(x)
         warn_if_widening(x, self._curvatures(x))
-        return pairwise.least(self._each(x, y, margin))
+        return pairwise.least(self._by_factor(x, y, margin))
 
     def energy(self, x: Located, y: Located, min_radius: float | None = None, aperture_scale: float = 1.0) -> Tensor:
         """Entailment energy max(0, -margin), (...) radians. Source: Ganea et al. (ICML 2018), eq. 32."""
@@ -273,11 +273,11 @@ class Space(Described):
             warn_if_widening(x, self._curvatures(x))
         if isinstance(y, Points) or y.shape[0] <= PART or is_whole(y):
             return pairwise.topk(*self._pairs(x, y), k, by, side, least, combine=norm)
-        found = (
+        matches = (
             (start, pairwise.topk(*self._pairs(x, part), k, by, side, least, combine=norm))
             for start, part in parts(y, self.points)
         )
-        return best(found, k, largest=by == "margin")
+        return best(matches, k, largest=by == "margin")
 
     def nearest(self, x: Located, y: Located) -> tuple[Tensor, Tensor]:
         """The nearest y to each x: distances (..., N) and indices (..., N) int64; ties go to the lower index."""
@@ -390,7 +390,7 @@ class Space(Described):
         # The values are those of now: torch does not count writes to root.data.
         return root.detach().to(exact) + (node - node.detach())
 
-    def _each(self, x: Located, y: Located, law: Callable[[Polar, Polar, float | Tensor], Tensor]) -> list[Tensor]:
+    def _by_factor(self, x: Located, y: Located, law: Callable[[Polar, Polar, float | Tensor], Tensor]) -> list[Tensor]:
         return list(map(law, *self._pairs(x, y)))
 
     def _pairs(self, x: Located, y: Located) -> tuple[tuple[Polar, ...], tuple[Polar, ...], Curvatures]:

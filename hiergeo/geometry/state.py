@@ -34,10 +34,10 @@ class Described(nn.Module):
     def set_extra_state(self, state: Tensor) -> None:
         """Raise InputError unless the state is of this kind."""
         written = bytes(state.to(torch.uint8).flatten().tolist()) if isinstance(state, Tensor) else str(state).encode()
-        found = written.decode(errors="replace")
-        if found != self.kind:
-            found = shortened(found, QUOTED)
-            raise InputError(f"this state is of '{found}' and is loaded into '{self.kind}': make what it is of first.")
+        kind = written.decode(errors="replace")
+        if kind != self.kind:
+            kind = shortened(kind, QUOTED)
+            raise InputError(f"this state is of '{kind}' and is loaded into '{self.kind}': make what it is of first.")
 
     def _load_from_state_dict(
         self,

@@ -39,29 +39,29 @@ def total(counts: Iterable[Tensor]) -> Tensor:
     return whole
 
 
-def best(found: Iterable[tuple[int, Found]], k: int, largest: bool) -> Found:
+def best(parts: Iterable[tuple[int, Found]], k: int, largest: bool) -> Found:
     """The k best of all parts, each given by the place of its first candidate and its own k best.
 
     Ties go to the lower index; values that are NaN, with index -1, come last.
     """
     whole: Found | None = None
-    for start, (values, indices) in found:
+    for start, (values, indices) in parts:
         part = values, torch.where(indices < 0, indices, indices + start) if start else indices
         whole = part if whole is None else _better(whole, part, k, largest)
     assert whole is not None
     return whole
 
 
-def closest(found: Iterable[tuple[int, Found]]) -> Found:
+def closest(parts: Iterable[tuple[int, Found]]) -> Found:
     """The smallest values of all parts and their indices, NaN and -1 where all are NaN; ties go to the lower index."""
     whole: Found | None = None
-    for start, (values, indices) in found:
-        place = torch.where(indices < 0, indices, indices + start) if start else indices
+    for start, (values, indices) in parts:
+        index = torch.where(indices < 0, indices, indices + start) if start else indices
         if whole is None:
-            whole = values, place
+            whole = values, index
             continue
         closer = (values < whole[0]) | (whole[0].isnan() & ~values.isnan())
-        whole = torch.where(closer, values, whole[0]), torch.where(closer, place, whole[1])
+        whole = torch.where(closer, values, whole[0]), torch.where(closer, index, whole[1])
     assert whole is not None
     return whole
 
@@ -69,5 +69,5 @@ def closest(found: Iterable[tuple[int, Found]]) -> Found:
 def _better(a: Found, b: Found, k: int, largest: bool) -> Found:
     values, indices = (torch.cat(pair, dim=-1) for pair in zip(a, b, strict=True))
     ranked = torch.where(values.isnan(), -torch.inf if largest else torch.inf, values)
-    kept = ranked.argsort(dim=-1, stable=True, descending=largest)[..., :k]
-    return values.gather(-1, kept), indices.gather(-1, kept)
+    first = ranked.argsort(dim=-1, stable=True, descending=largest)[..., :k]
+    return values.gather(-1, first), indices.gather(-1, first)

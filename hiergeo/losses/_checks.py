@@ -39,7 +39,7 @@ def check_embeddings(*, finite: bool = True, **named: Tensor) -> None:
             continue
         odd = ~torch.isfinite(x.detach()).all(-1)
         if bool(odd.any()):
-            raise InputError(f"{name} holds NaN or Inf, first in {_place(odd)}: leave such rows out.")
+            raise InputError(f"{name} holds NaN or Inf, first in {_coordinates(odd)}: leave such rows out.")
 
 
 def check_chains(chains: dict[str, Tensor], tiers: int = 2, *, finite: bool = True) -> None:
@@ -100,6 +100,6 @@ def check_number(name: str, value: float | Tensor, positive: bool = False) -> No
         raise InputError(f"{name} must be a number {'>' if positive else '>='} 0, not {number:g}.")
 
 
-def _place(mask: Tensor) -> str:
+def _coordinates(mask: Tensor) -> str:
     index = tuple(torch.nonzero(mask)[0].tolist())
     return f"row {index[0]}" if len(index) == 1 else f"place {index}" if index else "its only row"

@@ -76,8 +76,8 @@ def transitivity_loss(space: Space, chain: Tensor, margin: float = 0.0, *, reduc
     first = torch.zeros_like(tiers[..., :1, :])
     if space.root is not None:
         root = wide(space.root).expand_as(first)
-        known = torch.isfinite(tiers[..., :3, :]).all(-1, keepdim=True).all(-2, keepdim=True)
-        first = torch.where(known, root, root.detach())  # a chain with NaN gives the root no gradient
+        finite = torch.isfinite(tiers[..., :3, :]).all(-1, keepdim=True).all(-2, keepdim=True)
+        first = torch.where(finite, root, root.detach())  # a chain with NaN gives the root no gradient
     before = torch.cat((first, tiers[..., :-2, :]), dim=-2)
     around, dtype = Space(space.geometry, "none"), compute_dtype(chain.dtype)
 

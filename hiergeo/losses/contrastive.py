@@ -66,10 +66,8 @@ def contrastive_loss(
     check_number("temperature", temperature, positive=True)
     if reduction == "none" and sides == "both" and len(x) != len(y):
         raise InputError(f"reduction 'none' needs as many x as y, not {len(x)} and {len(y)}.")
-    found = _space(space, by).contrastive(
-        *pair.located(by), 1 / temperature, labels=pair.labels, squared=by == "cosine"
-    )
-    of_x, of_y, matched_x, matched_y = pair.owned(found)
+    sums = _space(space, by).contrastive(*pair.located(by), 1 / temperature, labels=pair.labels, squared=by == "cosine")
+    of_x, of_y, matched_x, matched_y = pair.owned(sums)
     by_row = of_x - matched_x / pair.matches_of_x
     rows, columns = pair.sizes
     if sides == "rows":
@@ -123,8 +121,8 @@ def siglip_loss(
     scale = 1 / temperature
     bias = bias + scale if by == "cosine" else bias
     options: dict[str, Any] = {"squared": by == "cosine", "reduction": "softplus"}
-    found = _space(space, by).contrastive(*pair.located(by), scale, bias, labels=pair.labels, **options)
-    return pair.whole((found.rows.sum() - found.matched_rows.sum()) / pair.sizes[0]).to(compute_dtype(x.dtype))
+    sums = _space(space, by).contrastive(*pair.located(by), scale, bias, labels=pair.labels, **options)
+    return pair.whole((sums.rows.sum() - sums.matched_rows.sum()) / pair.sizes[0]).to(compute_dtype(x.dtype))
 
 
 def _space(space: Space, by: By) -> Space:
@@ -175,14 +173,14 @@ class _Matched:
         """What a space measures: unit vectors for cosines."""
         return (normalize(self.x, dim=-1), normalize(self.y, dim=-1)) if by == "cosine" else (self.x, self.y)
 
-    def owned(self, found: Contrast) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def owned(self, sums: Contrast) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """What rows and columns of this rank were reduced to over the rows of all ranks, and their matches."""
-        columns, matched = found.columns, found.matched_columns
+        columns, matched = sums.columns, sums.matched_columns
         if self._ranked:
             one = [1] * ranks.count()
             columns = ranks.gathered(columns.unsqueeze(0), one).logsumexp(0)
             matched = ranks.gathered(matched.unsqueeze(0), one).sum(0)
-        return found.rows, columns[self._mine], found.matched_rows, matched[self._mine]
+        return sums.rows, columns[self._mine], sums.matched_rows, matched[self._mine]
 
     def whole(self, share: Tensor) -> Tensor:
         """The loss of all ranks from the share of this one."""
@@ -193,8 +191,8 @@ def _labels(x: Tensor, y: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
     if not isinstance(labels, tuple):
         if len(x) != len(y):
             raise InputError(f"x has {len(x)} rows and y {len(y)}: give labels of both.")
-        each = torch.arange(len(x), device=x.device) if labels is None else labels
-        labels = each, each
+        own = torch.arange(len(x), device=x.device) if labels is None else labels
+        labels = own, own
     for name, of, rows in zip(("x", "y"), labels, (x, y), strict=True):
         if of.shape != rows.shape[:1] or of.is_floating_point() or of.is_complex():
             raise InputError(
@@ -205,6 +203,6 @@ def _labels(x: Tensor, y: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
 
 def _counted(labels: Tensor, among: Tensor) -> Tensor:
     """How often each label occurs among others, (N,)."""
-    known = among.sort().values
-    last, first = (torch.searchsorted(known, labels.contiguous(), right=right) for right in (True, False))
+    ordered = among.sort().values
+    last, first = (torch.searchsorted(ordered, labels.contiguous(), right=right) for right in (True, False))
     return last - first

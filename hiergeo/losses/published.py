@@ -157,7 +157,7 @@ def uncha_loss(
         / 2,
     }
     contrast = torch.stack(list(terms.values())).sum()
-    images, texts, parts, phrases = (space.points(each) for each in (image, text, part_image, part_text))
+    images, texts, parts, phrases = (space.points(embeddings) for embeddings in (image, text, part_image, part_text))
     by_image, by_text = (
         _excess(space, *pair, INTRA_MODAL) for pair in ((parts, images.rows(whole)), (phrases, texts.rows(whole)))
     )
@@ -215,8 +215,12 @@ def _among_wholes(
     counts, total = torch.bincount(of, minlength=len(wholes)), len(parts)
     ranked = ranks.gathers(gather)
     if ranked:
-        known = ranks.counts_of(wholes)
-        wholes, counts, of = ranks.gathered(wholes, known), ranks.gathered(counts, known), of + ranks.before(known)
+        per_rank = ranks.counts_of(wholes)
+        wholes, counts, of = (
+            ranks.gathered(wholes, per_rank),
+            ranks.gathered(counts, per_rank),
+            of + ranks.before(per_rank),
+        )
         total = sum(ranks.counts_of(parts))
     scale = (-uncertainty(space, parts).detach() / 2).exp() / temperature
     logits = -scale.unsqueeze(1) * space.pairwise_distance(parts, wholes)

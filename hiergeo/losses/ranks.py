@@ -57,8 +57,8 @@ def count() -> int:
 
 def gathered(x: Tensor, counts: list[int]) -> Tensor:
     """The rows (N_r, ...) of all ranks one after the other, with gradients."""
-    found: Tensor = _Gathered.apply(x, counts)
-    return found
+    whole: Tensor = _Gathered.apply(x, counts)
+    return whole
 
 
 def whole(share: Tensor) -> Tensor:

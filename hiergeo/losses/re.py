@@ -82,8 +82,8 @@ def batch_hard_over_ranks(positive: Tensor, negative: Tensor, group: dist.Proces
 def _hardest(positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Of the largest P and of the largest N: P + N there, the value itself and the tier; each of shape (2,)."""
     sides = torch.stack((positive.flatten(), negative.flatten()))
-    place = sides.argmax(-1)
-    return sides.sum(0)[place], sides.gather(-1, place[:, None])[:, 0], place // positive.shape[-1]
+    widest = sides.argmax(-1)
+    return sides.sum(0)[widest], sides.gather(-1, widest[:, None])[:, 0], widest // positive.shape[-1]
 
 
 class RELoss(NamedTuple):

@@ -127,8 +127,8 @@ def check_exact(exact: Sequence[Tensor], ux: Sequence[Tensor], uy: Sequence[Tens
         return
     if len(exact) != 3 * len(ux):
         raise InputError(f"exact must have {3 * len(ux)} entries or none, not {len(exact)}.")
-    for place, (vectors, directions) in enumerate(zip(exact, (*ux, *uy), strict=False)):
-        name = f"the exact vectors of {'xy'[place >= len(ux)]}"
+    for index, (vectors, directions) in enumerate(zip(exact, (*ux, *uy), strict=False)):
+        name = f"the exact vectors of {'xy'[index >= len(ux)]}"
         check_dtype(name, vectors, NARROW, "a float32, bfloat16 or float16 tensor")
         check_operand(name, vectors, directions.shape, directions.device)
         if directions.dtype == torch.float64:
@@ -267,13 +267,15 @@ def check_margin(margin: float | None) -> None:
         raise InputError(f"margin must be a number > 0, radians, not {margin}.")
 
 
-def check_found(found: Sequence[Tensor], forms: Sequence[tuple[torch.Size, torch.dtype]], device: torch.device) -> None:
-    """Raise InputError unless `found` is empty or holds a tensor of each shape and dtype."""
-    if found and len(found) != len(forms):
-        raise InputError(f"found must hold {len(forms)} gradients or none, not {len(found)}.")
-    for gradient, (shape, dtype) in zip(found, forms, strict=False):
-        check_dtype("found", gradient, (dtype,), f"a {dtype} tensor")
-        check_operand("found", gradient, shape, device)
+def check_slopes(
+    slopes: Sequence[Tensor], forms: Sequence[tuple[torch.Size, torch.dtype]], device: torch.device
+) -> None:
+    """Raise InputError unless `slopes` is empty or holds a tensor of each shape and dtype."""
+    if slopes and len(slopes) != len(forms):
+        raise InputError(f"slopes must hold {len(forms)} gradients or none, not {len(slopes)}.")
+    for gradient, (shape, dtype) in zip(slopes, forms, strict=False):
+        check_dtype("slopes", gradient, (dtype,), f"a {dtype} tensor")
+        check_operand("slopes", gradient, shape, device)
 
 
 def check_single(x: torch.Size, y: torch.Size) -> None:

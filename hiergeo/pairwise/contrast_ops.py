@@ -62,8 +62,8 @@ def _terms(task: Problem, quantity: str, reduction: str, squared: bool, **logits
 )
 def pair_contrast(task: Problem, **logits: Any) -> tuple[Tensor, ...]:
     """Logits of every pair reduced over y (..., N) and over x (..., M), and the sums of matching ones, float64."""
-    found = task.backend.contrast(task.factors, *_terms(task, **logits))
-    return tuple(map(task.batched, found))
+    reduced = task.backend.contrast(task.factors, *_terms(task, **logits))
+    return tuple(map(task.batched, reduced))
 
 
 def _of_points(frame: PairFrame) -> list[list[tuple[torch.Size, torch.dtype]]]:
@@ -107,6 +107,6 @@ def pair_contrast_backward(
 
     `rows` and `columns` are those that it gave.
     """
-    found, pulls = ([task.flat(part) for part in parts] for parts in ((rows, columns), upstream))
-    pulled = task.backend.contrast_backward(task.factors, *_terms(task, **logits), found, pulls, by_curvature)
+    sums, pulls = ([task.flat(part) for part in parts] for parts in ((rows, columns), upstream))
+    pulled = task.backend.contrast_backward(task.factors, *_terms(task, **logits), sums, pulls, by_curvature)
     return list(map(task.batched, pulled))

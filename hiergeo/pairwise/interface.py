@@ -147,11 +147,11 @@ class PairBackend(Protocol):
         factors: Sequence[Factor],
         quantity: Quantity,
         terms: LogitTerms,
-        found: Sequence[Tensor],
+        reduced: Sequence[Tensor],
         upstream: Sequence[Tensor],
         by_curvature: bool = True,
     ) -> Sequence[Tensor]:
-        """Gradients of `upstream` times what `contrast` gave, of which `found` are rows and columns.
+        """Gradients of `upstream` times what `contrast` gave, of which `reduced` are rows and columns.
 
         By u_x, r_x, u_y, r_y and the curvature of each factor as in `Gradients`, by scale and by bias (B,).
         """

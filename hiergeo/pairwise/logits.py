@@ -119,19 +119,21 @@ class Contrasted:
                     to.rows[i] = torch.logaddexp(to.rows[i], _logsumexp(z, -1, exact))
                     to.columns[j] = torch.logaddexp(to.columns[j], _logsumexp(z, -2, exact))
 
-    def pull(self, b: int, found: Contrast, upstream: Contrast, sums: Sequence[GradientSums]) -> tuple[Tensor, Tensor]:
-        """Add the gradients of `upstream` times what was reduced, `found`, to the sums of each factor for entry `b`.
+    def pull(
+        self, b: int, reduced: Contrast, upstream: Contrast, sums: Sequence[GradientSums]
+    ) -> tuple[Tensor, Tensor]:
+        """Add the gradients of `upstream` times what was reduced, `reduced`, to the sums of each factor for entry `b`.
 
         Returns:
             Those by the scale and by the bias, 0-dim.
         """
-        by_scale, by_bias = (found.rows.new_zeros(()) for _ in range(2))
+        by_scale, by_bias = (reduced.rows.new_zeros(()) for _ in range(2))
         factors, quantity = self.values.factors, self.values.quantity
         for i in self.values.rows():
             for tiles in zip(*(pairs.tiles(i) for pairs in factors), strict=True):
                 lengths = [tile.triangle.distance() for tile in tiles]
                 distance = self.values.combined(tiles, lengths)
-                weight = self._weights(i, tiles[0].j, distance, found, upstream)
+                weight = self._weights(i, tiles[0].j, distance, reduced, upstream)
                 by_scale += self.logits.by_scale(weight, distance)
                 by_bias += weight.sum(-1).sum(dtype=by_bias.dtype)
                 weight = self.logits.pulled(weight, distance)
@@ -140,26 +142,26 @@ class Contrasted:
                     to.add(b, tile, pairs, to.masked(b, tile, share), DISTANCE)
         return by_scale, by_bias
 
-    def _weights(self, i: slice, j: slice, distance: Tensor, found: Contrast, upstream: Contrast) -> Tensor:
+    def _weights(self, i: slice, j: slice, distance: Tensor, reduced: Contrast, upstream: Contrast) -> Tensor:
         """The derivatives by the logits of a tile."""
         z = self.logits.of(distance)
         of_rows, of_columns = upstream.rows[i, None].to(z.dtype), upstream.columns[j].to(z.dtype)
         if self.reduction == "softplus":
             weight = z.sigmoid() * (of_rows + of_columns)
         else:
-            weight = (z - found.rows[i, None].to(z.dtype)).exp_().mul_(of_rows)
-            weight += (z - found.columns[j].to(z.dtype)).exp_().mul_(of_columns)
+            weight = (z - reduced.rows[i, None].to(z.dtype)).exp_().mul_(of_rows)
+            weight += (z - reduced.columns[j].to(z.dtype)).exp_().mul_(of_columns)
         if self.matches is not None:
             row, column = self.matches.within(i, j)
-            place = row - i.start, column - j.start
+            pairs = row - i.start, column - j.start
             matched = upstream.matched_rows[row] + upstream.matched_columns[column]
             if self.reduction == "softplus":
-                matched = matched + weight[place]
+                matched = matched + weight[pairs]
             else:  # in float64: a match may be all but certain
-                exact = self.logits.of(distance[place]).to(found.rows.dtype)
-                matched = matched + upstream.rows[row] * (exact - found.rows[row]).exp()
-                matched = matched + upstream.columns[column] * (exact - found.columns[column]).exp()
-            weight[place] = matched.to(weight.dtype)
+                exact = self.logits.of(distance[pairs]).to(reduced.rows.dtype)
+                matched = matched + upstream.rows[row] * (exact - reduced.rows[row]).exp()
+                matched = matched + upstream.columns[column] * (exact - reduced.columns[column]).exp()
+            weight[pairs] = matched.to(weight.dtype)
         return weight
 
 

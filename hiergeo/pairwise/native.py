@@ -205,8 +205,8 @@ def energy_total(
 ) -> tuple[Tensor, Gradients | None]:
     """As `PairBackend.energy_total`."""
     operands = (*_points(x, y), curvature, _wide(aperture), _exact(x, y), margin, gradients, _product(x.direction))
-    total, *found = _call("energy_total", *operands)
-    return total, _gradients(found) if gradients else None
+    total, *slopes = _call("energy_total", *operands)
+    return total, _gradients(slopes) if gradients else None
 
 
 def energy_min(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Tensor, Tensor]:
@@ -229,17 +229,17 @@ def contrast_backward(
     factors: Sequence[Factor],
     quantity: Quantity,
     terms: LogitTerms,
-    found: Sequence[Tensor],
+    reduced: Sequence[Tensor],
     upstream: Sequence[Tensor],
     by_curvature: bool = True,
 ) -> Sequence[Tensor]:
     """As `PairBackend.contrast_backward`; in products of spaces by stored distances and `backward`."""
     x, y, curvature, _ = factors[0]
     if len(factors) > 1:
-        return STORED.contrast_backward(factors, quantity, terms, found, upstream, by_curvature)
+        return STORED.contrast_backward(factors, quantity, terms, reduced, upstream, by_curvature)
     if not _has_kernels(x.direction.device.type, "contrast_backward"):
-        return PORTABLE.contrast_backward(factors, quantity, terms, found, upstream, by_curvature)
-    numbers = *(part.double() for part in found), [part.double() for part in upstream]
+        return PORTABLE.contrast_backward(factors, quantity, terms, reduced, upstream, by_curvature)
+    numbers = *(part.double() for part in reduced), [part.double() for part in upstream]
     operands = *numbers, *_points(x, y), curvature, _exact(x, y), *_terms(terms), _product(x.direction)
     gradients: Sequence[Tensor] = _call("contrast_backward", *operands)
     return gradients
@@ -340,8 +340,8 @@ def weigh(items: Tensor, positive: Tensor, negative: Tensor, precision: bool, ch
     """As `PairBackend.weigh`."""
     if not _has_kernels(items.device.type, "weigh"):
         return None
-    found: Tensor = _call("weigh", items, positive, negative, precision, chance)
-    return found
+    values: Tensor = _call("weigh", items, positive, negative, precision, chance)
+    return values
 
 
 def _call(name: str, *operands: object) -> Any:
@@ -393,12 +393,12 @@ def _factors(factors: Sequence[Factor], quantity: Quantity) -> tuple[Any, ...]:
 
 def _shadows(factors: Sequence[Factor]) -> list[Shadow]:
     """Those of y under the curvatures of the factors; none where a factor has none."""
-    found = []
+    shadows = []
     for _, y, curvature, _ in factors:
         if not isinstance(y, Exact) or y.shadow is None or y.shadow.curvature != curvature:
             return []
-        found.append(y.shadow)
-    return found
+        shadows.append(y.shadow)
+    return shadows
 
 
 def _terms(terms: LogitTerms) -> tuple[Any, ...]:
@@ -406,8 +406,8 @@ def _terms(terms: LogitTerms) -> tuple[Any, ...]:
     return *numbers, *(terms.labels or (None, None)), terms.squared, terms.reduction == "softplus"
 
 
-def _gradients(found: Sequence[Tensor]) -> Gradients:
-    ux, rx, uy, ry, by_aperture, by_curvature = found
+def _gradients(parts: Sequence[Tensor]) -> Gradients:
+    ux, rx, uy, ry, by_aperture, by_curvature = parts
     return Gradients(ux, rx, uy, ry, by_curvature, by_aperture)
 
 
@@ -422,9 +422,9 @@ def _exact(x: Polar, y: Polar) -> list[Tensor]:
 
 def _in_rows(matrices: list[Tensor]) -> list[Tensor]:
     """Matrices with contiguous rows."""
-    for place, matrix in enumerate(matrices):
+    for index, matrix in enumerate(matrices):
         if matrix.stride(-1) != 1:
-            matrices[place] = matrix.clone(memory_format=torch.contiguous_format)
+            matrices[index] = matrix.clone(memory_format=torch.contiguous_format)
     return matrices
 
 

@@ -69,9 +69,9 @@ class Pairs(NamedTuple):
 
     def exact(self) -> list[Tensor]:
         """What directions were rounded from, as operators take it: vectors of x and of y, and origins."""
-        found = flat_exact(self.x, self.y)
-        vx, vy, origins = thirds(found)
-        return [*(each.expand(*self.batch, *each.shape[-2:]) for each in (*vx, *vy)), *origins]
+        listed = flat_exact(self.x, self.y)
+        vx, vy, origins = thirds(listed)
+        return [*(vectors.expand(*self.batch, *vectors.shape[-2:]) for vectors in (*vx, *vy)), *origins]
 
     def apertures(self, min_radius: float, of_y: bool = False) -> list[Tensor]:
         """Half apertures at x, or at y, in each factor."""
@@ -131,9 +131,9 @@ def pairs(px: Points, py: Points, curvature: Curvature) -> Pairs:
     y = (py,) if isinstance(py, Polar) else tuple(py)
     k = tuple(curvature) if isinstance(curvature, Sequence) else (curvature,)
     checks.check_factors(len(x), len(y), len(k))
-    for a, b, each in zip(x, y, k, strict=True):
-        if isinstance(each, Tensor):
-            checks.check_curvature(each)
+    for a, b, curved in zip(x, y, k, strict=True):
+        if isinstance(curved, Tensor):
+            checks.check_curvature(curved)
         checks.check_pair(a, b)
     if len(x) > 1:
         checks.check_alike(x, y, batches=False)
@@ -246,8 +246,8 @@ class Problem(NamedTuple):
         batch = self.frame.x[:-2]
         if not batch:
             return operand.unsqueeze(0)
-        kept = operand.shape[operand.ndim - trailing :]
-        return operand.expand(*batch, *kept).reshape((math.prod(batch), *kept))
+        own = operand.shape[operand.ndim - trailing :]
+        return operand.expand(*batch, *own).reshape((math.prod(batch), *own))
 
     def points(self, of: Polar) -> Polar:
         """Points with their leading dimensions flattened."""

@@ -80,18 +80,18 @@ def operator(
         def fake(*operands: Any) -> Any:
             points, apertures, exact, rest = split(operands)
             frame = _frame(points, apertures, exact, listed, **rest)
-            found = [_empty(points[0][0], *form) for form in forms(frame, **rest)]
+            results = [_empty(points[0][0], *form) for form in forms(frame, **rest)]
             if schema.endswith("Tensor[]"):
-                return found
-            return tuple(found) if len(found) > 1 else found[0] if found else None
+                return results
+            return tuple(results) if len(results) > 1 else results[0] if results else None
 
         def split(operands: Sequence[Any]) -> tuple[list[list[Tensor]], list[Tensor], list[Tensor], dict[str, Any]]:
             points, (aperture, *exact) = list(operands[:5]), operands[5:leading]
             rest = dict(zip(names, operands[leading:], strict=True))
             if listed:
                 return points, aperture, exact[0], rest
-            known = [each for each in exact if each is not None]
-            return [[part] for part in points], [] if aperture is None else [aperture], known, rest
+            given = [part for part in exact if part is not None]
+            return [[part] for part in points], [] if aperture is None else [aperture], given, rest
 
         listed = schema.startswith(f"({FACTORS}")
         leading = 7 if listed else 9
@@ -174,5 +174,5 @@ def _frame(
 
 
 def _empty(like: Tensor, size: Sequence[int | None], dtype: torch.dtype) -> Tensor:
-    known = [torch.library.get_ctx().new_dynamic_size() if n is None else n for n in size]
-    return like.new_empty(known, dtype=dtype)
+    sizes = [torch.library.get_ctx().new_dynamic_size() if n is None else n for n in size]
+    return like.new_empty(sizes, dtype=dtype)

@@ -78,8 +78,8 @@ def _pulled(frame: PairFrame, upstream: Tensor, quantity: str, by_curvature: boo
 def pair_backward(task: Problem, upstream: Tensor, quantity: str, by_curvature: bool) -> tuple[Tensor, ...]:
     """Gradients of the sum of `upstream` (..., N, M) times `quantity`: by u_x, r_x, u_y, r_y, K (...) and aperture."""
     x, y, curvature, psi = task.factors[0]
-    found = task.backend.backward(task.flat(upstream, 2), x, y, curvature, QUANTITIES[quantity], psi, by_curvature)
-    return tuple(map(task.batched, found))
+    gradients = task.backend.backward(task.flat(upstream, 2), x, y, curvature, QUANTITIES[quantity], psi, by_curvature)
+    return tuple(map(task.batched, gradients))
 
 
 def _summed(frame: PairFrame) -> Forms:
@@ -109,33 +109,33 @@ def energy_total(task: Problem, margin: float | None, gradients: bool) -> tuple[
 
     These are as those of `pair_backward`, formed in the same pass; without `gradients` empty, (..., 0).
     """
-    total, found = task.backend.energy_total(*task.cone, margin, gradients)
+    total, slopes = task.backend.energy_total(*task.cone, margin, gradients)
     nothing = (task.empty((*task.frame.batch, 0)) for _ in Gradients._fields)
-    return task.batched(total), *(map(task.batched, found) if found else nothing)
+    return task.batched(total), *(map(task.batched, slopes) if slopes else nothing)
 
 
-def _scaled(frame: PairFrame, margin: float | None, upstream: Tensor, found: list[Tensor]) -> Forms:
+def _scaled(frame: PairFrame, margin: float | None, upstream: Tensor, slopes: list[Tensor]) -> Forms:
     checks.check_margin(margin)
     checks.check_floats("upstream", upstream, frame.batch, frame.device)
-    checks.check_found(found, frame.gradients, frame.device)
+    checks.check_slopes(slopes, frame.gradients, frame.device)
     return frame.gradients
 
 
 @operator(
     "energy_total_backward",
-    f"({POINTS}, Tensor aperture, {EXACT}, float? margin, Tensor upstream, Tensor[] found) -> ({GRADIENTS})",
+    f"({POINTS}, Tensor aperture, {EXACT}, float? margin, Tensor upstream, Tensor[] slopes) -> ({GRADIENTS})",
     _scaled,
     refusal=SECOND_ORDER,
     values=False,
 )
 def energy_total_backward(
-    task: Problem, margin: float | None, upstream: Tensor, found: list[Tensor]
+    task: Problem, margin: float | None, upstream: Tensor, slopes: list[Tensor]
 ) -> tuple[Tensor, ...]:
-    """Gradients of `upstream` (...) times what `energy_total` sums; `found`: those of the sum, or empty."""
-    if not found:
+    """Gradients of `upstream` (...) times what `energy_total` sums; `slopes`: those of the sum, or empty."""
+    if not slopes:
         gradients: Any = task.backend.energy_total(*task.cone, margin, True)[1]
-        found = list(map(task.batched, gradients))
-    return tuple(_times(part, upstream) for part in found)
+        slopes = list(map(task.batched, gradients))
+    return tuple(_times(part, upstream) for part in slopes)
 
 
 def _times(gradient: Tensor, scale: Tensor) -> Tensor:

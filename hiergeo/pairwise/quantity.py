@@ -47,8 +47,8 @@ def half_aperture(radius: Tensor, curvature: float | Tensor, min_radius: float =
 def unchecked_aperture(radius: Tensor, curvature: float | Tensor, min_radius: float) -> Tensor:
     """`half_aperture` without a check of the value of the curvature, which would wait for the device."""
     check_min_radius(min_radius)
-    known = torch.isfinite(radius)
-    r = torch.where(known, wide(radius), 1.0)
+    finite = torch.isfinite(radius)
+    r = torch.where(finite, wide(radius), 1.0)
     k = curvature.to(r) if isinstance(curvature, Tensor) else r.new_full((), curvature)
     a = r * torch.where(k == 0, 1.0, k.abs()).sqrt()
     inside = torch.where(k < 0, a < math.asinh(2 * min_radius), torch.where(k > 0, torch.sin(a), a) < 2 * min_radius)
@@ -58,8 +58,8 @@ def unchecked_aperture(radius: Tensor, curvature: float | Tensor, min_radius: fl
     ratio = 2 * min_radius * inverse_sine
     wide_open = inside | (ratio >= 1)
     psi = torch.where(wide_open, math.pi / 2, torch.asin(torch.where(wide_open, 0.0, ratio)))
-    unknown = torch.where(known, 0.0, wide(radius)).sin()  # NaN with a NaN gradient where the radius is NaN or Inf
-    return torch.where(known, psi, unknown).to(compute_dtype(radius.dtype))
+    unknown = torch.where(finite, 0.0, wide(radius)).sin()  # NaN with a NaN gradient where the radius is NaN or Inf
+    return torch.where(finite, psi, unknown).to(compute_dtype(radius.dtype))
 
 
 @dataclass(frozen=True)

@@ -141,10 +141,12 @@ class TileBackend:
         def work(measure: Measure) -> Sequence[Tensor]:
             x, y = (wide(of.radius) for of in factors[0][:2])
             nothing = 0.0 if terms.reduction == "softplus" else -math.inf
-            found = Contrast(x.new_full(x.shape, nothing), y.new_full(y.shape, nothing), *map(torch.zeros_like, (x, y)))
+            reduced = Contrast(
+                x.new_full(x.shape, nothing), y.new_full(y.shape, nothing), *map(torch.zeros_like, (x, y))
+            )
             for b, problem in enumerate(contrasted(measure.values(factors, quantity), terms)):
-                problem.reduce(Contrast(*(part[b] for part in found)))
-            return found
+                problem.reduce(Contrast(*(part[b] for part in reduced)))
+            return reduced
 
         return self._settled(work, factors)
 
@@ -153,11 +155,11 @@ class TileBackend:
         factors: Sequence[Factor],
         quantity: Quantity,
         terms: LogitTerms,
-        found: Sequence[Tensor],
+        reduced: Sequence[Tensor],
         upstream: Sequence[Tensor],
         by_curvature: bool = True,
     ) -> Sequence[Tensor]:
-        """Gradients of `upstream` times what `contrast` gave, of which `found` are rows and columns.
+        """Gradients of `upstream` times what `contrast` gave, of which `reduced` are rows and columns.
 
         By u_x, r_x, u_y, r_y and the curvature of each factor, by scale and by bias.
         """
@@ -168,7 +170,7 @@ class TileBackend:
             for b, problem in enumerate(contrasted(measure.values(factors, quantity), terms)):
                 pulls = [part[b] for part in upstream]
                 by_scale[b], by_bias[b] = problem.pull(
-                    b, Contrast(found[0][b], found[1][b], *pulls[2:]), Contrast(*pulls), sums
+                    b, Contrast(reduced[0][b], reduced[1][b], *pulls[2:]), Contrast(*pulls), sums
                 )
             return [*(part for factor in sums for part in factor.gradients()[:5]), by_scale, by_bias]
 
@@ -214,9 +216,9 @@ class TileBackend:
             for i in pairs.rows():
                 for tile in pairs.tiles(i):
                     inside = tile.triangle.exterior_angle() <= psi[i, None]
-                    place = filled[i, None] + inside.cumsum(1) - 1
-                    column = torch.arange(tile.j.start, tile.j.stop, device=device).expand_as(place)
-                    columns.scatter_(0, place.where(inside, len(columns) - 1).flatten(), column.flatten())
+                    slot = filled[i, None] + inside.cumsum(1) - 1
+                    column = torch.arange(tile.j.start, tile.j.stop, device=device).expand_as(slot)
+                    columns.scatter_(0, slot.where(inside, len(columns) - 1).flatten(), column.flatten())
                     filled[i] += inside.sum(1)
             return crow, columns[:-1]
 
@@ -240,9 +242,9 @@ class TileBackend:
                 for i in pairs.rows():
                     for j, score in pairs.scores(i):
                         value, column = _smallest(score.nan_to_num_(nan=math.inf), min(k, score.shape[1]))
-                        value, place = _smallest(torch.cat((best[b, i], value), dim=1), k)
+                        value, pick = _smallest(torch.cat((best[b, i], value), dim=1), k)
                         best[b, i] = value
-                        indices[b, i] = torch.cat((indices[b, i], column + j.start), dim=1).gather(1, place)
+                        indices[b, i] = torch.cat((indices[b, i], column + j.start), dim=1).gather(1, pick)
             missing = best == math.inf
             return best.masked_fill(missing, math.nan), indices.masked_fill(missing, -1)
 
@@ -258,8 +260,8 @@ class TileBackend:
                     chosen = target[b, i, None]
                     own = torch.full_like(chosen, math.nan, dtype=pairs.dtype)
                     for j, score in pairs.scores(i):
-                        found = score.gather(1, (chosen - j.start).clamp(0, score.shape[1] - 1))
-                        own = torch.where((chosen >= j.start) & (chosen < j.stop), found, own)
+                        scored = score.gather(1, (chosen - j.start).clamp(0, score.shape[1] - 1))
+                        own = torch.where((chosen >= j.start) & (chosen < j.stop), scored, own)
                     for j, score in pairs.scores(i):
                         column = torch.arange(j.start, j.stop, device=score.device)
                         result[b, i] += ((score < own) | ((score == own) & (column < chosen))).sum(-1)
@@ -389,9 +391,11 @@ def _running_best(score: Score, block: slice, order: Tensor, ends: list[int]) ->
         while begin < high:
             end = min(high, ends[len(settled)])
             if end > begin:
-                value, place = _first_largest(values[:, begin - low : end - low], candidates[begin - low : end - low])
-                better = (value > best) | ((value == best) & (place < index))
-                best, index = torch.where(better, wide(value), best), torch.where(better, place, index)
+                value, candidate = _first_largest(
+                    values[:, begin - low : end - low], candidates[begin - low : end - low]
+                )
+                better = (value > best) | ((value == best) & (candidate < index))
+                best, index = torch.where(better, wide(value), best), torch.where(better, candidate, index)
             if end == ends[len(settled)]:
                 settled.append((index, best))
             begin = end
@@ -405,5 +409,5 @@ def _running_best(score: Score, block: slice, order: Tensor, ends: list[int]) ->
 def _first_largest(values: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
     """The largest value of each row and the lowest of the candidates that have it."""
     value = values.amax(1)
-    found = torch.where(values == value.unsqueeze(1), candidates, torch.iinfo(torch.int64).max)
-    return value, found.amin(1)
+    tied = torch.where(values == value.unsqueeze(1), candidates, torch.iinfo(torch.int64).max)
+    return value, tied.amin(1)

@@ -58,7 +58,7 @@ def why_plain(device: str | torch.device) -> str | None:
 def _failure(device: torch.device) -> str | None:
     """How the smoke test of the kernels of a device failed; None if it passed."""
     setting, tf32 = native.setting(device)
-    if device.type == "cuda" and torch.cuda.is_current_stream_capturing() and not VERDICTS.known(device, setting):
+    if device.type == "cuda" and torch.cuda.is_current_stream_capturing() and not VERDICTS.has(device, setting):
         raise UnavailableError(
             f"the kernels on {device} are tested when they are first used, which cannot be while a CUDA graph is "
             "captured: call any pair operation on the device before."
@@ -114,15 +114,15 @@ def check_kernels() -> dict[str, list[KernelOutcome]]:
     """Run the smoke test of every native kernel in every dtype, in spaces of either sign and in a product.
 
     Returns:
-        By place (a SIMD level of the CPU or a GPU, and TF32 where it is asked for there), the outcomes of every kernel.
-        Places without kernels are left out; `kernel_info` says why.
+        By setting (a SIMD level of the CPU or a GPU, and TF32 where it is asked for there), the outcomes of every
+        kernel. Devices without kernels are left out; `kernel_info` says why.
     """
     samples = [Sample((33, 131), spaces, dtype) for dtype in DTYPES for spaces in SPACES]
     outcomes: dict[str, list[KernelOutcome]] = {}
     with torch.no_grad():
-        for place, device in _places():
+        for setting, device in _places():
             tf32 = native.setting(device)[1]
-            outcomes[place] = [outcome for of in samples for outcome in compared(NATIVE, of, device, tf32)]
+            outcomes[setting] = [outcome for of in samples for outcome in compared(NATIVE, of, device, tf32)]
     return outcomes
 
 

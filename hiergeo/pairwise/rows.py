@@ -143,7 +143,7 @@ def gradients(
     A point that holds NaN or Inf has a gradient of NaN, and the other point and the curvature get none from it.
     `given` is what directions were rounded from, if anything, and `opening` that of the rows where it is known.
     """
-    known_x, known_y = _known(ux, rx), _known(uy, ry)
+    known_x, known_y = _finite(ux, rx), _finite(uy, ry)
     triangle = _triangle(ux, rx, uy, ry, curvature, given, opening)
     partials = quantity.partials(triangle)
     upstream = torch.where(known_x & known_y, wide(upstream), 0.0)
@@ -186,12 +186,12 @@ def _both_rays(x: Tensor, y: Tensor, origin: Sequence[Tensor]) -> tuple[Tensor, 
     return *unit(a), *unit(b)
 
 
-def _known(direction: Tensor, radius: Tensor) -> Tensor:
+def _finite(direction: Tensor, radius: Tensor) -> Tensor:
     """Which points hold no NaN or Inf, (...)."""
-    known = torch.isfinite(radius)
-    for rows, of_rows in _blocks(direction, known.unsqueeze(-1)):
+    finite = torch.isfinite(radius)
+    for rows, of_rows in _blocks(direction, finite.unsqueeze(-1)):
         of_rows &= torch.isfinite(rows).all(-1, keepdim=True)
-    return known
+    return finite
 
 
 def _pulls(ux: Tensor, uy: Tensor, given: Sequence[Tensor], weight: Tensor, opening: Opening) -> tuple[Tensor, Tensor]:

@@ -255,9 +255,9 @@ def _energies_summed(points: Pairs, psi: list[Tensor]) -> Tensor:
 def _least_energy(points: Pairs, psi: list[Tensor]) -> Tensor:
     """The lowest y of least energy for each x of a product, (..., N) int64; -1 where no energy is a number."""
     energy = (-_fresh("cone_margin", points, psi, None)).clamp_min(0)
-    known = ~energy.isnan()
-    indices = torch.where(known, energy, torch.inf).argmin(-1)
-    return torch.where(known.any(-1), indices, -1)
+    numbers = ~energy.isnan()
+    indices = torch.where(numbers, energy, torch.inf).argmin(-1)
+    return torch.where(numbers.any(-1), indices, -1)
 
 
 def contrast(

@@ -83,8 +83,8 @@ def cone_members(px: Points, py: Points, curvature: Curvature, min_radius: float
         call(ops.product_store, block, cones, quantity="cone_margin", out_dtype=None) >= 0
         for block, cones in points.blocks(psi)
     )
-    found = [(inside.sum(-1), inside.nonzero()[:, 1]) for inside in blocks]
-    counts, columns = (torch.cat(part) for part in zip(*found, strict=True))
+    members = [(inside.sum(-1), inside.nonzero()[:, 1]) for inside in blocks]
+    counts, columns = (torch.cat(part) for part in zip(*members, strict=True))
     return Members(torch.cat((counts.new_zeros(1), counts.cumsum(0))), columns)
 
 

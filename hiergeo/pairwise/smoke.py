@@ -262,10 +262,10 @@ def _bar(kernel: str, dtype: torch.dtype, tf32: bool) -> float:
     return GRADIENTS if kernel in ("backward", "contrast_backward", "energy_total") else VALUES
 
 
-def _error(found: Results, expected: Results, integers: bool) -> float:
+def _error(results: Results, expected: Results, integers: bool) -> float:
     """The largest difference, of floats relative to the largest that is expected; infinite for results unlike these."""
     errors = [0.0]
-    for result, right in zip(found, expected, strict=True):
+    for result, right in zip(results, expected, strict=True):
         if result is None or right is None or result.shape != right.shape:
             return math.inf
         if not right.is_floating_point() and not integers:
@@ -294,15 +294,15 @@ class KernelVerdicts:
         self._verdicts: dict[tuple[torch.device, str], str | None] = {}
         self._locks: dict[int, threading.Lock] = {}
 
-    def known(self, device: torch.device, setting: str) -> bool:
+    def has(self, device: torch.device, setting: str) -> bool:
         """Whether the kernels were tested with these settings."""
         return (device, setting) in self._verdicts
 
     def failure(self, backend: PairBackend, device: torch.device, setting: str, tf32: bool) -> str | None:
         """The failure as text, None if all kernels passed; runs the smoke test if it has not run."""
-        if not self.known(device, setting):
+        if not self.has(device, setting):
             with self._locks.setdefault(os.getpid(), threading.Lock()):  # a forked child takes one of its own
-                if not self.known(device, setting):
+                if not self.has(device, setting):
                     self._verdicts[device, setting] = _alone(lambda: failures(_outcomes(backend, device, tf32)))
         return self._verdicts[device, setting]
 

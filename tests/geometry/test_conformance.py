@@ -1,6 +1,5 @@
 """Every geometry of the package through the public conformance suite, and one as a third party would add it."""
 
-import importlib.metadata
 from typing import ClassVar
 
 import pytest
@@ -147,7 +146,3 @@ class NotCollected(TestKlein):
 def test_the_suite_finds_a_wrong_chart(check: str) -> None:
     with pytest.raises(AssertionError):
         getattr(NotCollected(), check)()
-
-
-def test_entry_points_are_looked_up_in_the_standard_library() -> None:
-    assert plugins.entry_points is importlib.metadata.entry_points

@@ -115,29 +115,31 @@ def test_equal_embeddings_have_no_distance(curvature: float, backend: str) -> No
         assert bool((space.distance(x, x.clone()) == 0).all())
 
 
+def largest_errors(curvature: float, gap: float, device: str, pairs: bool = True, dim: int = 48) -> list[float]:
+    """Of distances and angles, of every pair or row by row, and of the gradients of both, relative to their norms."""
+    x, y, root = drawn(gap, dim)
+    wide_x, wide_y = wide = [part[:BLOCK].double().requires_grad_() for part in (x, y)]
+    narrow = [part[:BLOCK].to(device, copy=True).requires_grad_() for part in (x, y)]
+    space, off, gradients = Space(spec(curvature), root.to(device)), [], []
+    for name, exact in truth(wide_x, wide_y, root, curvature)._asdict().items():
+        verb = "distance" if name == "distance" else "exterior_angle"
+        values = getattr(space, f"pairwise_{verb}")(*narrow).diagonal() if pairs else getattr(space, verb)(*narrow)
+        off.append(float(((values.cpu().double() - exact).abs() / (exact if name == "distance" else 1)).detach().max()))
+        wanted = torch.autograd.grad(exact.sum(), wide, retain_graph=True)
+        for got, want in zip(torch.autograd.grad(values.sum(), narrow), wanted, strict=True):
+            gradients.append(float(((got.cpu().double() - want).norm(dim=-1) / want.norm(dim=-1)).max()))
+    return [*off, *gradients]
+
+
 @pytest.mark.parametrize("backend", backends())
 @pytest.mark.parametrize("gap", [1e-2, 1e-4, 1e-6])
 @pytest.mark.parametrize("curvature", CURVATURES)
 def test_gradients(curvature: float, gap: float, backend: str) -> None:
     """Of distances and angles by both embeddings, against autograd through the oracle."""
-    x, y, root = drawn(gap, 48)
-    x, y = x[:BLOCK], y[:BLOCK]
-    wide_x, wide_y = (part.double().requires_grad_() for part in (x, y))
-    space = Space(spec(curvature), root)
-    for name in ("distance", "exterior_angle"):
-        exact = truth(wide_x, wide_y, root, curvature)
-        wanted = torch.autograd.grad((exact.distance if name == "distance" else exact.angle).sum(), (wide_x, wide_y))
-        for pairs in (False, True):
-            narrow = [part.clone().requires_grad_() for part in (x, y)]
-            with on(backend):
-                if pairs:
-                    value = getattr(space, f"pairwise_{name}")(*narrow).diagonal().sum()
-                else:
-                    value = getattr(space, name)(*narrow).sum()
-                found = torch.autograd.grad(value, narrow)
-            for got, want in zip(found, wanted, strict=True):
-                off = (got.double() - want).norm(dim=-1) / want.norm(dim=-1)
-                assert float(off.max()) <= 1e-4
+    for pairs in (False, True):
+        with on(backend):
+            _, _, *gradients = largest_errors(curvature, gap, "cpu", pairs)
+        assert max(gradients) <= 1e-4
 
 
 @pytest.mark.parametrize("backend", backends())

@@ -1,7 +1,7 @@
 """Products: lengths combine over factors, margins take the smallest, and the angle the largest."""
 
 import math
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import pytest
 import torch
@@ -17,27 +17,6 @@ FACTORS = ((Lorentz(-0.3), 3), (Euclidean(), 2), (Sphere(0.05), 2))
 
 def points(n: int, seed: int) -> Tensor:
     return torch.randn(n, 7, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-@pytest.mark.parametrize("combine", ["l2", "l1"])
-def test_lengths_combine_and_margins_take_the_smallest(combine: Literal["l2", "l1"]) -> None:
-    x, y, (root,) = points(6, 0), points(6, 1), points(1, 2)
-    space = Space(Product(FACTORS, combine), root)
-    slices = (slice(0, 3), slice(3, 5), slice(5, 7))
-    parts = [(Space(g, root[s]), x[:, s], y[:, s]) for (g, _), s in zip(FACTORS, slices, strict=True)]
-
-    def total(lengths: list[Tensor]) -> Tensor:
-        stacked = torch.stack(lengths)
-        return stacked.sum(0) if combine == "l1" else stacked.square().sum(0).sqrt()
-
-    torch.testing.assert_close(space.radius(x), total([s.radius(a) for s, a, _ in parts]))
-    torch.testing.assert_close(space.distance(x, y), total([s.distance(a, b) for s, a, b in parts]))
-    torch.testing.assert_close(space.pairwise_distance(x, y), total([s.pairwise_distance(a, b) for s, a, b in parts]))
-    smallest = torch.stack([s.margin(a, b, 0.3) for s, a, b in parts]).amin(0)
-    torch.testing.assert_close(space.margin(x, y, 0.3), smallest)
-    torch.testing.assert_close(space.pairwise_margin(x, y, 0.3).diagonal(), smallest)
-    for point, (alone, a, _) in zip(space.points(x).factors, parts, strict=True):
-        torch.testing.assert_close(tuple(point), tuple(alone.polar(a)))
 
 
 def test_a_flat_product_is_euclidean_space() -> None:
@@ -65,27 +44,6 @@ def test_there_is_no_single_cone() -> None:
             measure(x)
 
 
-@pytest.mark.parametrize("combine", ["l2", "l1"])
-def test_the_angle_is_the_largest_over_the_factors(combine: Literal["l2", "l1"]) -> None:
-    x, y, (root,) = points(6, 0), points(5, 1), points(1, 2)
-    space = Space(Product(FACTORS, combine), root)
-    slices = (slice(0, 3), slice(3, 5), slice(5, 7))
-    each = torch.stack(
-        [
-            Space(g, root[s]).exterior_angle(x[:, None, s], y[None, :, s])
-            for (g, _), s in zip(FACTORS, slices, strict=True)
-        ]
-    )
-    largest = each.amax(0)
-    assert bool((each.argmax(0) > 0).any())
-    assert bool((each.argmax(0) == 0).any())
-    torch.testing.assert_close(space.exterior_angle(x[:, None], y[None]), largest)
-    torch.testing.assert_close(space.pairwise_exterior_angle(x, y), largest, rtol=0, atol=2e-6)
-    values, indices = space.topk(x, y, 5, by="angle")
-    torch.testing.assert_close(values, largest.sort(-1).values, rtol=0, atol=2e-6)
-    assert indices.tolist() == largest.argsort(-1).tolist()
-
-
 def test_the_way_to_combine_lengths_is_kept_and_counts() -> None:
     """Lengths 3 and 4 make 7 in l1 and 5 in l2, in searches too."""
     factors = [(Lorentz(-1.0), 1), (Euclidean(), 1)]
@@ -109,9 +67,3 @@ def test_refusals() -> None:
         Product([(Euclidean(), 3), (Euclidean(), 0)])
     with pytest.raises(InputError, match=r"^combine must be 'l2' or 'l1', not 'max'\.$"):
         Product(FACTORS, cast(Any, "max"))
-
-
-def test_learnable_factors_are_parameters() -> None:
-    product = Product([(Lorentz(-0.3, learnable=True), 3), (Sphere(0.05, learnable=True), 4)])
-    assert len(list(product.parameters())) == 2
-    assert repr(product).startswith("Product(\n  product:lorentz:-0.3?learnablex3,sphere:0.05?learnablex4")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hiergeo import Euclidean, Lorentz, PoincareBall, Product, Sphere
 from hiergeo._core import plugins
 from hiergeo._core.errors import InputError
-from hiergeo.geometry import names, parse
+from hiergeo.geometry import parse
 
 
 @pytest.fixture(autouse=True)
@@ -48,19 +48,6 @@ def test_parse_a_product() -> None:
 
 
 @pytest.mark.parametrize(
-    "spec",
-    ["product:lorentz:-0.5x192,euclidean:x192", "product:lorentzx3,l1", "product:sphere:0.25x2,poincare:-2x3,l2"],
-)
-def test_a_product_names_itself(spec: str) -> None:
-    product, dim = parse(spec), 384 if "192" in spec else 5 if "sphere" in spec else 3
-    again = parse(product.spec)
-    assert again.spec == product.spec
-    assert again.norm == product.norm
-    declared = [[(type(g), g.curvature, part) for g, part in p.parts(dim)] for p in (product, again)]
-    assert declared[0] == declared[1]
-
-
-@pytest.mark.parametrize(
     ("spec", "words"),
     [
         ("lorenz:-1", "unknown geometry 'lorenz': did you mean 'lorentz'?"),
@@ -84,10 +71,6 @@ def test_refusals(spec: str, words: str) -> None:
     with pytest.raises(InputError) as caught:
         parse(spec)
     assert str(caught.value).startswith(words)
-
-
-def test_names() -> None:
-    assert {"euclidean", "lorentz", "poincare", "product", "sphere"} <= set(names())
 
 
 @given(st.floats(min_value=1e-6, max_value=1e6))

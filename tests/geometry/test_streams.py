@@ -25,14 +25,6 @@ def unit(rows: np.ndarray) -> torch.Tensor:
     return torch.nn.functional.normalize(torch.from_numpy(rows).float(), dim=-1)
 
 
-def test_rows_beyond_a_part_are_not_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "PART", 4)
-    assert streams.is_whole(torch.zeros(4, 2))
-    assert not streams.is_whole(torch.zeros(5, 2))
-    assert streams.is_whole(torch.zeros(5, 5, 2))
-    assert streams.is_whole(hiergeo.Space("euclidean").points(torch.ones(5, 2)))
-
-
 @pytest.mark.slow
 @given(st.sampled_from(SPECS), st.integers(1, 9), st.integers(0, 1000))
 def test_the_best_of_all_parts_is_the_best_of_all(spec: str, length: int, seed: int) -> None:

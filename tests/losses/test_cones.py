@@ -69,15 +69,6 @@ def test_children_behind_their_parents_cost_nothing(geometry: Geometry) -> None:
     assert float(adaptive_entailment_loss(space, chain[:, :-1], chain[:, 1:], least_radius=0.0)) < 1e-6
 
 
-@pytest.mark.parametrize("geometry", [Euclidean(), Lorentz(-0.7, learnable=True), PRODUCT])
-def test_entailment_gradients(geometry: Geometry) -> None:
-    parent, child = (t.requires_grad_() for t in pairs(4))
-    root = ROOT.clone().requires_grad_()
-    assert torch.autograd.gradcheck(
-        lambda x, y, r: entailment_loss(Space(geometry.double(), r), x, y, 0.7), (parent, child, root)
-    )
-
-
 def test_a_learnable_curvature_opens_and_shuts_cones() -> None:
     parent, child = pairs()
     geometry = Lorentz(-0.7, learnable=True).double()

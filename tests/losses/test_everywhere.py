@@ -113,10 +113,3 @@ def test_a_row_with_nan_spoils_its_own_gradients_where_nothing_is_reduced(name: 
     assert by_root is None or bool(by_root.isfinite().all())
     with pytest.raises(InputError, match="NaN or Inf, first in"):
         loss(Space(geometry, root), spoiled, y)
-
-
-def test_losses_are_reached_by_attribute_and_by_name() -> None:
-    import hiergeo
-
-    assert hiergeo.losses is losses
-    assert all(hasattr(losses, name) for name in losses.__all__)

@@ -43,10 +43,18 @@ LOSSES: dict[str, Any] = {
     "siglip": lambda space, x, y, t, b, labels: losses.siglip_loss(space, x, y, t, b),
     "siglip, labelled": lambda space, x, y, t, b, labels: losses.siglip_loss(space, x, y, t, b, labels, by="cosine"),
     "max_margin": lambda space, x, y, t, b, labels: losses.max_margin_loss(space, x, y, 0.7),
+    "hard": lambda space, x, y, t, b, labels: hard(x, y),
     "rows": lambda space, x, y, t, b, labels: losses.contrastive_loss(space, x, y, t, labels, sides="rows"),
     "hycoclip": lambda space, x, y, t, b, labels: losses.hycoclip_loss(space, x, y, x / 2, y / 3, t, 0.0).total,
     "uncha": lambda space, x, y, t, b, labels: uncha(space, x, y, t),
 }
+
+
+def hard(x: Tensor, y: Tensor) -> Tensor:
+    """The mined term of chains of three tiers; the other terms are a rank's own."""
+    positive, negative = torch.stack((x, y, x + y), 1), torch.stack((y, x, y), 1)
+    root = torch.zeros(WIDTH, dtype=torch.float64)
+    return losses.re_loss(positive, negative, root, weights=(0, 0, 1), mine=losses.batch_hard_over_ranks).total
 
 
 def uncha(space: Space, x: Tensor, y: Tensor, temperature: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Random calls of operators, right and wrong: their operands, and what may be changed of them."""
+"""Random calls of native operators, right and wrong: their operands, and what may be changed of them."""
 
 import math
 import random
@@ -11,14 +11,13 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from hiergeo.pairwise.quantity import QUANTITIES
-from tests.pairwise import fuzz_contrast
-from tests.pairwise.fuzz_native_rules import NATIVE_SHAPES
 from tests.pairwise.fuzz_rules import (
     COMBINED,
     DISTANCES,
     FLOATS,
     HUGE,
     MARGIN,
+    NARROW,
     ORDERED,
     SHAPES,
     is_huge,
@@ -28,16 +27,10 @@ from tests.pairwise.fuzz_rules import (
 
 Dtypes = tuple[torch.dtype, torch.dtype]
 
-OPERATORS = [*((False, name) for name in SHAPES), *((True, name) for name in NATIVE_SHAPES)]
-"""Every operator: whether it is native, and its name."""
-
 SIZES = (0, 1, 2, 3, 5, 8, 17, 40)
 DTYPES = (*FLOATS, torch.int64, torch.int32, torch.bool, torch.complex64, torch.float8_e4m3fn, torch.uint16)
 CHOICES = {"smallest": ORDERED, "among": ORDERED, "rank": ORDERED, "ladder": DISTANCES}
 """The quantities of operators, by the last word of their names; those that are not here take all."""
-
-ANYWHERE = ("curvature", "thresholds")
-"""Operands that may be on another device than the points."""
 
 
 @dataclass
@@ -45,13 +38,12 @@ class Call:
     """One call: the operator, and its operands by name."""
 
     name: str
-    native: bool
     operands: dict[str, Any]
     changes: list[str] = field(default_factory=list)
 
     @property
     def operator(self) -> Callable[..., Any]:
-        return getattr(torch.ops.hiergeo_native if self.native else torch.ops.hiergeo, self.name)
+        return getattr(torch.ops.hiergeo_native, self.name)
 
     @property
     def huge(self) -> bool:
@@ -65,8 +57,7 @@ class Call:
     @property
     def scattered(self) -> bool:
         """Whether operands that belong on one device are on two."""
-        bound = tensors(operand for name, operand in self.operands.items() if name not in ANYWHERE)
-        return len({tensor.device for tensor in bound}) > 1
+        return len({tensor.device for tensor in tensors(self.operands.values())}) > 1
 
     @property
     def comparable(self) -> bool:
@@ -101,27 +92,22 @@ class Fuzzer:
 
     def call(self) -> Call:
         """A call that is right, or one in which up to two operands were changed."""
-        call = self.right(*self.random.choice(OPERATORS))
+        call = self.right(self.random.choice(list(SHAPES)))
         for _ in range(self.random.choice((0, 0, 1, 1, 1, 2))):
             self._change(call)
         return call
 
-    def right(self, native: bool, name: str) -> Call:
+    def right(self, name: str) -> Call:
         """A call whose operands are all right."""
-        pick, arguments = self.random.choice, schema(native, name)
+        pick, arguments = self.random.choice, schema(name)
         n, m = pick(SIZES), max(pick(SIZES), 1 if name.endswith("rank") else 0)
-        batch = (pick((0, 1, 2, 3)),) if native else pick(((), (2,), (0,), (2, 1), (1, 3)))
-        if name.endswith(("members", "ladder", "shadow", "among")):
-            batch = (1,) if native else ()
+        batch = (1 if name.endswith(("members", "ladder", "shadow", "among")) else pick((0, 1, 2, 3)),)
         count = pick((1, 1, 2, 3)) if any(is_list for _, is_list in arguments) else 1
-        dtypes = self._dtypes(native)
+        dtypes = self._dtypes()
         if name in ("shadow", "smallest_among"):
-            dtypes = pick((FLOATS[0], *FLOATS[2:])), pick((FLOATS[0], *FLOATS[2:]))
-        radii = torch.float64 if native else pick(FLOATS)
-        spaces = [self._space(batch, (n, m), dtypes, radii) for _ in range(count)]
+            dtypes = pick(NARROW), pick(NARROW)
+        spaces = [self._space(batch, (n, m), dtypes) for _ in range(count)]
         drawn: dict[str, Any] = {key: [space[key] for space in spaces] for key in spaces[0]}
-        if not native:
-            drawn["curvature"] = [torch.tensor(k, dtype=pick(FLOATS[:2])) for k in drawn["curvature"]]
         compute = torch.float64 if torch.float64 in dtypes else torch.float32
         quantity, reach = pick(CHOICES.get(name.split("_")[-1], tuple(QUANTITIES))), pick((True, False))
         if name.endswith("count"):
@@ -129,95 +115,85 @@ class Fuzzer:
         elif count > 1 and quantity not in COMBINED:
             quantity = pick([one for one in COMBINED if one in CHOICES.get(name.split("_")[-1], COMBINED)])
         drawn |= {
-            "quantity": QUANTITIES[quantity].code if native else quantity, "swap": pick((True, False)),
+            "quantity": QUANTITIES[quantity].code, "swap": pick((True, False)),
             "product": pick((0, 1, 2)), "out": torch.zeros(*batch, n, m, dtype=pick(FLOATS)),
-            "upstream": self._normal(*batch, n, m).to(compute if native else pick(FLOATS)),
-            "k": self.random.randint(1, 50), "out_dtype": pick((None, *FLOATS)),
-            "reach": self._uniform(*batch, n).mul(2).to(radii) if reach else None,
+            "upstream": self._normal(*batch, n, m).to(compute),
+            "k": self.random.randint(1, 50), "reach": self._uniform(*batch, n).mul(2) if reach else None,
             "target": torch.randint(max(m, 1), (*batch, n), generator=self.generator),
-            "margin": pick((None, 0.8)), "gradients": pick((True, False)), "found": [],
-            "by_curvature": True,
-            **self._search(n, m, dtypes, native), **self._ranking(n, m),
+            "margin": pick((None, 0.8)), "gradients": pick((True, False)),
+            **self._search(n, m, dtypes), **self._ranking(n, m),
         }  # fmt: skip
         apex = m if drawn["swap"] and "swap" in dict(arguments) else n
-        cones = [self._uniform(*batch, apex).mul(1.5).to(radii) for _ in range(count)]
+        cones = [self._uniform(*batch, apex).mul(1.5) for _ in range(count)]
         drawn["aperture"] = cones if QUANTITIES[quantity].cone or ("quantity", False) not in arguments else []
         if not dict(arguments).get("aperture") and not drawn["aperture"]:
             drawn["aperture"] = [pick((None, cones[0]))]
-        if name.startswith("row"):
-            paired = {"uy": drawn["ux"][0].flip(-1).clone(), "ry": drawn["rx"][0].clone()}
-            drawn |= {key: [operand] for key, operand in paired.items()} | {"upstream": self._normal(*batch, n)}
-            opening = pick((None, self._uniform(*batch, n)))
-            drawn |= {"versine": opening, "coversine": None if opening is None else 2 - opening}
-        if name == "energy_total_backward":
-            drawn["upstream"] = self._normal(*batch)
-            if pick((True, False)):
-                sizes = [*(drawn[key][0].shape for key in ("ux", "rx", "uy", "ry")), batch, (*batch, n)]
-                kinds = [compute] * 4 + [torch.float64] * 2
-                drawn["found"] = [self._normal(*size).to(kind) for size, kind in zip(sizes, kinds, strict=True)]
         drawn |= self._exact(drawn, torch.float64 in dtypes)
         if name == "smallest_among":
             shade = torch.ops.hiergeo_native.shadow
             points = zip(drawn["uy"], drawn["ry"], drawn["curvature"], strict=True)
-            drawn["rows"], drawn["numbers"] = map(list, zip(*(shade(*each) for each in points), strict=True))
+            drawn["rows"], drawn["numbers"] = map(list, zip(*(shade(*point) for point in points), strict=True))
         if "contrast" in name:
-            drawn |= fuzz_contrast.operands(self.random, drawn, batch, n, m, native)
-        if name == "widened_half":
-            drawn |= {"x": self._normal(n, m).to(pick(FLOATS[2:])), "dtype": pick((torch.float32, torch.float64))}
+            drawn |= self._contrast(batch, n, m)
         one = {
             key: drawn[key] if is_list or not isinstance(drawn[key], list) else drawn[key][0]
             for key, is_list in arguments
         }
-        return Call(name, native, one)
+        return Call(name, one)
 
     def _exact(self, drawn: dict[str, Any], wide: bool) -> dict[str, Any]:
         """What directions were rounded from, in half of the calls, and these with their lengths."""
         if wide or self.random.random() < 0.5:
-            return {"exact": [], "vx": None, "vy": None, "origin": None}
-        dtype = self.random.choice((torch.float32, torch.bfloat16, torch.float16))
+            return {"exact": []}
+        dtype = self.random.choice(NARROW)
         origins = [self._normal(u.shape[-1]) for u in drawn["ux"]]
-        kept: dict[str, list[Tensor]] = {}
+        vectors: list[Tensor] = []
         for side in "xy":
             rays, lengths = drawn[f"u{side}"], drawn[f"r{side}"]
             away = [
                 normalize(u.double(), dim=-1) * r.double().unsqueeze(-1) for u, r in zip(rays, lengths, strict=True)
             ]
-            kept[side] = [(w + o).to(dtype) for w, o in zip(away, origins, strict=True)]
-            exact = [v.double() - o for v, o in zip(kept[side], origins, strict=True)]
+            rounded = [(w + o).to(dtype) for w, o in zip(away, origins, strict=True)]
+            exact = [v.double() - o for v, o in zip(rounded, origins, strict=True)]
             drawn[f"u{side}"] = [normalize(w, dim=-1).float() for w in exact]
             drawn[f"r{side}"] = [w.norm(dim=-1) for w in exact]
-        vx, vy = kept["x"], kept["y"]
-        return {"exact": [*vx, *vy, *origins], "vx": vx[0], "vy": vy[0], "origin": origins[0]}
+            vectors += rounded
+        return {"exact": [*vectors, *origins]}
 
-    def _dtypes(self, native: bool) -> Dtypes:
-        """The dtypes of the directions of x and of y; native kernels take none in float64 beside a narrower one."""
+    def _contrast(self, batch: tuple[int, ...], n: int, m: int) -> dict[str, Any]:
+        """What contrasts take beside points, and numbers that they reduce to."""
+        pick = self.random.choice
+        labels = [torch.randint(4, (*batch, size), generator=self.generator) for size in (n, m)]
+        of_x, of_y = pick((labels, [None, None]))
+        return {
+            "aperture": [], "quantity": QUANTITIES[pick(DISTANCES)].code, "squared": pick((True, False)),
+            "softplus": pick((True, False)), "scale": self._uniform(*batch), "bias": self._uniform(*batch),
+            "labels_x": of_x, "labels_y": of_y, "rows": self._uniform(*batch, n), "columns": self._uniform(*batch, m),
+            "upstream": [self._uniform(*batch, size) for size in (n, m, n, m)],
+        }  # fmt: skip
+
+    def _dtypes(self) -> Dtypes:
+        """The dtypes of the directions of x and of y; kernels take none in float64 beside a narrower one."""
         first, second = self.random.choice(FLOATS), self.random.choice(FLOATS)
-        mixed = self.random.random() < 0.3 and not (native and torch.float64 in (first, second))
+        mixed = self.random.random() < 0.3 and torch.float64 not in (first, second)
         return first, second if mixed else first
 
-    def _space(
-        self,
-        batch: tuple[int, ...],
-        sizes: tuple[int, int],
-        dtypes: tuple[torch.dtype, torch.dtype],
-        radii: torch.dtype,
-    ) -> dict[str, Any]:
+    def _space(self, batch: tuple[int, ...], sizes: tuple[int, int], dtypes: Dtypes) -> dict[str, Any]:
         """The points of one space, and its curvature."""
         k, d = self.random.choice((-4.0, -1.0, -0.3, 0.0, 0.25, 0.7)), self.random.choice(SIZES)
-        (ux, rx), (uy, ry) = (self._points(batch, n, d, k, u, radii) for n, u in zip(sizes, dtypes, strict=True))
+        (ux, rx), (uy, ry) = (self._points(batch, n, d, k, u) for n, u in zip(sizes, dtypes, strict=True))
         return {"ux": ux, "rx": rx, "uy": uy, "ry": ry, "curvature": k}
 
-    def _search(self, n: int, m: int, dtypes: Dtypes, native: bool) -> dict[str, Any]:
+    def _search(self, n: int, m: int, dtypes: Dtypes) -> dict[str, Any]:
         """The operands of ladders."""
         pick, d = self.random.choice, self.random.choice(SIZES)
-        candidates, radius = self._normal(m, d).to(dtypes[1]), self._uniform(m)
+        candidates = self._normal(m, d).to(dtypes[1])
         stops = sorted(self.random.randint(0, m) for _ in range(pick((0, 1, 4))))
-        order = torch.randperm(m, generator=self.generator) if native else pick((None, radius.argsort()))
+        order = torch.randperm(m, generator=self.generator)
         norms = torch.linalg.vector_norm(candidates.double(), dim=-1)
         return {
             "queries": self._normal(n, d).to(dtypes[0]), "candidates": candidates, "norms": pick((None, norms)),
-            "order": order, "ends": torch.tensor(stops, dtype=torch.int64), "radius": radius,
-            "thresholds": self._uniform(pick((0, 1, 4))).sort().values,
+            "order": order, "ends": torch.tensor(stops, dtype=torch.int64),
         }  # fmt: skip
 
     def _ranking(self, n: int, m: int) -> dict[str, Any]:
@@ -231,15 +207,13 @@ class Fuzzer:
             "negative": self._uniform(samples, m), "precision": self.random.choice((True, False)), "chance": 0.5,
         }  # fmt: skip
 
-    def _points(
-        self, batch: tuple[int, ...], size: int, d: int, k: float, dtype: torch.dtype, radii: torch.dtype
-    ) -> tuple[Tensor, Tensor]:
+    def _points(self, batch: tuple[int, ...], size: int, d: int, k: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         s = math.sqrt(abs(k)) or 1.0
         direction = 0.6 + self._normal(*batch, size, d)
         if d == 1:
             direction = direction.sign()  # rays of different lengths that coincide are beyond what is promised
         radius = (0.2 + 1.2 * self._uniform(*batch, size)) / s
-        return direction.to(dtype), radius.to(radii) * (d > 0)
+        return direction.to(dtype), radius * (d > 0)
 
     def _normal(self, *shape: int) -> Tensor:
         return torch.randn(shape, generator=self.generator, dtype=torch.float64)
@@ -251,9 +225,9 @@ class Fuzzer:
         name = self.random.choice(list(call.operands))
         operand = call.operands[name]
         if isinstance(operand, list) and operand and self.random.random() < 0.7:
-            place = self.random.randrange(len(operand))
-            changed, kind = self._changed(operand[place])
-            changed = [*operand[:place], changed, *operand[place + 1 :]]
+            index = self.random.randrange(len(operand))
+            changed, kind = self._changed(operand[index])
+            changed = [*operand[:index], changed, *operand[index + 1 :]]
         else:
             changed, kind = self._changed(operand)
         if kind:
@@ -274,10 +248,6 @@ class Fuzzer:
             return operand, ""
 
 
-def _single(operand: object) -> object:
-    return operand[0] if isinstance(operand, list) else operand
-
-
 def _other_length(draw: random.Random, operands: list[Any]) -> list[Any]:
     return draw.choice(([], operands[1:], operands[:1] * 2, [*operands, *operands], operands[::-1]))
 
@@ -285,8 +255,6 @@ def _other_length(draw: random.Random, operands: list[Any]) -> list[Any]:
 def _other_value(draw: random.Random, operand: object) -> object:
     if isinstance(operand, bool):
         return not operand
-    if isinstance(operand, str):
-        return draw.choice(("nonsense", "", *QUANTITIES))
     if isinstance(operand, float):
         return draw.choice((math.nan, math.inf, -math.inf, 0.0, -2.0))
     if isinstance(operand, int):

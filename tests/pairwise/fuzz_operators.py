@@ -1,8 +1,8 @@
-"""Random calls of every operator, right and wrong: a program, so that a crash ends it and not the tests.
+"""Random calls of every native operator, right and wrong: a program, so that a crash ends it and not the tests.
 
 An operator must return results of the shapes that its operands promise, which agree with the reference, or raise an
-error that names an operand. `fuzz_rules` says independently of the operators which operands are right. Every call is
-described in a file before it is made, in case nothing comes back.
+error that names an operand: nothing else keeps C++ from reading out of bounds. `fuzz_rules` says independently of the
+operators which operands are right. Every call is described in a file before it is made, in case nothing comes back.
 
     python -m tests.pairwise.fuzz_operators SEED CALLS LOG
 """
@@ -15,6 +15,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,14 +23,12 @@ from torch import Tensor
 from hiergeo._core.errors import HiergeoError
 from hiergeo._core.polar import Exact, Polar
 from hiergeo.pairwise import backend, kernel_info
-from hiergeo.pairwise.interface import Factor
+from hiergeo.pairwise.interface import Factor, LogitTerms
 from hiergeo.pairwise.operands import thirds
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.reference import REFERENCE
-from tests.pairwise import fuzz_contrast
 from tests.pairwise.fuzz_calls import Call, Fuzzer
-from tests.pairwise.fuzz_native_rules import NATIVE_SHAPES, weighed
-from tests.pairwise.fuzz_rules import CODES, SHAPES, exact_of
+from tests.pairwise.fuzz_rules import CODES, SHAPES, weighed
 
 MEMORY = ("allocate memory", "bad_alloc", "API call failed", "overflow", "too large", "invalid argument", "numel")
 """What an error may speak of instead of an operand where sizes are huge."""
@@ -52,7 +51,7 @@ def examine(call: Call) -> str | None:
     results, error = outcome(call)
     if call.traced:
         return "accepted, though operands are on two devices" if error is None and call.scattered else None
-    right = (NATIVE_SHAPES if call.native else SHAPES)[call.name](call.operands)
+    right = SHAPES[call.name](call.operands)
     if error is not None:
         hollow = any("size of u" in change for change in call.changes)  # directions that lost all but zeros
         if right is not None and not (call.huge or hollow):
@@ -63,7 +62,7 @@ def examine(call: Call) -> str | None:
     shapes = [tuple(result.shape) for result in results or []]
     if any(shape != promised for shape, promised in zip(shapes, right, strict=True) if promised is not None):
         return f"results of the shapes {shapes}, not {right}"
-    if call.huge or not call.comparable or (call.changes and exact_of(call.operands)):
+    if call.huge or not call.comparable or (call.changes and call.operands.get("exact")):
         return None  # a point that was changed is not what it was rounded from
     return disagreement(call, [result.clone() for result in results or []])
 
@@ -79,16 +78,8 @@ def names_an_operand(error: Exception, call: Call) -> bool:
 
 def disagreement(call: Call, results: Sequence[Tensor]) -> str | None:
     """How results differ from those of the reference; indices may differ where scores tie, and are not compared."""
-    expected: list[Tensor] | None
-    if call.native:
-        expected = referred(call)
-    else:
-        with backend(native=False):
-            expected, refusal = outcome(call)
-        if expected is None:
-            return f"the reference refuses it: {refusal!r}"
-    for result, wanted in zip(results, expected, strict=True):
-        if result.shape != wanted.shape and not call.name.endswith("members"):
+    for result, wanted in zip(results, referred(call), strict=True):
+        if result.shape != wanted.shape and call.name != "members":
             return f"a result of the shape {tuple(result.shape)}, not {tuple(wanted.shape)}"
         if result.is_floating_point() and (error := difference(result, wanted)):
             return error
@@ -132,22 +123,34 @@ def referred(call: Call) -> list[Tensor]:
             {"x": Exact.of(x, exact[0], exact[2]), "y": Exact.of(y, exact[1], exact[2])} if exact else {"x": x, "y": y}
         )
     if call.name.startswith("contrast"):
-        nothing = [torch.empty(shape or ()) for shape in NATIVE_SHAPES[call.name](call.operands) or []]
-        return fuzz_contrast.referred(given) or nothing
+        nothing = [torch.empty(shape or ()) for shape in SHAPES[call.name](call.operands) or []]
+        return contrasted(given) or nothing
     if call.name == "smallest_among":
         del given["rows"], given["numbers"]
-    found = getattr(REFERENCE, call.name.removesuffix("_among"))(**given)
+    results = getattr(REFERENCE, call.name.removesuffix("_among"))(**given)
     if call.name == "store":
         return [given["out"]]
     if call.name == "backward":
-        return [found.ux, found.rx, found.uy, found.ry, found.aperture, found.curvature]
+        return [results.ux, results.rx, results.uy, results.ry, results.aperture, results.curvature]
     if call.name == "energy_total":
-        total, g = found
+        total, g = results
         empty = total.new_empty(len(total), 0)
         return [total, *([empty] * 6 if g is None else [g.ux, g.rx, g.uy, g.ry, g.aperture, g.curvature])]
     if call.name == "energy_min":
-        return [found[0].nan_to_num(nan=math.inf), found[1]]
-    return [found] if isinstance(found, Tensor) else list(found)
+        return [results[0].nan_to_num(nan=math.inf), results[1]]
+    return [results] if isinstance(results, Tensor) else list(results)
+
+
+def contrasted(given: dict[str, Any]) -> list[Tensor]:
+    """The contrast of the reference or its gradients; nothing of no problems."""
+    labels = None if given["labels_x"] is None else (given["labels_x"], given["labels_y"])
+    reduction = "softplus" if given["softplus"] else "logsumexp"
+    terms = LogitTerms(given["scale"], given["bias"], labels, given["squared"], reduction)
+    if "factors" in given:
+        return list(REFERENCE.contrast(given["factors"], given["quantity"], terms))
+    factors = [Factor(given["x"], given["y"], given["curvature"])]
+    reduced = [given["rows"], given["columns"]]
+    return list(REFERENCE.contrast_backward(factors, QUANTITIES["distance"], terms, reduced, given["upstream"]))
 
 
 def main(seed: int, calls: int, log: Path) -> int:

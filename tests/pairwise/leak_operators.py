@@ -1,4 +1,4 @@
-"""Small calls of every operator over and over, right and wrong, with gradients where there are some.
+"""Small calls of every native operator over and over, right and wrong.
 
 The exit status is 0 where memory stays as it is. What is counted is what malloc has given out and Python's own blocks,
 so that a few bytes a call tell.
@@ -17,11 +17,11 @@ from itertools import pairwise
 
 import torch
 
-from hiergeo.pairwise.transforms import REGISTRY
-from tests.pairwise.fuzz_calls import OPERATORS, Call, Fuzzer
+from hiergeo.pairwise import kernel_info
+from tests.pairwise.fuzz_calls import Call, Fuzzer
 from tests.pairwise.fuzz_operators import outcome
+from tests.pairwise.fuzz_rules import SHAPES
 
-DIFFERENTIABLE = ("pair_store", "energy_sum", "energy_total", "energy_min", "pair_contrast")
 WINDOWS = 3
 """After a first one, memory has to grow in all of these for a leak: caches fill up once."""
 
@@ -42,33 +42,17 @@ def taken() -> tuple[int, int]:
     return of.used + of.mapped, sys.getallocatedblocks()
 
 
-def jobs(native: bool, name: str) -> list[Callable[[], object]]:
-    """A few right calls of an operator and a wrong one, and gradients."""
+def jobs(name: str) -> list[Callable[[], object]]:
+    """A few right calls of an operator and a wrong one."""
     fuzzer = Fuzzer(0)
-    right = [call for call in (fuzzer.right(native, name) for _ in range(12)) if outcome(call)[1] is None][:3]
-    wrong = Call(name, native, {key: _emptied(operand) for key, operand in right[0].operands.items()})
-    assert (outcome(wrong)[1] is not None) == (name != "widened_half")  # which takes any shape
-    calls: list[Callable[[], object]] = [partial(outcome, call) for call in (*right, wrong)]
-    if not native and name in DIFFERENTIABLE:
-        calls.append(lambda: differentiated(right[-1]))
-    return calls
+    right = [call for call in (fuzzer.right(name) for _ in range(12)) if outcome(call)[1] is None][:3]
+    wrong = Call(name, {key: _emptied(operand) for key, operand in right[0].operands.items()})
+    assert outcome(wrong)[1] is not None
+    return [partial(outcome, call) for call in (*right, wrong)]
 
 
 def _emptied(operand: object) -> object:
     return operand[:0] if isinstance(operand, list) else operand[None] if isinstance(operand, torch.Tensor) else operand
-
-
-def differentiated(call: Call) -> None:
-    result = REGISTRY[call.name](*map(_learnt, call.operands.values()))
-    (result if isinstance(result, torch.Tensor) else result[0]).sum().backward()
-
-
-def _learnt(operand: object) -> object:
-    if isinstance(operand, list):
-        return [_learnt(each) for each in operand]
-    if isinstance(operand, torch.Tensor) and operand.is_floating_point():
-        return operand.detach().requires_grad_()
-    return operand
 
 
 def main(calls: int) -> int:
@@ -76,21 +60,21 @@ def main(calls: int) -> int:
     torch.set_num_threads(1)
     warnings.simplefilter("error")
     os.environ["HIERGEO_NATIVE"] = "1"
-    work = {operator: jobs(*operator) for operator in OPERATORS}
-    rounds = {operator: max(5, calls // len(work) // len(those) // (1 + WINDOWS)) for operator, those in work.items()}
-    for operator, those in work.items():
-        repeated(those, rounds[operator])
+    assert "native" in kernel_info()["kernels"], kernel_info()
+    work = {name: jobs(name) for name in SHAPES}
+    rounds = {name: max(5, calls // len(work) // len(those) // (1 + WINDOWS)) for name, those in work.items()}
+    for name, those in work.items():
+        repeated(those, rounds[name])
     gc.freeze()
     grown = 0
-    for (native, name), those in work.items():
-        count = rounds[native, name]
+    for name, those in work.items():
+        count = rounds[name]
         marks = [taken(), *(repeated(those, count) for _ in range(WINDOWS))]
         steps = [(now[0] - then[0], now[1] - then[1]) for then, now in pairwise(marks)]
         growth = [min(window) / count / len(those) for window in zip(*steps, strict=True)]
         if max(growth) > MOST:
             grown += 1
-            of = f"{'hiergeo_native' if native else 'hiergeo'}.{name}"
-            print(f"{of}: {growth[0]:.1f} bytes, {growth[1]:.1f} blocks a call")
+            print(f"{name}: {growth[0]:.1f} bytes, {growth[1]:.1f} blocks a call")
     return grown
 
 

@@ -49,6 +49,15 @@ class Problem:
     def aperture(self) -> Tensor:
         return pairwise.half_aperture(self.x.radius, self.curvature)
 
+    @property
+    def device(self) -> torch.device:
+        return self.x.radius.device
+
+    @property
+    def cone(self) -> tuple[Polar, Polar, float, Tensor]:
+        """The points, the curvature and the half apertures."""
+        return self.x, self.y, self.curvature, self.aperture
+
     def factor(self, quantity: str, swap: bool = False) -> Factor:
         """The points as a backend takes them, with half apertures of the apexes where the quantity has a cone."""
         apex = self.y if swap else self.x

@@ -156,7 +156,7 @@ def assert_ladders(problem: Whole, seed: int) -> None:
 def assert_order_of_copies(device: str, count: int) -> None:
     """Many copies of few points: the best k, ranks and ladders keep the order of the copies."""
     generator = torch.Generator().manual_seed(0)
-    place = torch.randint(5, (count,), generator=generator).to(device)
+    origin = torch.randint(5, (count,), generator=generator).to(device)
 
     def points(size: int, dim: int) -> Polar:
         return Polar(
@@ -166,19 +166,26 @@ def assert_order_of_copies(device: str, count: int) -> None:
 
     few = [points(5, dim) for dim in (24, 9)]
     factors = [
-        Factor(points(9, p.direction.shape[-1]), Polar(p.direction[:, place], p.radius[:, place]), k)
+        Factor(points(9, p.direction.shape[-1]), Polar(p.direction[:, origin], p.radius[:, origin]), k)
         for p, k in zip(few, (-0.3, 0.2), strict=True)
     ]
     order = torch.randperm(count, generator=generator).to(device)
     ends = torch.tensor([count], device=device)
-    for quantity in DISTANCES:
+    first = torch.stack([torch.nonzero(origin == group)[0, 0] for group in range(5)])
+    x, y, k, _ = factors[0]
+    _, least = NATIVE.energy_min(x, y, k, torch.zeros_like(x.radius))
+    best, _ = NATIVE.ladder(x.direction[0], y.direction[0], None, order, ends)
+    for index in (least[0], best[:, 0]):
+        assert torch.equal(index, first[origin[index]])
+    for quantity in ("exterior_angle", *DISTANCES):
         law = QUANTITIES[quantity]
-        _, indices = NATIVE.smallest(factors, law, 300, False)
-        ranks = NATIVE.rank(factors, law, indices[..., 137], False)
-        rungs, _ = NATIVE.nearest_ladder(factors, law, order, ends)
+        parts = factors[:1] if law.combine is None else factors
+        _, indices = NATIVE.smallest(parts, law, min(1024, count // 2), False)
+        ranks = NATIVE.rank(parts, law, indices[..., 137], False)
         assert bool((ranks == 137).all())
-        for row, rung in zip(indices[0], rungs[:, 0], strict=True):
-            assert int(rung) == int(row[0])
-            for group in place[row].unique():
-                chosen = row[place[row] == group]
-                assert torch.equal(chosen, torch.nonzero(place == group)[: len(chosen), 0])
+        if quantity in DISTANCES:
+            assert torch.equal(NATIVE.nearest_ladder(parts, law, order, ends)[0][:, 0], indices[0, :, 0])
+        for row in indices[0]:
+            for group in origin[row].unique():
+                chosen = row[origin[row] == group]
+                assert torch.equal(chosen, torch.nonzero(origin == group)[: len(chosen), 0])

@@ -11,14 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hiergeo import Polar, Product, Space, pairwise
+from hiergeo import Product, Space, pairwise
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.geometry import Euclidean, Lorentz
 from hiergeo.pairwise import contrast_ops, portable, tiles
-from hiergeo.pairwise.interface import Factor, LogitTerms
 from hiergeo.pairwise.logits import Contrast
-from hiergeo.pairwise.quantity import QUANTITIES
-from hiergeo.pairwise.resolver import NATIVE
 from tests.pairwise.native_problems import MISSING, at, levels
 
 GEOMETRIES = ("euclidean", "lorentz:-4", "lorentz:-1", "lorentz:-0.25", "lorentz:-0.04", "sphere:0.25", "l2", "l1")
@@ -108,28 +105,6 @@ def test_more_than_a_tile(reduction: str, backend: str) -> None:
             results.append((*found, *torch.autograd.grad(weighed(found), x)))
     for part, other in zip(*results, strict=True):
         torch.testing.assert_close(part, other, rtol=1e-9, atol=1e-9)
-
-
-@pytest.mark.skipif(MISSING is not None, reason=f"no native kernels: {MISSING}")
-@pytest.mark.parametrize("level", [level for level in levels() if level != "baseline"])
-@pytest.mark.parametrize("reduction", ["logsumexp", "softplus"])
-def test_threads_do_not_matter(reduction: str, level: str) -> None:
-    x, y = (Polar(normal(1, n, 20, seed=n).float(), torch.full((1, n), 0.7).double()) for n in (400, 500))
-    factor, one = Factor(x, y, -1.0), torch.ones(1, dtype=torch.float64)
-    terms = LogitTerms(5 * one, one, (torch.arange(400)[None] % 7, torch.arange(500)[None] % 7), False, reduction)
-    before, results = torch.get_num_threads(), []
-    try:
-        for threads in (1, 2):
-            torch.set_num_threads(threads)
-            with at(level):
-                found = NATIVE.contrast([factor], QUANTITIES["distance"], terms)
-                assert found is not None
-                gradients = NATIVE.contrast_backward([factor], QUANTITIES["distance"], terms, found[:2], found)
-                assert gradients is not None
-            results.append([*found, *gradients])
-    finally:
-        torch.set_num_threads(before)
-    assert all(torch.equal(part, other) for part, other in zip(*results, strict=True))
 
 
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 4), st.floats(0.1, 100), st.integers(0, 99))

@@ -10,8 +10,7 @@ from hiergeo import Polar, pairwise
 from hiergeo.pairwise.settings import TileProduct
 from hiergeo.testing import oracle
 from hiergeo.testing.assertions import ANGLE_MOST, DISTANCE_WORST
-from tests.geometry.near_points import largest_errors
-from tests.geometry.test_near_points import CURVATURES, GAPS
+from tests.geometry.test_near_points import CURVATURES, GAPS, largest_errors
 from tests.pairwise.cuda_common import DEVICE, needs_emulation, needs_kernels, random_points
 from tests.pairwise.native_problems import FLOATS
 from tests.tools.blocks import bar_block
@@ -115,7 +114,7 @@ def test_pairs_near_a_line(numbers: str, dim: int) -> None:
 @pytest.mark.parametrize("gap", GAPS)
 @pytest.mark.parametrize("curvature", CURVATURES)
 def test_embeddings_near_each_other(curvature: float, gap: float) -> None:
-    distance, angle, *gradients = largest_errors(curvature, 48, gap, DEVICE)
+    distance, angle, *gradients = largest_errors(curvature, gap, DEVICE)
     assert distance <= DISTANCE_WORST
     assert angle <= ANGLE_MOST
     assert max(gradients) <= 1e-4

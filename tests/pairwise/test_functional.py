@@ -6,7 +6,6 @@ Oracles are central differences in float64 and derivatives of 50 digits by mpmat
 import math
 from collections.abc import Callable
 
-import mpmath
 import pytest
 import torch
 from torch import Tensor
@@ -15,7 +14,7 @@ from torch.autograd import forward_ad
 from hiergeo import Lorentz, Polar, Product, Space, Sphere, pairwise
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.geometry import Geometry
-from hiergeo.pairwise import rows, search_ops
+from hiergeo.pairwise import search_ops
 from tests.losses.losses_common import DIM, PRODUCT, SINGLE, normal
 from tests.pairwise.functional_common import ROOT, TANGENT, X, Y, central, close
 
@@ -96,16 +95,6 @@ def test_jacobians_and_vmap(geometry: Geometry, name: str) -> None:
         close((jacobian * TANGENT).sum((-1, -2)), central(f, batch[row], TANGENT))
 
 
-@pytest.mark.parametrize("name", EVERYWHERE)
-def test_gradients_of_a_product_pass_through_vmap(name: str) -> None:
-    """By plain autograd, outside of `vmap`: a mapped tensor does not say that it requires a gradient."""
-    f, _ = measured(PRODUCT, name)
-    batch = torch.stack((X, X + 0.1 * TANGENT)).requires_grad_()
-    (mapped,) = torch.autograd.grad(torch.vmap(f)(batch).sum(), batch)
-    (each,) = torch.autograd.grad(torch.stack([f(x) for x in batch]).sum(), batch)
-    close(mapped, each)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("geometry", "name"), COMPILED, ids=lambda part: getattr(part, "spec", part))
 def test_compiles_without_breaks(geometry: Geometry, name: str) -> None:
@@ -119,19 +108,6 @@ def test_compiles_without_breaks(geometry: Geometry, name: str) -> None:
         results.append((value, *torch.autograd.grad(value.sum(), x)))
     for one, other in zip(*results, strict=True):
         close(one, other)
-
-
-@pytest.mark.slow
-def test_transforms_compile_without_breaks() -> None:
-    space = Space(Lorentz(-0.7), ROOT)
-    for transformed in (
-        torch.func.grad(lambda x: space.distance(x, Y).sum()),
-        torch.func.grad(lambda x: space.pairwise_margin(x, Y).sum()),
-        torch.vmap(torch.func.grad(lambda x: space.exterior_angle(x, Y[0]))),
-        torch.func.grad(lambda x: space.energy_sum(x, Y).sum()),
-    ):
-        torch.compiler.reset()
-        close(torch.compile(transformed, fullgraph=True, backend="aot_eager")(X), transformed(X))
 
 
 @pytest.mark.parametrize("geometry", [Lorentz(-0.7, learnable=True), Sphere(0.05, learnable=True)])
@@ -168,41 +144,6 @@ class Wrapped(torch.nn.Module):
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         return self.measure(self.space, x, y)
-
-
-@pytest.mark.parametrize("curvature", [-1.3, 0.0, 0.4])
-@pytest.mark.parametrize("law", ["exterior_angle", "distance"])
-def test_the_slope_of_a_triangle_in_fifty_digits(law: str, curvature: float) -> None:
-    """x on an axis at the radius a, y at the radius b and the angle t, all three moving."""
-    at, along = (0.7, 1.1, 0.9), (0.3, -0.2, 0.5)
-
-    sign = (curvature > 0) - (curvature < 0)
-
-    def exact(a: mpmath.mpf, b: mpmath.mpf, t: mpmath.mpf) -> mpmath.mpf:
-        s = mpmath.sqrt(abs(mpmath.mpf(curvature))) or 1
-        sine = {-1: mpmath.sinh, 0: lambda v: v, 1: mpmath.sin}[sign]
-        cs = {-1: lambda r: mpmath.cosh(s * r), 0: lambda r: 1, 1: lambda r: mpmath.cos(s * r)}[sign]
-        inverse = {-1: mpmath.asinh, 0: lambda v: v, 1: mpmath.asin}[sign]
-
-        def sn(r: mpmath.mpf) -> mpmath.mpf:
-            return sine(s * r) / s
-
-        across, ahead = sn(b) * mpmath.sin(t), cs(a) * sn(b) * mpmath.cos(t) - sn(a) * cs(b)
-        if law == "exterior_angle":
-            return mpmath.atan2(across, ahead)
-        half = mpmath.sqrt(sn((a - b) / 2) ** 2 + sn(a) * sn(b) * mpmath.sin(t / 2) ** 2)
-        return 2 * inverse(s * half) / s
-
-    with mpmath.workdps(50):
-        slope = mpmath.diff(lambda h: exact(*(p + h * d for p, d in zip(at, along, strict=True))), 0)
-
-    for module in (rows, pairwise):
-        a, b, t = (torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in at)
-        x = Polar(torch.stack((torch.ones_like(t), 0 * t))[None], a[None])
-        y = Polar(torch.stack((torch.cos(t), torch.sin(t)))[None], b[None])
-        gradients = torch.autograd.grad(getattr(module, law)(x, y, curvature).sum(), (a, b, t))
-        found = sum(float(gradient) * d for gradient, d in zip(gradients, along, strict=True))
-        assert found == pytest.approx(float(slope), rel=1e-12)
 
 
 @pytest.mark.parametrize("name", sorted({*EVERYWHERE, *OF_ONE_SPACE} - {"radius", "half_aperture"}))
@@ -271,13 +212,6 @@ def test_searches_refuse_derivatives(name: str, search: Search) -> None:
     close(gradient, 2 * X)
 
 
-def test_mapped_searches_refuse_derivatives() -> None:
-    of, batch = searched(lambda x, y: pairwise.topk(x, y, -0.7, 2)[0]), torch.stack((X, X))
-    for differentiated in (torch.vmap(torch.func.grad(of)), torch.func.grad(lambda x: torch.vmap(of)(x).sum())):
-        with pytest.raises(UnavailableError, match=r"^hiergeo::pair_smallest has no derivative"):
-            differentiated(batch)
-
-
 def test_indices_of_a_search_compile_beside_gradients() -> None:
     """As hard negatives are mined: distances to what a search returned have a gradient."""
     space = Space(Lorentz(-0.7), ROOT)
@@ -329,24 +263,6 @@ def test_searches_and_out_refuse_forward_mode(name: str, search: Search) -> None
             torch.func.jvp(run, (X,), (TANGENT,))
         with forward_ad.dual_level(), pytest.raises(UnavailableError, match=r"^forward-mode"):
             run(forward_ad.make_dual(X, TANGENT))
-
-
-@pytest.mark.parametrize("name", ["pairwise_distance", "distance", "energy_sum"])
-def test_compiled_second_derivatives_are_refused(name: str) -> None:
-    f, _ = measured(Lorentz(-0.7), name)
-    gradient = torch.func.grad(lambda x: f(x).square().sum())
-    torch.compiler.reset()
-    with pytest.raises(Exception, match="second derivatives"):
-        torch.compile(torch.func.grad(lambda x: gradient(x).sum()), backend="aot_eager", fullgraph=True)(X)
-
-
-def test_bare_operators_refuse_derivatives() -> None:
-    x = X.clone().requires_grad_()
-    rest = RADII, Y, RADII, torch.tensor(-0.7), None, None, None, None, "distance", None
-    with pytest.raises(UnavailableError, match=r"^hiergeo::pair_store has no derivative"):
-        torch.ops.hiergeo.pair_store(x, *rest).sum().backward()
-    with pytest.raises(RuntimeError):
-        torch.func.grad(lambda x: torch.ops.hiergeo.pair_store(x, *rest).sum())(X)
 
 
 def test_points_beyond_the_antipode_are_refused_where_python_cannot_look() -> None:

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from hiergeo import Euclidean, Lorentz, Polar, Product, Space, pairwise
 from hiergeo.pairwise import rows, tiles
-from hiergeo.testing.samples import special_points
 from tests.tools.kernel_settings import setenv
 from tests.tools.strategies import Pair, pairs
 
@@ -120,19 +119,6 @@ def test_rows_in_blocks_are_the_rows(
         assert torch.equal(whole, some)
 
 
-@pytest.mark.parametrize("curvature", [-2.3, -1e-8, 0.0, 1e-8, 0.7])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("name", [name for name in OPERATIONS if "rows" not in name])
-def test_finite_at_every_pair_of_special_points(name: str, dtype: torch.dtype, curvature: float) -> None:
-    point = special_points(curvature, 5, dtype)
-    ux, rx, uy, ry = (t.clone().requires_grad_() for t in (*point, *point))
-    k = torch.tensor(curvature, dtype=dtype, requires_grad=True)
-    value = OPERATIONS[name](Polar(ux, rx), Polar(uy, ry), k)
-    assert bool(value.isfinite().all())
-    for gradient in torch.autograd.grad(value.sum(), (ux, rx, uy, ry, k)):
-        assert bool(gradient.isfinite().all())
-
-
 @given(pairs())
 def test_finite_and_in_range_for_any_pair(pair: Pair) -> None:
     x, y, curvature = pair
@@ -183,34 +169,6 @@ def test_distance_along_a_ray_far_out_where_its_sine_underflows(dtype: torch.dty
     for law in (rows, pairwise):
         found = torch.autograd.grad(law.distance(Polar(u, radii[0]), Polar(u, radii[1]), k).sum(), [*radii, k])
         assert [float(g) for g in found] == pytest.approx([1.0, -1.0, 0.0])
-
-
-def test_energy_mean_is_the_mean_of_energies() -> None:
-    for curvature in CURVATURES:
-        values, gradients = [], []
-        for measure in (pairwise.energy_mean, lambda *a: pairwise.energy(*a).mean(-1)):
-            parts = inputs(curvature)[:4]
-            value = measure(Polar(*parts[:2]), Polar(*parts[2:]), curvature)
-            values.append(value.detach())
-            gradients.append(torch.autograd.grad((value * torch.arange(1.0, 5.0)).sum(), parts))
-        torch.testing.assert_close(*values)
-        for one, other in zip(*gradients, strict=True):
-            torch.testing.assert_close(one, other)
-
-
-def test_the_root_and_the_curvature_of_a_space_can_be_learnt() -> None:
-    generator = torch.Generator().manual_seed(0)
-    x, y, root = (torch.randn(n, 4, generator=generator, dtype=torch.float64) for n in (3, 3, 1))
-    product = Product([(Lorentz(-0.3, learnable=True), 2), (Euclidean(), 2)])
-
-    def total(x: Tensor, y: Tensor, root: Tensor) -> Tensor:
-        space = Space(product, root)
-        return space.distance(x, y) + space.margin(x, y)
-
-    assert torch.autograd.gradcheck(total, [t.requires_grad_() for t in (x, y, root[0])], eps=1e-6, atol=1e-6)
-    (gradient,) = torch.autograd.grad(total(x, y, root[0]).sum(), list(product.parameters()))
-    assert float(gradient) != 0
-    assert gradient.isfinite()
 
 
 def test_a_product_has_gradients_at_coincident_points_and_at_the_root() -> None:

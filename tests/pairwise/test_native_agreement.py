@@ -12,13 +12,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hiergeo import Polar, pairwise
-from hiergeo.pairwise.interface import Factor, Gradients
+from hiergeo.pairwise.interface import Gradients
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.reference import REFERENCE
 from hiergeo.pairwise.resolver import NATIVE
 from hiergeo.testing.assertions import ANGLE_MOST, ANGLE_WORST, DISTANCE_WORST
-from tests.pairwise.native_problems import FLOATS, MISSING, OWN, SIZES, Problem, at, levels, problems
+from tests.pairwise.native_problems import FLOATS, MISSING, SIZES, Problem, at, levels, problems
 from tests.tools.examples import examples
 
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=f"no native kernels: {MISSING}")
@@ -29,13 +28,9 @@ TIE = 1e-5
 EXACT = 1e-8
 """How far float64 angles may differ; close to a common line the arctangent of two small legs enlarges roundings."""
 
+MARGINS = (None, 0.1, 1.3, 4.0)
+
 every_level = pytest.mark.parametrize("level", levels())
-
-
-@every_level
-def test_the_level_asked_for_runs(level: str) -> None:
-    with at(level):
-        assert pairwise.kernel_info()["SIMD"] == level.removesuffix(OWN)
 
 
 def assert_angles(native: Tensor, reference: Tensor) -> None:
@@ -58,11 +53,8 @@ def test_stored_angles(quantity: str, level: str) -> None:
     agree()
 
 
-@every_level
-@given(problem=problems())
-def test_stored_distances(level: str, problem: Problem) -> None:
-    with at(level):
-        native, reference = (problem.stored(backend, "distance").double() for backend in (NATIVE, REFERENCE))
+def assert_distances(problem: Problem) -> None:
+    native, reference = (problem.stored(backend, "distance").double() for backend in (NATIVE, REFERENCE))
     assert torch.equal(native.isnan(), reference.isnan())
     reach = problem.x.radius.double().unsqueeze(-1) + problem.y.radius.double().unsqueeze(-2)
     error = ((native - reference).abs() - 2e-7 * reach).nan_to_num(nan=0.0)
@@ -70,20 +62,31 @@ def test_stored_distances(level: str, problem: Problem) -> None:
 
 
 @every_level
+@given(problem=problems())
+def test_stored_distances(level: str, problem: Problem) -> None:
+    with at(level):
+        assert_distances(problem)
+
+
+def assert_written(problem: Problem, dtype: torch.dtype) -> None:
+    """A result in another dtype is the same one rounded, and nothing beside it is written."""
+    b, n, m = *problem.x.radius.shape, problem.y.radius.shape[-1]
+    frame = torch.full((b, n + 2, m + 3), -1.0, dtype=dtype, device=problem.device)
+    inner = frame[:, 1 : n + 1, 2 : m + 2]
+    for name, quantity in QUANTITIES.items():
+        NATIVE.store([problem.factor(name)], quantity, inner)
+        whole = problem.stored(NATIVE, name).to(dtype)
+        torch.testing.assert_close(inner, whole, rtol=0, atol=0, equal_nan=True)
+        inner.fill_(-1.0)
+        assert bool((frame == -1).all())
+
+
+@every_level
 @given(problem=problems(), dtype=st.sampled_from(FLOATS))
 @examples(40)
 def test_stored_dtypes_and_strides(level: str, problem: Problem, dtype: torch.dtype) -> None:
-    """A result in another dtype is the same one rounded, and nothing beside it is written."""
-    b, n, m = *problem.x.radius.shape, problem.y.radius.shape[-1]
-    frame = torch.full((b, n + 2, m + 3), -1.0, dtype=dtype)
-    for name, quantity in QUANTITIES.items():
-        inner = frame[:, 1 : n + 1, 2 : m + 2]
-        with at(level):
-            NATIVE.store([problem.factor(name)], quantity, inner)
-            whole = problem.stored(NATIVE, name)
-        torch.testing.assert_close(inner, whole.to(dtype), rtol=0, atol=0, equal_nan=True)
-        inner.fill_(-1.0)
-        assert bool((frame == -1).all())
+    with at(level):
+        assert_written(problem, dtype)
 
 
 def in_doubt(problem: Problem) -> Tensor:
@@ -91,97 +94,120 @@ def in_doubt(problem: Problem) -> Tensor:
     return problem.stored(REFERENCE, "cone_margin").abs() <= TIE
 
 
-@every_level
-@given(problem=problems())
-def test_counts(level: str, problem: Problem) -> None:
+def assert_counts(problem: Problem) -> None:
     operands = ([problem.factor("cone_margin")], QUANTITIES["cone_margin"], None)
-    with at(level):
-        native, reference = (backend.count(*operands) for backend in (NATIVE, REFERENCE))
+    native, reference = (backend.count(*operands) for backend in (NATIVE, REFERENCE))
     assert native.dtype == torch.int64
     assert native.shape == reference.shape
     assert bool(((native - reference).abs() <= in_doubt(problem).sum(-1)).all())
 
 
 @every_level
-@given(problem=problems(batches=(1,)))
-def test_members(level: str, problem: Problem) -> None:
-    operands = (problem.x, problem.y, problem.curvature, problem.aperture)
-    matrices = []
-    for backend in (NATIVE, REFERENCE):
-        with at(level):
-            crow, columns = backend.members(*operands)
-        assert crow.dtype == columns.dtype == torch.int64
-        row = torch.repeat_interleave(torch.arange(len(crow) - 1), crow.diff())
-        place = row * problem.y.radius.shape[-1] + columns
-        assert bool((place.diff() > 0).all()), "columns ascend within a row"
-        matrix = torch.zeros(in_doubt(problem)[0].shape, dtype=torch.bool)
-        matrices.append(matrix.index_put((row, columns), torch.tensor(True)))
-    native, reference = matrices
-    assert not bool((native ^ reference)[~in_doubt(problem)[0]].any())
+@given(problem=problems())
+def test_counts(level: str, problem: Problem) -> None:
+    with at(level):
+        assert_counts(problem)
+
+
+def assert_members(problem: Problem) -> None:
+    crow, columns = NATIVE.members(*problem.cone)
+    assert crow.dtype == columns.dtype == torch.int64
+    row = torch.repeat_interleave(torch.arange(len(crow) - 1, device=problem.device), crow.diff())
+    margin = problem.stored(REFERENCE, "cone_margin")[0]
+    assert bool(((row * margin.shape[1] + columns).diff() > 0).all()), "columns ascend within a row"
+    inside = torch.zeros(margin.shape, dtype=torch.bool, device=problem.device)
+    inside[row, columns] = True
+    assert not bool((inside ^ (margin >= 0))[~(margin.abs() <= TIE)].any())
 
 
 @every_level
-@given(problem=problems(), data=st.data(), by_margin=st.booleans(), swap=st.booleans())
-def test_smallest(level: str, problem: Problem, data: st.DataObject, by_margin: bool, swap: bool) -> None:
-    k = data.draw(st.integers(1, problem.y.radius.shape[-1] + 3))
-    quantity = "cone_margin" if by_margin else "exterior_angle"
-    operands = ([problem.factor(quantity, swap)], QUANTITIES[quantity], k, swap)
+@given(problem=problems(batches=(1,)))
+def test_members(level: str, problem: Problem) -> None:
     with at(level):
-        (values, indices), (expected, _) = (backend.smallest(*operands) for backend in (NATIVE, REFERENCE))
+        assert_members(problem)
+
+
+def assert_smallest(problem: Problem, k: int, quantity: str, swap: bool) -> None:
+    operands = ([problem.factor(quantity, swap)], QUANTITIES[quantity], k, swap)
+    (values, indices), (expected, _) = (backend.smallest(*operands) for backend in (NATIVE, REFERENCE))
     assert indices.dtype == torch.int64
     assert values.dtype == expected.dtype
     torch.testing.assert_close(values, expected, rtol=0, atol=TIE, equal_nan=True)
     assert torch.equal(indices < 0, expected.isnan())
     assert bool((values.diff(dim=-1).nan_to_num(nan=0.0) >= 0).all())
     scores = torch.nn.functional.pad(problem.scores(quantity, swap), (0, 1))
-    found = scores.gather(-1, indices.clamp_min(0)).masked_fill(indices < 0, math.nan)
-    torch.testing.assert_close(found, values, rtol=0, atol=TIE, equal_nan=True)
+    looked_up = scores.gather(-1, indices.clamp_min(0)).masked_fill(indices < 0, math.nan)
+    torch.testing.assert_close(looked_up.to(values.dtype), values, rtol=0, atol=TIE, equal_nan=True)
     for row in indices.flatten(0, 1).tolist():
         chosen = [index for index in row if index >= 0]
         assert len(set(chosen)) == len(chosen)
 
 
 @every_level
-def test_exact_ties_go_to_the_lower_index(level: str) -> None:
-    generator = torch.Generator().manual_seed(0)
-    few = torch.randn(1, 5, 24, generator=generator), 0.5 + torch.rand(1, 5, generator=generator)
-    place = torch.randint(5, (700,), generator=generator)
-    x = Polar(torch.randn(1, 9, 24, generator=generator), 0.2 + torch.rand(1, 9, generator=generator))
-    y = Polar(few[0][:, place], few[1][:, place])
+@given(
+    problem=problems(),
+    more=st.integers(-130, 3),
+    quantity=st.sampled_from(("cone_margin", "exterior_angle")),
+    swap=st.booleans(),
+)
+def test_smallest(level: str, problem: Problem, more: int, quantity: str, swap: bool) -> None:
     with at(level):
-        _, indices = NATIVE.smallest([Factor(x, y, -0.3)], QUANTITIES["exterior_angle"], 300, False)
-        _, least = NATIVE.energy_min(x, y, -0.3, torch.zeros(1, 9))
-    for row in indices[0]:
-        groups = place[row]
-        for group in groups.unique():
-            chosen = row[groups == group]
-            assert chosen.tolist() == torch.nonzero(place == group)[: len(chosen), 0].tolist()
-    first = torch.tensor([int(torch.nonzero(place == group)[0]) for group in range(5)])
-    assert torch.equal(least[0], first[place[least[0]]])
+        assert_smallest(problem, max(1, problem.y.radius.shape[-1] + more), quantity, swap)
 
 
-@every_level
-@given(problem=problems())
-def test_energy_sums(level: str, problem: Problem) -> None:
-    operands = (problem.x, problem.y, problem.curvature, problem.aperture)
-    with at(level):
-        native, reference = (backend.energy_sum(*operands) for backend in (NATIVE, REFERENCE))
+def assert_energies(problem: Problem) -> None:
+    native, reference = (backend.energy_sum(*problem.cone) for backend in (NATIVE, REFERENCE))
     assert native.dtype == torch.float64
     torch.testing.assert_close(native, reference, rtol=1e-5, atol=TIE, equal_nan=True)
-
-
-@every_level
-@given(problem=problems())
-def test_least_energies(level: str, problem: Problem) -> None:
-    assume(problem.y.radius.shape[-1] > 0)
-    operands = (problem.x, problem.y, problem.curvature, problem.aperture)
-    with at(level):
-        (values, indices), (expected, places) = (backend.energy_min(*operands) for backend in (NATIVE, REFERENCE))
+    if problem.y.radius.shape[-1] == 0:
+        return
+    (values, indices), (expected, places) = (backend.energy_min(*problem.cone) for backend in (NATIVE, REFERENCE))
     assert values.dtype == expected.dtype
     torch.testing.assert_close(values, expected, rtol=0, atol=TIE, equal_nan=True)
     assert torch.equal(indices < 0, places < 0)
     energy = problem.stored(REFERENCE, "energy").gather(-1, indices.clamp_min(0).unsqueeze(-1))[..., 0]
     torch.testing.assert_close(energy.masked_fill(indices < 0, math.nan), values, rtol=0, atol=TIE, equal_nan=True)
+
+
+@every_level
+@given(problem=problems())
+def test_energies(level: str, problem: Problem) -> None:
+    with at(level):
+        assert_energies(problem)
+
+
+def assert_totals(problem: Problem, margin: float | None, gradients: bool) -> None:
+    (native, _), (reference, _) = (b.energy_total(*problem.cone, margin, gradients) for b in (NATIVE, REFERENCE))
+    assert native.dtype == torch.float64
+    pairs = max(1, problem.y.radius.shape[-1] * problem.x.radius.shape[-1])
+    torch.testing.assert_close(native, reference, rtol=1e-5, atol=TIE * pairs, equal_nan=True)
+
+
+@every_level
+@given(problem=problems(), margin=st.sampled_from(MARGINS), gradients=st.booleans())
+@examples(60)
+def test_totals(level: str, problem: Problem, margin: float | None, gradients: bool) -> None:
+    with at(level):
+        assert_totals(problem, margin, gradients)
+
+
+def assert_gradients_of_totals(problem: Problem, margin: float | None) -> None:
+    """Where no pair lies at a kink, at which either slope is right."""
+    energy = problem.stored(REFERENCE, "energy")
+    assume(not bool(in_doubt(problem).any()))
+    assume(margin is None or not bool(((energy - margin).abs() <= TIE).any()))
+    (_, native), (_, reference) = (backend.energy_total(*problem.cone, margin, True) for backend in (NATIVE, REFERENCE))
+    assert native is not None
+    assert reference is not None
+    assert_gradients(native, reference, problem)
+
+
+@every_level
+@given(problem=problems(hard=False), margin=st.sampled_from(MARGINS))
+@examples(60)
+def test_gradients_of_totals(level: str, problem: Problem, margin: float | None) -> None:
+    with at(level):
+        assert_gradients_of_totals(problem, margin)
 
 
 UPSTREAMS = ("dense", "one number a row", "one number", "transposed")
@@ -213,19 +239,23 @@ def assert_gradients(native: Gradients, reference: Gradients, problem: Problem) 
         assert bool(one.isfinite().all()), name
 
 
+def assert_backward(problem: Problem, quantity: str, kind: str) -> None:
+    assume(quantity != "energy" or not bool(in_doubt(problem).any()))
+    cone = problem.aperture if QUANTITIES[quantity].cone else None
+    upstream = _upstream(kind, in_doubt(problem).shape, problem.dtype).to(problem.device)
+    operands = (upstream, problem.x, problem.y, problem.curvature, QUANTITIES[quantity], cone)
+    native, reference = (backend.backward(*operands) for backend in (NATIVE, REFERENCE))
+    assert_gradients(native, reference, problem)
+
+
 @every_level
 @pytest.mark.parametrize("quantity", QUANTITIES)
 def test_gradients(quantity: str, level: str) -> None:
     @given(problems(hard=False), st.sampled_from(UPSTREAMS))
     @examples(60)
     def agree(problem: Problem, kind: str) -> None:
-        assume(quantity != "energy" or not bool(in_doubt(problem).any()))
-        conic = QUANTITIES[quantity].cone is not None
-        upstream = _upstream(kind, in_doubt(problem).shape, problem.dtype)
-        operands = (problem.x, problem.y, problem.curvature, QUANTITIES[quantity], problem.aperture if conic else None)
         with at(level):
-            native, reference = (backend.backward(upstream, *operands) for backend in (NATIVE, REFERENCE))
-        assert_gradients(native, reference, problem)
+            assert_backward(problem, quantity, kind)
 
     agree()
 
@@ -262,38 +292,25 @@ def climbs(draw: st.DrawFn) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return queries.to(dtype), candidates.to(dtype), order, ends
 
 
-@every_level
-@given(climb=climbs())
-def test_ladders(level: str, climb: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
-    queries, candidates, order, ends = climb
-    with at(level):
-        (native, cosines), (reference, expected) = (
-            backend.ladder(queries, candidates, None, order, ends) for backend in (NATIVE, REFERENCE)
-        )
+def assert_ladders(queries: Tensor, candidates: Tensor, order: Tensor, ends: Tensor) -> None:
+    (native, cosines), (reference, expected) = (
+        backend.ladder(queries, candidates, None, order, ends) for backend in (NATIVE, REFERENCE)
+    )
     torch.testing.assert_close(cosines, expected, rtol=0, atol=1e-6, equal_nan=True)
     assert native.dtype == torch.int64
     assert torch.equal(native < 0, reference < 0)
-    q, c = (torch.nn.functional.normalize(t.double(), dim=-1) for t in (queries, candidates))
-    cosine = (q @ c.mT).nan_to_num(nan=-math.inf)
     if native.numel() and len(candidates):
-        chosen, best = (cosine.gather(1, found.clamp_min(0)) for found in (native, reference))
+        q, c = (torch.nn.functional.normalize(t.double(), dim=-1) for t in (queries, candidates))
+        cosine = (q @ c.mT).nan_to_num(nan=-math.inf)
+        chosen, best = (cosine.gather(1, index.clamp_min(0)) for index in (native, reference))
         assert bool(((best - chosen)[native >= 0] <= 1e-6).all())
-    admitted = torch.zeros(len(candidates), dtype=torch.int64).index_put((order,), torch.arange(1, len(order) + 1))
-    for column, end in enumerate(ends.tolist()):
-        found = native[:, column]
-        assert bool((admitted[found[found >= 0]] <= end).all())
-        assert bool((admitted[found[found >= 0]] > 0).all())
+    admitted = order.new_full((len(candidates) + 1,), len(candidates) + 1)
+    admitted[order] = torch.arange(1, len(order) + 1, device=order.device)
+    assert not bool((admitted[native] > ends)[native >= 0].any())
 
 
 @every_level
-def test_ladder_ties_go_to_the_lower_index(level: str) -> None:
-    generator = torch.Generator().manual_seed(0)
-    place = torch.randint(0, 20, (1003,), generator=generator)
-    candidates = torch.randn(20, 384, generator=generator)[place]
-    order, ends = torch.randperm(1003, generator=generator), torch.tensor([400, 1003])
+@given(climb=climbs())
+def test_ladders(level: str, climb: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
     with at(level):
-        found, _ = NATIVE.ladder(torch.randn(200, 384, generator=generator), candidates, None, order, ends)
-    for column, end in enumerate(ends.tolist()):
-        within = torch.zeros(1003, dtype=torch.bool).index_put((order[:end],), torch.tensor(True))
-        first = [int(torch.nonzero((place == group) & within)[0]) for group in range(20)]
-        assert torch.equal(torch.tensor(first)[place[found[:, column]]], found[:, column])
+        assert_ladders(*climb)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -15,10 +15,27 @@ from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.reference import REFERENCE
 from hiergeo.pairwise.resolver import NATIVE
 from hiergeo.testing import oracle
-from hiergeo.testing.assertions import DISTANCE_WORST, assert_bars
+from hiergeo.testing.assertions import assert_bars
 from tests.pairwise.cuda_common import DEVICE, moved, needs_kernels, on_device, random_points, sized
 from tests.pairwise.native_problems import FLOATS, Problem, problems
-from tests.pairwise.test_native_agreement import TIE, UPSTREAMS, _upstream, assert_angles, assert_gradients, climbs
+from tests.pairwise.test_native_agreement import (
+    MARGINS,
+    TIE,
+    UPSTREAMS,
+    assert_angles,
+    assert_backward,
+    assert_counts,
+    assert_distances,
+    assert_energies,
+    assert_gradients,
+    assert_gradients_of_totals,
+    assert_ladders,
+    assert_members,
+    assert_smallest,
+    assert_totals,
+    assert_written,
+    climbs,
+)
 from tests.tools.blocks import bar_block, block_radii, on_a_line
 from tests.tools.examples import examples
 from tests.tools.kernel_settings import setenv
@@ -49,26 +66,13 @@ def test_stored_angles(quantity: str) -> None:
 
 @given(cuda_problems)
 def test_stored_distances(problem: Problem) -> None:
-    native, reference = (problem.stored(backend, "distance").double() for backend in (NATIVE, REFERENCE))
-    assert torch.equal(native.isnan(), reference.isnan())
-    reach = problem.x.radius.double().unsqueeze(-1) + problem.y.radius.double().unsqueeze(-2)
-    error = ((native - reference).abs() - 2e-7 * reach).nan_to_num(nan=0.0)
-    assert not bool((error > DISTANCE_WORST * reference).any()), f"a difference of {float(error.max()):.2g}"
+    assert_distances(problem)
 
 
 @given(cuda_problems, st.sampled_from(FLOATS))
 @examples(40)
 def test_stored_dtypes_and_strides(problem: Problem, dtype: torch.dtype) -> None:
-    """A result in another dtype is the same one rounded, and nothing beside it is written."""
-    b, n, m = *problem.x.radius.shape, problem.y.radius.shape[-1]
-    frame = torch.full((b, n + 2, m + 3), -1.0, dtype=dtype, device=DEVICE)
-    inner = frame[:, 1 : n + 1, 2 : m + 2]
-    for name, quantity in QUANTITIES.items():
-        NATIVE.store([problem.factor(name)], quantity, inner)
-        whole = problem.stored(NATIVE, name).to(dtype)
-        torch.testing.assert_close(inner, whole, rtol=0, atol=0, equal_nan=True)
-        inner.fill_(-1.0)
-        assert bool((frame == -1).all())
+    assert_written(problem, dtype)
 
 
 CELLS = [(k, dim) for k in (-4.0, -1.0, -0.3, 0.0, 0.25, 0.7) for dim in (48, 512)]
@@ -101,52 +105,17 @@ def test_extreme_norms(scale: float) -> None:
 
 @given(cuda_problems)
 def test_counts(problem: Problem) -> None:
-    operands = ([problem.factor("cone_margin")], QUANTITIES["cone_margin"], None)
-    native, reference = (backend.count(*operands) for backend in (NATIVE, REFERENCE))
-    doubt = problem.stored(REFERENCE, "cone_margin").abs() <= TIE
-    assert bool(((native - reference).abs() <= doubt.sum(-1)).all())
+    assert_counts(problem)
 
 
 @given(st.one_of(problems(dtypes=NARROW, batches=(1,)), problems(hard=False, batches=(1,))).map(moved))
 def test_members(problem: Problem) -> None:
-    crow, columns = NATIVE.members(problem.x, problem.y, problem.curvature, problem.aperture)
-    row = torch.repeat_interleave(torch.arange(len(crow) - 1, device=DEVICE), crow.diff())
-    margin = problem.stored(REFERENCE, "cone_margin")[0]
-    assert bool(((row * margin.shape[1] + columns).diff() > 0).all()), "columns ascend within a row"
-    found = torch.zeros(margin.shape, dtype=torch.bool, device=DEVICE)
-    found[row, columns] = True
-    assert not bool((found ^ (margin >= 0))[~(margin.abs() <= TIE)].any())
+    assert_members(problem)
 
 
-@given(cuda_problems, st.data(), st.booleans(), st.booleans())
-def test_smallest(problem: Problem, data: st.DataObject, by_margin: bool, swap: bool) -> None:
-    quantity, k = "cone_margin" if by_margin else "exterior_angle", data.draw(st.integers(1, 140))
-    operands = ([problem.factor(quantity, swap)], QUANTITIES[quantity], k, swap)
-    (values, indices), (expected, _) = (backend.smallest(*operands) for backend in (NATIVE, REFERENCE))
-    torch.testing.assert_close(values, expected, rtol=0, atol=TIE, equal_nan=True)
-    assert torch.equal(indices < 0, expected.isnan())
-    scores = torch.nn.functional.pad(problem.scores(quantity, swap), (0, 1))
-    found = scores.gather(-1, indices.clamp_min(0)).masked_fill(indices < 0, math.nan)
-    torch.testing.assert_close(found.to(values.dtype), values, rtol=0, atol=TIE, equal_nan=True)
-
-
-@pytest.mark.parametrize("dtype", FLOATS)
-def test_ties_go_to_the_lower_index(dtype: torch.dtype) -> None:
-    x, few = random_points(9, 24, 0, dtype), random_points(5, 24, 1, dtype)
-    place = torch.randint(5, (sized(20_000, 2000),), generator=torch.Generator().manual_seed(0)).to(DEVICE)
-    y = Polar(few.direction[:, place], few.radius[:, place])
-    order = torch.randperm(len(place), generator=torch.Generator().manual_seed(1)).to(DEVICE)
-    first = torch.stack([torch.nonzero(place == group)[0, 0] for group in range(5)])
-    _, indices = NATIVE.smallest([Factor(x, y, -0.3)], ANGLE, sized(1024, 300), False)
-    _, least = NATIVE.energy_min(x, y, -0.3, torch.zeros_like(x.radius))
-    ends = torch.tensor([len(place)], device=DEVICE)
-    best, _ = NATIVE.ladder(x.direction[0], y.direction[0], None, order, ends)
-    for found in (indices[..., 0], least, best.mT):
-        assert torch.equal(found[0], first[place[found[0]]])
-    for row in indices[0]:
-        for group in place[row].unique():
-            chosen = row[place[row] == group]
-            assert torch.equal(chosen, torch.nonzero(place == group)[: len(chosen), 0])
+@given(cuda_problems, st.integers(1, 140), st.sampled_from(("cone_margin", "exterior_angle")), st.booleans())
+def test_smallest(problem: Problem, k: int, quantity: str, swap: bool) -> None:
+    assert_smallest(problem, k, quantity, swap)
 
 
 @pytest.mark.parametrize("k", [1, 7, 300])
@@ -166,15 +135,7 @@ def test_few_rows_are_searched_in_parts(rows: int, k: int) -> None:
 
 @given(cuda_problems)
 def test_energies(problem: Problem) -> None:
-    operands = (problem.x, problem.y, problem.curvature, problem.aperture)
-    native, reference = (backend.energy_sum(*operands) for backend in (NATIVE, REFERENCE))
-    torch.testing.assert_close(native, reference, rtol=1e-5, atol=TIE, equal_nan=True)
-    assume(problem.y.radius.shape[-1] > 0)
-    (values, indices), (expected, places) = (backend.energy_min(*operands) for backend in (NATIVE, REFERENCE))
-    torch.testing.assert_close(values, expected, rtol=0, atol=TIE, equal_nan=True)
-    assert torch.equal(indices < 0, places < 0)
-    energy = problem.stored(REFERENCE, "energy").gather(-1, indices.clamp_min(0).unsqueeze(-1))[..., 0]
-    torch.testing.assert_close(energy.masked_fill(indices < 0, math.nan), values, rtol=0, atol=TIE, equal_nan=True)
+    assert_energies(problem)
 
 
 @pytest.mark.parametrize("quantity", QUANTITIES)
@@ -182,36 +143,20 @@ def test_gradients(quantity: str) -> None:
     @given(problems(hard=False).map(moved), st.sampled_from(UPSTREAMS))
     @examples(60)
     def agree(problem: Problem, kind: str) -> None:
-        margin = problem.stored(REFERENCE, "cone_margin")
-        assume(quantity != "energy" or not bool((margin.abs() <= TIE).any()))
-        cone = problem.aperture if QUANTITIES[quantity].cone else None
-        upstream = on_device(_upstream(kind, margin.shape, problem.dtype))
-        operands = (upstream, problem.x, problem.y, problem.curvature, QUANTITIES[quantity], cone)
-        native, reference = (backend.backward(*operands) for backend in (NATIVE, REFERENCE))
-        assert_gradients(native, reference, problem)
+        assert_backward(problem, quantity, kind)
 
     agree()
 
 
-@given(cuda_problems, st.sampled_from((None, 0.1, 1.3)), st.booleans())
+@given(cuda_problems, st.sampled_from(MARGINS), st.booleans())
 def test_totals(problem: Problem, margin: float | None, gradients: bool) -> None:
-    operands = (problem.x, problem.y, problem.curvature, problem.aperture, margin, gradients)
-    (native, _), (reference, _) = (backend.energy_total(*operands) for backend in (NATIVE, REFERENCE))
-    pairs = max(1, problem.y.radius.shape[-1] * problem.x.radius.shape[-1])
-    torch.testing.assert_close(native, reference, rtol=1e-5, atol=TIE * pairs, equal_nan=True)
+    assert_totals(problem, margin, gradients)
 
 
-@given(problems(hard=False).map(moved), st.sampled_from((None, 0.1, 1.3)))
+@given(problems(hard=False).map(moved), st.sampled_from(MARGINS))
 @examples(60)
 def test_gradients_of_totals(problem: Problem, margin: float | None) -> None:
-    energy = problem.stored(REFERENCE, "energy")
-    kinks = [problem.stored(REFERENCE, "cone_margin"), *([] if margin is None else [energy - margin])]
-    assume(not any(bool((kink.abs() <= TIE).any()) for kink in kinks))
-    operands = (problem.x, problem.y, problem.curvature, problem.aperture, margin, True)
-    (_, native), (_, reference) = (backend.energy_total(*operands) for backend in (NATIVE, REFERENCE))
-    assert native is not None
-    assert reference is not None
-    assert_gradients(native, reference, problem)
+    assert_gradients_of_totals(problem, margin)
 
 
 @pytest.mark.parametrize("margin", [None, 1.3])
@@ -250,17 +195,7 @@ def test_gradients_of_nearly_collinear_pairs(sign: int, quantity: str) -> None:
 
 @given(climbs())
 def test_ladders(climb: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
-    queries, candidates, order, ends = map(on_device, climb)
-    (native, cosines), (reference, expected) = (
-        backend.ladder(queries, candidates, None, order, ends) for backend in (NATIVE, REFERENCE)
-    )
-    assert torch.equal(native < 0, reference < 0)
-    torch.testing.assert_close(cosines, expected, rtol=0, atol=1e-6, equal_nan=True)
-    if native.numel() and len(candidates):
-        q, c = (torch.nn.functional.normalize(t.double(), dim=-1) for t in (queries, candidates))
-        cosine = (q @ c.mT).nan_to_num(nan=-math.inf)
-        chosen, best = (cosine.gather(1, found.clamp_min(0)) for found in (native, reference))
-        assert bool(((best - chosen)[native >= 0] <= 1e-6).all())
+    assert_ladders(*map(on_device, climb))
 
 
 @pytest.mark.parametrize("dtype", FLOATS)

@@ -14,7 +14,7 @@ from torch.nn.functional import normalize
 from hiergeo import Polar, Space, pairwise
 from hiergeo._core.polar import Exact
 from hiergeo.geometry import Points
-from hiergeo.pairwise import By, search_ops
+from hiergeo.pairwise import By
 from hiergeo.testing import oracle
 from tests.pairwise.native_problems import FLOATS, MISSING, SANITIZER, at, levels
 
@@ -72,37 +72,6 @@ def test_searches_do_not_depend_on_the_number_of_rows(level: str, dtype: torch.d
     with at(level):
         for few, many in zip(found(rows), found(MANY), strict=True):
             assert torch.equal(few, many[:rows])
-
-
-@every_level
-@every_dtype
-@pytest.mark.parametrize("rows", [1, 8, MANY])
-def test_prepared_norms(level: str, dtype: torch.dtype, rows: int) -> None:
-    x, y = some(rows, 4, dtype).direction, some(COLUMNS, 5, dtype, tiny=True)
-    candidates = y.direction.clone()
-    candidates[7], candidates[8, 3] = 0, torch.nan
-    norms, order = torch.linalg.vector_norm(candidates.double(), dim=-1), torch.argsort(y.radius)
-    thresholds = torch.linspace(0.2, 1.4, 5)
-    with at(level):
-        plain, cosines = search_ops.ladder(x, candidates, y.radius, thresholds, None, None)
-        known = search_ops.ladder(x, candidates, y.radius, thresholds, order, norms)
-    assert torch.equal(known[0], plain)
-    torch.testing.assert_close(known[1], cosines, rtol=0, atol=2e-7)
-
-
-@every_level
-def test_points_that_are_not_numbers_or_at_the_root(level: str) -> None:
-    x, y = some(2, 6, torch.float32), some(40, 7, torch.float32)
-    y.direction[3], y.radius[3] = 0, 0
-    y.direction[5, 2] = torch.nan
-    y.radius[6] = torch.nan
-    with at(level):
-        angles = pairwise.exterior_angle(x, y, -1.0)
-        assert angles.isnan().any(0).nonzero().flatten().tolist() == [5, 6]
-        torch.testing.assert_close(angles[:, 3], torch.full((2,), torch.pi))
-        _, indices = pairwise.topk(x, y, -1.0, 40)
-        assert indices[:, :38].sort(-1).values.tolist() == 2 * [[j for j in range(40) if j not in (5, 6)]]
-        assert (indices[:, 38:] == -1).all()
 
 
 MEMORY = """

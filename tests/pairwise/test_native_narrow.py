@@ -83,14 +83,3 @@ def test_every_way_to_the_same_bits(spread: float, monkeypatch: pytest.MonkeyPat
                 torch.testing.assert_close(one, other, rtol=0, atol=0, equal_nan=True)
             for one, other in zip(single, expected, strict=False):
                 torch.testing.assert_close(one[0], other[0], rtol=0, atol=0, equal_nan=True)
-
-
-@pytest.mark.parametrize("spread", SPREADS)
-def test_the_best_are_the_best(spread: float) -> None:
-    x, y = narrow(40, spread, 4), narrow(700, spread, 5)
-    truth = oracle.every_pair(oracle.distance, x, y, -1.3).nan_to_num(nan=torch.inf)
-    rows = torch.arange(40) != 4
-    values, indices = pairwise.topk(x, y, -1.3, 9)
-    best = truth.sort(-1).values[rows, :9]
-    torch.testing.assert_close(values[rows].double(), best, rtol=1e-6, atol=1e-9)
-    torch.testing.assert_close(truth.gather(-1, indices.clamp_min(0))[rows], best, rtol=1e-6, atol=1e-9)

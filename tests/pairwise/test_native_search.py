@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from hiergeo import Polar, pairwise
+from hiergeo.evaluation.metrics import Ranking
+from hiergeo.pairwise.interface import Factor, LogitTerms
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE
 from hiergeo.testing import oracle
@@ -122,67 +124,55 @@ def test_every_way_to_the_same_bits(curvature: float, spread: float, monkeypatch
                 assert torch.equal(one, other)
 
 
-def test_equal_candidates_keep_their_order() -> None:
-    """Many copies of few points, more than a heap or a stretch holds, in children and ladders."""
-    generator = torch.Generator().manual_seed(0)
-    few = clustered(3, 64, 1.0, -1.0, generator)
-    place = torch.randint(3, (3_000,), generator=generator)
-    y = Polar(few.direction[place], few.radius[place])
-    x = clustered(4, 64, 1.0, -1.0, generator)
-    _, indices = pairwise.cone_topk(x, y, -1.0, 1024)
-    for row in indices:
-        for group in range(3):
-            chosen = row[place[row] == group]
-            assert torch.equal(chosen, torch.nonzero(place == group)[: len(chosen), 0])
-    rungs = pairwise.ladder(x.direction, y.direction, y.radius, torch.tensor([10.0]))
-    assert torch.equal(rungs[:, 0], torch.stack([torch.nonzero(place == place[i])[0, 0] for i in rungs[:, 0]]))
+@pytest.mark.parametrize("level", [level for level in levels() if level != "baseline"])
+def test_any_number_of_threads(level: str) -> None:
+    """The same bits; but for torch's product, which multiplies at the baseline and sums as its threads have it.
 
-
-@given(searches(), st.integers(1, 12))
-@examples(60)
-def test_ladders_against_a_loop_over_thresholds(search: tuple[Polar, Polar, float], steps: int) -> None:
-    x, y, _ = search
-    thresholds = torch.linspace(float(y.radius.min()) - 0.01, float(y.radius.max()), steps)
-    rungs = pairwise.ladder(x.direction, y.direction, y.radius, thresholds)
-    unit_x, unit_y = (torch.nn.functional.normalize(p.direction.double(), dim=-1) for p in (x, y))
-    cosine = unit_x @ unit_y.mT
-    for t, threshold in enumerate(thresholds):
-        inside = y.radius <= threshold
-        for query, rung in enumerate(rungs[:, t].tolist()):
-            if not bool(inside.any()):
-                assert rung == -1
-                continue
-            assert bool(inside[rung])
-            assert float(cosine[query][inside].max() - cosine[query, rung]) < 1e-7
-
-
-def test_any_number_of_threads() -> None:
-    """Searches, sums and gradients have the same bits on any number of threads."""
+    The more threads, the more columns are packed at once; in 600 dimensions a tile has no power of two of them.
+    """
     generator = torch.Generator().manual_seed(1)
     x, y = (clustered(size, 96, 1.0, -1.0, generator) for size in (300, 2_000))
+    wide, base = (clustered(size, 600, 1.0, -1.0, generator) for size in (40, 1_500))
+    one, labels = torch.ones(1, dtype=torch.float64), [torch.arange(size)[None] % 7 for size in (300, 2_000)]
+    sides = [Polar(side.direction[None], side.radius[None]) for side in (x, y)]
+    factor = Factor(sides[0], sides[1], -1.0)
+    terms = LogitTerms(5 * one, one, (labels[0], labels[1]), False, "softplus")
+    scores = torch.randn(2, 400, 3, generator=generator).numpy()
+    weights = torch.randint(3, (61, 400), generator=generator).numpy()
     before = torch.get_num_threads()
     results = []
     try:
         for threads in (1, 2, 5):
             torch.set_num_threads(threads)
-            results.append(
-                (
-                    *pairwise.cone_topk(x, y, -1.0, K_BEST),
-                    pairwise.cone_count(x, y, -1.0),
-                    *pairwise.topk([x, x], [y, y], [-1.0, 0.3], K_BEST),
-                    pairwise.rank([x, x], [y, y], [-1.0, 0.3], torch.arange(300)),
-                    pairwise.distance([x, x], [y, y], [-1.0, 0.3]),
-                    pairwise.energy_mean(x, y, -1.0),
-                    NATIVE.backward(
-                        torch.ones(1, 1, 1).expand(1, 300, 2_000),
-                        Polar(x.direction[None], x.radius[None]),
-                        Polar(y.direction[None], y.radius[None]),
-                        -1.0,
-                        QUANTITIES["exterior_angle"],
-                        None,
-                    )[0],
+            leaves = [part.clone().requires_grad_() for part in (*x, *y)]
+            with at(level):
+                hinge = pairwise.hinge_total(Polar(*leaves[:2]), Polar(*leaves[2:]), -0.7, 1.3)
+                sums = NATIVE.contrast([factor], QUANTITIES["distance"], terms)
+                pulled = NATIVE.contrast_backward([factor], QUANTITIES["distance"], terms, sums[:2], sums)
+                results.append(
+                    (
+                        hinge.detach(),
+                        *torch.autograd.grad(hinge, leaves),
+                        *sums,
+                        *pulled,
+                        pairwise.energy_sum(wide, base, -0.7),
+                        torch.as_tensor(Ranking(scores[0] + 1, scores[1]).auroc(weights)),
+                        *pairwise.cone_topk(x, y, -1.0, K_BEST),
+                        pairwise.cone_count(x, y, -1.0),
+                        *pairwise.topk([x, x], [y, y], [-1.0, 0.3], K_BEST),
+                        pairwise.rank([x, x], [y, y], [-1.0, 0.3], torch.arange(300)),
+                        pairwise.distance([x, x], [y, y], [-1.0, 0.3]),
+                        pairwise.energy_mean(x, y, -1.0),
+                        NATIVE.backward(
+                            torch.ones(1, 1, 1).expand(1, 300, 2_000),
+                            sides[0],
+                            sides[1],
+                            -1.0,
+                            QUANTITIES["exterior_angle"],
+                            None,
+                        )[0],
+                    )
                 )
-            )
     finally:
         torch.set_num_threads(before)
     for other in results[1:]:

@@ -70,21 +70,6 @@ def test_a_long_sum_loses_nothing() -> None:
     assert abs(found[0] - expected) < 3e-16
 
 
-def test_threads_change_no_bit() -> None:
-    generator = np.random.default_rng(0)
-    ranking = Ranking(generator.normal(1, 1, (400, 3)), generator.normal(0, 1, (400, 3)))
-    weights = generator.multinomial(400, np.full(400, 1 / 400), size=61)
-    found = []
-    before = torch.get_num_threads()
-    try:
-        for threads in (1, 2):
-            torch.set_num_threads(threads)
-            found.append([ranking.auroc(weights), ranking.average_precision(weights)])
-    finally:
-        torch.set_num_threads(before)
-    np.testing.assert_array_equal(found[0], found[1])
-
-
 @pytest.mark.parametrize(
     ("items", "positive", "negative"),
     [

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from hiergeo import Polar, pairwise
-from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo._core.errors import InputError
 from hiergeo.pairwise import operands as of_operators
 from hiergeo.pairwise import ops, rows, search_ops, widening
 from hiergeo.pairwise.transforms import Operator
-from tests.pairwise.operators_common import DIFFERENTIABLE, NONE, SEARCHES, STORED, Measure, operands, points
+from tests.pairwise.operators_common import DIFFERENTIABLE, NONE, SEARCHES, Measure, operands, points
 
 CASES: dict[str, tuple[Any, Callable[[], tuple[object, ...]]]] = {
     "pair_store of angles": (
@@ -125,33 +125,6 @@ def test_every_operator_is_checked() -> None:
 CURVED = [-2.3, 0.0, 0.7]
 
 
-@pytest.mark.parametrize("curvature", CURVED)
-@pytest.mark.parametrize("quantity", STORED)
-def test_gradients_to_every_operand(quantity: str, curvature: float) -> None:
-    """The aperture is an operand of its own here, so that the derivative by K exists at 0 too."""
-    parts = operands(2, learnt=True)
-    parts[4] = torch.tensor(curvature, dtype=torch.float64, requires_grad=True)
-    conic = quantity in ("cone_margin", "energy")
-
-    def measure(*parts: Tensor) -> Tensor:
-        return ops.pair_store(*parts[:5], parts[5] if conic else None, *NONE, quantity, None)
-
-    assert torch.autograd.gradcheck(measure, parts if conic else parts[:5], eps=1e-6, atol=1e-6, rtol=1e-5)
-
-
-@pytest.mark.parametrize("curvature", CURVED)
-@pytest.mark.parametrize(
-    "reduce", [lambda *parts: ops.energy_sum(*parts, *NONE), lambda *parts: ops.energy_min(*parts, *NONE)[0]]
-)
-def test_gradients_of_reductions_to_every_operand(reduce: Measure, curvature: float) -> None:
-    parts = operands(2, learnt=True)
-    parts[4] = torch.tensor(curvature, dtype=torch.float64, requires_grad=True)
-    with torch.no_grad():
-        parts[5] *= 0.02
-    assert bool((reduce(*parts) > 0).all())
-    assert torch.autograd.gradcheck(reduce, parts, eps=1e-6, atol=1e-6, rtol=1e-5)
-
-
 @pytest.mark.parametrize("reduce", [pairwise.energy_sum, lambda *parts: pairwise.energy_min(*parts)[0]])
 def test_no_gradient_from_within_a_cone(reduce: Measure) -> None:
     u = torch.nn.functional.normalize(torch.tensor([[1.0, 0.0], [1.0, 0.05]], dtype=torch.float64), dim=-1)
@@ -161,46 +134,9 @@ def test_no_gradient_from_within_a_cone(reduce: Measure) -> None:
     assert not any(bool(gradient.any()) for gradient in torch.autograd.grad(value.sum(), x))
 
 
-@pytest.mark.parametrize("name", DIFFERENTIABLE)
-def test_second_derivatives_are_refused(name: str) -> None:
-    x, y = points(5, seed=0), points(6, seed=1)
-    radius = x.radius.requires_grad_()
-    value = DIFFERENTIABLE[name](Polar(x.direction, radius), y, -0.3).square().sum()
-    (gradient,) = torch.autograd.grad(value, radius, create_graph=True)
-    with pytest.raises(UnavailableError, match=r"^second derivatives of angles and distances are not available"):
-        gradient.sum().backward()
-
-
 def compiled(measure: Callable[..., Any], backend: str = "aot_eager", **options: Any) -> Callable[..., Tensor]:
     torch.compiler.reset()
     return torch.compile(measure, fullgraph=True, backend=backend, **options)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("curvature", [-0.3, 0.7, "learnt"])
-@pytest.mark.parametrize("name", DIFFERENTIABLE)
-def test_compiles_without_breaks_with_gradients(name: str, curvature: float | str) -> None:
-    def measure(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor, k: float | Tensor) -> Tensor:
-        return DIFFERENTIABLE[name](Polar(ux, rx), Polar(uy, ry), k)
-
-    results = []
-    for run in (measure, compiled(measure)):
-        parts = [part.clone().requires_grad_() for part in (*points(5, seed=0), *points(6, seed=1))]
-        k = torch.tensor(-0.3, requires_grad=True) if isinstance(curvature, str) else curvature
-        value = run(parts[0], parts[1], parts[2], parts[3], k)
-        learnt = [*parts, k] if isinstance(k, Tensor) else parts
-        results.append([value, *torch.autograd.grad(value.sum(), learnt)])
-    for eager, graph in zip(*results, strict=True):
-        assert torch.equal(eager, graph)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", SEARCHES)
-def test_searches_compile_without_breaks(name: str) -> None:
-    x, y = points(5, seed=0), points(6, seed=1)
-    measure = SEARCHES[name]
-    for k in (-0.3, torch.tensor(-0.3)):
-        assert torch.equal(compiled(lambda x, y, k: measure(x, y, k))(x, y, k), measure(x, y, k))
 
 
 def test_members_and_ladders_compile_without_breaks() -> None:

@@ -5,23 +5,10 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor
 
 from hiergeo import Polar, pairwise
 from hiergeo._core.errors import InputError
-
-STORED: dict[str, Callable[..., Tensor]] = {
-    "exterior_angle": pairwise.exterior_angle,
-    "distance": pairwise.distance,
-    "cone_margin": pairwise.cone_margin,
-    "energy": pairwise.energy,
-}
-
-
-def points(*shape: int, seed: int) -> Polar:
-    generator = torch.Generator().manual_seed(seed)
-    direction = torch.randn(*shape, 4, generator=generator, dtype=torch.float64)
-    return Polar(direction, 0.2 + torch.rand(shape, generator=generator, dtype=torch.float64))
+from tests.pairwise.operators_common import STORED, points
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])

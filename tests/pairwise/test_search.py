@@ -4,7 +4,7 @@ import math
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal
 
 import pytest
 import torch
@@ -12,7 +12,6 @@ from torch import Tensor
 
 from hiergeo import Polar, pairwise
 from hiergeo.pairwise import reference, search_ops, tiles
-from hiergeo.pairwise.reference import best_within, shells
 from hiergeo.pairwise.resolver import why_plain
 from hiergeo.testing import oracle
 from tests.tools.kernel_settings import setenv
@@ -118,29 +117,6 @@ def test_topk(curvature: float, by: Literal["margin", "angle"], side: Literal["c
         torch.testing.assert_close(values[i], -expected if by == "margin" else expected, equal_nan=True)
 
 
-@pytest.mark.parametrize("side", ["children", "parents"])
-def test_topk_by_margin_against_the_oracle(side: Literal["children", "parents"]) -> None:
-    x, y = clouds(-0.3)
-    truth = margins(x, y, -0.3) if side == "children" else margins(y, x, -0.3).mT
-    values, indices = pairwise.cone_topk(x, y, -0.3, 5, side=side)
-    best = truth.nan_to_num(nan=-math.inf).topk(5, dim=1).values
-    rows = ~truth.isnan().all(1)
-    assert int(rows.sum()) == len(truth) - 2
-    assert float((values[rows] - best[rows]).abs().max()) <= BAND
-    assert float((truth.gather(1, indices.clamp_min(0))[rows] - best[rows]).abs().max()) <= BAND
-    assert bool(values[~rows].isnan().all())
-    assert bool((indices[~rows] == -1).all())
-
-
-def test_topk_ties_go_to_the_lower_index() -> None:
-    u = torch.eye(2)[:1]
-    x = Polar(u, torch.ones(1))
-    y = Polar(u.expand(9, 2), torch.tensor([0.5, 2.0, 2.0, 0.5, 3.0, 1.0, 2.0, 0.5, 3.0]))
-    values, indices = pairwise.cone_topk(x, y, -0.3, 8, by="angle")
-    assert indices.tolist() == [[1, 2, 4, 5, 6, 8, 0, 3]]
-    assert values.tolist() == [[0.0] * 6 + [pytest.approx(math.pi)] * 2]
-
-
 def test_topk_has_a_largest_k() -> None:
     x = Polar(torch.ones(1, 2), torch.ones(1))
     y = Polar(torch.ones(1500, 2), torch.ones(1500))
@@ -153,13 +129,6 @@ def test_topk_has_a_largest_k() -> None:
 def test_topk_bounds(k: int) -> None:
     with pytest.raises(ValueError, match=rf"k must be between 1 and the 41 candidates, not {k}\."):
         pairwise.cone_topk(*clouds(-0.3), -0.3, k)
-
-
-def test_topk_names_its_choices() -> None:
-    x, y = clouds(-0.3)
-    for choice in ({"by": "distance"}, {"side": "below"}):
-        with pytest.raises(ValueError, match=next(iter(choice))):
-            pairwise.cone_topk(x, y, -0.3, 3, **cast(dict[str, Any], choice))
 
 
 @pytest.mark.usefixtures("tiling")
@@ -191,34 +160,6 @@ def brute_ladder(scores: Tensor, radius: Tensor, thresholds: Tensor) -> list[lis
             line.append(min(within)[1] if within else -1)
         result.append(line)
     return result
-
-
-@pytest.mark.usefixtures("tiling")
-@pytest.mark.parametrize("steps", [0, 1, 7, 50])
-@pytest.mark.parametrize("seed", range(4))
-def test_the_best_within_thresholds(seed: int, steps: int) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    scores = torch.randint(0, 6, (13, 37), generator=generator).double()
-    scores[:, 3], scores[4], scores[2, ::2] = math.nan, math.nan, math.nan
-    radius = torch.randint(1, 12, (37,), generator=generator) / 10.0
-    radius[6] = math.nan
-    thresholds = torch.linspace(0.05, 1.0, steps, dtype=torch.float64)
-    found = best_within(lambda block, index: scores[block][:, index], 13, *shells(radius, thresholds))[0]
-    usable = scores.clone()
-    usable[:, 6] = math.nan
-    assert found.shape == (13, steps)
-    assert found.tolist() == brute_ladder(usable, radius, thresholds)
-
-
-def test_the_best_within_thresholds_reads_every_score_once_and_none_beyond_the_last_threshold() -> None:
-    seen: list[int] = []
-
-    def score(block: slice, index: Tensor) -> Tensor:
-        seen.extend(index.tolist())
-        return torch.zeros(block.stop - block.start, len(index))
-
-    best_within(score, 3, *shells(torch.tensor([0.5, 0.1, 9.0, 0.3, 0.2]), torch.tensor([0.0, 0.2, 0.25, 0.6])))
-    assert sorted(seen) == [0, 1, 3, 4]
 
 
 @pytest.mark.usefixtures("tiling")

@@ -1,29 +1,22 @@
 """Stored results: agreement with the oracle and with rows, dtypes, layouts, batches, empty sets and odd rows."""
 
 import math
-from collections.abc import Callable
 
 import pytest
 import torch
 from hypothesis import given
-from torch import Tensor
 
 from hiergeo import Polar, pairwise
 from hiergeo.pairwise import rows, tiles
 from hiergeo.testing import oracle
-from hiergeo.testing.samples import bar_rows, special_points
+from hiergeo.testing.samples import bar_rows
+from tests.pairwise.operators_common import STORED
 from tests.tools.blocks import bar_block
 from tests.tools.examples import examples
 from tests.tools.kernel_settings import setenv
 from tests.tools.strategies import Pair, pairs
 
 CURVATURES = (-2.3, -0.3, 0.0, 0.7)
-STORED: dict[str, Callable[..., Tensor]] = {
-    "exterior_angle": pairwise.exterior_angle,
-    "distance": pairwise.distance,
-    "cone_margin": pairwise.cone_margin,
-    "energy": pairwise.energy,
-}
 
 
 def cloud(curvature: float, n: int, seed: int, dtype: torch.dtype = torch.float32) -> Polar:
@@ -85,24 +78,6 @@ def test_distance_at_huge_radii(curvature: float) -> None:
 
 
 @pytest.mark.parametrize("curvature", CURVATURES)
-@pytest.mark.parametrize("name", STORED)
-def test_pairs_equal_rows(name: str, curvature: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the reference, which is one formula; kernels meet rows within the accuracy bars."""
-    setenv(monkeypatch, "HIERGEO_NATIVE", "0")
-    x, y = cloud(curvature, 40, 0), cloud(curvature, 30, 1)
-    a, b = Polar(x.direction[:, None], x.radius[:, None]), Polar(y.direction[None], y.radius[None])
-    angle = rows.exterior_angle(a, b, curvature)
-    margin = pairwise.half_aperture(x.radius, curvature)[:, None] - angle
-    expected = {
-        "exterior_angle": angle,
-        "distance": rows.distance(a, b, curvature),
-        "cone_margin": margin,
-        "energy": (-margin).clamp_min(0),
-    }[name]
-    torch.testing.assert_close(STORED[name](x, y, curvature), expected, rtol=1e-6, atol=1e-6)
-
-
-@pytest.mark.parametrize("curvature", CURVATURES)
 def test_pairs_equal_rows_in_float64(curvature: float) -> None:
     """The product of rays and their chords meet where neither has lost digits."""
     x, y = bar_block(curvature, 16, 120, torch.Generator().manual_seed(0))
@@ -127,51 +102,11 @@ def test_tiles_do_not_show(name: str, curvature: float, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("name", STORED)
-def test_directions_are_rays(name: str) -> None:
-    x, y = cloud(-0.3, 12, 0), cloud(-0.3, 9, 1)
-    stretched = Polar(x.direction * torch.logspace(-3, 3, 12)[:, None], x.radius)
-    torch.testing.assert_close(STORED[name](stretched, y, -0.3), STORED[name](x, y, -0.3), rtol=1e-6, atol=1e-6)
-
-
-@pytest.mark.parametrize("name", STORED)
 @pytest.mark.parametrize("curvature", [-0.3, 0.7])
 def test_a_python_curvature_keeps_its_digits(name: str, curvature: float) -> None:
     x, y = (cloud(curvature, 9, seed, torch.float64) for seed in (0, 1))
     exact = STORED[name](x, y, torch.tensor(curvature, dtype=torch.float64))
     assert torch.equal(STORED[name](x, y, curvature), exact)
-
-
-def test_dtypes() -> None:
-    wide = cloud(-0.3, 5, 0, torch.float64)
-    for dtype, expected in (
-        (torch.float64, torch.float64),
-        (torch.float32, torch.float32),
-        (torch.bfloat16, torch.float32),
-        (torch.float16, torch.float32),
-    ):
-        x = Polar(wide.direction.to(dtype), wide.radius.to(dtype))
-        for measure in STORED.values():
-            assert measure(x, x, -0.3).dtype == expected
-            for wanted in (torch.float64, torch.float16):
-                assert measure(x, x, -0.3, out_dtype=wanted).dtype == wanted
-        assert pairwise.cone_topk(x, x, -0.3, 2)[0].dtype == expected
-        assert pairwise.energy_mean(x, x, -0.3).dtype == expected
-        assert pairwise.half_aperture(x.radius, -0.3).dtype == expected
-
-
-@pytest.mark.parametrize("name", STORED)
-def test_leading_dimensions(name: str) -> None:
-    generator = torch.Generator().manual_seed(0)
-    x = Polar(torch.randn(2, 1, 5, 4, generator=generator), torch.rand(2, 1, 5, generator=generator))
-    y = Polar(torch.randn(3, 6, 4, generator=generator), torch.rand(3, 6, generator=generator))
-    result = STORED[name](x, y, -0.3)
-    assert result.shape == (2, 3, 5, 6)
-    for i in range(2):
-        for j in range(3):
-            one = STORED[name](Polar(x.direction[i, 0], x.radius[i, 0]), Polar(y.direction[j], y.radius[j]), -0.3)
-            assert torch.equal(result[i, j], one)
-    none = STORED[name](Polar(x.direction[:0], x.radius[:0]), y, -0.3)
-    assert none.shape == (0, 3, 5, 6)
 
 
 @pytest.mark.parametrize("curvature", CURVATURES)
@@ -182,19 +117,6 @@ def test_empty_sets(name: str, curvature: float) -> None:
         assert STORED[name](a, b, curvature).shape == (len(a.radius), len(b.radius))
     for law in (rows.exterior_angle, rows.distance):
         assert law(none, none, curvature).shape == (0,)
-
-
-@pytest.mark.parametrize("name", STORED)
-def test_strided_inputs(name: str) -> None:
-    x, y = cloud(-0.3, 12, 0), cloud(-0.3, 9, 1)
-    strided = Polar(x.direction.mT.contiguous().mT[::2], x.radius[::2])
-    assert not strided.direction.is_contiguous()
-    packed = Polar(strided.direction.contiguous(), strided.radius.contiguous())
-    assert torch.equal(STORED[name](strided, y, -0.3), STORED[name](packed, y, -0.3))
-    backwards = torch.autograd.functional.jacobian(
-        lambda u: STORED[name](Polar(u, strided.radius), y, -0.3).sum(), strided.direction
-    )
-    assert bool(backwards.isfinite().all())
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -237,17 +159,6 @@ def test_rows_that_are_not_numbers(where: str, odd: float, curvature: float) -> 
     assert not bool((indices == 3).any())
     assert indices[:, 4].tolist() == [-1] * 6
     assert values[2].isnan().all()
-
-
-@pytest.mark.parametrize("curvature", [-2.3, -1e-8, 0.0, 1e-8, 0.7])
-def test_tiny_radii_are_flat(curvature: float) -> None:
-    """Close to the root every space is flat, also where squares of radii underflow."""
-    theta = torch.tensor([0.3, 1.2, 2.0, 3.0])
-    x = Polar(torch.eye(2)[:1], torch.tensor([1e-30]))
-    y = Polar(torch.stack((theta.cos(), theta.sin()), -1), torch.full((4,), 1e-30))
-    angle, there = pairwise.exterior_angle(x, y, curvature)[0], pairwise.distance(x, y, curvature)[0]
-    torch.testing.assert_close(angle, math.pi / 2 + theta / 2)
-    torch.testing.assert_close(there / 1e-30, 2 * torch.sin(theta / 2))
 
 
 @pytest.mark.parametrize("curvature", [-2.3, 0.0, 0.7])
@@ -344,13 +255,3 @@ def test_aperture_where_the_cone_just_opens(curvature: float) -> None:
         (gradient,) = torch.autograd.grad(psi.sum(), radius)
         assert bool(gradient.isfinite().all())
         torch.testing.assert_close(psi, torch.full_like(psi, math.pi / 2), rtol=0, atol=1e-6)
-
-
-def test_special_points_are_special() -> None:
-    point = special_points(-0.3, 5)
-    assert int((point.radius == 0).sum()) == 1
-    assert float(point.radius[1:].min()) == pytest.approx(1e-30)
-    assert float(point.radius.max()) == pytest.approx(1e4 / math.sqrt(0.3))
-    theta = oracle.every_pair(oracle.opening, point, point)[1:, 1:]
-    assert bool((theta == math.pi).any())
-    assert bool(((theta > 0) & (theta < 2e-6)).any())

@@ -1,323 +1,254 @@
 """Seeded bugs of what becomes of tiles: reductions, searches, gradients, products of spaces."""
 
-from tests.pairwise.simt.mutations import CONES, COUNT, ENERGY, MINIMUM, SCORES, TIES, Mutant
+from tests.pairwise.simt.mutations import CONES, COUNT, ENERGY, MINIMUM, SCORES, TIES, mutants
 
 RANKS, PRODUCTS_TESTS = ("ranks.cu",), "test_native_cuda_search and test_stored"
 
 REDUCTIONS = (
-    Mutant(
-        "folds without a barrier",
+    *mutants(
         "energy.cu",
-        "    folds[threadIdx.x] = fold;\n    __syncthreads();",
-        "    folds[threadIdx.x] = fold;",
         ENERGY,
-        MINIMUM,
+        (
+            "folds without a barrier",
+            "    folds[threadIdx.x] = fold;\n    __syncthreads();",
+            "    folds[threadIdx.x] = fold;",
+            MINIMUM,
+        ),
+        (
+            "folds over products in use",
+            "    __syncthreads();\n    folds[threadIdx.x] = fold;",
+            "    folds[threadIdx.x] = fold;",
+            MINIMUM,
+        ),
+        ("equal energies go to the higher column", "other.column < column)", "other.column > column)", TIES),
+        (
+            "partial results read by other strides",
+            "partials[s * rows + i]",
+            "partials[i * spans + s]",
+            "every_order and energy_min or many_chunks and dtype0",
+        ),
     ),
-    Mutant(
-        "folds over products in use",
-        "energy.cu",
-        "    __syncthreads();\n    folds[threadIdx.x] = fold;",
-        "    folds[threadIdx.x] = fold;",
-        ENERGY,
-        MINIMUM,
-    ),
-    Mutant(
-        "no barrier after the folds",
-        "energy.cu",
-        "partial(spans, rows, i)] = fold;\n    }\n    __syncthreads();",
-        "partial(spans, rows, i)] = fold;\n    }",
-        ENERGY,
-        f"{MINIMUM} or test_energies",
-        "the next tile begins with a barrier",
-    ),
-    Mutant(
-        "equal energies go to the higher column",
-        "energy.cu",
-        "other.column < column)",
-        "other.column > column)",
-        ENERGY,
-        TIES,
-    ),
-    Mutant(
-        "partial results read by other strides",
-        "energy.cu",
-        "partials[s * rows + i]",
-        "partials[i * spans + s]",
-        ENERGY,
-        "every_order and energy_min or many_chunks and dtype0",
-    ),
-    Mutant(
-        "counts without a barrier",
+    *mutants(
         "cones.cu",
-        "__popcll(inside);\n      __syncthreads();",
-        "__popcll(inside);",
         CONES,
-        f"{COUNT} or test_members",
-    ),
-    Mutant(
-        "members a place too far",
-        "cones.cu",
-        "place += g < group ?",
-        "place += g <= group ?",
-        CONES,
-        "test_members",
-    ),
-    Mutant(
-        "the aperture of the other side",
-        "cones.cu",
-        "exterior_angle() <= x.number",
-        "exterior_angle() <= y.number",
-        CONES,
-        "test_counts",
+        (
+            "counts without a barrier",
+            "__popcll(inside);\n      __syncthreads();",
+            "__popcll(inside);",
+            f"{COUNT} or test_members",
+        ),
+        ("members a place too far", "place += g < group ?", "place += g <= group ?", "test_members"),
+        (
+            "the aperture of the other side",
+            "exterior_angle() <= x.number",
+            "exterior_angle() <= y.number",
+            "test_counts",
+        ),
     ),
 )
 
 SEARCH = (
-    Mutant(
-        "a merge without a barrier",
+    *mutants(
         "nearest.cuh",
-        "buffer_[i] = {kNoKey, kNoColumn};\n    __syncthreads();",
-        "buffer_[i] = {kNoKey, kNoColumn};",
         ("search.cu",),
-        "every_order and smallest",
+        (
+            "a merge without a barrier",
+            "buffer_[i] = {kNoKey, kNoColumn};\n    __syncthreads();",
+            "buffer_[i] = {kNoKey, kNoColumn};",
+            "every_order and smallest",
+        ),
+        (
+            "a buffer that runs over",
+            "waiting_ > capacity_ - kThreads",
+            "waiting_ > capacity_",
+            "many_chunks and dtype0 or ties",
+        ),
+        ("equal scores go to the higher column", "column < other.column", "column > other.column", TIES),
     ),
-    Mutant(
-        "a buffer that runs over",
-        "nearest.cuh",
-        "waiting_ > capacity_ - kThreads",
-        "waiting_ > capacity_",
-        ("search.cu",),
-        "many_chunks and dtype0 or ties",
-    ),
-    Mutant(
-        "equal scores go to the higher column",
-        "nearest.cuh",
-        "column < other.column",
-        "column > other.column",
-        ("search.cu",),
-        TIES,
-    ),
-    Mutant(
-        "no barrier after a list",
-        "search.cu",
-        "best.at(i).column;\n    }\n    __syncthreads();",
-        "best.at(i).column;\n    }",
-        ("search.cu",),
-        "smallest",
-        "a thread reads and refills the same places of the list",
-    ),
-    Mutant(
-        "a scan without a barrier",
+    *mutants(
         "ladder.cu",
-        "last = own;\n      __syncthreads();",
-        "last = own;",
         ("ladder.cu",),
-        "every_order and ladder",
-    ),
-    Mutant(
-        "no barrier after a scan",
-        "ladder.cu",
-        "next = reached;\n      __syncthreads();",
-        "next = reached;",
-        ("ladder.cu",),
-        "ladder",
-        "the prefix is written again after two barriers of the next scan",
-    ),
-    Mutant(
-        "a shuffle from the wrong lane",
-        "ladder.cu",
-        "__shfl_up_sync(kWarp, own.index, distance)",
-        "__shfl_up_sync(kWarp, own.index, distance - 1)",
-        ("ladder.cu",),
-        "test_ladders",
-    ),
-    Mutant(
-        "a stale prefix", "ladder.cu", "      own.take(before);\n", "", ("ladder.cu",), "many_chunks and dtype0 or ties"
+        ("a scan without a barrier", "last = own;\n      __syncthreads();", "last = own;", "every_order and ladder"),
+        (
+            "a shuffle from the wrong lane",
+            "__shfl_up_sync(kWarp, own.index, distance)",
+            "__shfl_up_sync(kWarp, own.index, distance - 1)",
+            "test_ladders",
+        ),
+        ("a stale prefix", "      own.take(before);\n", "", "many_chunks and dtype0 or ties"),
     ),
 )
 
 GRADIENTS = (
-    Mutant(
-        "near pairs listed without a barrier",
+    *mutants(
         "pulls.cu",
-        "if (weights.take) weight = 0;\n        }\n        __syncthreads();",
-        "if (weights.take) weight = 0;\n        }",
         ("pulls.cu",),
-        "collinear or test_gradients",
+        (
+            "near pairs listed without a barrier",
+            "if (weights.take) weight = 0;\n        }\n        __syncthreads();",
+            "if (weights.take) weight = 0;\n        }",
+            "collinear or test_gradients",
+        ),
+        ("near pairs counted twice", "if (weights.take) weight = 0;", "", "collinear or test_gradients"),
     ),
-    Mutant(
-        "near pairs counted twice",
-        "pulls.cu",
-        "if (weights.take) weight = 0;",
-        "",
-        ("pulls.cu",),
-        "collinear or test_gradients",
-    ),
-    Mutant(
-        "strides of the upstream gradient swapped",
+    *mutants(
         "weights.cu",
-        "seat.walker * upstream.row_stride",
-        "seat.walker * upstream.column_stride",
         ("weights.cu",),
-        "test_gradients",
+        (
+            "strides of the upstream gradient swapped",
+            "seat.walker * upstream.row_stride",
+            "seat.walker * upstream.column_stride",
+            "test_gradients",
+        ),
+        (
+            "losses of pairs that are no numbers left out",
+            "values += owned ?",
+            "values += owned && known ?",
+            "no_number_spoils",
+        ),
     ),
-    Mutant(
-        "losses of pairs that are no numbers left out",
-        "weights.cu",
-        "values += owned ?",
-        "values += owned && known ?",
-        ("weights.cu",),
-        "no_number_spoils",
-    ),
-    Mutant(
-        "losses in the place of sums by the curvature",
+    *mutants(
         "backward.cu",
-        "double *values = by_curvature + column_sums",
-        "double *values = by_curvature",
         ("backward.cu",),
-        "totals",
+        (
+            "losses in the place of sums by the curvature",
+            "double *values = by_curvature + column_sums",
+            "double *values = by_curvature",
+            "totals",
+        ),
     ),
-    Mutant(
-        "losses of all batches in one place",
+    *mutants(
         "weights.cu",
-        "weights.values[partial] = values;",
-        "weights.values[partial % (weights.row_shares * columns.count)] = values;",
         ("weights.cu",),
-        "totals or (every_order and energy_total)",
+        (
+            "losses of all batches in one place",
+            "weights.values[partial] = values;",
+            "weights.values[partial % (weights.row_shares * columns.count)] = values;",
+            "totals or (every_order and energy_total)",
+        ),
     ),
-    Mutant(
-        "a hinge that pushes beyond its margin",
+    *mutants(
         "../loss.h",
-        "outside < margin ? T(-1) : T(0)",
-        "outside < margin ? T(-1) : T(-1)",
         ("weights.cu",),
-        "gradients_of_totals",
+        (
+            "a hinge that pushes beyond its margin",
+            "outside < margin ? T(-1) : T(0)",
+            "outside < margin ? T(-1) : T(-1)",
+            "gradients_of_totals",
+        ),
+        (
+            "a hinge that pulls",
+            "outside < margin ? T(-1) : T(0)",
+            "outside < margin ? T(1) : T(0)",
+            "gradients_of_totals",
+        ),
     ),
-    Mutant(
-        "a hinge that pulls",
+    *mutants(
         "../loss.h",
-        "outside < margin ? T(-1) : T(0)",
-        "outside < margin ? T(1) : T(0)",
-        ("weights.cu",),
-        "gradients_of_totals",
-    ),
-    Mutant(
-        "a lack beyond the margin counts",
-        "../loss.h",
-        "    lack = lack < 0 ? T(0) : lack;\n",
-        "",
         ENERGY,
-        "test_totals or many_chunks",
+        ("a lack beyond the margin counts", "    lack = lack < 0 ? T(0) : lack;\n", "", "test_totals or many_chunks"),
     ),
-    Mutant(
-        "partial sums of other words",
+    *mutants(
         "weights.cu",
-        "(seat.batch * weights.column_words + word) * rows.count + seat.walker",
-        "(seat.batch * rows.count + seat.walker) * weights.column_words + word",
         ("weights.cu",),
-        "test_gradients",
+        (
+            "partial sums of other words",
+            "(seat.batch * weights.column_words + word) * rows.count + seat.walker",
+            "(seat.batch * rows.count + seat.walker) * weights.column_words + word",
+            "test_gradients",
+        ),
     ),
-    Mutant(
-        "a sum without a barrier",
+    *mutants(
         "pulls.cu",
-        "parts[threadIdx.x / 32] = sum;\n    __syncthreads();",
-        "parts[threadIdx.x / 32] = sum;",
         ("pulls.cu",),
-        "every_order and backward",
+        (
+            "a sum without a barrier",
+            "parts[threadIdx.x / 32] = sum;\n    __syncthreads();",
+            "parts[threadIdx.x / 32] = sum;",
+            "every_order and backward",
+        ),
     ),
 )
 
 PRODUCTS = (
-    Mutant(
-        "the first factor of a product forgotten",
+    *mutants(
         "scores.cu",
-        "bool begun = f > 0",
-        "bool begun = f > 1",
         SCORES,
-        PRODUCTS_TESTS,
+        ("the first factor of a product forgotten", "bool begun = f > 0", "bool begun = f > 1", PRODUCTS_TESTS),
+        (
+            "the value of another pair of a product",
+            "if (!written) values[w] = value;",
+            "if (!written) values[0] = value;",
+            PRODUCTS_TESTS,
+        ),
     ),
-    Mutant(
-        "the value of another pair of a product",
-        "scores.cu",
-        "if (!written) values[w] = value;",
-        "if (!written) values[0] = value;",
-        SCORES,
-        PRODUCTS_TESTS,
-    ),
-    Mutant(
-        "a factor multiplied over products in use",
+    *mutants(
         "tile.cuh",
-        "  __syncthreads();  // every thread is done with the tile before",
-        "",
         SCORES,
-        "every_order and product",
+        (
+            "a factor multiplied over products in use",
+            "  __syncthreads();  // every thread is done with the tile before",
+            "",
+            "every_order and product",
+        ),
     ),
-    Mutant(
-        "a margin that is no number lost",
+    *mutants(
         "scores.cu",
-        "return b < a || b != b ? b : a;",
-        "return b < a ? b : a;",
         SCORES,
-        PRODUCTS_TESTS,
+        ("a margin that is no number lost", "return b < a || b != b ? b : a;", "return b < a ? b : a;", PRODUCTS_TESTS),
     ),
-    Mutant(
-        "columns of a widened stretch misplaced",
+    *mutants(
         "factors.cuh",
-        "body(scores(some), first);",
-        "body(scores(some), 0);",
         ("store.cu", "search.cu", "ranks.cu"),
-        "columns_of_many_chunks and dtypes1",
+        (
+            "columns of a widened stretch misplaced",
+            "body(scores(some), first);",
+            "body(scores(some), 0);",
+            "columns_of_many_chunks and dtypes1",
+        ),
     ),
-    Mutant(
-        "targets of the first batch for all",
+    *mutants(
         "rows.cuh",
-        "order[batch * order_stride + first + i]",
-        "order[first + i]",
         ("rows.cu", "prepare.cu"),
-        "ranks",
+        ("targets of the first batch for all", "order[batch * order_stride + first + i]", "order[first + i]", "ranks"),
     ),
-    Mutant(
-        "the target counted before itself",
+    *mutants(
         "ranks.cu",
-        "other == score && place < column",
-        "other == score && place <= column",
         RANKS,
-        "ranks",
+        (
+            "the target counted before itself",
+            "other == score && place < column",
+            "other == score && place <= column",
+            "ranks",
+        ),
+        ("the score of another target", "scores[i * size + i % size]", "scores[i * size]", "ranks"),
+        (
+            "blocks of rows one row apart",
+            "side.batch_stride = height * side.row_stride;",
+            "side.batch_stride = side.row_stride;",
+            "ranks_of_many_rows and dtypes0",
+        ),
+        (
+            "a reach rounded up",
+            "double(score) > most ? nextafter(score, T(-INFINITY)) : score",
+            "score",
+            "test_native_cuda_search and test_counts",
+        ),
     ),
-    Mutant(
-        "the score of another target", "ranks.cu", "scores[i * size + i % size]", "scores[i * size]", RANKS, "ranks"
-    ),
-    Mutant(
-        "blocks of rows one row apart",
-        "ranks.cu",
-        "side.batch_stride = height * side.row_stride;",
-        "side.batch_stride = side.row_stride;",
-        RANKS,
-        "ranks_of_many_rows and dtypes0",
-    ),
-    Mutant(
-        "a reach rounded up",
-        "ranks.cu",
-        "double(score) > most ? nextafter(score, T(-INFINITY)) : score",
-        "score",
-        RANKS,
-        "test_native_cuda_search and test_counts",
-    ),
-    Mutant(
-        "norms in the order of the ladder",
+    *mutants(
         "prepare.cu",
-        "known.norm.at(batch, choice.place(batch, i))",
-        "known.norm.at(batch, i)",
         ("prepare.cu",),
-        "known_norms",
+        (
+            "norms in the order of the ladder",
+            "known.norm.at(batch, choice.place(batch, i))",
+            "known.norm.at(batch, i)",
+            "known_norms",
+        ),
     ),
-    Mutant(
-        "cosines with the sign of a search",
+    *mutants(
         "ladder.cu",
-        "sign * best.score",
-        "best.score",
         ("ladder.cu",),
-        "test_ladders",
+        ("cosines with the sign of a search", "sign * best.score", "best.score", "test_ladders"),
     ),
 )
 
