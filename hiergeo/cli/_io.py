@@ -17,7 +17,6 @@ from hiergeo._core.storage.files import atomic_write_text, refuse_special, writi
 from hiergeo._core.storage.locks import locked
 from hiergeo._core.text import file_name, shortened
 from hiergeo.cli._terminal import console, note
-from hiergeo.cli.plans import KEY, running
 
 if TYPE_CHECKING:
     from hiergeo.adapters import Model
@@ -72,11 +71,9 @@ def sole_writer(*paths: Path | None) -> Iterator[None]:
 
 
 def write_json(path: Path | None, document: Document) -> None:
-    """Write a document to `path`, if there is one, with the command that makes it again."""
+    """Write a document to `path`, if there is one."""
     if path is not None:
-        command = running()
-        again = {} if command is None else {KEY: command.as_dict()}
-        atomic_write_text(path, jsonlib.dumps({**jsonlib.loads(as_json(document)), **again}, indent=2) + "\n")
+        atomic_write_text(path, as_json(document) + "\n")
 
 
 def as_json(document: Document) -> str:

@@ -3,12 +3,11 @@
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from hiergeo._core.records import Record, Records, drawn
+from hiergeo._core.records import Record, Records, drawn, plain
 from hiergeo.cli import options
 from hiergeo.cli._guard import WrongResults
 from hiergeo.cli._io import check_writable, publish
 from hiergeo.cli.options import flag
-from hiergeo.cli.plans import finite
 
 
 def info_command(
@@ -29,9 +28,9 @@ def info_command(
     rows: list[Record] = [{"fact": name, "value": value} for name, value in facts.items()]
     screen, lines = [drawn(Records(rows).grid)], list[str]()
     if check:
-        places = pairwise.check_kernels()
-        checks = [_as_dict(place, outcome) for place, outcomes in places.items() for outcome in outcomes]
-        lines = [f"{place}: {each}" for place, outcomes in places.items() for each in outcomes if not each.passed]
+        outcomes = [(on, outcome) for on, several in pairwise.check_kernels().items() for outcome in several]
+        checks = [plain({"place": on, **asdict(outcome), "passed": outcome.passed}) for on, outcome in outcomes]
+        lines = [f"{on}: {outcome}" for on, outcome in outcomes if not outcome.passed]
         document["metrics"] |= {"kernels_checked": len(checks), "kernels_wrong": len(lines)}
         document["checks"] = checks
         rows += [{"fact": "kernel", **of} for of in checks]
@@ -40,8 +39,3 @@ def info_command(
     publish(document, json, format, Records(rows), screen=screen, lines=lines)
     if document["metrics"].get("kernels_wrong"):
         raise WrongResults
-
-
-def _as_dict(place: str, outcome: Any) -> dict[str, Any]:
-    """An outcome of a check in values of JSON, which has no infinity."""
-    return {"place": place, **asdict(outcome), "error": finite(outcome.error), "passed": outcome.passed}

@@ -18,7 +18,7 @@ from hiergeo.cli._io import SPEC_SHOWN, check_writable, publish
 from hiergeo.cli._terminal import counted
 from hiergeo.cli.defaults import MOST_HITS
 from hiergeo.cli.options import argument, flag, option, path_argument
-from hiergeo.cli.plans import Verb, finite
+from hiergeo.cli.plans import Verb
 
 if TYPE_CHECKING:
     from hiergeo.search import Answer, Climb, Hit
@@ -122,7 +122,7 @@ def search_command(
 
     pairs = list(zip(queries, results, strict=True))
     spec = index.chosen(geometry).geometry.spec
-    used = {name: finite(value) for name, value in settings.items()} | {"space": spec}
+    used = settings | {"space": spec}
     answers = [{"query": query, "kind": kind, **_as_dict(result)} for query, result in pairs]
     document = {"metrics": metrics(results, len(index)), "answers": answers, "settings": used}
     screen: list[RenderableType] = []

@@ -10,7 +10,7 @@ from hiergeo.cli import options
 from hiergeo.cli import train_common as shared
 from hiergeo.cli._io import check_writable, load_data
 from hiergeo.cli.options import option, path_option
-from hiergeo.cli.plans import Config, remove_plan, write_plan
+from hiergeo.cli.plans import Config
 
 
 def head_command(
@@ -69,10 +69,9 @@ def head_command(
             recipe = replace(recipe, losses=options.fitting(losses, chains.text.shape[1], [recipe.outputs]))
             options.note_prior(recipe.losses, chains.text.shape[1])
         trained = training.train_head(chains, space, recipe, device=device, progress=True)
-        remove_plan(out)
+        (out / "plan.toml").unlink(missing_ok=True)  # of version 0.2, which another head makes untrue
         training.save_head(trained, chains, out, overwrite=overwrite)
         weights = read_head_config(out)["weights_sha256"]
-        write_plan(out)
     summary = None
     if judge is not None and test is not None:
         summary = training.summarise(

@@ -7,7 +7,7 @@ from hiergeo.cli import defaults, options
 from hiergeo.cli import train_common as shared
 from hiergeo.cli._io import check_writable, load_data
 from hiergeo.cli.options import flag, option
-from hiergeo.cli.plans import Config, write_plan
+from hiergeo.cli.plans import Config
 
 
 def re_command(
@@ -51,7 +51,6 @@ def re_command(
     )
     if not is_writer():
         return
-    write_plan(out)
     summary = None
     if test is not None:
         summary = training.summarise(

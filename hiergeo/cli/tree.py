@@ -19,7 +19,6 @@ from hiergeo.cli import defaults, options
 from hiergeo.cli._io import check_writable, publish, sole_writer, write_json
 from hiergeo.cli._terminal import counted, note
 from hiergeo.cli.options import option, path_argument, path_option
-from hiergeo.cli.plans import Config
 
 if TYPE_CHECKING:
     from hiergeo.search.taxonomy import Judgement, Taxonomy
@@ -51,7 +50,6 @@ COLUMNS = ("metric", "against", "value", "low", "high", "random")
 
 def tree_command(
     index: Annotated[Path, path_argument("INDEX", "Folder of an index.", show_default=False)],
-    config: Config = None,
     format: Annotated[
         str | None,
         option(
