@@ -9,7 +9,6 @@ from hiergeo.cli import options
 from hiergeo.cli._io import check_page, check_writable, load_data, page_of, publish_experiment, sole_writer
 from hiergeo.cli.options import option
 from hiergeo.cli.plans import PlanFile
-from hiergeo.cli.train_common import Settings
 
 if TYPE_CHECKING:
     from hiergeo.adapters import Model
@@ -38,7 +37,7 @@ def study_command(
     seeds: Annotated[int, option("N", "Heads of each geometry and dimension.", min=1)] = SEEDS,
     learning_rate: Annotated[list[float], option("X", "A candidate of the tuning, once for each.")] = RATES,
     loss: options.Loss = options.LOSSES,
-    set: Settings = [],  # noqa: B006 - typer copies it
+    set: options.Settings = [],  # noqa: B006 - typer copies it
     format: options.Format = "table",
     full: options.Full = False,
     html: options.Html = None,

@@ -2,10 +2,11 @@
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
+from typer.core import TyperGroup
 
 from hiergeo._core import records
 from hiergeo._core.errors import InputError, unknown_name
@@ -18,7 +19,6 @@ from hiergeo.cli._io import check_writable
 from hiergeo.cli._terminal import console, note
 from hiergeo.cli.options import argument, flag, option, path_argument, path_option
 from hiergeo.cli.plans import Verb
-from hiergeo.cli.verbs import WithDefault
 
 if TYPE_CHECKING:
     from hiergeo.training.suite import Leaderboard, Place
@@ -27,6 +27,16 @@ PAGE = "leaderboard.html"
 """The page in the folder of a suite."""
 
 FORMATS = (*records.FORMATS, "html")
+
+
+class WithDefault(TyperGroup):
+    """A group whose verb ``run`` need not be named."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put ``run`` before arguments that name no verb of the group."""
+        named = bool(args) and (args[0] in self.commands or args[0] in ctx.help_option_names)
+        return super().parse_args(ctx, args if named else ["run", *args])
+
 
 app = typer.Typer(
     help="Measure every model of a plan in each of its spaces on every benchmark, or print the table.\n\n"

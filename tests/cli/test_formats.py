@@ -14,7 +14,7 @@ from hiergeo import pairwise, search
 from hiergeo._core import markdown
 from hiergeo._core.records import Exported, Records, latex_text
 from hiergeo._core.text import inert
-from hiergeo.cli import installation as info
+from hiergeo.cli import info
 from hiergeo.cli._io import as_json
 from hiergeo.pairwise.smoke import KernelOutcome
 from hiergeo.training.suite import read

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hiergeo.cli import installation as info
+from hiergeo.cli import info
 from hiergeo.cli._terminal import console
 from tests.tools import warm
 from tests.tools.kernel_settings import setenv
@@ -100,7 +100,7 @@ def test_an_interrupt_says_how_to_go_on(run, monkeypatch, tmp_path, arguments, t
 @pytest.mark.slow
 def test_sigterm_is_one_sentence():
     code = (
-        "import signal, sys, hiergeo.cli.installation as info\n"
+        "import signal, sys, hiergeo.cli.info as info\n"
         "info.collect = lambda _: (print('up', flush=True), signal.pause())\n"
         "sys.argv = ['hiergeo', 'info']\n"
         "from hiergeo.cli import main\n"

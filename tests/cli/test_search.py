@@ -7,9 +7,8 @@ from PIL import Image
 
 from hiergeo import Polar, Space, adapters, search
 from hiergeo.cli import index
-from hiergeo.cli.app import SUMMARIES
+from hiergeo.cli.app import SUMMARIES, loaded
 from hiergeo.cli.search import _lines, answer_lines, apex
-from hiergeo.cli.verbs import loaded
 from hiergeo.search.corpus.running import Summary
 from hiergeo.search.requests import KINDS
 from hiergeo.testing import oracle

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hiergeo import adapters, datasets, training
-from hiergeo.cli import train_common as train
+from hiergeo.cli import sharpening as train
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.metrics import Interval
 from hiergeo.training import EvalRecord, Summary
