@@ -5,10 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from rich.table import Table
-
 from hiergeo._core.errors import InputError
-from hiergeo._core.records import Figure, Grid, Record, Records, drawn, number
+from hiergeo._core.records import Record, Records
 from hiergeo._core.storage.locks import locked
 from hiergeo.cli import defaults, options
 from hiergeo.cli._io import check_writable, load_data, publish
@@ -206,7 +204,7 @@ def report(
     }
     rows: list[Record] = [{"metric": "validation_tau_d", "before": history[0].tau_d, "after": look.tau_d}]
     rows += () if summary is None else _changes(summary)
-    publish(document, json, "table", Records(rows), screen=[_table(rows)], lines=[result])
+    publish(document, json, "table", Records(rows), lines=[result])
 
 
 def _changes(summary: "Summary") -> Iterator[Record]:
@@ -219,22 +217,3 @@ def _changes(summary: "Summary") -> Iterator[Record]:
         control = strongest(name, summary.after.baselines.get(name, {}))
         yield row if control is None else row | dict(zip(("control", "control_value"), control, strict=True))
     yield from ({"metric": name, "after": value} for name, value in summary.drift.items())
-
-
-def _table(rows: Sequence[Record]) -> Table:
-    """The rows for the terminal."""
-    from hiergeo.evaluation.metrics import find_metric
-
-    heads = ("before", "after", "95 % interval of the gain", "strongest control")
-    lines = ((find_metric(str(row["metric"])).label, tuple(_figures(row))) for row in rows)
-    return drawn(Grid("metric", heads if len(rows) > 1 else heads[:2], tuple(lines)))
-
-
-def _figures(row: Record) -> Iterator[Figure]:
-    values: Any = {name: value for name, value in row.items() if isinstance(value, float)}
-    for name in ("before", "after"):
-        yield Figure(number(values[name], 4) if name in values else "")
-    if "gain_low" in values:
-        yield Figure(f"{number(values['gain_low'], 4)} to {number(values['gain_high'], 4)}")
-    if "control" in row:
-        yield Figure(number(values["control_value"], 4), note=str(row["control"]))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from hiergeo._core import limits
 from hiergeo._core.errors import check_whole
 from hiergeo.cli import options
-from hiergeo.cli._io import check_page, check_writable, load_data, page_of, publish_experiment, sole_writer
+from hiergeo.cli._io import check_writable, load_data, page_of, publish_experiment, sole_writer
 from hiergeo.cli.options import option
 from hiergeo.cli.plans import PlanFile
 
@@ -57,7 +57,6 @@ def study_command(
     check_writable(json, html)
     check_whole("--seeds", seeds, 1, limits.COUNT)
     test = load_data(data, "test", rows)
-    check_page(html)
     loaded = adapters.load(model, device=device)
     dims, losses = tuple(dim or [loaded.dim]), training.parse_losses(loss)
     if loss == options.LOSSES:

@@ -17,7 +17,7 @@ from hiergeo.cli import options
 from hiergeo.cli._guard import WrongResults
 from hiergeo.cli._io import check_writable
 from hiergeo.cli._terminal import console, note
-from hiergeo.cli.options import argument, flag, option, path_argument, path_option
+from hiergeo.cli.options import argument, option, path_argument, path_option
 from hiergeo.cli.plans import Verb
 
 if TYPE_CHECKING:
@@ -70,15 +70,14 @@ def run_command(
     ] = Path("hiergeo-suite"),
     overwrite: options.Overwrite = False,
     worker: options.Worker = None,
-    demo: Annotated[bool, flag("--demo", "The plan demo: bundled models and data, without a network.")] = False,
 ) -> None:
     """Measure a suite; interrupted, it goes on when the command is run again."""
     from hiergeo.report import write_leaderboard
     from hiergeo.training import suite
     from hiergeo.training.suite.plan import of_table
 
-    if (plan is not None) + bool(model) + demo != 1:
-        raise InputError("name the plan of the suite, or models (--model), or --demo for bundled data: one of them.")
+    if (plan is None) == (not model):
+        raise InputError("name the plan of the suite (demo needs no data), or models (--model): one of them.")
     if not model and (data or rows or geometry):
         raise InputError("--data, --rows and --geometry go with --model; a plan says them itself.")
     if out.is_file():
@@ -89,7 +88,7 @@ def run_command(
     else:
         options = {"model": model, "data": data or "hierarcaps", "rows": rows, "geometry": geometry}
         named = {name: value for name, value in options.items() if value}
-        made = of_table(named, "the options") if model else suite.shipped_plan("demo")
+        made = of_table(named, "the options")
     table = suite.run(made, out, overwrite=overwrite, worker=worker, progress=True)
     for (name, reason), cells in _grouped(table).items():
         note(f"{name}, {listing(list(dict.fromkeys(cell.benchmark for cell in cells)))}: {reason}")

@@ -56,8 +56,11 @@ VERBS = {
         ("search", "INDEX", "an animal", "=a | dog_1 & 5 %", "-k", 2),
         {"query", "kind", "rank", "caption", "margin"},
     ),
-    "search --ladder": (("search", "INDEX", "a shape", "a star", "--ladder"), {"query", "rank", "threshold", "angle"}),
-    "search --count": (("search", "INDEX", "a shape", "a star", "--count"), {"query", "kind", "items", "of"}),
+    "search --ladder": (
+        ("search", "INDEX", "a shape", "a star", "--find", "ladder"),
+        {"query", "rank", "threshold", "angle"},
+    ),
+    "search count": (("search", "INDEX", "a shape", "a star", "--find", "count"), {"query", "kind", "items", "of"}),
     "chains quality": (
         ("chains", "quality", "own.csv", "--split", "train"),
         {"metric", "value", "low", "tier0"},
@@ -123,7 +126,7 @@ def test_every_format_holds_the_same_numbers(said, verb):
 
 
 def test_every_format_of_a_suite_holds_the_same_numbers(run, place):
-    run("suite", *SCENES, "-g", "euclidean", "-g", "lorentz:-1", "--out", "out", "--device", "cpu")
+    run("suite", *SCENES, "-g", "euclidean", "-g", "lorentz:-1", "--out", "out")
     _, printed, _ = run("suite", "table", "out", "--format", "csv")
     records = list(read("out").records())
     frame = pandas.read_csv(io.StringIO(printed), keep_default_na=False, na_values=[""])
