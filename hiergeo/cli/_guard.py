@@ -31,21 +31,12 @@ USAGE: type[Exception] = typer.BadParameter.__mro__[2]
 """What the command-line library raises for arguments it cannot read; its name and home depend on the version."""
 
 ENVIRONMENT = (
-    errno.EACCES,
-    errno.EDQUOT,
-    errno.EFBIG,
-    errno.EIO,
-    errno.ELOOP,
-    errno.EMFILE,
-    errno.ENAMETOOLONG,
-    errno.ENFILE,
-    errno.ENOSPC,
-    errno.EPERM,
-    errno.EROFS,
+    *(errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ELOOP, errno.EMFILE),
+    *(errno.ENAMETOOLONG, errno.ENFILE, errno.ENOSPC, errno.EPERM, errno.EROFS),
 )
 """Errors of the operating system that say enough by themselves: the machine is to blame, not the program."""
 
-KEPT: dict[tuple[str, ...], str] = {
+RESUMED = {
     ("index", "build"): "complete shards",
     ("embed",): "finished batches",
     ("data", "fetch"): "whole files",
@@ -54,14 +45,14 @@ KEPT: dict[tuple[str, ...], str] = {
     ("train", "clip"): "checkpoints",
     ("train", "re"): "checkpoints",
 }
-"""What verbs that can continue after an interruption keep."""
+"""Verbs that go on after an interruption -> what stays of their work."""
 
 AGAIN = "are kept, run the same command again to go on."
 
 
 def again(error: UnavailableError, *verb: str) -> UnavailableError:
     """An error that stopped a verb, with how to go on."""
-    return UnavailableError(f"{str(error).rstrip('.')}; {KEPT[verb]} {AGAIN}")
+    return UnavailableError(f"{str(error).rstrip('.')}; {RESUMED[verb]} {AGAIN}")
 
 
 class WrongResults(SystemExit):
@@ -103,12 +94,11 @@ def _end(error: BaseException, arguments: list[str]) -> int:
             return _closed()
         case SystemExit(code=code):
             return _closed() if code == 1 else int(code) if isinstance(code, int) else USER
-        case MemoryError():
-            return _say(USER, f"there is not enough memory{_detail(error)}: take fewer rows, or smaller sizes.")
         case OSError(errno=number, filename=name) if number in ENVIRONMENT:
             return _say(USER, f"the system refused {name or 'a file or standard output'}: {os.strerror(number)}.")
-        case RuntimeError() if _out_of_memory(error):
-            return _say(USER, f"there is not enough memory{_detail(error)}: take fewer rows, or smaller sizes.")
+        case MemoryError() | RuntimeError() if _out_of_memory(error):
+            detail = "".join(f" ({line.rstrip('.')})" for line in str(error).splitlines()[:1])
+            return _say(USER, f"there is not enough memory{detail}: take fewer rows, or smaller sizes.")
     if isinstance(error, USAGE):
         return _usage(error)
     return _crash(error)
@@ -131,8 +121,8 @@ def _crash(error: BaseException) -> int:
 
 
 def _interrupted(how: str, code: int, arguments: list[str]) -> int:
-    kept = next((kept for verb, kept in KEPT.items() if tuple(arguments[: len(verb)]) == verb), None)
-    return _say(code, f"{how}: {kept} {AGAIN}" if kept else f"{how}.")
+    parts = next((parts for verb, parts in RESUMED.items() if tuple(arguments[: len(verb)]) == verb), None)
+    return _say(code, f"{how}: {parts} {AGAIN}" if parts else f"{how}.")
 
 
 def _closed() -> int:
@@ -147,14 +137,9 @@ def _say(code: int, sentence: str) -> int:
     return code
 
 
-def _out_of_memory(error: RuntimeError) -> bool:
-    of_a_device = getattr(sys.modules.get("torch"), "OutOfMemoryError", ())
-    return isinstance(error, of_a_device) or "DefaultCPUAllocator" in str(error)
-
-
-def _detail(error: BaseException) -> str:
-    first = (str(error).splitlines() or [""])[0].rstrip(".")
-    return f" ({first})" if first else ""
+def _out_of_memory(error: MemoryError | RuntimeError) -> bool:
+    of_a_device = getattr(sys.modules.get("torch"), "OutOfMemoryError", MemoryError)
+    return isinstance(error, MemoryError | of_a_device) or "DefaultCPUAllocator" in str(error)
 
 
 @contextmanager
@@ -170,11 +155,7 @@ def _termination() -> Iterator[None]:
     def stop(_: int, __: FrameType | None) -> None:
         raise Terminated
 
-    try:
-        before = signal.signal(signal.SIGTERM, stop)
-    except ValueError:  # not the main thread
-        yield
-        return
+    before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
     finally:

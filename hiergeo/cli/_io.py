@@ -1,7 +1,6 @@
 """Shared by all verbs: inputs are checked before the work, outputs written after it."""
 
 import json as jsonlib
-import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -13,28 +12,20 @@ from rich.text import Text
 
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo._core.records import Exported, Records, drawn, plain
-from hiergeo._core.storage.files import atomic_write_text, refuse_special, writing
+from hiergeo._core.storage.files import atomic_write_text, refuse_special
 from hiergeo._core.storage.locks import locked
 from hiergeo._core.text import file_name, shortened
 from hiergeo.cli._terminal import console, note
-from hiergeo.cli.plans import KEY, running
 
 if TYPE_CHECKING:
     from hiergeo.adapters import Model
     from hiergeo.datasets import Hierarchy
     from hiergeo.evaluation import Comparison, Result
-    from hiergeo.geometry import Geometry, Space
+    from hiergeo.geometry import Space
     from hiergeo.training.study import Study
 
 Document: TypeAlias = "str | Mapping[str, Any] | Result | Comparison | Study"
 """What a verb writes as JSON and prints in every format."""
-
-ALIKE = 0.02
-"""Relative difference up to which curvatures count as one, so that a rounded one can be named."""
-
-
-PAGE_MARK, PAGE_HEAD = b'<meta name="generator" content="hiergeo">', 1 << 12
-"""What is in the head of every page, and the bytes of a page in which it is."""
 
 SPEC_SHOWN = 80
 """Characters of the spec of a geometry in a note: that of a product of 64 factors has 1,500."""
@@ -52,16 +43,6 @@ def check_writable(*paths: Path | None) -> None:
             raise UnavailableError(f"cannot write {path}: {folder} is not a folder you can write to.")
 
 
-def check_page(path: Path) -> None:
-    """Refuse, before any work starts, to replace a file that is not a page of a comparison or a study."""
-    if not path.exists():
-        return
-    with writing(path), path.open("rb") as page:
-        if PAGE_MARK in page.read(PAGE_HEAD):
-            return
-    raise InputError(f"{path} is not a page of hiergeo, so it is not replaced: name another page (--html).")
-
-
 @contextmanager
 def sole_writer(*paths: Path | None) -> Iterator[None]:
     """Hold the locks of outputs while the work is done that ends in them: another command is refused meanwhile."""
@@ -72,11 +53,9 @@ def sole_writer(*paths: Path | None) -> Iterator[None]:
 
 
 def write_json(path: Path | None, document: Document) -> None:
-    """Write a document to `path`, if there is one, with the command that makes it again."""
+    """Write a document to `path`, if there is one."""
     if path is not None:
-        command = running()
-        again = {} if command is None else {KEY: command.as_dict()}
-        atomic_write_text(path, jsonlib.dumps({**jsonlib.loads(as_json(document)), **again}, indent=2) + "\n")
+        atomic_write_text(path, as_json(document) + "\n")
 
 
 def as_json(document: Document) -> str:
@@ -114,10 +93,10 @@ def publish(
         terminal = console()
         for at, sentence in enumerate(filter(None, first)):
             terminal.print(Text(sentence, style="" if at else "bold"))
-        for each in map(drawn, shown.grids()) if screen is None else screen:
-            terminal.print(each, soft_wrap=isinstance(each, str))
-        for said in filter(None, sentences):
-            terminal.print(said)
+        for part in map(drawn, shown.grids()) if screen is None else screen:
+            terminal.print(part, soft_wrap=isinstance(part, str))
+        for below in filter(None, sentences):
+            terminal.print(below)
         for line in lines:
             terminal.print(line, soft_wrap=True)
         return
@@ -230,27 +209,12 @@ def beside(space: "Space", specs: Iterable[str]) -> list["Space"]:
 
 
 def note_geometry(model: "Model", spaces: Iterable["Space"], named: bool) -> None:
-    """Print a note if a model with a native space is measured there unasked, or only in others.
-
-    Args:
-        model: what is measured.
-        spaces: where.
-        named: whether the user named them.
-    """
+    """Print a note if a model with a native space is measured there, and no space is `named`, or only in others."""
     own = model.native_space()
     if own is None:
         return
     spec = shortened(own.geometry.spec, SPEC_SHOWN)
-    if not any(_alike(own.geometry, space.geometry) for space in spaces):
+    if all(own.geometry.spec != space.geometry.spec for space in spaces):
         note(f"{model.name} was trained in {spec}, in which it is not measured here: leave out -g for that.")
     elif not named:
         note(f"{model.name} is measured in the space it was trained in, {spec}: -g names another one.")
-
-
-def _alike(a: "Geometry", b: "Geometry") -> bool:
-    """Whether two geometries are one space, learnt curvatures to about two digits."""
-    from hiergeo.geometry import ConstantCurvature
-
-    if isinstance(a, ConstantCurvature) and isinstance(b, ConstantCurvature):
-        return math.isclose(a.value, b.value, rel_tol=ALIKE)
-    return a.spec == b.spec

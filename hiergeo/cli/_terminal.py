@@ -7,7 +7,6 @@ import warnings
 import webbrowser
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -17,47 +16,30 @@ from rich.text import Text
 
 from hiergeo._core.text import one_line, printable, tame
 
-WIDTHS = range(20, 1001)
-"""Columns and lines that a terminal may claim to have."""
-
-SIZES = ("COLUMNS", "LINES", "TERMINAL_WIDTH")
-"""Variables that claim them."""
-
 PLAIN = str.maketrans("−–—·’", "---|'", "\u2068\u2069")
 """What we print ourselves, for terminals that know ASCII alone; other characters become escapes."""
 
 HELD = "\ufdd0"
 """Stands for a blank at which no line ends, while lines are made; no text has this character."""
 
-FOREIGN = 3
-"""Different warnings of other libraries that are shown."""
-
-PACKAGE = Path(__file__).parents[1]
-
 
 @contextmanager
 def prepared() -> Iterator[None]:
-    """Make the environment and the streams of this process fit to print on; meanwhile warnings take one line."""
-    _prepare_streams()
-    before = warnings.showwarning
-    warnings.showwarning = _Warnings().show
-    try:
-        yield
-    finally:
-        warnings.showwarning = before
-
-
-def _prepare_streams() -> None:
-    for name in SIZES:
-        value = os.environ.get(name, "")
-        if not (value.isascii() and value.isdigit() and len(value) < 5 and int(value) in WIDTHS):
-            os.environ.pop(name, None)
+    """Make the streams of this process fit to print on; meanwhile warnings take one line."""
+    if os.environ.get("COLUMNS") == "0":  # what terminals claim that do not know
+        del os.environ["COLUMNS"]
     codecs.register_error("hiergeo", _replaced)
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - stays open for the whole process
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="hiergeo")
+    before = warnings.showwarning
+    warnings.showwarning = _warn
+    try:
+        yield
+    finally:
+        warnings.showwarning = before
 
 
 class Screen(Console):
@@ -121,22 +103,5 @@ def _replaced(error: UnicodeError) -> tuple[str, int]:
     return characters.encode("ascii", "backslashreplace").decode(), error.end
 
 
-class _Warnings:
-    """Prints each warning once, and only the first few of other libraries."""
-
-    def __init__(self) -> None:
-        self.shown: set[str] = set()
-        self.foreign = 0
-
-    def show(self, message: Warning | str, category: type[Warning], filename: str, *_: Any, **__: Any) -> None:
-        line = one_line(str(message))
-        if line in self.shown:
-            return
-        self.shown.add(line)
-        self.foreign += not Path(filename).is_relative_to(PACKAGE)
-        if self.foreign > FOREIGN and not Path(filename).is_relative_to(PACKAGE):
-            return
-        print(f"Warning: {line}", file=sys.stderr)
-        if self.foreign == FOREIGN:
-            self.foreign += 1
-            print("Warning: more warnings of other libraries are not shown.", file=sys.stderr)
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    print(f"Warning: {one_line(str(message))}", file=sys.stderr)

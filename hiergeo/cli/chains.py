@@ -2,7 +2,7 @@
 
 import typer
 
-from hiergeo.cli.verbs import LazyGroup
+from hiergeo.cli.app import LazyGroup
 
 SUMMARIES = {
     "Commands": {

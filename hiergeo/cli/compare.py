@@ -4,7 +4,6 @@ from hiergeo.cli import options
 from hiergeo.cli._io import (
     SpaceOptions,
     beside,
-    check_page,
     check_writable,
     load_data,
     note_geometry,
@@ -47,7 +46,6 @@ def compare_command(
     for each in named:
         each.check()
     hierarchy = load_data(data, split, rows)
-    check_page(html)
     loaded = adapters.load(model, device=device)
     own = SpaceOptions(None, root, min_radius).space(loaded)
     spaces = [each.space(loaded) for each in named] if geometry else beside(own, options.COMPARED)

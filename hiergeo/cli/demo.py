@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from hiergeo.cli import options
-from hiergeo.cli._io import check_page, check_writable, publish_experiment
+from hiergeo.cli._io import check_writable, publish_experiment
 from hiergeo.cli._terminal import console, show_page
 from hiergeo.cli.options import path_option
 
@@ -32,7 +32,6 @@ def demo_command(
     from hiergeo.geometry import parse
 
     check_writable(html)
-    check_page(html)
     model = adapters.load("tiny", device=device)
     scenes = datasets.load("scenes", "test", count=SCENES)
     comparison = compare(model, scenes, [parse(spec) for spec in options.COMPARED], progress=True)

@@ -8,7 +8,6 @@ from hiergeo._core.errors import InputError
 from hiergeo.cli import options
 from hiergeo.cli._terminal import console, note
 from hiergeo.cli.options import flag, option, path_argument, path_option
-from hiergeo.cli.plans import Config
 from hiergeo.cli.serve import Host, Insecure, Token, check_reach, check_token, serve_page
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ def explore_command(
         ),
     ] = None,
     demo: Annotated[bool, flag("--demo", "Explore generated scenes with the bundled model; needs no data.")] = False,
-    config: Config = None,
     geometry: Annotated[
         list[str] | None,
         option(

@@ -54,12 +54,12 @@ def path_argument(metavar: str, help: str, **settings: Any) -> Any:
     return argument(metavar, help, callback=path, **settings)
 
 
-def flag(name: str, help: str, panel: str | None = None, hidden: bool = False) -> Any:
+def flag(name: str, help: str) -> Any:
     """An option without a value."""
-    return typer.Option(name, help=help, rich_help_panel=panel, hidden=hidden)
+    return typer.Option(name, help=help)
 
 
-Settings = TypeVar("Settings")
+Recipe = TypeVar("Recipe")
 
 SEPARATE = {"losses": "--loss"}
 """Settings of recipes that have an option of their own -> that option."""
@@ -117,9 +117,7 @@ def embedding(device: str, dtype: str, batch_size: int | None) -> dict[str, Any]
     return {"device": resolve_device(device), "dtype": resolve_dtype(dtype), "batch_size": batch_size}
 
 
-def recipe_of(
-    kind: type[Settings], pairs: Sequence[str], separate: Mapping[str, str] = SEPARATE, **given: Any
-) -> Settings:
+def recipe_of(kind: type[Recipe], pairs: Sequence[str], separate: Mapping[str, str] = SEPARATE, **given: Any) -> Recipe:
     """The recipe of a training from ``KEY=VALUE`` and what options of their own say.
 
     Args:
@@ -154,6 +152,10 @@ def note_prior(losses: Mapping[str, float], inputs: int) -> None:
 LOSSES = SHARPEN
 LOSS_HELP = f"A loss, NAME=WEIGHT; give it once for each: re, {', '.join(OWN_LOSSES)}."
 
+Settings = Annotated[
+    list[str],
+    option("KEY=VALUE", "A setting of the recipe, such as steps=500 or batch=64; give it once for each."),
+]
 Loss = Annotated[list[str], option("NAME=WEIGHT", LOSS_HELP)]
 Model = Annotated[
     str,

@@ -13,7 +13,6 @@ from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, publish, sole_writer
 from hiergeo.cli._terminal import console
 from hiergeo.cli.options import argument, option, path_option
-from hiergeo.cli.plans import Config
 
 if TYPE_CHECKING:
     from hiergeo.construction.grading import Quality
@@ -30,7 +29,6 @@ def quality_command(
             "DIR|FILE|NAME", "A folder made by `hiergeo chains build`, a CSV file of chains, or the name of a dataset."
         ),
     ],
-    config: Config = None,
     split: options.Split = "test",
     rows: options.Rows = None,
     judge: Annotated[

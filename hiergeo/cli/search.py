@@ -18,24 +18,12 @@ from hiergeo.cli._io import SPEC_SHOWN, check_writable, publish
 from hiergeo.cli._terminal import counted
 from hiergeo.cli.defaults import MOST_HITS
 from hiergeo.cli.options import argument, flag, option, path_argument
-from hiergeo.cli.plans import Verb, finite
 
 if TYPE_CHECKING:
     from hiergeo.search import Answer, Climb, Hit
     from hiergeo.search.groups import Result
     from hiergeo.search.queries import Query
     from hiergeo.search.requests import Kind
-
-FLAGS = frozenset({"--children", "--parents", "--neighbours", "--ladder", "--count"})
-
-
-class Command(Verb):
-    """The verb, which takes the flags of version 0.2, such as ``--ladder``, as ``--find ladder``."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """As click, of words in which each such flag is spelled anew."""
-        spelled = (("--find", word[2:]) if word in FLAGS else (word,) for word in args)
-        return super().parse_args(ctx, [word for words in spelled for word in words])
 
 
 def search_command(
@@ -122,7 +110,7 @@ def search_command(
 
     pairs = list(zip(queries, results, strict=True))
     spec = index.chosen(geometry).geometry.spec
-    used = {name: finite(value) for name, value in settings.items()} | {"space": spec}
+    used = settings | {"space": spec}
     answers = [{"query": query, "kind": kind, **_as_dict(result)} for query, result in pairs]
     document = {"metrics": metrics(results, len(index)), "answers": answers, "settings": used}
     screen: list[RenderableType] = []

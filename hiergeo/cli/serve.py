@@ -9,7 +9,6 @@ from hiergeo._core.errors import InputError
 from hiergeo.cli import options
 from hiergeo.cli._terminal import console, note, show_page
 from hiergeo.cli.options import flag, option, path_argument
-from hiergeo.cli.plans import Config
 
 if TYPE_CHECKING:
     from hiergeo.search import serving
@@ -30,7 +29,6 @@ Insecure = Annotated[bool, flag("--insecure", "Listen beyond this machine withou
 
 def serve_command(
     index: Annotated[Path, path_argument("INDEX", "Folder of the index.", show_default=False)],
-    config: Config = None,
     host: Host = "127.0.0.1",
     port: Port = 8080,
     model: Annotated[

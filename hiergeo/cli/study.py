@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 from hiergeo._core import limits
 from hiergeo._core.errors import check_whole
 from hiergeo.cli import options
-from hiergeo.cli._io import check_page, check_writable, load_data, page_of, publish_experiment, sole_writer
+from hiergeo.cli._io import check_writable, load_data, page_of, publish_experiment, sole_writer
 from hiergeo.cli.options import option
 from hiergeo.cli.plans import PlanFile
-from hiergeo.cli.train_common import Settings
 
 if TYPE_CHECKING:
     from hiergeo.adapters import Model
@@ -38,7 +37,7 @@ def study_command(
     seeds: Annotated[int, option("N", "Heads of each geometry and dimension.", min=1)] = SEEDS,
     learning_rate: Annotated[list[float], option("X", "A candidate of the tuning, once for each.")] = RATES,
     loss: options.Loss = options.LOSSES,
-    set: Settings = [],  # noqa: B006 - typer copies it
+    set: options.Settings = [],  # noqa: B006 - typer copies it
     format: options.Format = "table",
     full: options.Full = False,
     html: options.Html = None,
@@ -58,7 +57,6 @@ def study_command(
     check_writable(json, html)
     check_whole("--seeds", seeds, 1, limits.COUNT)
     test = load_data(data, "test", rows)
-    check_page(html)
     loaded = adapters.load(model, device=device)
     dims, losses = tuple(dim or [loaded.dim]), training.parse_losses(loss)
     if loss == options.LOSSES:

@@ -2,10 +2,11 @@
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
+from typer.core import TyperGroup
 
 from hiergeo._core import records
 from hiergeo._core.errors import InputError, unknown_name
@@ -16,9 +17,8 @@ from hiergeo.cli import options
 from hiergeo.cli._guard import WrongResults
 from hiergeo.cli._io import check_writable
 from hiergeo.cli._terminal import console, note
-from hiergeo.cli.options import argument, flag, option, path_argument, path_option
+from hiergeo.cli.options import argument, option, path_argument, path_option
 from hiergeo.cli.plans import Verb
-from hiergeo.cli.verbs import WithDefault
 
 if TYPE_CHECKING:
     from hiergeo.training.suite import Leaderboard, Place
@@ -27,6 +27,16 @@ PAGE = "leaderboard.html"
 """The page in the folder of a suite."""
 
 FORMATS = (*records.FORMATS, "html")
+
+
+class WithDefault(TyperGroup):
+    """A group whose verb ``run`` need not be named."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put ``run`` before arguments that name no verb of the group."""
+        named = bool(args) and (args[0] in self.commands or args[0] in ctx.help_option_names)
+        return super().parse_args(ctx, args if named else ["run", *args])
+
 
 app = typer.Typer(
     help="Measure every model of a plan in each of its spaces on every benchmark, or print the table.\n\n"
@@ -60,15 +70,14 @@ def run_command(
     ] = Path("hiergeo-suite"),
     overwrite: options.Overwrite = False,
     worker: options.Worker = None,
-    demo: Annotated[bool, flag("--demo", "The plan demo: bundled models and data, without a network.")] = False,
 ) -> None:
     """Measure a suite; interrupted, it goes on when the command is run again."""
     from hiergeo.report import write_leaderboard
     from hiergeo.training import suite
     from hiergeo.training.suite.plan import of_table
 
-    if (plan is not None) + bool(model) + demo != 1:
-        raise InputError("name the plan of the suite, or models (--model), or --demo for bundled data: one of them.")
+    if (plan is None) == (not model):
+        raise InputError("name the plan of the suite (demo needs no data), or models (--model): one of them.")
     if not model and (data or rows or geometry):
         raise InputError("--data, --rows and --geometry go with --model; a plan says them itself.")
     if out.is_file():
@@ -79,7 +88,7 @@ def run_command(
     else:
         options = {"model": model, "data": data or "hierarcaps", "rows": rows, "geometry": geometry}
         named = {name: value for name, value in options.items() if value}
-        made = of_table(named, "the options") if model else suite.shipped_plan("demo")
+        made = of_table(named, "the options")
     table = suite.run(made, out, overwrite=overwrite, worker=worker, progress=True)
     for (name, reason), cells in _grouped(table).items():
         note(f"{name}, {listing(list(dict.fromkeys(cell.benchmark for cell in cells)))}: {reason}")

@@ -12,8 +12,7 @@ from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, publish
 from hiergeo.cli.options import argument, flag, option, path_option
 from hiergeo.cli.plans import Verb
-from hiergeo.cli.train_head import head_command
-from hiergeo.cli.train_re import re_command
+from hiergeo.cli.sharpening import head_command, re_command
 
 
 def clip_command(

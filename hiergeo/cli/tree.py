@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
@@ -19,7 +18,6 @@ from hiergeo.cli import defaults, options
 from hiergeo.cli._io import check_writable, publish, sole_writer, write_json
 from hiergeo.cli._terminal import counted, note
 from hiergeo.cli.options import option, path_argument, path_option
-from hiergeo.cli.plans import Config
 
 if TYPE_CHECKING:
     from hiergeo.search.taxonomy import Judgement, Taxonomy
@@ -30,28 +28,12 @@ SHOWN_ROOTS, SHOWN_CHILDREN, SHOWN_DEPTH = 12, 4, 3
 
 TRUTHS = ("wordnet",)
 
-SCORES = {
-    "items": "known items",
-    "children": "known items with ancestors",
-    "pairs": "true pairs",
-    "first": "true ancestor first among the candidates",
-    "parent": "true ancestor among the parents",
-    "edge_precision": "precision of edges",
-    "precision": "precision of pairs",
-    "recall": "recall of pairs",
-    "f1": "F1 of pairs",
-    "depth": "rank correlation of depths",
-    "depth_radius": "rank correlation of radius and depth",
-}
-"""Counts and scores of `judge` in words."""
-
 COLUMNS = ("metric", "against", "value", "low", "high", "random")
 """Of the records."""
 
 
 def tree_command(
     index: Annotated[Path, path_argument("INDEX", "Folder of an index.", show_default=False)],
-    config: Config = None,
     format: Annotated[
         str | None,
         option(
@@ -114,7 +96,9 @@ def tree_command(
                 for name, value in judgement.scores.items()
             }
             document["wordnet"] = {"metrics": scores, **judgement.counts, "wordnet": wordnet.described}
-            screen.append(_table(judgement))
+            scored = ((name, *figures) for name, _, *figures in _rows({}, judgement))
+            heads = ("score", "value", "low", "high", "random parents")
+            screen.append(drawn(Records.of(heads, scored, "Low, high: 95 %.").grid))
             lines.append(f"Compared with WordNet 3.0 ({wordnet.described}).")
         if out is not None:
             lines.append(f"Taxonomy: {out.absolute()}")
@@ -177,13 +161,3 @@ def _against_chance(judgement: "Judgement") -> str:
     share, random = percent(judgement.scores["first"]), percent(judgement.random["first"])
     low, high = (percent(end) for end in judgement.intervals["first"])
     return f"{share} of best parents are true ancestors ({low} to {high}); of random parents, {random}."
-
-
-def _score(name: str) -> str:
-    within = name.removeprefix("within_")
-    return SCORES[name] if within == name else f"an ancestor among {within} candidates"
-
-
-def _table(judgement: "Judgement") -> Table:
-    rows = ((_score(str(name)), *figures) for name, _, *figures in _rows({}, judgement))
-    return drawn(Records.of(("score", "value", "low", "high", "random parents"), rows, "Low, high: 95 %.").grid)

@@ -34,14 +34,6 @@ def test_an_audit_is_a_benchmark_too(run):
     )
 
 
-def test_the_same_again_from_the_json_of_a_result(run, tmp_path):
-    first, second = tmp_path / "a.json", tmp_path / "b.json"
-    options = ["-m", "tiny", "-g", "lorentz:-1", "--set", "data=demo", "--samples", 10]
-    assert run("benchmark", "hyperlex", *options, "--json", first)[0] == 0
-    assert run("benchmark", "--config", first, "--json", second)[0] == 0
-    assert first.read_text() == second.read_text()
-
-
 def test_the_list_says_what_is_here(run, tmp_path, monkeypatch):
     monkeypatch.setenv("HIERGEO_DATA_HOME", str(tmp_path))
     out = tmp_path / "list.json"

@@ -48,22 +48,6 @@ def test_compare_takes_several_geometries(run, tmp_path):
     assert page.is_file()
 
 
-def test_a_page_is_replaced_and_another_file_is_not(run, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    words = ("compare", "-m", "tiny", "-d", "scenes", "-g", "euclidean")
-    page = tmp_path / "hiergeo-compare-tiny-scenes.html"
-    assert run(*words, "--rows", 8)[0] == 0
-    first = page.read_bytes()
-    assert run(*words, "--rows", 8)[0] == 0
-    assert page.read_bytes() == first
-    assert run(*words, "--rows", 9)[0] == 0
-    assert page.read_bytes() != first
-    page.write_text("<title>my own notes</title>")
-    code, _, said = run(*words, "--rows", 9)
-    assert (code, page.read_text()) == (2, "<title>my own notes</title>")
-    assert "--html" in said
-
-
 def test_pages_of_two_models_stand_side_by_side(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words = ("-d", "scenes", "--rows", 5)

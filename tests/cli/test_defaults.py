@@ -17,7 +17,7 @@ from hiergeo.search.taxonomy.growing import MOST_PARENTS
 HELPS = """
 import sys
 from hiergeo.cli.app import app
-from hiergeo.cli.verbs import loaded
+from hiergeo.cli.app import loaded
 
 def helped(*words):
     try:

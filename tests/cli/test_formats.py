@@ -14,7 +14,7 @@ from hiergeo import pairwise, search
 from hiergeo._core import markdown
 from hiergeo._core.records import Exported, Records, latex_text
 from hiergeo._core.text import inert
-from hiergeo.cli import installation as info
+from hiergeo.cli import info
 from hiergeo.cli._io import as_json
 from hiergeo.pairwise.smoke import KernelOutcome
 from hiergeo.training.suite import read
@@ -56,8 +56,11 @@ VERBS = {
         ("search", "INDEX", "an animal", "=a | dog_1 & 5 %", "-k", 2),
         {"query", "kind", "rank", "caption", "margin"},
     ),
-    "search --ladder": (("search", "INDEX", "a shape", "a star", "--ladder"), {"query", "rank", "threshold", "angle"}),
-    "search --count": (("search", "INDEX", "a shape", "a star", "--count"), {"query", "kind", "items", "of"}),
+    "search --ladder": (
+        ("search", "INDEX", "a shape", "a star", "--find", "ladder"),
+        {"query", "rank", "threshold", "angle"},
+    ),
+    "search count": (("search", "INDEX", "a shape", "a star", "--find", "count"), {"query", "kind", "items", "of"}),
     "chains quality": (
         ("chains", "quality", "own.csv", "--split", "train"),
         {"metric", "value", "low", "tier0"},

@@ -2,16 +2,13 @@
 
 import errno
 import os
-import re
 import signal
 import subprocess
 import sys
-import warnings
-from pathlib import Path
 
 import pytest
 
-from hiergeo.cli import installation as info
+from hiergeo.cli import info
 from hiergeo.cli._terminal import console
 from tests.tools import warm
 from tests.tools.kernel_settings import setenv
@@ -100,7 +97,7 @@ def test_an_interrupt_says_how_to_go_on(run, monkeypatch, tmp_path, arguments, t
 @pytest.mark.slow
 def test_sigterm_is_one_sentence():
     code = (
-        "import signal, sys, hiergeo.cli.installation as info\n"
+        "import signal, sys, hiergeo.cli.info as info\n"
         "info.collect = lambda _: (print('up', flush=True), signal.pause())\n"
         "sys.argv = ['hiergeo', 'info']\n"
         "from hiergeo.cli import main\n"
@@ -268,28 +265,6 @@ def test_version_and_help(run):
     assert "--geometry" in out
 
 
-def test_warnings_of_other_libraries_do_not_flood(run, monkeypatch):
-    def collect(_: str) -> dict[str, int]:
-        for number in range(20):
-            warnings.warn_explicit(f"old {number}\n\x1b[1m", UserWarning, "/site-packages/other.py", number + 1)
-        return {"torch threads": 1}
-
-    monkeypatch.setattr(info, "collect", collect)
-    with warnings.catch_warnings():
-        warnings.simplefilter("always")
-        _, _, err = run("info")
-    assert "old 0" in err
-    assert err.count("\n") == 4
-    assert "\x1b" not in err
-
-
 def test_nothing_printed_is_read_as_markup(capsys):
     console().print("[/red] [bold]x :smile:")
     assert capsys.readouterr().out == "[/red] [bold]x :smile:\n"
-
-
-def test_the_console_is_made_in_one_place():
-    package = Path(info.__file__).parents[1]
-    made = re.compile(r"(?<!class )\b(Console|Screen)\(")
-    makers = {file.name for file in package.rglob("*.py") if made.search(file.read_text(encoding="utf-8"))}
-    assert makers == {"_terminal.py", "progress.py"}

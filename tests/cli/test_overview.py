@@ -10,8 +10,7 @@ import pytest
 from typer.main import get_command
 
 from hiergeo.cli import chains
-from hiergeo.cli.app import SUMMARIES, app
-from hiergeo.cli.verbs import loaded
+from hiergeo.cli.app import SUMMARIES, app, loaded
 
 
 def written(arguments: list[str]) -> str:
@@ -42,7 +41,7 @@ def shown(name):
 
 def test_the_overview_is_that_of_the_verbs_themselves(monkeypatch):
     quick = written(["--help"])
-    monkeypatch.setattr("hiergeo.cli.verbs.LazyGroup.get_command", lambda self, ctx, name: shown(name))
+    monkeypatch.setattr("hiergeo.cli.app.LazyGroup.get_command", lambda self, ctx, name: shown(name))
     assert written(["--help"]) == quick
     assert all(name in quick for verbs in SUMMARIES.values() for name in verbs)
 

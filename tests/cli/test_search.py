@@ -7,11 +7,9 @@ from PIL import Image
 
 from hiergeo import Polar, Space, adapters, search
 from hiergeo.cli import index
-from hiergeo.cli.app import SUMMARIES
+from hiergeo.cli.app import SUMMARIES, loaded
 from hiergeo.cli.search import _lines, answer_lines, apex
-from hiergeo.cli.verbs import loaded
 from hiergeo.search.corpus.running import Summary
-from hiergeo.search.requests import KINDS
 from hiergeo.testing import oracle
 
 CAPTIONS = ("a shape", "a red shape", "a red circle", "a big red circle", "a blue star", "a small blue star")
@@ -103,11 +101,6 @@ def ask(run, folder, tmp_path):
     return answer
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_flags_of_version_0_2_still_say_what_is_found(ask, kind):
-    assert ask("a circle", f"--{kind}") == ask("a circle", "--find", kind)
-
-
 @pytest.mark.parametrize(
     ("words", "kind", "options"),
     [
@@ -165,20 +158,19 @@ def test_an_image_is_searched_by_its_name(run, folder, tmp_path):
     ("asked", "named"),
     [
         ([], "QUERY"),
-        (["a circle", "--parents", "--ladder"], "--find"),
         (["a circle", "--find", "parent"], "parents"),
         (["a circle", "--by", "margins"], "margin"),
         (["a circle", "--low", "2", "--high", "1"], "empty"),
         (["a circle", "-g", "lorenz:-1"], "lorentz"),
         (["nowhere.JPG"], "nowhere.JPG"),
         (["a circle", "--within", "1"], "--within"),
-        (["a circle", "--neighbours", "--by", "angle"], "--by"),
-        (["a circle", "--ladder", "-k", "3"], "-k"),
-        (["a circle", "--count", "-k", "3"], "-k"),
+        (["a circle", "--find", "neighbours", "--by", "angle"], "--by"),
+        (["a circle", "--find", "ladder", "-k", "3"], "-k"),
+        (["a circle", "--find", "count", "-k", "3"], "-k"),
         (["a circle", "--steps", "3"], "--steps"),
-        (["a circle", "--neighbours", "--min-radius", "0.2"], "--min-radius"),
-        (["a circle", "--count", "--within", "1", "--min-radius", "0.2"], "--min-radius"),
-        (["a circle", "--count", "--store", "milvus:x.db"], "--store"),
+        (["a circle", "--find", "neighbours", "--min-radius", "0.2"], "--min-radius"),
+        (["a circle", "--find", "count", "--within", "1", "--min-radius", "0.2"], "--min-radius"),
+        (["a circle", "--find", "count", "--store", "milvus:x.db"], "--store"),
     ],
 )
 def test_what_cannot_be_searched_is_said_in_one_sentence(run, folder, asked, named):

@@ -33,7 +33,7 @@ def test_an_index_is_searched_through_a_store(run, pushed, tmp_path):
     answers = []
     for extra in ([], ["--store", "listed:"]):
         out = tmp_path / "out.json"
-        code, printed, _ = run("search", pushed, "a red dog", "--parents", "-k", 3, "--json", out, *extra)
+        code, printed, _ = run("search", pushed, "a red dog", "--find", "parents", "-k", 3, "--json", out, *extra)
         assert code == 0
         answers += json.loads(out.read_text())["answers"]
     assert answers[0]["hits"] == answers[1]["hits"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hiergeo import adapters, datasets, training
-from hiergeo.cli import train_common as train
+from hiergeo.cli import sharpening as train
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.metrics import Interval
 from hiergeo.training import EvalRecord, Summary
@@ -154,20 +154,6 @@ def test_the_report_is_of_the_step_that_was_kept(tmp_path):
     train.report(history, 10, {}, None, "head: there", file)
     alone = json.loads(file.read_text())
     assert (alone["metrics"], alone["intervals"]) == ({"validation_total": 10.5, "validation_tau_d": 0.3}, {})
-
-
-def test_what_changed_is_shown_before_and_after(capsys):
-    history = [look(0, 0.1), look(5, 0.8), look(10, 0.3)]
-    train.report(history, 5, {}, summary(), "head: there", None)
-    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
-    assert "validation_tau_d 0.1000 0.8000" in lines
-    assert "tau_d 0.2500 0.7500 0.4000 to 0.6000 0.6250" in lines
-    assert "precision 0.5000 0.3750 −0.2000 to 0.1000" in lines
-    assert any(line.endswith(" 0.0625") for line in lines)
-    assert lines[-1] == "head: there"
-    train.report(history, 10, {}, None, "head: there", None)
-    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
-    assert [line for line in lines if line.strip("─")][1:] == ["validation_tau_d 0.1000 0.3000", "head: there"]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any, cast
 import torch
 from rich.tree import Tree
 
-from hiergeo.cli.tree import SCORES, _largest, _score
+from hiergeo.cli.tree import _largest
 
 PARENTS = [-1, -1, 1, 1, 3, 3, -1]
 SIZES = [1, 5, 1, 3, 1, 1, 2]
@@ -19,8 +19,3 @@ def shown(tree: Tree) -> list[Any]:
 def test_the_largest_branches_come_first_and_of_equal_ones_the_earlier() -> None:
     taxonomy = SimpleNamespace(best=torch.tensor(PARENTS), size=torch.tensor(SIZES), name=str)
     assert [shown(tree) for tree in _largest(cast(Any, taxonomy))] == [["1", ["3", ["4"], ["5"]], ["2"]], ["6"], ["0"]]
-
-
-def test_scores_are_named() -> None:
-    assert [_score(name) for name in SCORES] == list(SCORES.values())
-    assert "7" in _score("within_7")

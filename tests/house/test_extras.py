@@ -12,7 +12,7 @@ import pytest
 
 from hiergeo._core import extras
 from hiergeo._core.errors import UnavailableError
-from hiergeo.cli import installation
+from hiergeo.cli import info
 
 tomllib: ModuleType = pytest.importorskip("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
@@ -150,7 +150,7 @@ def test_a_package_that_is_broken_is_told_from_one_that_is_missing(monkeypatch, 
 
 def test_info_lists_every_package_and_what_brings_it(monkeypatch):
     monkeypatch.setattr(extras.Package, "version", lambda package: "1.2" if package.extra == "mteb" else None)
-    facts = installation.collect("cpu")
+    facts = info.collect("cpu")
     assert facts["mteb"] == "1.2"
     assert facts["pandas"] == "not installed: pip install 'hiergeo[pandas]'"
     assert {package.distribution for package in extras.PACKAGES} <= set(facts)

@@ -29,7 +29,7 @@ STORES = {
 }
 """Where a matrix of pairs is the result itself, or a block of it."""
 
-SYSTEM = ("cli/info.py", "cli/installation.py")
+SYSTEM = ("cli/info.py",)
 """What says which kernels run."""
 
 RANKED = ("evaluation/metrics/ranking.py",)

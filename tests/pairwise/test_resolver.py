@@ -9,7 +9,7 @@ import torch
 
 from hiergeo import Polar, pairwise
 from hiergeo._core.errors import InputError, UnavailableError
-from hiergeo.cli import installation
+from hiergeo.cli import info
 from hiergeo.pairwise import native, resolver
 from hiergeo.pairwise.smoke import KernelVerdicts
 from tests.pairwise.native_problems import MISSING
@@ -55,7 +55,7 @@ def test_without_a_library(unbuilt: Path, monkeypatch: pytest.MonkeyPatch, writt
     assert resolver.resolve(CPU) is resolver.PORTABLE
     assert resolver.why_plain("cpu") == reason
     assert pairwise.kernel_info()["kernels"] == f"plain PyTorch ({reason})"
-    assert installation.collect()["kernels"] == f"plain PyTorch ({reason})"
+    assert info.collect()["kernels"] == f"plain PyTorch ({reason})"
     assert float(angle()) == 0
     setenv(monkeypatch, "HIERGEO_NATIVE", "1")
     with pytest.raises(UnavailableError) as caught:

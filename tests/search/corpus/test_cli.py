@@ -15,7 +15,6 @@ def test_files_become_an_index(run, tmp_path):
     held = json.loads((tmp_path / "a.json").read_text())
     assert held["metrics"]["items"] == sum(map(len, made.values())) == len(stored(tmp_path / "ix"))
     assert held["metrics"]["embedded"] == len(made)
-    assert held["command"]["options"]["captions"] == str(tmp_path / "in")
     code, out, _ = run(*words)
     assert code == 0
     assert f"{len(made)} were there" in out

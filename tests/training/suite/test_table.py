@@ -229,9 +229,8 @@ class TestCommandLine:
     def test_what_is_refused(self, tmp_path):
         (tmp_path / "taken").touch()
         for words, named in (
-            (["suite"], "--demo"),
-            (["suite", "paper", "--demo"], "one of them"),
-            (["suite", "--demo", "--out", str(tmp_path / "taken")], "name a folder"),
+            (["suite"], "--model"),
+            (["suite", "demo", "--out", str(tmp_path / "taken")], "name a folder"),
             (["suite", "papr.toml"], "papr"),
             (["suite", "demo", "-d", "scenes"], "--model"),
             (["suite", "demo", "-m", "tiny"], "one of them"),
