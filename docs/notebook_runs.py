@@ -12,7 +12,6 @@ from typing import Any
 
 import nbformat
 from jupyter_client import AsyncKernelManager
-from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
@@ -76,13 +75,12 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
-def execute(notebook: NotebookNode, home: Path, command: Sequence[str] | None = None) -> NotebookNode:
+def execute(notebook: NotebookNode, home: Path) -> NotebookNode:
     """A copy of a notebook with the outputs of a new kernel that runs in a new folder.
 
     Args:
         notebook: as read.
         home: empty folder for the run, of a short name, for the sockets of the kernel lie in it.
-        command: what starts a kernel, with ``{connection_file}`` left open; None starts one of this Python.
 
     Raises:
         CellExecutionError: a cell raised an error.
@@ -91,26 +89,14 @@ def execute(notebook: NotebookNode, home: Path, command: Sequence[str] | None = 
     for cell in fresh.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    asyncio.run(_run(fresh, home, command))
+    asyncio.run(_run(fresh, home))
     return fresh
 
 
-async def _run(notebook: NotebookNode, home: Path, command: Sequence[str] | None) -> None:
+async def _run(notebook: NotebookNode, home: Path) -> None:
     """Execute in place. Sockets are files, so that nobody else can reach the kernel and it needs no network."""
     (work := home / "work").mkdir()
-    names = {
-        "transport": "ipc",
-        "ip": str(home / "kernel"),
-        "connection_file": str(home / "kernel.json"),
-    }
-    if command is None:
-        manager = AsyncKernelManager(**names)
-    else:
-        (written := home / "specs" / "given").mkdir(parents=True)
-        spec = KernelSpec(argv=list(command), display_name="given", language="python")
-        (written / "kernel.json").write_text(spec.to_json())
-        specs = KernelSpecManager(kernel_dirs=[str(written.parent)])
-        manager = AsyncKernelManager(kernel_name="given", kernel_spec_manager=specs, **names)
+    manager = AsyncKernelManager(transport="ipc", ip=str(home / "kernel"), connection_file=str(home / "kernel.json"))
     resources = {"metadata": {"path": str(work)}}
     client = NotebookClient(
         notebook,

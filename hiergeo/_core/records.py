@@ -183,9 +183,9 @@ def number(value: float, digits: int = 3) -> str:
     return minus(text) if float(text) else text.lstrip("-")
 
 
-def percent(share: float, digits: int = 1) -> str:
+def percent(share: float) -> str:
     """A share in per cent."""
-    return f"{number(100 * share, digits)} %"
+    return f"{number(100 * share, 1)} %"
 
 
 def signed(value: float, digits: int = 3) -> str:

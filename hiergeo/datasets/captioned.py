@@ -91,21 +91,9 @@ class Captioned:
         least, most = min(map(len, self.captions)), max(map(len, self.captions))
         return str(least) if least == most else f"{least} to {most}"
 
-    def limited(self, *, first: int | None = None, announced: int | None = None) -> "Captioned":
-        """The same images with the first so many captions of each; None is all.
-
-        Raises:
-            InputError: an image then has another number of captions than `announced`, where that is not None.
-        """
-        cut = self if first is None else replace(self, captions=tuple(captions[:first] for captions in self.captions))
-        for image, captions in zip(cut.images, cut.captions, strict=True):
-            if announced is not None and len(captions) != announced:
-                cure = f"first={announced}" if len(captions) > announced else "captions=None"
-                raise InputError(
-                    f"{_title(image)} of {self.name} has {len(captions)} captions, and {announced} were announced for "
-                    f"each: correct the data, or say {cure}."
-                )
-        return cut
+    def limited(self, first: int | None) -> "Captioned":
+        """The same images with the first so many captions of each; None is all."""
+        return self if first is None else replace(self, captions=tuple(captions[:first] for captions in self.captions))
 
     def take(self, count: int | None) -> "Captioned":
         """The first `count` images; None is all."""

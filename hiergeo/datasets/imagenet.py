@@ -38,11 +38,10 @@ CURE = "write a JSON list of objects with index, wnid, wordnet_lemmas and torchv
 
 
 class ImageNetClass(NamedTuple):
-    """A class: its wnid, a name for prompts that no other class has, and every name that WordNet has for it."""
+    """A class: its wnid, and a name for prompts that no other class has."""
 
     wnid: str
     name: str
-    lemmas: tuple[str, ...]
 
 
 def load_classes(path: Path | str | None = None) -> tuple[ImageNetClass, ...]:
@@ -54,12 +53,11 @@ def load_classes(path: Path | str | None = None) -> tuple[ImageNetClass, ...]:
     """
     path = data_home() / FILE if path is None else path_of(path)
     classes = read_list(path, list[_Class], "ImageNet classes", CURE)
-    lemmas = [tuple(dict.fromkeys(map(str.strip, listed.wordnet_lemmas.split(",")))) for listed in classes]
-    names = [listed.torchvision_name or own[0] for listed, own in zip(classes, lemmas, strict=True)]
+    names = [listed.torchvision_name or listed.wordnet_lemmas.partition(",")[0].strip() for listed in classes]
     count = Counter(names)
     return tuple(
-        ImageNetClass(listed.wnid, f"{name} ({listed.wnid})" if count[name] > 1 else name, own)
-        for listed, name, own in zip(classes, names, lemmas, strict=True)
+        ImageNetClass(listed.wnid, f"{name} ({listed.wnid})" if count[name] > 1 else name)
+        for listed, name in zip(classes, names, strict=True)
     )
 
 

@@ -1,6 +1,5 @@
 """Protocols that tie a model, a dataset and a space to one result."""
 
-from hiergeo.evaluation.classification import classify
 from hiergeo.evaluation.comparison import Comparison, compare
 from hiergeo.evaluation.embedded import Compute, Embedded, embed
 from hiergeo.evaluation.matching import retrieve
@@ -12,5 +11,4 @@ __all__ = [
     "Embedded",
     "Protocol",
     "View",
-    "classify",
 ]

@@ -13,7 +13,6 @@ from hiergeo._core.numerics import torch_defaults
 from hiergeo.adapters import Model
 from hiergeo.datasets import ImageRef, Labelled
 from hiergeo.evaluation.embedded import ON_THE_CPU, Compute
-from hiergeo.evaluation.metrics import ZeroShot, accuracies
 from hiergeo.geometry import Space
 
 AVERAGING = ("auto", "tangent", "normalised")
@@ -80,19 +79,6 @@ class EmbeddedLabels:
     def nearest(self, space: Space) -> np.ndarray:
         """The nearest class of each item, (n,) int64, by the same distances; ties go to the first."""
         return space.rooted(self.root).nearest(self.item, self.classes)[1].cpu().numpy()
-
-    def hits(self, space: Space) -> np.ndarray:
-        """1 where an item is classified rightly, else 0, (n,)."""
-        return (self.ranks(space) == 0).astype(np.float64)
-
-
-@torch_defaults()
-def classify(
-    model: Model, labelled: Labelled, space: Space, *, compute: Compute = ON_THE_CPU, progress: bool = False
-) -> ZeroShot:
-    """The zero-shot accuracies of a model in a space; raises InputError as `embed_labels`."""
-    embedded = embed_labels(model, labelled, compute=compute, progress=progress)
-    return accuracies(embedded.hits(space), embedded.labels)
 
 
 @torch_defaults()

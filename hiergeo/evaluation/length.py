@@ -30,15 +30,14 @@ declare(
 )
 
 
-def rankings(suffix: str, *of: str, ties: bool = True, matched: bool = True, bends: bool = True) -> Iterator[Metric]:
-    """The records of AUROC and AP by one score, perhaps also `matched_by_length`, and of the share of ties."""
+def rankings(suffix: str, *of: str, matched: bool = True) -> Iterator[Metric]:
+    """The records of AUROC and AP by one score, perhaps also of pairs `matched` by length, and of the share of ties."""
     plain, equal = (f" ({', '.join(words)})" if words else "" for words in (of, (*of, "equal length")))
     for kind, name, called in ((area, "auroc", "AUROC"), (average_precision, "average_precision", "AP")):
-        yield kind(f"{name}{suffix}", f"{called}{plain}", depends_on_curvature=bends)
+        yield kind(f"{name}{suffix}", f"{called}{plain}")
         if matched:
-            yield kind(f"{name}{suffix}_equal_length", f"{called}{equal}", depends_on_curvature=bends, control=True)
-    if ties:
-        yield share(f"score_ties{suffix}", f"score ties{plain}", None, unit="none")
+            yield kind(f"{name}{suffix}_equal_length", f"{called}{equal}", control=True)
+    yield share(f"score_ties{suffix}", f"score ties{plain}", None, unit="none")
 
 
 class PairLengths(NamedTuple):

@@ -172,7 +172,7 @@ def _of_standing(standing: "Standing") -> DotPlot | None:
     return DotPlot(metric, tuple(ordered), of=standing.name).beside(strongest(metric, reached))
 
 
-def main_metrics(board: Board, dim: int, count: int = PLOTS) -> tuple[str, ...]:
+def main_metrics(board: Board, dim: int) -> tuple[str, ...]:
     """The metrics that a picture shows: those that a headline names, then those that tell spaces apart most clearly.
 
     Other controls and metrics without merit are left out. Those with a leader come first, then those with a decided
@@ -185,7 +185,7 @@ def main_metrics(board: Board, dim: int, count: int = PLOTS) -> tuple[str, ...]:
     ]
     radial = [name for name in NAMED if name in board.metrics(dim)]
     others = sorted((name for name in able if name not in radial), key=lambda name: _rank(board, name, dim))
-    return tuple([*radial, *others][:count])
+    return tuple([*radial, *others][:PLOTS])
 
 
 def _rank(board: Board, metric: str, dim: int) -> tuple[bool, bool, float]:

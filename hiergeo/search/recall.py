@@ -97,12 +97,12 @@ def record_path(home: ExactStore, spec: str) -> Path:
     return home.folder / RECORDS / f"{name}-{sha256(spec.encode()).hexdigest()[:16]}.json"
 
 
-def sampled(home: ExactStore, count: int, seed: int = 0) -> list[Item]:
+def sampled(home: ExactStore, count: int) -> list[Item]:
     """So many random items of an index, or all where it has fewer; raises InputError for an empty one."""
     if not home.manifest.rows:
         raise InputError("the index is empty: add items before an audit.")
     ids = np.concatenate([ids for ids, _ in home.radii()])
-    return [Item(int(item)) for item in np.random.default_rng(seed).permutation(ids)[:count]]
+    return [Item(int(item)) for item in np.random.default_rng(0).permutation(ids)[:count]]
 
 
 def with_recall(

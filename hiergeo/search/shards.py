@@ -14,9 +14,10 @@
 Rows are sorted by radius, then by id, so that an interval of radii is a range of rows.
 """
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -110,6 +111,7 @@ class OpenShard:
     def __init__(self, folder: Path, manifest: Manifest, shard: Shard) -> None:
         self.folder, self.manifest, self.shard = folder / shard.name, manifest, shard
         self._arrays: dict[str, NDArray[Any]] = {}
+        self._inodes: dict[str, int] = {}
         self._captions: Any = None
         self._groups: dict[int, Any] = {}
         self._lock = threading.Lock()
@@ -129,6 +131,7 @@ class OpenShard:
 
     def array(self, name: str) -> NDArray[Any]:
         """A raw array of the shard, mapped into memory: (n,) or (n, width)."""
+        self._check_size(name)
         if name not in self._arrays:
             kind, width = arrays(self.manifest)[name]
             count, dtype = self.shard.rows * width, getattr(torch, kind.name)
@@ -137,6 +140,17 @@ class OpenShard:
                 flat = torch.from_file(str(self.folder / name), shared=False, size=count, dtype=dtype).numpy()
             self._arrays[name] = flat.reshape(-1, width) if name in MATRICES else flat
         return self._arrays[name]
+
+    def _check_size(self, name: str) -> None:
+        """Raise DamagedError for a file that was cut short: the system kills who reads what is mapped of it.
+
+        One that is gone, or has another in its place, stays mapped.
+        """
+        with suppress(FileNotFoundError):
+            status = os.stat(f"{self.folder}/{name}")
+            mapped = self._inodes.setdefault(name, status.st_ino) == status.st_ino
+            if mapped and status.st_size < self.shard.bytes[name]:
+                raise DamagedError(self.shard.name, f"{name} was cut short")
 
     @property
     def radius(self) -> NDArray[np.float32]:
@@ -235,6 +249,7 @@ class OpenShard:
 
     def _group(self, group: int) -> Any:
         with self._lock:
+            self._check_size(CAPTIONS)
             table = self._groups.pop(group, None)
             try:
                 if self._captions is None:

@@ -4,6 +4,10 @@ import contextlib
 import gzip
 import hashlib
 import http.server
+import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from functools import partial
@@ -15,6 +19,7 @@ from hiergeo._core.storage import files
 from hiergeo._core.storage.locks import locked
 from hiergeo.datasets import download, hierarcaps
 from hiergeo.datasets.hierarcaps import image_name
+from tests.tools import warm
 
 BODY = bytes(range(256)) * 3000
 
@@ -213,6 +218,40 @@ def test_leftovers_are_removed_and_two_downloads_do_not_meet(mirror, tmp_path):
         hierarcaps.fetch(tmp_path, ["images"], source=mirror.url)
     hierarcaps.fetch(tmp_path, ["images"], source=mirror.url)
     assert sorted(path.name for path in images.iterdir()) == [image_name(139), image_name(776)]
+
+
+KILLED = """
+import json, pathlib, sys
+from hiergeo.datasets import hierarcaps
+hashes = {int(number): digest for number, digest in json.loads(sys.argv[1]).items()}
+hierarcaps.test_images = lambda: hashes
+print('ready', flush=True)
+hierarcaps.fetch(pathlib.Path(sys.argv[2]), ['images'], source=sys.argv[3])
+"""
+
+
+@pytest.mark.slow
+def test_a_download_that_is_killed_leaves_nothing_that_the_next_one_takes(mirror, tmp_path):
+    """The process dies once so many files were requested, wherever it is by then."""
+    images, folder = mirror.site / "assets" / "test_imgs", tmp_path / "home" / "hierarcaps"
+    contents = {number: os.urandom(1 << 16) for number in range(1000, 1012)}
+    for number, content in contents.items():
+        (images / image_name(number)).write_bytes(content)
+    hashes = json.dumps({number: hashlib.sha256(content).hexdigest() for number, content in contents.items()})
+    command = [sys.executable, "-c", KILLED, hashes, str(folder.parent), f"{mirror.url}/slow"]
+    for requests in (0, 1, 4):
+        mirror.requested.clear()
+        with warm.Popen(command, stdout=subprocess.PIPE) as child:
+            child.stdout.readline()
+            while len(mirror.requested) < requests and child.poll() is None:
+                time.sleep(0.001)
+            child.kill()
+        assert child.returncode == -9
+        for path in (folder / "images").glob("C*.jpg"):
+            assert path.read_bytes() == contents[int(path.stem[-12:])]
+    assert warm.run(command).returncode == 0
+    assert sorted(path.name for path in (folder / "images").iterdir()) == sorted(map(image_name, contents))
+    assert [path.name for path in folder.parent.iterdir()] == ["hierarcaps"]
 
 
 def test_unknown_part(tmp_path):

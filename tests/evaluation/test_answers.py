@@ -1,5 +1,6 @@
 """Answers at the borders of their rules, and headlines over all words."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from hiergeo.evaluation.answers import (
     Answer,
+    Conclusion,
     conclude,
     cones_answer,
     curvature_answer,
@@ -179,53 +181,30 @@ def test_a_headline_gives_the_numbers_of_order_and_length():
     assert "−0.88" in headline({"order": answer_in("reversed", -0.876)})
 
 
-def answer(word, value=0.5, n=40) -> Answer:
-    if word == "inapplicable":
-        return inapplicable("not asked")
-    return Answer(word, value, value - 0.1, value + 0.1, n, word)
+def compared(*curvatures: str) -> Conclusion:
+    """The conclusion on a flat space and on curved ones called A, B and so on."""
+    return conclude(
+        {
+            spec: {"order": stated("forward"), "curvature": stated(word)}
+            for spec, word in zip(("flat", "A", "B", "C"), ("inapplicable", *curvatures), strict=False)
+        },
+        "model",
+        "data",
+    )
 
 
-def compared_answers(curvatures, order="forward", beyond="yes"):
-    """Answers by geometry; the order is the same in all spaces."""
-    return {
-        spec: {"order": answer(order), "beyond_length": answer(beyond), "curvature": answer(word)}
-        for spec, word in curvatures.items()
-    }
+def stated(word: str) -> Answer:
+    return replace(answer_in(word, 0.5), sentence=f"It is {word}.")
 
 
-def compared_headline(curvatures, **answers) -> str:
-    return conclude(compared_answers(curvatures, **answers), "model", "data").headline
+def test_a_comparison_speaks_of_curvature_where_it_is_asked_and_names_the_space_in_which_it_helps():
+    said = {words: compared(*words).headline for words in product(WORDS["curvature"][:4], repeat=2)}
+    assert "urvature" not in compared().headline
+    assert said["harms", "harms"] == compared("harms").headline
+    assert len({said["harms", other] for other in WORDS["curvature"][:4]}) == 4
+    assert all(("in B alone" in text) == (words[1] == "helps" != words[0]) for words, text in said.items())
+    assert "2 of 3" in compared("helps", "harms", "helps").headline
 
 
-def test_flat_spaces_alone_have_no_word_about_curvature():
-    assert "urvature" not in compared_headline({"euclidean": "inapplicable"})
-
-
-def test_curved_spaces_that_agree_speak_as_one():
-    agreed = {"euclidean": "inapplicable", "lorentz:-1": "harms", "lorentz:-2": "harms"}
-    assert compared_headline(agreed) == compared_headline({"lorentz:-1": "harms"})
-    assert "harms" in compared_headline(agreed)
-
-
-@pytest.mark.parametrize("other", ["harms", "none", "unclear"])
-def test_the_space_in_which_curvature_helps_alone_is_named(other):
-    said = compared_headline({"euclidean": "inapplicable", "lorentz:-1": other, "lorentz:-4": "helps"})
-    assert "lorentz:-4" in said
-    assert "lorentz:-1" not in said
-
-
-def test_that_curvature_helps_nowhere_is_not_said_where_it_cannot_be_told():
-    settled, unclear = (compared_headline({"lorentz:-1": "harms", "lorentz:-4": word}) for word in ("none", "unclear"))
-    assert settled.endswith("helps nowhere.")
-    assert "nowhere measurably" in unclear
-
-
-def test_several_spaces_in_which_curvature_helps_are_counted():
-    said = compared_headline({"lorentz:-1": "helps", "lorentz:-2": "harms", "lorentz:-4": "helps"})
-    assert "2 of 3 spaces" in said
-
-
-def test_a_comparison_says_every_answer_once():
-    answers = compared_answers({"euclidean": "inapplicable", "lorentz:-1": "harms", "lorentz:-2": "none"})
-    remarks = conclude(answers, "model", "data").remarks
-    assert remarks == ("forward", "yes", "In lorentz:-1, harms", "In lorentz:-2, none")
+def test_a_comparison_states_every_answer_once():
+    assert compared("harms", "none").remarks == ("It is forward.", "In A, it is harms.", "In B, it is none.")

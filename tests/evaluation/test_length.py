@@ -43,21 +43,6 @@ def test_the_baseline_of_tau_d_counts_words(model, scenes):
     assert json.loads(result.to_json())["baselines"]["tau_d"]["length"] == result.baselines["tau_d"]["length"]
 
 
-def test_equal_length_counts_the_pairs_of_tiers_with_as_many_words(model, scenes):
-    result = hiergeo.evaluate(model, scenes, samples=20)
-    pairs = [
-        np.sign(radius[j] - radius[i])
-        for row, radius in zip(scenes.rows, result.radii, strict=True)
-        for i in range(4)
-        for j in range(i + 1, 4)
-        if words(row.positive[i]) == words(row.positive[j])
-    ]
-    assert len(pairs) > 5
-    assert result.metrics["tau_d_equal_length"] == pytest.approx(np.mean(pairs), abs=1e-12)
-    low, high = result.intervals["tau_d_equal_length"]
-    assert -1 <= low <= result.metrics["tau_d_equal_length"] <= high <= 1
-
-
 @pytest.mark.parametrize("spec", SPACES)
 def test_ladders_by_length_against_brute_force(model, scenes, spec):
     embedded = embed(model, scenes)

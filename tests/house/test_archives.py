@@ -87,14 +87,6 @@ def test_the_date_can_be_given(tmp_path):
     assert {entry.date_time for entry in zipfile.ZipFile(wheel).infolist()} == {(2001, 9, 9, 1, 46, 40)}
 
 
-def test_a_wheel_without_kernels_says_that_it_is_pure_and_why(tmp_path):
-    _, wheel = built(project(tmp_path / "a", 0o644, 1_700_000_000), 0o022).values()
-    archive = zipfile.ZipFile(wheel)
-    (named,) = [name for name in archive.namelist() if name.endswith("/WHEEL")]
-    assert "Root-Is-Purelib: true" in archive.read(named).decode()
-    assert "HIERGEO_NATIVE=0" in archive.read("hiergeo/_build.json").decode()
-
-
 def test_no_folder_of_the_repository_hides_a_package_that_builds_need(tmp_path):
     """Frontends look for everything that a backend imports in the folder of the backend first."""
     pytest.importorskip("build.env", reason="needs a frontend: pip install 'hiergeo[dev]'")

@@ -166,26 +166,22 @@ def test_nothing_heavy_at_module_level() -> None:
         assert found <= about, f"{path.relative_to(PACKAGE)} imports {found}"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("module", ["hiergeo", "hiergeo.cli", "hiergeo.testing"])
-def test_import_is_light(module: str) -> None:
-    code = f"import sys, {module}; print(*(name for name in {HEAVY!r} if name in sys.modules))"
-    run = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.split() == []
+ROOMS_OF_INDEXES = ("hiergeo.construction", "hiergeo.search")
 
 
-@pytest.mark.parametrize("module", ["hiergeo", "hiergeo.cli.app"])
-def test_nothing_is_computed_with_before_it_is_asked_for(module: str) -> None:
-    """The overview, the version and the completion of the command line do not wait for torch."""
-    code = f"import sys, {module}; print(*(name for name in ('torch', 'numpy') if name in sys.modules))"
-    run = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.split() == []
-
-
-@pytest.mark.slow
-def test_a_table_is_printed_without_construction_and_search() -> None:
-    rooms = ("hiergeo.construction", "hiergeo.search")
-    code = f"import sys, hiergeo.report; print(*(name for name in sys.modules if name.startswith({rooms!r})))"
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        pytest.param("hiergeo.testing", HEAVY, marks=pytest.mark.slow),
+        pytest.param("hiergeo.report", ROOMS_OF_INDEXES, marks=pytest.mark.slow),
+        ("hiergeo", ("torch", "numpy", *HEAVY)),
+        ("hiergeo.cli", HEAVY),
+        ("hiergeo.cli.app", ("torch", "numpy")),
+    ],
+)
+def test_import_is_light(module: str, absent: tuple[str, ...]) -> None:
+    """The overview, the version and the completion of the command line wait for no torch, a table for no index."""
+    code = f"import sys, {module}; print(*(name for name in {absent!r} if name in sys.modules))"
     run = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.split() == []
 

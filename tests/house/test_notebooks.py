@@ -2,13 +2,11 @@
 
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
 import pytest
-
-from tests.house.notebook_kernels import warm
 
 for package in ("nbclient", "ipykernel", "matplotlib", "pyarrow"):
     pytest.importorskip(package, reason=f"needs {package}: pip install 'hiergeo[test]'")
@@ -24,25 +22,14 @@ def home() -> Iterator[Path]:
         yield Path(folder)
 
 
-@pytest.fixture(scope="module")
-def command() -> Iterator[list[str]]:
-    with tempfile.TemporaryDirectory() as folder, warm(Path(folder), runs.environment(Path(folder))) as started:
-        yield started
-
-
-@pytest.fixture
-def run(command, home) -> Callable:
-    return lambda notebook: runs.execute(notebook, home, command)
-
-
 @pytest.mark.parametrize(
     "path",
     [pytest.param(path, marks=() if path.stem == "quick_start" else pytest.mark.slow) for path in runs.notebooks()],
     ids=lambda path: path.stem,
 )
-def test_a_notebook_gives_its_stored_outputs(path, run):
+def test_a_notebook_gives_its_stored_outputs(path, home):
     stored = runs.read(path)
-    fresh = runs.normalised(run(stored), path)
+    fresh = runs.normalised(runs.execute(stored, home), path)
     assert not list(runs.problems(fresh, path.stat().st_size))
     assert not list(runs.differences(stored, fresh))
 

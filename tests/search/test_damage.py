@@ -1,5 +1,6 @@
-"""Damage of any byte of any file of an index is told by its check, or is harmless."""
+"""Damage of any byte of any file of an index is told by its check, or is harmless; files cut short kill no reader."""
 
+import os
 import shutil
 from functools import partial
 from pathlib import Path
@@ -11,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hiergeo import search
-from hiergeo._core.errors import HiergeoError, InputError
+from hiergeo._core.errors import HiergeoError, InputError, UnavailableError
 from hiergeo.geometry import Space
+from hiergeo.search import Request
 from hiergeo.search.compaction import compact
 from hiergeo.search.stores.exact import ExactStore
+from tests.durability.processes import forked
 from tests.search.search_common import DIM, embeddings
 
 
@@ -74,6 +77,37 @@ def test_a_damaged_record_costs_no_items(folder, tmp_path) -> None:
     assert compact(copy, skip_damaged=True).lost == 0
     assert len(search.open(copy)) == 44
     assert not is_told(copy)
+
+
+READS = {
+    "directions": lambda index: index.search([Request("neighbours", embeddings(1)[0])]),
+    "radii.f32": lambda index: [ids.tolist() for ids, _ in index.store.radii()],
+    "ids.i64": lambda index: [rows.ids.tolist() for rows in index.store.scan()],
+    "sorted.i64": lambda index: index.store.holds(torch.arange(50)).tolist(),
+    "places.i32": lambda index: index.store.fetch(torch.tensor([0, 1])).ids.tolist(),
+    "captions.parquet": lambda index: index.store.labels(torch.tensor([0, 1])).captions,
+}
+"""Readings that need one file of a shard."""
+
+
+def read_cut(folder: Path, name: str) -> int:
+    """Read an index that is open, once whole and once with a file that was cut short; 0 where that is told."""
+    index = search.open(folder)
+    READS[name](index)
+    for shard in index.manifest.shards:
+        os.truncate(folder / "shards" / shard.name / name, 5)
+    try:
+        READS[name](index)
+    except UnavailableError as error:
+        return 0 if f"{name} was cut short" in str(error) else 1
+    return 2
+
+
+@pytest.mark.parametrize("name", READS)
+def test_a_file_that_is_cut_short_under_an_open_index_is_told_and_kills_no_reader(folder, tmp_path, name) -> None:
+    shutil.copytree(folder, tmp_path / "index")
+    end = forked(partial(read_cut, tmp_path / "index", name))
+    assert end.code == 0, end.said
 
 
 DENSE = torch.randn(5, DIM, generator=torch.Generator().manual_seed(0))

@@ -9,7 +9,7 @@ import torch
 from hiergeo import Lorentz, adapters
 from hiergeo.evaluation.metrics import tau_d
 from hiergeo.losses import re_loss
-from hiergeo.training import TowerRecipe, fine_tune
+from hiergeo.training import TowerRecipe
 from hiergeo.training.chains import from_hierarchy, split_groups
 from hiergeo.training.checkpoints import load, path_of
 from tests.training.tower_common import SHORT, curve, scenes, tuned, weights
@@ -117,17 +117,3 @@ def test_batches_visit_every_training_row_once_an_epoch_and_no_other():
     assert len(set(first.tolist())) == len(set(second.tolist())) == 16
     assert set(first.tolist()) | set(second.tolist()) <= set(rows.tolist())
     assert first.tolist() != second.tolist()
-
-
-@pytest.mark.slow
-def test_tensorboard_gets_the_losses(tmp_path):
-    pytest.importorskip("tensorboard")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    model, recipe = adapters.load("tiny"), TowerRecipe(**SHORT)
-    trained = fine_tune(model, scenes(), tmp_path / "a", recipe=recipe, log="tensorboard")
-    events = EventAccumulator(str(tmp_path / "a" / "log"))
-    events.Reload()
-    assert [event.value for event in events.Scalars("total")] == pytest.approx(curve(tmp_path / "a")["total"], rel=1e-6)
-    looks = [event.value for event in events.Scalars("validation/tau_d")]
-    assert looks == pytest.approx([look.tau_d for look in trained.history])

@@ -108,7 +108,7 @@ class Retrieval(CaptionedBenchmark):
                 raise
             hint = "--set data=scenes takes generated pictures, which need no files"
             raise UnavailableError(f"{str(error).rstrip('.')}; {hint}.") from error
-        return captioned.take(self._take).limited(first=self._first)
+        return captioned.take(self._take).limited(self._first)
 
     @property
     def protocol(self) -> str:

@@ -1,8 +1,6 @@
 """Metrics: pure functions from arrays to numbers, uncertainty of paired measurements, and the records of metrics."""
 
 from hiergeo.evaluation.metrics.ladders import (
-    ZeroShot,
-    accuracies,
     ladder,
     ladder_metrics,
     ladder_precision_recall,
@@ -16,7 +14,6 @@ from hiergeo.evaluation.metrics.ranking import (
     Roc,
     auroc,
     average_precision,
-    mean_roc,
     pep_scores,
     reconstruction,
     similarity_drift,
@@ -31,7 +28,6 @@ from hiergeo.evaluation.metrics.resampling import (
     crossed_draws,
     holm,
     interval_of,
-    paired_difference,
     percentile_interval,
     proportion_interval,
     resamples,

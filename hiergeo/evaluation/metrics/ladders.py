@@ -1,7 +1,6 @@
 """Captions retrieved for images: ladders against the chains of an image, and zero-shot classification."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -67,16 +66,3 @@ def ladder_metrics(ladders: Sequence[Sequence[str]], truths: Sequence[Truth]) ->
     """``precision``, ``recall`` and ``any_hit`` (1 where a true caption was retrieved) of images, each (images,)."""
     precision, recall = ladder_scores(ladders, truths)
     return {"precision": precision, "recall": recall, "any_hit": (precision > 0).astype(np.float64)}
-
-
-class ZeroShot(NamedTuple):
-    """Accuracy over images, and the mean over classes that have images of their accuracies, both in [0, 1]."""
-
-    accuracy: float
-    mean_per_class: float
-
-
-def accuracies(hits: ArrayLike, labels: ArrayLike) -> ZeroShot:
-    """The accuracies of hits (n,), each 0 or 1, on images of the classes `labels` (n,)."""
-    hits, own = np.asarray(hits, dtype=np.float64), np.asarray(labels)
-    return ZeroShot(float(hits.mean()), float(np.mean([hits[own == label].mean() for label in np.unique(own)])))

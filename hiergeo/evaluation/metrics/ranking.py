@@ -1,6 +1,6 @@
 """Ranking quality of scores, also within strata that hold a confound fixed; graphs from distances; correlations."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NamedTuple, final
 
@@ -249,19 +249,6 @@ def average_precision(positive: ArrayLike, negative: ArrayLike) -> float:
         InputError: scores that are empty or hold NaN.
     """
     return float(Ranking(positive, negative).average_precision())
-
-
-def mean_roc(curves: Sequence[Roc]) -> Roc:
-    """Vertical average of at least one ROC curve; its area is the mean of their areas.
-
-    Curves are piecewise linear and may have vertical segments, whose lower and upper ends are averaged separately.
-    """
-    rates = np.unique(np.concatenate([curve.false_positive_rate for curve in curves]))
-    above = np.mean([np.interp(rates, *curve) for curve in curves], axis=0)
-    # Of several points at one rate NumPy takes the last: of a curve that is turned round, the lowest.
-    turned = (Roc(*(1 - side[::-1] for side in curve)) for curve in curves)
-    below = np.mean([1 - np.interp(1 - rates, *curve) for curve in turned], axis=0)
-    return Roc(np.repeat(rates, 2), np.stack([below, above], axis=1).ravel())
 
 
 def pep_scores(angle: ArrayLike) -> np.ndarray:

@@ -34,6 +34,7 @@ SMALL_SAMPLE = 30
 """Rows below which 95 % percentile intervals cover noticeably less: 0.79 to 0.91 of the time at 10 rows."""
 
 TINY = 1e-20  # variances of shares that are rounding errors
+ROUNDING = 1e-12  # differences of means over seeds that are rounding errors
 
 
 class Interval(NamedTuple):
@@ -145,17 +146,8 @@ def share_interval(part: ArrayLike, whole: ArrayLike, *, least: float = 0.0, few
 
 def bootstrap_mean(values: np.ndarray) -> Interval:
     """The 95 % interval of the mean of `values`, shape (n,), one per row."""
-    return interval_of(_mean_draws(values, 1000, 0), values)
-
-
-def _mean_draws(values: np.ndarray, samples: int, seed: int) -> np.ndarray:
     count = len(values)
-    return bootstrap_draws(lambda counts: counts @ values / count, count, samples=samples, seed=seed, stacked=True)
-
-
-def paired_difference(a: np.ndarray, b: np.ndarray, *, samples: int = 1000, seed: int = 0) -> Interval:
-    """95 % interval of mean(a - b), both of shape (n,) over the same rows."""
-    return percentile_interval(_mean_draws(a - b, samples, seed))
+    return interval_of(bootstrap_draws(lambda counts: counts @ values / count, count, stacked=True), values)
 
 
 def crossed_draws(draws: ArrayLike, *, seed: int | Sequence[int] = 0) -> np.ndarray:
@@ -207,15 +199,15 @@ class SignTest(NamedTuple):
     p_value: float
 
 
-def sign_test(differences: ArrayLike, *, tolerance: float = 1e-12) -> SignTest:
+def sign_test(differences: ArrayLike) -> SignTest:
     """Test whether paired differences (n,) are more often positive than negative, or the reverse.
 
-    Differences of at most `tolerance` are ties; means over seeds carry rounding errors.
+    Differences of at most `ROUNDING` are ties.
     """
     from scipy.special import bdtr
 
     values = np.asarray(differences)
-    better, worse = int((values > tolerance).sum()), int((values < -tolerance).sum())
+    better, worse = int((values > ROUNDING).sum()), int((values < -ROUNDING).sum())
     p_value = min(1.0, 2 * float(bdtr(min(better, worse), better + worse, 0.5)))
     return SignTest(better, worse, len(values) - better - worse, p_value)
 

@@ -1,8 +1,10 @@
 """The application of the explorer: the routes to a collection, and the page."""
 
+import asyncio
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import numpy as np
 
@@ -21,7 +23,11 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
+Done = TypeVar("Done")
 Task = Callable[[Any], Coroutine[Any, Any, dict[str, Any]]]
+
+READERS = ThreadPoolExecutor(2, "hiergeo-reader")
+"""The threads that read files beside the event loops of all servers of the process."""
 
 JPEG, BYTES = "image/jpeg", "application/octet-stream"
 
@@ -59,13 +65,18 @@ def create_explorer(collection: Collection, settings: Settings | None = None) ->
     return app
 
 
+async def _in_thread(task: Callable[[], Done]) -> Done:
+    """Run something that takes long beside the event loop, two tasks at a time."""
+    return await asyncio.get_running_loop().run_in_executor(READERS, task)
+
+
 def _answers(explorer: Explorer) -> list["BaseRoute"]:
     """The routes that answer with JSON."""
     from fastapi import Body, Query
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from hiergeo.search.serving.routes import Route, run_in_thread, unless_gone
+    from hiergeo.search.serving.routes import Route, unless_gone
 
     questions, models = explorer.questions, explorer.questions.models
 
@@ -83,7 +94,7 @@ def _answers(explorer: Explorer) -> list["BaseRoute"]:
 
     def listed(find: Callable[..., Any], *names: str) -> Task:
         async def items(values: Any) -> dict[str, Any]:
-            return {"items": await run_in_thread(partial(find, *(getattr(values, name) for name in names)))}
+            return {"items": await _in_thread(partial(find, *(getattr(values, name) for name in names)))}
 
         return items
 
@@ -105,14 +116,14 @@ def _answers(explorer: Explorer) -> list["BaseRoute"]:
 
     async def select(values: Any) -> dict[str, Any]:
         whole, polygon = await explorer.map(values.lens), np.array(values.polygon, np.float64)
-        return await run_in_thread(partial(explorer.selected, whole, values.lens, polygon))
+        return await _in_thread(partial(explorer.selected, whole, values.lens, polygon))
 
     about = "What is explored: lenses, numbers of items, proposals for a first query."
     containing = "The items of smallest radius whose caption contains a text."
     return [
         *(route(kind, ABOUT[kind], search(kind), "query") for kind in KINDS),
         route("search", SEARCH, lambda values: explorer.search(questions.several(values)), method="POST"),
-        route("collection", about, lambda _: run_in_thread(explorer.facts), ""),
+        route("collection", about, lambda _: _in_thread(explorer.facts), ""),
         route("items", "Items by their ids, with their radius in every lens.", listed(explorer.items, "ids")),
         route("roots", "The items of smallest radius.", listed(explorer.roots, "lens", "k")),
         route("find", containing, listed(explorer.find, "text", "k")),
@@ -130,7 +141,7 @@ def _files(explorer: Explorer) -> list["BaseRoute"]:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from hiergeo.search.serving.routes import Route, run_in_thread, unless_gone
+    from hiergeo.search.serving.routes import Route, unless_gone
 
     models = explorer.questions.models
 
@@ -138,7 +149,7 @@ def _files(explorer: Explorer) -> list["BaseRoute"]:
         item: ItemId,
         values: Annotated[models.get("thumbnail"), Query()],  # type: ignore[valid-type]  # FastAPI reads it
     ) -> Response:
-        content = await run_in_thread(partial(explorer.picture, item, int(values.side)))
+        content = await _in_thread(partial(explorer.picture, item, int(values.side)))
         return Response(content, media_type=JPEG, headers={"Cache-Control": PRIVATE})
 
     async def tile(

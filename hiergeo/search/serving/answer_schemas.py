@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from pydantic import create_model
 
-from hiergeo.search.answers import Answer, Climb, Guarantee
+from hiergeo.search.answers import Answer, Climb
 from hiergeo.search.requests import HITS, Kind
 
 
@@ -18,9 +18,6 @@ def list_of(kind: Any) -> Any:
     return list[kind]
 
 
-Number = float | None
-NUMBERS: dict[str, Any] = dict.fromkeys(("radius", "margin", "angle", "distance"), Number)
-TRUST: dict[str, Any] = {"guarantee": Guarantee, "scored": int, "rows": int}
 ABOUT: dict[Kind, str] = {
     "children": "The items that a query comes nearest to entailing: what is more specific.",
     "parents": "The items that come nearest to entailing a query: what is more general.",

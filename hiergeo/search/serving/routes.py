@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, final
 
 from fastapi import Depends
@@ -16,9 +15,6 @@ from hiergeo.search.serving.limits import Refused
 Done = TypeVar("Done")
 
 JSON = "application/json"
-
-READERS = ThreadPoolExecutor(2, "hiergeo-reader")
-"""The threads that read files beside the event loops of all servers of the process."""
 
 BEARER = Depends(HTTPBearer(auto_error=False, description="Needed where the server was started with a token."))
 """Describes the token, which `Protection` checks before a body is read."""
@@ -53,11 +49,6 @@ class Route(APIRoute):
         }
         means: dict[str, Any] = {"responses": responses, "dependencies": [BEARER]}
         super().__init__(path, endpoint, methods=[method], summary=about, response_model=None, **means)
-
-
-async def run_in_thread(task: Callable[[], Done]) -> Done:
-    """Run something that takes long beside the event loop, two tasks at a time."""
-    return await asyncio.get_running_loop().run_in_executor(READERS, task)
 
 
 async def unless_gone(request: Request, answer: Coroutine[Any, Any, Done]) -> Done:

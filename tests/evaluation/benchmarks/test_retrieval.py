@@ -101,18 +101,6 @@ def test_options_are_checked():
         benchmarks.measure(Given(), "retrieval", data="coco")
 
 
-@pytest.mark.parametrize(
-    ("data", "shown"), [("coco", 10), ("my/coco", 10), ("a/dataset_coco.json", 2), ("scenes", 0), ("a.csv", 0)]
-)
-def test_published_figures_stand_beside_the_data_that_they_are_of(data: str, shown: int):
-    assert len(benchmarks.benchmark_named("retrieval", data=data).published) == shown
-
-
-def test_the_demonstration_needs_no_files():
-    result = benchmarks.measure("tiny", "retrieval", data="scenes", take=20, samples=20)
-    assert result.metrics["image_to_text_r1"] > 0.5 > result.baselines["image_to_text_r1"]["chance"]
-
-
 def stored(path: Path) -> Path:
     """Embeddings of two named images and their three captions, without a root."""
     texts = np.array([[4, 0.4, 0], [1, 0, 0.1], [0, 1, 0.1]], dtype=np.float32)

@@ -1,11 +1,10 @@
-"""Zero-shot classification: the metric, labelled images, classes lifted from the tangent space."""
+"""Zero-shot classification: labelled images, classes lifted from the tangent space."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import accuracy_score, balanced_accuracy_score
 from torch.nn.functional import normalize
 
 from hiergeo import Euclidean, Lorentz, Space, Sphere, adapters, datasets
@@ -13,7 +12,6 @@ from hiergeo._core.errors import InputError
 from hiergeo.datasets import Labelled
 from hiergeo.datasets.scenes import lone_shapes
 from hiergeo.evaluation.classification import EmbeddedLabels, check_labels, embed_labels
-from hiergeo.evaluation.metrics import accuracies
 
 CHANCE = 1 / 15
 """Of fifteen kinds of shapes; one standard deviation is 0.012 on the lone shapes of the test split."""
@@ -32,19 +30,6 @@ def photographs(folder, classes=("cat", "polar_bear"), count=2):
         for item in range(count):
             Image.new("RGB", (8, 8), (40 * place, 9 * item, 0)).save(folder / name / f"{item}.png")
     return folder
-
-
-def test_accuracies_are_those_of_sklearn():
-    generator = np.random.default_rng(0)
-    distance, labels = generator.random((60, 5)), generator.integers(0, 4, 60)
-    nearest = distance.argmin(1)
-    found = accuracies(nearest == labels, labels)
-    assert found.accuracy == pytest.approx(accuracy_score(labels, nearest))
-    assert found.mean_per_class == pytest.approx(
-        balanced_accuracy_score(labels[np.isin(labels, nearest)], nearest[np.isin(labels, nearest)])
-        if set(nearest) <= set(labels)
-        else np.mean([(nearest[labels == c] == c).mean() for c in set(labels)])
-    )
 
 
 @pytest.mark.parametrize("geometry", [Euclidean(), Lorentz(-1.3), Sphere(0.2)])

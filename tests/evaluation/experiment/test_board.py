@@ -3,13 +3,12 @@
 import csv
 import io
 import math
-import sys
 
 import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo._core.errors import InputError
 from hiergeo._core.records import (
     Figure,
     Grid,
@@ -180,12 +179,6 @@ def test_a_metric_that_some_seed_lacks_has_no_score():
     board = Board((first, *(changed(other, metrics={}, draws={}) for other in others)))
     assert board.score("precision", "euclidean", 8) is None
     assert not [row for row in board.records() if row["kind"] == "mean"]
-
-
-def test_pandas_is_asked_for_where_it_is_missing(monkeypatch):
-    monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(UnavailableError, match="pandas"):
-        seeded().to_pandas()
 
 
 def test_data_frames():

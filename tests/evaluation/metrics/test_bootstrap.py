@@ -10,7 +10,6 @@ from hiergeo.evaluation.metrics import (
     Ranking,
     bootstrap_draws,
     bootstrap_mean,
-    paired_difference,
     percentile_interval,
     resamples,
     resampling,
@@ -45,15 +44,6 @@ def test_auroc_interval_equals_resampling_rows_by_hand():
         by_hand.append(roc_auc_score(labels, np.r_[positive[rows].ravel(), negative[rows].ravel()]))
     interval = percentile_interval(bootstrap_draws(Ranking(positive, negative).auroc, 40, samples=200, seed=11))
     assert interval == pytest.approx(np.quantile(by_hand, [0.025, 0.975]), abs=1e-12)
-
-
-def test_a_paired_difference_resamples_rows_of_both():
-    a, b = VALUES[:40], VALUES[40:80]
-    generator = np.random.default_rng(5)
-    by_hand = [(a - b)[generator.integers(40, size=40)].mean() for _ in range(200)]
-    expected = np.quantile(by_hand, [0.025, 0.975])
-    assert paired_difference(a, b, samples=200, seed=5) == pytest.approx(expected, abs=1e-12)
-    assert paired_difference(VALUES, VALUES) == (0, 0)
 
 
 @given(

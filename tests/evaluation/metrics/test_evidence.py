@@ -3,14 +3,11 @@
 import numpy as np
 import pytest
 from scipy.stats import binomtest
-from sklearn.metrics import roc_auc_score, roc_curve
 
 from hiergeo.evaluation.metrics import (
     Ranking,
-    Roc,
     bootstrap_draws,
     holm,
-    mean_roc,
     proportion_interval,
     share_interval,
     sign_test,
@@ -83,29 +80,3 @@ def test_holm_by_hand():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.9, 0.8]) == pytest.approx([1.0, 1.0])
     assert holm([0.2]) == pytest.approx([0.2])
-
-
-def at(roc: Roc, places: np.ndarray) -> np.ndarray:
-    """True positive rates at places where no curve rises vertically."""
-    return np.interp(places, roc.false_positive_rate, roc.true_positive_rate)
-
-
-def test_the_mean_roc_curve_is_the_mean_at_each_rate_and_encloses_the_mean_area():
-    generator = np.random.default_rng(0)
-    curves, areas = [], []
-    for count in (5, 17, 30):
-        positive, negative = generator.integers(2, 9, count), generator.integers(0, 7, count + 4)
-        labels = np.r_[np.ones(count), np.zeros(count + 4)]
-        scores = np.r_[positive, negative]
-        false, true, _ = roc_curve(labels, scores, drop_intermediate=False)
-        curve = Ranking(positive, negative).roc()
-        assert curve.false_positive_rate == pytest.approx(false)
-        assert curve.true_positive_rate == pytest.approx(true)
-        curves.append(curve)
-        areas.append(roc_auc_score(labels, scores))
-    mean = mean_roc(curves)
-    width, height = np.diff(mean.false_positive_rate), mean.true_positive_rate
-    assert (width * (height[1:] + height[:-1])).sum() / 2 == pytest.approx(np.mean(areas), abs=1e-12)
-    places = generator.random(50)
-    assert at(mean, places) == pytest.approx(np.mean([at(curve, places) for curve in curves], axis=0))
-    assert (np.diff(height) >= -1e-12).all()

@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hiergeo.evaluation.metrics import Ranking
-from hiergeo.evaluation.metrics.length import PartialTau, selected_pairs, tau_d_equal_length
+from hiergeo.evaluation.metrics.length import PartialTau
 from hiergeo.evaluation.metrics.sharing import Sharing
 from hiergeo.evaluation.result import Statistic, auroc_of, average_precision_of
 
@@ -78,21 +78,6 @@ def lengths(draw):
     generator = np.random.default_rng(draw(st.integers(0, 999)))
     shape = draw(st.integers(2, 8)), draw(st.integers(2, 4))
     return generator.integers(draw(st.sampled_from([3, 50])), size=shape), generator.integers(1, 4, size=shape)
-
-
-@given(lengths(), st.sampled_from(["equal", "shorter"]))
-def test_selected_pairs_one_by_one_are_those_that_chains_count(drawn, condition):
-    radii, words = drawn
-    chains = np.arange(radii.size).reshape(radii.shape)
-    signs, pairs = selected_pairs(radii, words, condition, chains)
-    assume(len(signs))
-    if condition == "equal":
-        assert signs.mean() == pytest.approx(tau_d_equal_length(radii, words))
-    general, specific = (radii.ravel()[side] for side in pairs.T)
-    assert signs.tolist() == np.sign(specific - general).tolist()
-    assert (
-        np.sign(words.ravel()[pairs[:, 1]] - words.ravel()[pairs[:, 0]]) == (0 if condition == "equal" else -1)
-    ).all()
 
 
 @given(lengths())

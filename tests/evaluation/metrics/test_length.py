@@ -55,12 +55,6 @@ def test_pairs_of_tiers_against_a_loop(radius, length):
     assert tau_d_equal_length(radius, length) == pytest.approx(expected, abs=1e-12, nan_ok=True)
 
 
-def test_a_case_worked_by_hand():
-    """The pairs of equal length are (0, 1) of the first chain, discordant, and (1, 2) of the second, concordant."""
-    assert tau_d_equal_length([[2, 1, 3], [1, 2, 3]], [[1, 1, 5], [4, 2, 2]]) == 0
-    assert np.isnan(tau_d_equal_length([[1, 2]], [[1, 2]]))
-
-
 @given(radii, lengths)
 def test_where_all_lengths_are_equal_it_is_tau_d(radius, length):
     level = np.broadcast_to(length[:, :1], SHAPE)

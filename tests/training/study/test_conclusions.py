@@ -111,19 +111,6 @@ def test_an_interval_that_excludes_0_alone_and_not_simultaneously_is_no_differen
     assert "euclidean minus lorentz:-1 in AUROC at dimension 8, is +0.0200" in said.remarks[0]
 
 
-def test_decided_differences_are_counted_and_the_clearest_of_them_is_named(study):
-    made = [
-        contrast(0.05, 0.01, 0.02, "auroc"),
-        contrast(0.03, 0.01, 0.02, "recall"),
-        contrast(-0.04, 0.001, 0.002, "precision"),
-        contrast(0.01, 0.01, 0.02, "tau_d"),
-    ]
-    assert [each.winner for each in made] == ["euclidean", "euclidean", "lorentz:-1", None]
-    said = study(made).conclusion
-    assert said.headline.startswith("3 of 4 differences")
-    assert "in precision at dimension 8, is −0.0400 (simultaneous 95 % interval −0.0420 to −0.0380)" in said.remarks[0]
-
-
 @pytest.mark.parametrize(("seeds", "few"), [(4, True), (5, False)])
 def test_five_seeds_are_enough_to_conclude_that_there_is_no_difference(study, seeds, few):
     made = study([contrast(0.02, 0.01, 0.03)], seeds=seeds)
@@ -142,11 +129,3 @@ def test_a_lead_across_learning_rates_is_not_put_down_to_geometry(study):
     (message,) = rates([contrast(0.05, 0.01, 0.02)], cells)
     assert "euclidean (0.003), lorentz:-1 (0.001)" in message
     assert rates([contrast(0.05, 0.01, 0.02)]) == rates([contrast(0.05, 0.06, 0.07)], cells) == []
-
-
-def test_charts_and_shared_metrics_are_said(study):
-    cells = (FLAT_HEADS, CURVED_HEADS, heads(geometry="poincare:-1"))
-    said = str(study([contrast(0, 1, 2)], cells, shared=frozenset({"tau_d"})).conclusion)
-    assert "lorentz:-1 and poincare:-1 are one space in 2 charts" in said
-    assert "tau_d cannot differ" in said
-    assert study([]).conclusion.headline.startswith("Nothing was compared")
