@@ -24,14 +24,11 @@ from tests.pairwise.test_native_agreement import (
     UPSTREAMS,
     assert_angles,
     assert_backward,
-    assert_counts,
-    assert_distances,
     assert_energies,
     assert_gradients,
     assert_gradients_of_totals,
     assert_ladders,
     assert_members,
-    assert_smallest,
     assert_totals,
     assert_written,
     climbs,
@@ -62,11 +59,6 @@ def test_stored_angles(quantity: str) -> None:
         assert_angles(problem.stored(NATIVE, quantity), problem.stored(REFERENCE, quantity))
 
     agree()
-
-
-@given(cuda_problems)
-def test_stored_distances(problem: Problem) -> None:
-    assert_distances(problem)
 
 
 @given(cuda_problems, st.sampled_from(FLOATS))
@@ -103,19 +95,9 @@ def test_extreme_norms(scale: float) -> None:
     assert_angles(scaled.stored(NATIVE, "exterior_angle"), plain.stored(NATIVE, "exterior_angle"))
 
 
-@given(cuda_problems)
-def test_counts(problem: Problem) -> None:
-    assert_counts(problem)
-
-
 @given(st.one_of(problems(dtypes=NARROW, batches=(1,)), problems(hard=False, batches=(1,))).map(moved))
 def test_members(problem: Problem) -> None:
     assert_members(problem)
-
-
-@given(cuda_problems, st.integers(1, 140), st.sampled_from(("cone_margin", "exterior_angle")), st.booleans())
-def test_smallest(problem: Problem, k: int, quantity: str, swap: bool) -> None:
-    assert_smallest(problem, k, quantity, swap)
 
 
 @pytest.mark.parametrize("k", [1, 7, 300])

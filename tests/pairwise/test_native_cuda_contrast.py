@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import mpmath
 import pytest
 import torch
 from torch import Tensor
@@ -17,7 +16,7 @@ from hiergeo.pairwise.resolver import NATIVE
 from tests.losses import near_zero
 from tests.pairwise.cuda_common import DEVICE, needs_kernels, random_points, sized
 from tests.pairwise.native_problems import FLOATS
-from tests.pairwise.test_contrast import BIAS, GEOMETRIES, SCALE, normal, space_of, stored
+from tests.pairwise.test_contrast import BIAS, GEOMETRIES, SCALE, assert_ends, assert_nothing, normal, space_of, stored
 
 pytestmark = needs_kernels
 
@@ -161,35 +160,12 @@ def assert_one_problem(
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_ends_of_the_range(dtype: torch.dtype) -> None:
-    """Logits down to -1e4, equal rows, a row alone: against 50 digits."""
-    x = torch.tensor([[0.0, 0.0], [3.0, 4.0], [3.0, 4.0]], dtype=dtype, device=DEVICE)
-    y = torch.tensor([[3.0, 4.0], [0.0, 0.0], [6.0, 8.0]], dtype=dtype, device=DEVICE)
-    distances = [[5, 0, 10], [0, 5, 5], [0, 5, 5]]
-    leaf = x.clone().requires_grad_()
-    found = Space("euclidean").contrastive(leaf, y, 1e3)
-    (gradient,) = torch.autograd.grad(found.rows.sum() + found.columns.sum(), leaf)
-    alone = Space("euclidean").contrastive(x[:1], y[:1], 1e3)
-    with mpmath.workdps(50):
-        rows = [mpmath.log(sum(mpmath.exp(-1000 * d) for d in row)) for row in distances]
-        columns = [mpmath.log(sum(mpmath.exp(-1000 * d) for d in column)) for column in zip(*distances, strict=True)]
-    for part, wanted in ((found.rows, rows), (found.columns, columns)):
-        torch.testing.assert_close(
-            part.cpu(), torch.tensor([float(each) for each in wanted]).double(), rtol=2e-6, atol=1e-9
-        )
-    assert bool(gradient.isfinite().all())
-    torch.testing.assert_close(alone.rows.cpu(), torch.tensor([-5000.0], dtype=torch.float64), rtol=2e-6, atol=0)
+    assert_ends(dtype, DEVICE)
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_nothing_on_the_other_side(reduction: str) -> None:
-    x = normal(3, 4).to(DEVICE).requires_grad_()
-    nothing = -math.inf if reduction == "logsumexp" else 0.0
-    found = Space("euclidean").contrastive(x, x.detach()[:0], 1.0, reduction=reduction)
-    assert found.rows.tolist() == [nothing] * 3
-    assert found.columns.shape == (0,)
-    assert torch.autograd.grad(found.rows.sum(), x)[0].tolist() == torch.zeros_like(x).tolist()
-    none = Space("euclidean").contrastive(x[:0], x.detach(), 1.0, reduction=reduction)
-    assert none.columns.tolist() == [nothing] * 3
+    assert_nothing(reduction, DEVICE)
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)

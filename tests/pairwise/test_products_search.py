@@ -266,16 +266,6 @@ def test_a_collapsed_model_does_not_look_perfect(
         assert torch.equal(pairwise.rank([same] * 3, [same] * 3, [-0.7, 0.0, 0.3], target, by, side), target)
 
 
-def test_a_product_of_one_factor_is_its_factor() -> None:
-    generator = torch.Generator().manual_seed(0)
-    x, y = (Polar(torch.randn(n, 5, generator=generator), torch.rand(n, generator=generator)) for n in (6, 9))
-    for measure in (pairwise.distance, pairwise.cone_margin, pairwise.cone_count):
-        assert torch.equal(measure([x], [y], [-0.3]), measure(x, y, -0.3))
-    for by in ("distance", "margin", "angle"):
-        for one, other in zip(pairwise.topk([x], [y], [-0.3], 4, by), pairwise.topk(x, y, -0.3, 4, by), strict=True):
-            assert torch.equal(one, other)
-
-
 def test_leading_dimensions_and_vmap_equal_loops() -> None:
     generator = torch.Generator().manual_seed(0)
 

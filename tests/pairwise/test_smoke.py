@@ -131,15 +131,6 @@ def test_an_error_in_a_kernel_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> N
     assert "store (float32) raised RuntimeError: illegal instruction;" in reason
 
 
-@needs_kernels
-def test_native_kernels_or_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    setenv(monkeypatch, "HIERGEO_NATIVE", "1")
-    monkeypatch.setattr(native, "members", broken("members", 1))
-    for _ in range(2):
-        with pytest.raises(UnavailableError, match=r"there are none: the smoke test of the kernels failed: members"):
-            angle()
-
-
 @pytest.fixture
 def tests(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """When the kernels were tested."""
