@@ -56,39 +56,43 @@ def backends() -> list[str]:
 
 
 def on(name: str) -> AbstractContextManager[object]:
-    return pairwise.backend(native=False) if name == "reference" else at(name)
+    return pairwise.backend(native=False) if name == "reference" else at("" if name == "own" else name)
 
 
 def weighed(found: Contrast) -> Tensor:
-    parts = [(part * normal(len(part), seed=place)).sum() for place, part in enumerate(found)]
+    parts = [(part * normal(len(part), seed=seed).to(part.device)).sum() for seed, part in enumerate(found)]
     return torch.stack(parts).sum()
+
+
+def assert_values_and_gradients(
+    geometry: str, reduction: str, sizes: tuple[int, int], kinds: tuple[int, int], device: str, name: str = "own"
+) -> None:
+    """Sums of labelled points of two sides, and gradients by these, by scale, bias and curvatures that are learnt."""
+    space, sides = space_of(geometry).to(device), [0.2 * normal(size, 48, seed=seed) for seed, size in enumerate(sizes)]
+    labels = tuple(torch.arange(size, device=device) % kind for size, kind in zip(sizes, kinds, strict=True))
+    options: dict[str, Any] = {"labels": labels, "reduction": reduction, "squared": geometry == "euclidean"}
+    results = []
+    for measure, dtype in ((Space.contrastive, torch.float32), (stored, torch.float64)):
+        leaves = [side.float().to(device, dtype).requires_grad_() for side in sides]
+        leaves += [torch.tensor(n, dtype=torch.float64, device=device, requires_grad=True) for n in (SCALE, BIAS)]
+        with on("reference" if measure is stored else name):
+            sums = measure(space, *leaves, **options)
+            results.append((sums, torch.autograd.grad(weighed(sums), [*leaves, *space.parameters()])))
+    (sums, gradients), (wanted, true) = results
+    reach = 2e-6 * max(1.0, SCALE * float(space.pairwise_distance(*(x.to(device) for x in sides)).detach().max()))
+    for part, other in zip(sums, wanted, strict=True):
+        assert part.dtype == torch.float64
+        torch.testing.assert_close(part, other, rtol=2e-6, atol=reach)
+    for gradient, other in zip(gradients, true, strict=True):
+        largest = other.abs().amax(-1, keepdim=True) if other.ndim else other.abs()
+        assert bool(((gradient.double() - other).abs() <= 1e-4 * largest + 1e-12).all())
 
 
 @pytest.mark.parametrize("backend", backends())
 @pytest.mark.parametrize("reduction", ["logsumexp", "softplus"])
 @pytest.mark.parametrize("geometry", GEOMETRIES)
 def test_values_and_gradients(geometry: str, reduction: str, backend: str) -> None:
-    space, x, y = space_of(geometry), 0.2 * normal(37, 48), 0.2 * normal(53, 48, seed=1)
-    options: dict[str, Any] = {
-        "labels": (torch.arange(37) % 20, torch.arange(53) % 25),
-        "reduction": reduction,
-        "squared": geometry == "euclidean",
-    }
-    results = []
-    for measure, dtype in ((Space.contrastive, torch.float32), (stored, torch.float64)):
-        leaves = [part.float().to(dtype).requires_grad_() for part in (x, y)]
-        leaves += [torch.tensor(number, dtype=torch.float64, requires_grad=True) for number in (SCALE, BIAS)]
-        with on(backend):
-            found = measure(space, *leaves, **options)
-            results.append((found, torch.autograd.grad(weighed(found), [*leaves, *space.parameters()])))
-    (found, gradients), (wanted, true) = results
-    reach = 2e-6 * max(1.0, SCALE * float(space.pairwise_distance(x, y).detach().max()))
-    for part, other in zip(found, wanted, strict=True):
-        assert part.dtype == torch.float64
-        torch.testing.assert_close(part, other, rtol=2e-6, atol=reach)
-    for gradient, other in zip(gradients, true, strict=True):
-        largest = other.abs().amax(-1, keepdim=True) if other.ndim else other.abs()
-        assert bool(((gradient.double() - other).abs() <= 1e-4 * largest + 1e-12).all())
+    assert_values_and_gradients(geometry, reduction, (37, 53), (20, 25), "cpu", backend)
 
 
 @pytest.mark.parametrize("backend", backends())

@@ -151,11 +151,3 @@ def test_shadows_are_read_by_few_rows_under_their_curvature() -> None:
         x = plain.rows(slice(1, 1 + queries)).factors[0]
         _, found = pairwise.topk(x, kept, curvature, 3)
         assert torch.equal(found, pairwise.topk(x, plain.factors[0], curvature, 3)[1]) is not read
-
-
-def test_other_numbers_are_screened_in_full() -> None:
-    wide = Space("lorentz:-1").points(torch.ones(3, 2, dtype=torch.float64), shadow=True)
-    assert not isinstance(wide.factors[0], Exact)
-    batched = Space("lorentz:-1").points(torch.ones(2, 3, 2), shadow=True).factors[0]
-    assert isinstance(batched, Exact)
-    assert batched.shadow is None

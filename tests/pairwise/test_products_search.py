@@ -239,67 +239,6 @@ def test_ladders_by_distance() -> None:
     climbed()
 
 
-def test_unit_embeddings_climb_as_by_the_cosine() -> None:
-    """Around any root: |e - f| falls as the cosine of e and f rises."""
-    generator = torch.Generator().manual_seed(1)
-    queries, candidates = (
-        torch.nn.functional.normalize(torch.randn(n, 24, generator=generator, dtype=torch.float64), dim=-1)
-        for n in (30, 400)
-    )
-    root = 0.3 * torch.nn.functional.normalize(torch.randn(24, generator=generator, dtype=torch.float64), dim=-1)
-    x, y = (Polar(e - root, (e - root).norm(dim=-1)) for e in (queries, candidates))
-    thresholds = torch.linspace(float(y.radius.min()), float(y.radius.max()), 20, dtype=torch.float64)
-    _, found = pairwise.nearest_ladder(x, y, 0.0, y.radius, thresholds)
-    assert torch.equal(found, pairwise.ladder(queries, candidates, y.radius, thresholds))
-    assert len(found.unique()) > 50
-
-
-@pytest.mark.parametrize("by", ["distance", "margin", "angle"])
-@pytest.mark.parametrize("side", ["children", "parents"])
-def test_a_collapsed_model_does_not_look_perfect(
-    by: Literal["distance", "margin", "angle"], side: Literal["children", "parents"]
-) -> None:
-    same = Polar(torch.ones(40, 3), torch.ones(40))
-    target = torch.arange(40)
-    assert torch.equal(pairwise.rank(same, same, -0.7, target, by, side), target)
-    if by != "angle":
-        assert torch.equal(pairwise.rank([same] * 3, [same] * 3, [-0.7, 0.0, 0.3], target, by, side), target)
-
-
-def test_leading_dimensions_and_vmap_equal_loops() -> None:
-    generator = torch.Generator().manual_seed(0)
-
-    def points(*shape: int) -> list[Polar]:
-        return [
-            Polar(torch.randn(*shape, d, generator=generator), torch.rand(shape, generator=generator)) for d in (3, 5)
-        ]
-
-    x, y, k, target = points(2, 4), points(7), [-0.3, 0.2], torch.tensor([6, 0, 3, 2])
-
-    def results(x: list[Polar]) -> list[Tensor]:
-        batch = x[0].radius.shape[:-1]
-        return [
-            pairwise.distance(x, y, k),
-            pairwise.cone_margin(x, y, k),
-            *pairwise.topk(x, y, k, 3),
-            *pairwise.topk(x, y, k, 3, "margin", "parents"),
-            pairwise.rank(x, y, k, target.expand(*batch, 4)),
-            pairwise.count_within(x, y, k, 1.5),
-            pairwise.cone_count(x, y, k),
-        ]
-
-    alone = [
-        torch.stack(parts)
-        for parts in zip(*(results([Polar(p.direction[i], p.radius[i]) for p in x]) for i in (0, 1)), strict=True)
-    ]
-    mapped = torch.vmap(lambda *fields: tuple(results([Polar(*fields[:2]), Polar(*fields[2:])])))(
-        *(f for p in x for f in p)
-    )
-    for whole, by_vmap, each in zip(results(x), mapped, alone, strict=True):
-        assert torch.equal(whole, each)
-        assert torch.equal(by_vmap, each)
-
-
 def test_searches_compile_without_breaks() -> None:
     generator = torch.Generator().manual_seed(0)
     x, y = (

@@ -179,17 +179,6 @@ def test_modes_of_the_caller_do_not_matter() -> None:
 
 
 @needs_kernels
-def test_compiled_code_tests_once(tests: list[float]) -> None:
-    x = Polar(torch.randn(4, 5), torch.ones(4))
-    compiled = torch.compile(
-        lambda u, r: pairwise.distance(Polar(u, r), Polar(u, r), -1.0), backend="aot_eager", fullgraph=True
-    )
-    for _ in range(2):
-        torch.testing.assert_close(compiled(*x), pairwise.distance(x, x, -1.0))
-    assert len(tests) == 1
-
-
-@needs_kernels
 def test_a_check_of_every_level(monkeypatch: pytest.MonkeyPatch) -> None:
     setenv(monkeypatch, "HIERGEO_SIMD", "baseline")
     checks = pairwise.check_kernels()
