@@ -56,39 +56,43 @@ def backends() -> list[str]:
 
 
 def on(name: str) -> AbstractContextManager[object]:
-    return pairwise.backend(native=False) if name == "reference" else at(name)
+    return pairwise.backend(native=False) if name == "reference" else at("" if name == "own" else name)
 
 
 def weighed(found: Contrast) -> Tensor:
-    parts = [(part * normal(len(part), seed=place)).sum() for place, part in enumerate(found)]
+    parts = [(part * normal(len(part), seed=seed).to(part.device)).sum() for seed, part in enumerate(found)]
     return torch.stack(parts).sum()
+
+
+def assert_values_and_gradients(
+    geometry: str, reduction: str, sizes: tuple[int, int], kinds: tuple[int, int], device: str, name: str = "own"
+) -> None:
+    """Sums of labelled points of two sides, and gradients by these, by scale, bias and curvatures that are learnt."""
+    space, sides = space_of(geometry).to(device), [0.2 * normal(size, 48, seed=seed) for seed, size in enumerate(sizes)]
+    labels = tuple(torch.arange(size, device=device) % kind for size, kind in zip(sizes, kinds, strict=True))
+    options: dict[str, Any] = {"labels": labels, "reduction": reduction, "squared": geometry == "euclidean"}
+    results = []
+    for measure, dtype in ((Space.contrastive, torch.float32), (stored, torch.float64)):
+        leaves = [side.float().to(device, dtype).requires_grad_() for side in sides]
+        leaves += [torch.tensor(n, dtype=torch.float64, device=device, requires_grad=True) for n in (SCALE, BIAS)]
+        with on("reference" if measure is stored else name):
+            sums = measure(space, *leaves, **options)
+            results.append((sums, torch.autograd.grad(weighed(sums), [*leaves, *space.parameters()])))
+    (sums, gradients), (wanted, true) = results
+    reach = 2e-6 * max(1.0, SCALE * float(space.pairwise_distance(*(x.to(device) for x in sides)).detach().max()))
+    for part, other in zip(sums, wanted, strict=True):
+        assert part.dtype == torch.float64
+        torch.testing.assert_close(part, other, rtol=2e-6, atol=reach)
+    for gradient, other in zip(gradients, true, strict=True):
+        largest = other.abs().amax(-1, keepdim=True) if other.ndim else other.abs()
+        assert bool(((gradient.double() - other).abs() <= 1e-4 * largest + 1e-12).all())
 
 
 @pytest.mark.parametrize("backend", backends())
 @pytest.mark.parametrize("reduction", ["logsumexp", "softplus"])
 @pytest.mark.parametrize("geometry", GEOMETRIES)
 def test_values_and_gradients(geometry: str, reduction: str, backend: str) -> None:
-    space, x, y = space_of(geometry), 0.2 * normal(37, 48), 0.2 * normal(53, 48, seed=1)
-    options: dict[str, Any] = {
-        "labels": (torch.arange(37) % 20, torch.arange(53) % 25),
-        "reduction": reduction,
-        "squared": geometry == "euclidean",
-    }
-    results = []
-    for measure, dtype in ((Space.contrastive, torch.float32), (stored, torch.float64)):
-        leaves = [part.float().to(dtype).requires_grad_() for part in (x, y)]
-        leaves += [torch.tensor(number, dtype=torch.float64, requires_grad=True) for number in (SCALE, BIAS)]
-        with on(backend):
-            found = measure(space, *leaves, **options)
-            results.append((found, torch.autograd.grad(weighed(found), [*leaves, *space.parameters()])))
-    (found, gradients), (wanted, true) = results
-    reach = 2e-6 * max(1.0, SCALE * float(space.pairwise_distance(x, y).detach().max()))
-    for part, other in zip(found, wanted, strict=True):
-        assert part.dtype == torch.float64
-        torch.testing.assert_close(part, other, rtol=2e-6, atol=reach)
-    for gradient, other in zip(gradients, true, strict=True):
-        largest = other.abs().amax(-1, keepdim=True) if other.ndim else other.abs()
-        assert bool(((gradient.double() - other).abs() <= 1e-4 * largest + 1e-12).all())
+    assert_values_and_gradients(geometry, reduction, (37, 53), (20, 25), "cpu", backend)
 
 
 @pytest.mark.parametrize("backend", backends())
@@ -120,38 +124,46 @@ def test_any_sizes_and_labels(n: int, m: int, kinds: int, scale: float, seed: in
         torch.testing.assert_close(part, other, rtol=1e-12, atol=1e-10)
 
 
+def assert_ends(dtype: torch.dtype, device: str) -> None:
+    """Logits down to -1e4, equal rows, a row alone: against 50 digits."""
+    x = torch.tensor([[0.0, 0.0], [3.0, 4.0], [3.0, 4.0]], dtype=dtype, device=device)
+    y = torch.tensor([[3.0, 4.0], [0.0, 0.0], [6.0, 8.0]], dtype=dtype, device=device)
+    distances = [[5, 0, 10], [0, 5, 5], [0, 5, 5]]
+    leaf = x.clone().requires_grad_()
+    sums = Space("euclidean").contrastive(leaf, y, 1e3)
+    (gradient,) = torch.autograd.grad(sums.rows.sum() + sums.columns.sum(), leaf)
+    alone = Space("euclidean").contrastive(x[:1], y[:1], 1e3)
+    with mpmath.workdps(50):
+        rows, columns = (
+            [float(mpmath.log(sum(mpmath.exp(-1000 * d) for d in line))) for line in lines]
+            for lines in (distances, zip(*distances, strict=True))
+        )
+    for part, wanted in ((sums.rows, rows), (sums.columns, columns), (alone.rows, [-5000.0])):
+        torch.testing.assert_close(part.cpu(), torch.tensor(wanted, dtype=torch.float64), rtol=2e-6, atol=1e-9)
+    assert bool(gradient.isfinite().all())
+
+
 @pytest.mark.parametrize("backend", backends())
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_ends_of_the_range(dtype: torch.dtype, backend: str) -> None:
-    """Logits down to -1e4, equal rows, a row alone: against 50 digits."""
-    x = torch.tensor([[0.0, 0.0], [3.0, 4.0], [3.0, 4.0]], dtype=dtype)
-    y = torch.tensor([[3.0, 4.0], [0.0, 0.0], [6.0, 8.0]], dtype=dtype)
-    distances = [[5, 0, 10], [0, 5, 5], [0, 5, 5]]
-    leaf = x.clone().requires_grad_()
     with on(backend):
-        found = Space("euclidean").contrastive(leaf, y, 1e3)
-        (gradient,) = torch.autograd.grad(found.rows.sum() + found.columns.sum(), leaf)
-        alone = Space("euclidean").contrastive(x[:1], y[:1], 1e3)
-    with mpmath.workdps(50):
-        rows = [mpmath.log(sum(mpmath.exp(-1000 * d) for d in row)) for row in distances]
-        columns = [mpmath.log(sum(mpmath.exp(-1000 * d) for d in column)) for column in zip(*distances, strict=True)]
-    for part, wanted in ((found.rows, rows), (found.columns, columns)):
-        torch.testing.assert_close(part, torch.tensor([float(each) for each in wanted]).double(), rtol=2e-6, atol=1e-9)
-    assert bool(gradient.isfinite().all())
-    torch.testing.assert_close(alone.rows, torch.tensor([-5000.0], dtype=torch.float64), rtol=2e-6, atol=0)
+        assert_ends(dtype, "cpu")
 
 
-def test_nothing_on_the_other_side() -> None:
-    x = normal(3, 4).requires_grad_()
-    found = Space("euclidean").contrastive(x, x.detach()[:0], 1.0)
-    assert found.rows.tolist() == [-torch.inf] * 3
-    assert found.columns.shape == (0,)
-    (gradient,) = torch.autograd.grad(found.rows.sum(), x)
-    assert gradient.shape == x.shape
-    none = Space("euclidean").contrastive(x[:0], x.detach(), 1.0)
-    assert torch.autograd.grad(none.columns.sum(), x)[0].tolist() == torch.zeros_like(x).tolist()
-    summed = Space("euclidean").contrastive(x, x.detach()[:0], 1.0, reduction="softplus")
-    assert summed.rows.tolist() == [0.0] * 3
+def assert_nothing(reduction: str, device: str) -> None:
+    x = normal(3, 4).to(device).requires_grad_()
+    nothing = -torch.inf if reduction == "logsumexp" else 0.0
+    sums = Space("euclidean").contrastive(x, x.detach()[:0], 1.0, reduction=reduction)
+    assert sums.rows.tolist() == [nothing] * 3
+    assert sums.columns.shape == (0,)
+    assert torch.autograd.grad(sums.rows.sum(), x)[0].tolist() == torch.zeros_like(x).tolist()
+    none = Space("euclidean").contrastive(x[:0], x.detach(), 1.0, reduction=reduction)
+    assert none.columns.tolist() == [nothing] * 3
+
+
+@pytest.mark.parametrize("reduction", ["logsumexp", "softplus"])
+def test_nothing_on_the_other_side(reduction: str) -> None:
+    assert_nothing(reduction, "cpu")
 
 
 def numbers(space: Space) -> Callable[..., tuple[Tensor, Tensor]]:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor
 
 from hiergeo import Polar
 from hiergeo.pairwise.interface import Factor
@@ -18,7 +17,7 @@ from hiergeo.pairwise.smoke import compared, failures, samples
 from tests.pairwise.cuda_common import DEVICE, needs_emulation, random_points
 from tests.pairwise.native_problems import FLOATS, Problem
 from tests.pairwise.test_native_agreement import assert_angles
-from tests.pairwise.test_native_cuda import NARROW, OPERATIONS, many_problems, operation, same
+from tests.pairwise.test_native_cuda import NARROW, OPERATIONS, operation, same
 
 pytestmark = needs_emulation
 
@@ -59,13 +58,6 @@ def test_the_same_bits_in_every_order(name: str, dtype: torch.dtype, monkeypatch
         monkeypatch.setenv("SIMT_SCHEDULE", schedule)
         monkeypatch.setenv("SIMT_BLOCKS", blocks)
         assert same(first, run())
-
-
-def test_few_blocks_take_many_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = operation("store", *many_problems(100), torch.float32)
-    first = run()
-    monkeypatch.setenv("SIMT_BLOCKS", "3")
-    assert same(first, run())
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -154,16 +146,6 @@ def test_a_kernel_error_reaches_the_caller(monkeypatch: pytest.MonkeyPatch) -> N
     problem = Problem(random_points(3, 8, 0, torch.float16), random_points(3, 8, 1, torch.float16), -0.7)
     with pytest.raises(RuntimeError, match="SIMT_MMA"):
         problem.stored(NATIVE, "distance")
-
-
-@pytest.mark.parametrize("model", ["a100", "h100"])
-def test_truncated_sums_stay_close(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    problem = Problem(far_points(70, 64, 0, torch.float16), far_points(80, 64, 1, torch.float16), -0.7)
-    exact: Tensor = problem.stored(NATIVE, "exterior_angle")
-    monkeypatch.setenv("SIMT_MMA", model)
-    truncated = problem.stored(NATIVE, "exterior_angle")
-    assert not torch.equal(truncated, exact)
-    assert_angles(truncated, problem.stored(REFERENCE, "exterior_angle"))
 
 
 @pytest.mark.parametrize("tf32", [False, True])

@@ -15,7 +15,7 @@ from hiergeo import Lorentz, Polar, Product, Space, Sphere, pairwise
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.geometry import Geometry
 from hiergeo.pairwise import search_ops
-from tests.losses.losses_common import DIM, PRODUCT, SINGLE, normal
+from tests.losses.losses_common import PRODUCT, SINGLE, normal
 from tests.pairwise.functional_common import ROOT, TANGENT, X, Y, central, close
 
 Measure = Callable[[Space, Tensor, Tensor], Tensor]
@@ -108,42 +108,6 @@ def test_compiles_without_breaks(geometry: Geometry, name: str) -> None:
         results.append((value, *torch.autograd.grad(value.sum(), x)))
     for one, other in zip(*results, strict=True):
         close(one, other)
-
-
-@pytest.mark.parametrize("geometry", [Lorentz(-0.7, learnable=True), Sphere(0.05, learnable=True)])
-@pytest.mark.parametrize("name", [*EVERYWHERE, *OF_ONE_SPACE])
-def test_derivatives_by_the_curvature_and_the_root(name: str, geometry: Geometry) -> None:
-    measure = {**EVERYWHERE, **OF_ONE_SPACE}[name]
-    space = Space(geometry.double(), ROOT)
-    (learnt,) = geometry.parameters()
-
-    def at(root: Tensor, log_magnitude: Tensor) -> Tensor:
-        state = {"root": root, "geometry.log_magnitude": log_magnitude}
-        return torch.func.functional_call(Wrapped(space, measure), {f"space.{k}": v for k, v in state.items()}, (X, Y))
-
-    here = ROOT, learnt.detach()
-    along = normal(DIM, seed=4), torch.tensor(0.8, dtype=torch.float64)
-    step = 1e-6
-    expected = (
-        at(*(h + step * a for h, a in zip(here, along, strict=True)))
-        - at(*(h - step * a for h, a in zip(here, along, strict=True)))
-    ) / (2 * step)
-    weight = normal(*expected.shape, seed=5)
-    found = torch.func.grad(lambda *here: (at(*here) * weight).sum(), argnums=(0, 1))(*here)
-    close(sum((f * a).sum() for f, a in zip(found, along, strict=True)), (weight * expected).sum())
-    by_root, by_curvature = torch.func.jacrev(at, argnums=(0, 1))(*here)
-    close((by_root * along[0]).sum(-1) + by_curvature * along[1], expected)
-
-
-class Wrapped(torch.nn.Module):
-    """A measure of two sets of embeddings, for `functional_call`."""
-
-    def __init__(self, space: Space, measure: Measure) -> None:
-        super().__init__()
-        self.space, self.measure = space, measure
-
-    def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        return self.measure(self.space, x, y)
 
 
 @pytest.mark.parametrize("name", sorted({*EVERYWHERE, *OF_ONE_SPACE} - {"radius", "half_aperture"}))

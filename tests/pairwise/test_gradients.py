@@ -6,27 +6,18 @@ from types import ModuleType
 
 import pytest
 import torch
-from hypothesis import given
 from torch import Tensor
 
 from hiergeo import Euclidean, Lorentz, Polar, Product, Space, pairwise
 from hiergeo.pairwise import rows, tiles
+from tests.pairwise.operators_common import DIFFERENTIABLE
 from tests.tools.kernel_settings import setenv
-from tests.tools.strategies import Pair, pairs
 
 CURVATURES = (-2.3, -0.3, -1e-3, 0.0, 1e-3, 0.7)
 OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "rows.exterior_angle": rows.exterior_angle,
     "rows.distance": rows.distance,
-    "exterior_angle": pairwise.exterior_angle,
-    "distance": pairwise.distance,
-    "cone_margin": pairwise.cone_margin,
-    "energy": pairwise.energy,
-    "energy_mean": pairwise.energy_mean,
-    "energy_sum": pairwise.energy_sum,
-    "energy_total": pairwise.energy_total,
-    "hinge_total": lambda x, y, k: pairwise.hinge_total(x, y, k, 1.3),
-    "energy_min": lambda *a: pairwise.energy_min(*a)[0],
+    **DIFFERENTIABLE,
 }
 
 
@@ -117,20 +108,6 @@ def test_rows_in_blocks_are_the_rows(
         results.append([value, *torch.autograd.grad((value * torch.arange(2.0)).sum(), (ux, rx, uy, ry))])
     for whole, some in zip(*results, strict=True):
         assert torch.equal(whole, some)
-
-
-@given(pairs())
-def test_finite_and_in_range_for_any_pair(pair: Pair) -> None:
-    x, y, curvature = pair
-    parts = [t.clone().requires_grad_() for t in (*x, *y)]
-    k = torch.tensor(curvature, requires_grad=True)
-    for law in (rows, pairwise):
-        for measure, most in ((law.exterior_angle, math.pi), (law.distance, math.inf)):
-            value = measure(Polar(*parts[:2]), Polar(*parts[2:]), k)
-            assert 0 <= float(value.detach()) <= most * (1 + 1e-7)
-            assert float(value.detach()) < math.inf
-            for gradient in torch.autograd.grad(value.sum(), (*parts, k)):
-                assert bool(gradient.isfinite().all())
 
 
 @pytest.mark.parametrize("law", [rows, pairwise])

@@ -16,7 +16,7 @@ from hiergeo.pairwise.interface import Gradients
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.reference import REFERENCE
 from hiergeo.pairwise.resolver import NATIVE
-from hiergeo.testing.assertions import ANGLE_MOST, ANGLE_WORST, DISTANCE_WORST
+from hiergeo.testing.assertions import ANGLE_MOST, ANGLE_WORST
 from tests.pairwise.native_problems import FLOATS, MISSING, SIZES, Problem, at, levels, problems
 from tests.tools.examples import examples
 
@@ -53,21 +53,6 @@ def test_stored_angles(quantity: str, level: str) -> None:
     agree()
 
 
-def assert_distances(problem: Problem) -> None:
-    native, reference = (problem.stored(backend, "distance").double() for backend in (NATIVE, REFERENCE))
-    assert torch.equal(native.isnan(), reference.isnan())
-    reach = problem.x.radius.double().unsqueeze(-1) + problem.y.radius.double().unsqueeze(-2)
-    error = ((native - reference).abs() - 2e-7 * reach).nan_to_num(nan=0.0)
-    assert not bool((error > DISTANCE_WORST * reference).any()), f"a difference of {float(error.max()):.2g}"
-
-
-@every_level
-@given(problem=problems())
-def test_stored_distances(level: str, problem: Problem) -> None:
-    with at(level):
-        assert_distances(problem)
-
-
 def assert_written(problem: Problem, dtype: torch.dtype) -> None:
     """A result in another dtype is the same one rounded, and nothing beside it is written."""
     b, n, m = *problem.x.radius.shape, problem.y.radius.shape[-1]
@@ -94,21 +79,6 @@ def in_doubt(problem: Problem) -> Tensor:
     return problem.stored(REFERENCE, "cone_margin").abs() <= TIE
 
 
-def assert_counts(problem: Problem) -> None:
-    operands = ([problem.factor("cone_margin")], QUANTITIES["cone_margin"], None)
-    native, reference = (backend.count(*operands) for backend in (NATIVE, REFERENCE))
-    assert native.dtype == torch.int64
-    assert native.shape == reference.shape
-    assert bool(((native - reference).abs() <= in_doubt(problem).sum(-1)).all())
-
-
-@every_level
-@given(problem=problems())
-def test_counts(level: str, problem: Problem) -> None:
-    with at(level):
-        assert_counts(problem)
-
-
 def assert_members(problem: Problem) -> None:
     crow, columns = NATIVE.members(*problem.cone)
     assert crow.dtype == columns.dtype == torch.int64
@@ -125,34 +95,6 @@ def assert_members(problem: Problem) -> None:
 def test_members(level: str, problem: Problem) -> None:
     with at(level):
         assert_members(problem)
-
-
-def assert_smallest(problem: Problem, k: int, quantity: str, swap: bool) -> None:
-    operands = ([problem.factor(quantity, swap)], QUANTITIES[quantity], k, swap)
-    (values, indices), (expected, _) = (backend.smallest(*operands) for backend in (NATIVE, REFERENCE))
-    assert indices.dtype == torch.int64
-    assert values.dtype == expected.dtype
-    torch.testing.assert_close(values, expected, rtol=0, atol=TIE, equal_nan=True)
-    assert torch.equal(indices < 0, expected.isnan())
-    assert bool((values.diff(dim=-1).nan_to_num(nan=0.0) >= 0).all())
-    scores = torch.nn.functional.pad(problem.scores(quantity, swap), (0, 1))
-    looked_up = scores.gather(-1, indices.clamp_min(0)).masked_fill(indices < 0, math.nan)
-    torch.testing.assert_close(looked_up.to(values.dtype), values, rtol=0, atol=TIE, equal_nan=True)
-    for row in indices.flatten(0, 1).tolist():
-        chosen = [index for index in row if index >= 0]
-        assert len(set(chosen)) == len(chosen)
-
-
-@every_level
-@given(
-    problem=problems(),
-    more=st.integers(-130, 3),
-    quantity=st.sampled_from(("cone_margin", "exterior_angle")),
-    swap=st.booleans(),
-)
-def test_smallest(level: str, problem: Problem, more: int, quantity: str, swap: bool) -> None:
-    with at(level):
-        assert_smallest(problem, max(1, problem.y.radius.shape[-1] + more), quantity, swap)
 
 
 def assert_energies(problem: Problem) -> None:
@@ -258,20 +200,6 @@ def test_gradients(quantity: str, level: str) -> None:
             assert_backward(problem, quantity, kind)
 
     agree()
-
-
-@every_level
-@given(problem=problems(dtypes=(torch.float32, torch.float64)))
-@examples(60)
-def test_gradients_at_hard_points_are_finite(level: str, problem: Problem) -> None:
-    odd = [bool(field.isnan().any()) for field in (*problem.x, *problem.y)]
-    assume(not any(odd))
-    upstream = _upstream("dense", in_doubt(problem).shape, problem.dtype)
-    for quantity in QUANTITIES.values():
-        cone = problem.aperture if quantity.cone else None
-        with at(level):
-            gradients = NATIVE.backward(upstream, problem.x, problem.y, problem.curvature, quantity, cone)
-        assert all(bool(part.isfinite().all()) for part in gradients)
 
 
 @st.composite

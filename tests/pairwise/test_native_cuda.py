@@ -24,21 +24,17 @@ from tests.pairwise.test_native_agreement import (
     UPSTREAMS,
     assert_angles,
     assert_backward,
-    assert_counts,
-    assert_distances,
     assert_energies,
     assert_gradients,
     assert_gradients_of_totals,
     assert_ladders,
     assert_members,
-    assert_smallest,
     assert_totals,
     assert_written,
     climbs,
 )
 from tests.tools.blocks import bar_block, block_radii, on_a_line
 from tests.tools.examples import examples
-from tests.tools.kernel_settings import setenv
 
 pytestmark = needs_kernels
 
@@ -62,11 +58,6 @@ def test_stored_angles(quantity: str) -> None:
         assert_angles(problem.stored(NATIVE, quantity), problem.stored(REFERENCE, quantity))
 
     agree()
-
-
-@given(cuda_problems)
-def test_stored_distances(problem: Problem) -> None:
-    assert_distances(problem)
 
 
 @given(cuda_problems, st.sampled_from(FLOATS))
@@ -103,19 +94,9 @@ def test_extreme_norms(scale: float) -> None:
     assert_angles(scaled.stored(NATIVE, "exterior_angle"), plain.stored(NATIVE, "exterior_angle"))
 
 
-@given(cuda_problems)
-def test_counts(problem: Problem) -> None:
-    assert_counts(problem)
-
-
 @given(st.one_of(problems(dtypes=NARROW, batches=(1,)), problems(hard=False, batches=(1,))).map(moved))
 def test_members(problem: Problem) -> None:
     assert_members(problem)
-
-
-@given(cuda_problems, st.integers(1, 140), st.sampled_from(("cone_margin", "exterior_angle")), st.booleans())
-def test_smallest(problem: Problem, k: int, quantity: str, swap: bool) -> None:
-    assert_smallest(problem, k, quantity, swap)
 
 
 @pytest.mark.parametrize("k", [1, 7, 300])
@@ -177,20 +158,6 @@ def test_a_point_that_is_no_number_spoils_the_total_and_its_own_gradients(margin
     for name, one, other in zip(found._fields, found, alone, strict=True):
         there = one[:, rest] if name in ("ux", "rx", "aperture") else one
         torch.testing.assert_close(there, other, rtol=1e-5, atol=1e-4, msg=name)
-
-
-@pytest.mark.parametrize("quantity", ["exterior_angle", "distance"])
-@pytest.mark.parametrize("sign", [1, -1])
-def test_gradients_of_nearly_collinear_pairs(sign: int, quantity: str) -> None:
-    """A bundle of rays 1e-4 wide: each pair pulls by about 1e4 times a ray, and the rays nearly cancel."""
-    x, y = random_points(40, 16, 0), random_points(300, 16, 1)
-    axis = torch.nn.functional.normalize(torch.ones(16, device=DEVICE), dim=0)
-    x, y = Polar(axis + 1e-4 * x.direction, x.radius), Polar(sign * (axis + 1e-4 * y.direction), y.radius)
-    upstream = torch.rand(1, 40, 300, device=DEVICE)
-    operands = (upstream, x, y, -0.7, QUANTITIES[quantity], None)
-    native, reference = (backend.backward(*operands) for backend in (NATIVE, REFERENCE))
-    for one, other in zip(native[:4], reference[:4], strict=True):
-        assert float((one - other).abs().max()) <= 1e-3 * float(other.abs().max())
 
 
 @given(climbs())
@@ -301,19 +268,6 @@ def test_the_same_bits_every_time(name: str, dtype: torch.dtype) -> None:
     run = operation(name, x, y, dtype)
     first = run()
     assert all(same(first, run()) for _ in range(sized(5, 2)))
-
-
-def test_training_step_through_the_public_operators(monkeypatch: pytest.MonkeyPatch) -> None:
-    x, y = random_points(60, 32, 0), random_points(90, 32, 1)
-    leaves = [field.requires_grad_() for side in (x, y) for field in (side.direction[0], side.radius[0].float())]
-
-    def gradients(native: str) -> tuple[Tensor, ...]:
-        setenv(monkeypatch, "HIERGEO_NATIVE", native)
-        loss = pairwise.energy_mean(Polar(*leaves[:2]), Polar(*leaves[2:]), -0.3).sum()
-        return torch.autograd.grad(loss, leaves)
-
-    for one, other in zip(gradients("1"), gradients("0"), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5 * float(other.abs().max()))
 
 
 def test_tf32_on_request() -> None:

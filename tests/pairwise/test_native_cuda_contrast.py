@@ -2,22 +2,20 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
-import mpmath
 import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from hiergeo import Polar, Space, pairwise
+from hiergeo import Polar, pairwise
 from hiergeo.pairwise.interface import Factor, LogitTerms
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE
 from tests.losses import near_zero
 from tests.pairwise.cuda_common import DEVICE, needs_kernels, random_points, sized
 from tests.pairwise.native_problems import FLOATS
-from tests.pairwise.test_contrast import BIAS, GEOMETRIES, SCALE, normal, space_of, stored
+from tests.pairwise.test_contrast import GEOMETRIES, assert_ends, assert_nothing, assert_values_and_gradients, normal
 
 pytestmark = needs_kernels
 
@@ -29,39 +27,11 @@ def labels(n: int, m: int, kinds: int = 9) -> tuple[Tensor, Tensor]:
     return torch.arange(n, device=DEVICE) % kinds, torch.arange(m, device=DEVICE) % (kinds + 2)
 
 
-def leaves(*parts: Tensor) -> list[Tensor]:
-    return [part.detach().to(DEVICE).requires_grad_() for part in parts]
-
-
-def results(
-    space: Space, parts: list[Tensor], options: dict[str, Any], native: bool
-) -> tuple[list[Tensor], list[Tensor]]:
-    """What logits of x, y, scale and bias are reduced to, by kernels or stored in float64, and gradients of a sum."""
-    measure = Space.contrastive if native else stored
-    with pairwise.backend(native=native):
-        found = measure(space, *parts, **options)
-        parts_of = [(part * normal(*part.shape, seed=place).to(DEVICE)).sum() for place, part in enumerate(found)]
-        total = torch.stack(parts_of).sum()
-        return list(found), list(torch.autograd.grad(total, [*parts, *space.parameters()]))
-
-
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("geometry", GEOMETRIES)
 def test_values_and_gradients(geometry: str, reduction: str) -> None:
-    """More than a square of 64 and a tile of 128 on both sides; labels; scale, bias and curvatures are learnt."""
-    space, sides = space_of(geometry).to(DEVICE), (0.2 * normal(139, 48), 0.2 * normal(197, 48, seed=1))
-    numbers = [torch.tensor(number, dtype=torch.float64) for number in (SCALE, BIAS)]
-    options = {"labels": labels(139, 197), "reduction": reduction, "squared": geometry == "euclidean"}
-    narrow = [side.float() for side in sides]
-    found, gradients = results(space, leaves(*narrow, *numbers), options, native=True)
-    wanted, true = results(space, leaves(*(side.double() for side in narrow), *numbers), options, native=False)
-    reach = 2e-6 * max(1.0, SCALE * float(space.pairwise_distance(*(side.to(DEVICE) for side in sides)).detach().max()))
-    for part, other in zip(found, wanted, strict=True):
-        assert part.dtype == torch.float64
-        torch.testing.assert_close(part, other, rtol=2e-6, atol=reach)
-    for gradient, other in zip(gradients, true, strict=True):
-        largest = other.abs().amax(-1, keepdim=True) if other.ndim else other.abs()
-        assert bool(((gradient.double() - other).abs() <= 1e-4 * largest + 1e-12).all())
+    """More than a square of 64 and a tile of 128 on both sides."""
+    assert_values_and_gradients(geometry, reduction, (139, 197), (9, 11), DEVICE)
 
 
 def batch_of_two(count: int, seed: int, dtype: torch.dtype) -> Polar:
@@ -161,35 +131,12 @@ def assert_one_problem(
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_ends_of_the_range(dtype: torch.dtype) -> None:
-    """Logits down to -1e4, equal rows, a row alone: against 50 digits."""
-    x = torch.tensor([[0.0, 0.0], [3.0, 4.0], [3.0, 4.0]], dtype=dtype, device=DEVICE)
-    y = torch.tensor([[3.0, 4.0], [0.0, 0.0], [6.0, 8.0]], dtype=dtype, device=DEVICE)
-    distances = [[5, 0, 10], [0, 5, 5], [0, 5, 5]]
-    leaf = x.clone().requires_grad_()
-    found = Space("euclidean").contrastive(leaf, y, 1e3)
-    (gradient,) = torch.autograd.grad(found.rows.sum() + found.columns.sum(), leaf)
-    alone = Space("euclidean").contrastive(x[:1], y[:1], 1e3)
-    with mpmath.workdps(50):
-        rows = [mpmath.log(sum(mpmath.exp(-1000 * d) for d in row)) for row in distances]
-        columns = [mpmath.log(sum(mpmath.exp(-1000 * d) for d in column)) for column in zip(*distances, strict=True)]
-    for part, wanted in ((found.rows, rows), (found.columns, columns)):
-        torch.testing.assert_close(
-            part.cpu(), torch.tensor([float(each) for each in wanted]).double(), rtol=2e-6, atol=1e-9
-        )
-    assert bool(gradient.isfinite().all())
-    torch.testing.assert_close(alone.rows.cpu(), torch.tensor([-5000.0], dtype=torch.float64), rtol=2e-6, atol=0)
+    assert_ends(dtype, DEVICE)
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_nothing_on_the_other_side(reduction: str) -> None:
-    x = normal(3, 4).to(DEVICE).requires_grad_()
-    nothing = -math.inf if reduction == "logsumexp" else 0.0
-    found = Space("euclidean").contrastive(x, x.detach()[:0], 1.0, reduction=reduction)
-    assert found.rows.tolist() == [nothing] * 3
-    assert found.columns.shape == (0,)
-    assert torch.autograd.grad(found.rows.sum(), x)[0].tolist() == torch.zeros_like(x).tolist()
-    none = Space("euclidean").contrastive(x[:0], x.detach(), 1.0, reduction=reduction)
-    assert none.columns.tolist() == [nothing] * 3
+    assert_nothing(reduction, DEVICE)
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)

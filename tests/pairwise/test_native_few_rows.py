@@ -9,7 +9,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from hiergeo import Polar, Space, pairwise
 from hiergeo._core.polar import Exact
@@ -142,18 +141,6 @@ def test_shadows_change_no_result(
     torch.testing.assert_close(found[0], expected[0], rtol=0, atol=0, equal_nan=True)
 
 
-def test_shadows_say_what_their_rounding_leaves_over() -> None:
-    _, plain, shadowed = beside_their_shadows("euclidean", 300, 77, 0)
-    kept, known = shadowed.factors[0], plain.factors[0].finite & (plain.radius > 0)
-    assert isinstance(kept, Exact)
-    assert kept.shadow is not None
-    scale, inverse, residual = (kept.shadow.numbers[place][:300][known].double() for place in (14, 10, 15))
-    rays = (kept.shadow.rows[known, :77].double() - 128) * (scale * inverse).unsqueeze(-1)
-    left_over = torch.linalg.vector_norm(rays - normalize(kept.direction[known].double(), dim=-1), dim=-1)
-    assert (left_over <= residual).all()
-    assert (left_over > 0.99 * residual).all()
-
-
 def test_shadows_are_read_by_few_rows_under_their_curvature() -> None:
     _, plain, shadowed = beside_their_shadows("lorentz:-1", 500, 40, 0)
     kept = shadowed.factors[0]
@@ -164,11 +151,3 @@ def test_shadows_are_read_by_few_rows_under_their_curvature() -> None:
         x = plain.rows(slice(1, 1 + queries)).factors[0]
         _, found = pairwise.topk(x, kept, curvature, 3)
         assert torch.equal(found, pairwise.topk(x, plain.factors[0], curvature, 3)[1]) is not read
-
-
-def test_other_numbers_are_screened_in_full() -> None:
-    wide = Space("lorentz:-1").points(torch.ones(3, 2, dtype=torch.float64), shadow=True)
-    assert not isinstance(wide.factors[0], Exact)
-    batched = Space("lorentz:-1").points(torch.ones(2, 3, 2), shadow=True).factors[0]
-    assert isinstance(batched, Exact)
-    assert batched.shadow is None

@@ -12,7 +12,6 @@ from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.cli import info
 from hiergeo.pairwise import native, resolver
 from hiergeo.pairwise.smoke import KernelVerdicts
-from tests.pairwise.native_problems import MISSING
 from tests.tools.kernel_settings import delenv, setenv
 
 CPU = torch.device("cpu")
@@ -103,23 +102,6 @@ def test_a_build_says_why_it_has_no_cuda(monkeypatch: pytest.MonkeyPatch, unbuil
     assert resolver.why_plain("mps") == "the library has no kernels for mps"
 
 
-@pytest.mark.usefixtures("loaded")
-def test_build_information(monkeypatch: pytest.MonkeyPatch) -> None:
-    built = {
-        "compiler": "g++ 12.4",
-        "simd": "baseline,avx2",
-        "cuda": "80,90",
-        "cuda_version": "13.0",
-    }
-    monkeypatch.setattr(native, "build_info", lambda: built)
-    monkeypatch.setattr(native, "simd_level", lambda: "avx2")
-    facts = pairwise.kernel_info()
-    assert facts["SIMD"] == "avx2"
-    assert facts["kernels built"] == "g++ 12.4, SIMD baseline,avx2, CUDA 13.0 (80,90)"
-    built.update(cuda="none", cuda_version="none")
-    assert pairwise.kernel_info()["kernels built"] == "g++ 12.4, SIMD baseline,avx2, no CUDA"
-
-
 @pytest.mark.parametrize(
     ("name", "words"),
     [
@@ -136,8 +118,3 @@ def test_unknown_words_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, w
         assert str(caught.value) == f"{name} must be {words}, not 'yes'."
     setenv(monkeypatch, name, "")
     assert float(angle()) == 0
-
-
-@pytest.mark.skipif(MISSING is not None, reason=f"no native kernels: {MISSING}")
-def test_an_operator_that_does_not_exist_has_no_kernels() -> None:
-    assert not native._has_kernels("meta")

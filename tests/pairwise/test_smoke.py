@@ -131,15 +131,6 @@ def test_an_error_in_a_kernel_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> N
     assert "store (float32) raised RuntimeError: illegal instruction;" in reason
 
 
-@needs_kernels
-def test_native_kernels_or_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    setenv(monkeypatch, "HIERGEO_NATIVE", "1")
-    monkeypatch.setattr(native, "members", broken("members", 1))
-    for _ in range(2):
-        with pytest.raises(UnavailableError, match=r"there are none: the smoke test of the kernels failed: members"):
-            angle()
-
-
 @pytest.fixture
 def tests(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """When the kernels were tested."""
@@ -185,17 +176,6 @@ def test_modes_of_the_caller_do_not_matter() -> None:
     x = Polar(torch.randn(3, 4, 5), torch.ones(3, 4))
     mapped = torch.vmap(lambda u, r: pairwise.distance(Polar(u, r), Polar(u, r), -1.0))(*x)
     assert torch.equal(mapped, pairwise.distance(x, x, -1.0))
-
-
-@needs_kernels
-def test_compiled_code_tests_once(tests: list[float]) -> None:
-    x = Polar(torch.randn(4, 5), torch.ones(4))
-    compiled = torch.compile(
-        lambda u, r: pairwise.distance(Polar(u, r), Polar(u, r), -1.0), backend="aot_eager", fullgraph=True
-    )
-    for _ in range(2):
-        torch.testing.assert_close(compiled(*x), pairwise.distance(x, x, -1.0))
-    assert len(tests) == 1
 
 
 @needs_kernels

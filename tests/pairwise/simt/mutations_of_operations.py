@@ -87,9 +87,9 @@ GRADIENTS = (
             "near pairs listed without a barrier",
             "if (weights.take) weight = 0;\n        }\n        __syncthreads();",
             "if (weights.take) weight = 0;\n        }",
-            "collinear or test_gradients",
+            "common_lines or test_gradients",
         ),
-        ("near pairs counted twice", "if (weights.take) weight = 0;", "", "collinear or test_gradients"),
+        ("near pairs counted twice", "if (weights.take) weight = 0;", "", "common_lines or test_gradients"),
     ),
     *mutants(
         "weights.cu",
