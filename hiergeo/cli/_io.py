@@ -58,6 +58,12 @@ def write_json(path: Path | None, document: Document) -> None:
         atomic_write_text(path, as_json(document) + "\n")
 
 
+def conclude(json: Path | None, document: Document, line: str) -> None:
+    """Write the JSON of what a verb did, and print the one line that says it."""
+    write_json(json, document)
+    console().print(line, soft_wrap=True)
+
+
 def as_json(document: Document) -> str:
     """A document as JSON."""
     if isinstance(document, Mapping):

@@ -6,7 +6,6 @@
 from typing import NamedTuple
 
 AUTO = "auto"
-FLOAT32 = "float32"
 
 COMPARED = ["euclidean", "lorentz:-1", "poincare:-0.5", "sphere:0.25"]
 """Geometries that are compared where none is named."""

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from hiergeo._core import limits
-from hiergeo._core.errors import InputError, unknown_name
+from hiergeo._core.errors import InputError
 from hiergeo._core.records import Record, Records, light, number
 from hiergeo._core.text import caption, isolated, shortened, without_password
 from hiergeo.cli import options
@@ -83,8 +83,8 @@ def search_command(
     from hiergeo.search import Request, open
 
     check_writable(json)
-    kind = kind_of(find)
-    given: dict[str, Any] = {
+    kind = cast("Kind", find)
+    options: dict[str, Any] = {
         "k": k,
         "by": by,
         "distinct": False if duplicates else None,
@@ -97,12 +97,10 @@ def search_command(
         "high": high,
         "exclude": exclude or None,
     }
-    given = {name: value for name, value in given.items() if value is not None}
-    check_fitting(kind, given)
-    texts_and_images = [read_query(query) for query in queries]
+    given = {name: value for name, value in options.items() if value is not None}
+    requests = [Request(kind, read_query(query), **given) for query in queries]
     if geometry is not None:
         Space(geometry)
-    requests = [Request(kind, query, **given) for query in texts_and_images]
     settings: dict[str, Any] = {name: getattr(requests[0], name) for name in SETTINGS}
     settings |= {"path": str(path), "store": None if store is None else without_password(store)}
     index = open(path, device=device)
@@ -129,28 +127,9 @@ def search_command(
 SETTINGS = ("k", "by", "thresholds", "within", "low", "high", "min_radius", "distinct", "exclude")
 """Options of a request that a document tells, so that the search can be made again."""
 
-SPELLED = {"k": "-k", "thresholds": "--steps", "distinct": "--duplicates", "space": "--geometry"}
-"""Options of the command line that are not spelled like those of a request."""
-
-
-def check_fitting(kind: "Kind", given: dict[str, Any]) -> None:
-    """Raise InputError for an option that says nothing of this kind of search."""
-    from hiergeo.search.requests import Request, on
-
-    for name in given:
-        kinds, spelled = on(Request.model_fields[name]).kinds, SPELLED.get(name, f"--{name.replace('_', '-')}")
-        if kind not in kinds:
-            raise InputError(f"{spelled} does not apply to --find {kind}: leave it out, or find {' or '.join(kinds)}.")
-    if "within" in given and "min_radius" in given:
-        raise InputError("--within counts by distance and --min-radius scales cones: give one of them.")
-
 
 def read_query(query: str) -> "Query":
-    """A query of the command line: an image where it ends like one, otherwise a text.
-
-    Raises:
-        InputError: it ends like an image, and there is no such file.
-    """
+    """A query: an image where it ends like one, otherwise a text. Raises InputError for an image that is not there."""
     from hiergeo.datasets.pictures import SUFFIXES
     from hiergeo.search.queries import is_image
 
@@ -159,16 +138,6 @@ def read_query(query: str) -> "Query":
     if not is_image(query):
         raise InputError(f"there is no image file {query}: correct its name; a text must not end like one.")
     return Path(query)
-
-
-def kind_of(find: Any) -> "Kind":
-    """The kind of search of a name; raises InputError."""
-    from hiergeo.search.requests import KINDS
-
-    if find not in KINDS:
-        raise unknown_name("kind of search", find, KINDS)
-    kind: Kind = find
-    return kind
 
 
 def metrics(results: "list[Result]", rows: int) -> dict[str, float]:

@@ -74,7 +74,6 @@ def head_command(
             )
         if loss == options.LOSSES and recipe.outputs is not None:
             recipe = replace(recipe, losses=options.fitting(losses, chains.text.shape[1], [recipe.outputs]))
-            options.note_prior(recipe.losses, chains.text.shape[1])
         trained = training.train_head(chains, space, recipe, device=device, progress=True)
         (out / "plan.toml").unlink(missing_ok=True)  # of version 0.2, which another head makes untrue
         training.save_head(trained, chains, out, overwrite=overwrite)

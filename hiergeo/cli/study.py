@@ -69,8 +69,6 @@ def study_command(
         learning_rates=tuple(learning_rate),
         recipe=options.recipe_of(Recipe, set, SEPARATE, losses=losses),
     )
-    if loss == options.LOSSES:
-        options.note_prior(losses, loaded.dim)
     chains = _chains(train, loaded, data, rows, device)
     unseen, held_out = training.unseen_rows(chains.captions, test), training.held_out_of(loaded)
     with sole_writer(json, html):
