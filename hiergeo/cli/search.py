@@ -84,33 +84,22 @@ def search_command(
 
     check_writable(json)
     kind = cast("Kind", find)
-    options: dict[str, Any] = {
-        "k": k,
-        "by": by,
-        "distinct": False if duplicates else None,
-        "thresholds": steps,
-        "within": within,
-        "min_radius": min_radius,
-        "space": geometry,
-        "store": store,
-        "low": low,
-        "high": high,
-        "exclude": exclude or None,
-    }
+    options: dict[str, Any] = {"k": k, "by": by, "distinct": False if duplicates else None, "thresholds": steps}
+    options |= {"within": within, "min_radius": min_radius, "space": geometry, "store": store}
+    options |= {"low": low, "high": high, "exclude": exclude or None}
     given = {name: value for name, value in options.items() if value is not None}
     requests = [Request(kind, read_query(query), **given) for query in queries]
     if geometry is not None:
         Space(geometry)
     settings: dict[str, Any] = {name: getattr(requests[0], name) for name in SETTINGS}
-    settings |= {"path": str(path), "store": None if store is None else without_password(store)}
+    settings |= {"path": str(path), "store": store and without_password(store)}
     index = open(path, device=device)
     results = index.search(requests)
 
     pairs = list(zip(queries, results, strict=True))
     spec = index.chosen(geometry).geometry.spec
-    used = settings | {"space": spec}
     answers = [{"query": query, "kind": kind, **_as_dict(result)} for query, result in pairs]
-    document = {"metrics": metrics(results, len(index)), "answers": answers, "settings": used}
+    document = {"metrics": metrics(results, len(index)), "answers": answers, "settings": settings | {"space": spec}}
     screen: list[RenderableType] = []
     for query, result in pairs:
         if isinstance(result, int):

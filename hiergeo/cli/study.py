@@ -1,7 +1,7 @@
 """``hiergeo study``: heads of several geometries, trained alike, measured and set against each other."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from hiergeo._core import limits
 from hiergeo._core.errors import check_whole
@@ -72,17 +72,8 @@ def study_command(
     chains = _chains(train, loaded, data, rows, device)
     unseen, held_out = training.unseen_rows(chains.captions, test), training.held_out_of(loaded)
     with sole_writer(json, html):
-        done = run_study(
-            made,
-            chains,
-            loaded,
-            test,
-            StudySettings(device=device),
-            unseen=unseen,
-            held_out=held_out,
-            out=out,
-            progress=True,
-        )
+        run: dict[str, Any] = {"unseen": unseen, "held_out": held_out, "out": out, "progress": True}
+        done = run_study(made, chains, loaded, test, StudySettings(device=device), **run)
         publish_experiment(done, json, format, full=full, html=html)
 
 

@@ -7,7 +7,6 @@ from PIL import Image
 
 from hiergeo import Polar, Space, adapters, search
 from hiergeo.cli import index
-from hiergeo.cli.app import SUMMARIES, loaded
 from hiergeo.cli.search import _lines, answer_lines, apex
 from hiergeo.search.corpus.running import Summary
 from hiergeo.testing import oracle
@@ -196,15 +195,6 @@ def test_a_hit_at_the_edge_of_a_cone_lies_in_it():
     hits = tuple(search.Hit(i, f"item {i}", None, 1.0, margin, 0.1, 0.2) for i, margin in enumerate((0.1, 0.0, -0.1)))
     lines = answer_lines("a circle", "children", search.Answer(hits, "exact", 3, 3, 0.5), "euclidean")
     assert any("2 of 3 hits" in str(line) for line in lines)
-
-
-@pytest.mark.parametrize("verb", SUMMARIES["Search"])
-def test_flags_are_off_unless_they_are_given(verb):
-    command = loaded(verb)
-    verbs = getattr(command, "commands", {verb: command}).values()
-    flags = [option for each in verbs for option in each.params if getattr(option, "is_flag", False)]
-    assert flags
-    assert not [option.name for option in flags if option.default]
 
 
 def test_ten_inputs_that_failed_are_named_and_others_counted(tmp_path, capsys):
