@@ -98,7 +98,8 @@ def search_command(
 
     pairs = list(zip(queries, results, strict=True))
     spec = index.chosen(geometry).geometry.spec
-    answers = [{"query": query, "kind": kind, **_as_dict(result)} for query, result in pairs]
+    parts = ({"count": result} if isinstance(result, int) else result.as_dict() for result in results)
+    answers = [{"query": query, "kind": kind, **part} for query, part in zip(queries, parts, strict=True)]
     document = {"metrics": metrics(results, len(index)), "answers": answers, "settings": settings | {"space": spec}}
     screen: list[RenderableType] = []
     for query, result in pairs:
@@ -190,7 +191,7 @@ def _table(kind: "Kind", result: "Answer | Climb") -> Table:
     for threshold, hit in _lines(result):
         first = () if threshold is None else (number(threshold, 4),)
         numbers = [number(getattr(hit, name), 4) for name in shown]
-        table.add_row(*first, str(hit.id), Text(caption(_name(hit))), *numbers)
+        table.add_row(*first, str(hit.id), Text(caption(hit.caption or hit.image or f"item {hit.id}")), *numbers)
     return table
 
 
@@ -204,11 +205,3 @@ def _lines(result: "Answer | Climb") -> "list[tuple[float | None, Hit]]":
         if rung.hit is not None and (not lines or lines[-1][1].key != rung.hit.key):
             lines.append((rung.threshold, rung.hit))
     return lines
-
-
-def _name(hit: "Hit") -> str:
-    return hit.caption or hit.image or f"item {hit.id}"
-
-
-def _as_dict(result: "Result") -> dict[str, Any]:
-    return {"count": result} if isinstance(result, int) else result.as_dict()
