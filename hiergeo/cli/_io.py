@@ -186,9 +186,8 @@ class SpaceOptions(NamedTuple):
 
         if self.root is None and self.min_radius is None:
             return space
-        inherited = space.centre if space.root is None else space.root
         min_radius = space.min_radius if self.min_radius is None else self.min_radius
-        root: Any = self.root or inherited
+        root: Any = self.root or (space.centre if space.root is None else space.root)
         return Space(space.geometry, root, min_radius=min_radius)
 
 

@@ -18,7 +18,6 @@ RE = ["prior=10", "mean=1", "hard=1"]
 
 OWN_LOSSES = ("adaptive", "entailment", "hard", "max_margin", "mean", "order", "prior", "transitivity")
 
-
 SETTINGS = (
     *("accumulate", "amp", "batch", "every", "hidden", "learning_rate", "lora", "losses", "outputs"),
     *("patience", "seed", "steps", "unit", "validation", "weight_decay"),

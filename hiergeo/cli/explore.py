@@ -72,7 +72,6 @@ def explore_command(
 
     def collected() -> explorer.Collection:
         if demo:
-            note("loading the demonstration ...")
             return explorer.open_demo(device=device)
         note(f"opening {' and '.join(source.name or str(source) for source in sources or [])} ...")
         return explorer.open_collection(

@@ -14,7 +14,8 @@ from hiergeo._core.storage.files import path_of
 from hiergeo.cli._terminal import note
 from hiergeo.cli.defaults import AUTO as AUTO
 from hiergeo.cli.defaults import COMPARED as COMPARED
-from hiergeo.cli.defaults import OWN_LOSSES, SHARPEN
+from hiergeo.cli.defaults import OWN_LOSSES
+from hiergeo.cli.defaults import SHARPEN as SHARPEN
 
 
 def path(value: Path | list[Path] | None) -> Path | list[Path] | None:
@@ -120,7 +121,6 @@ def fitting(losses: Mapping[str, float], inputs: int, outputs: Iterable[int]) ->
     return {name: weight for name, weight in losses.items() if name != "prior"}
 
 
-LOSSES = SHARPEN
 LOSS_HELP = f"A loss, NAME=WEIGHT; give it once for each: re, {', '.join(OWN_LOSSES)}."
 
 Settings = Annotated[

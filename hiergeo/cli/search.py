@@ -132,10 +132,9 @@ def read_query(query: str) -> "Query":
 
 def metrics(results: "list[Result]", rows: int) -> dict[str, float]:
     """Numbers of a whole search."""
-    numbers: dict[str, float] = {"queries": len(results), "rows": rows}
-    numbers["hits"] = sum(len(result.hits) for result in results if not isinstance(result, int))
-    counted = [result for result in results if isinstance(result, int)]
-    return {**numbers, "entailed": sum(counted)} if counted else numbers
+    counts = [result for result in results if isinstance(result, int)]
+    hits = sum(len(result.hits) for result in results if not isinstance(result, int))
+    return {"queries": len(results), "rows": rows, "hits": hits} | ({"entailed": sum(counts)} if counts else {})
 
 
 def answer_lines(query: str, kind: "Kind", result: "Answer | Climb", spec: str) -> Iterator[RenderableType]:

@@ -31,7 +31,7 @@ def head_command(
     split: TrainingSplit = None,
     rows: options.Rows = None,
     geometry: options.Geometry = "euclidean",
-    loss: options.Loss = options.LOSSES,
+    loss: options.Loss = options.SHARPEN,
     set: options.Settings = [],  # noqa: B006 - typer copies it
     evaluate: Annotated[
         str | None, option("SPEC", "Model to measure before and after on the test split: an npz file or a spec.")
@@ -72,7 +72,7 @@ def head_command(
                 f"--evaluate {judge.name} embeds in {judge.dim} dimensions and the head would take "
                 f"{chains.text.shape[1]}: name the model that the chains are of."
             )
-        if loss == options.LOSSES and recipe.outputs is not None:
+        if loss == options.SHARPEN and recipe.outputs is not None:
             recipe = replace(recipe, losses=options.fitting(losses, chains.text.shape[1], [recipe.outputs]))
         trained = training.train_head(chains, space, recipe, device=device, progress=True)
         (out / "plan.toml").unlink(missing_ok=True)  # of version 0.2, which another head makes untrue

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from hiergeo.adapters import Model
     from hiergeo.training import Chains
 
-SEEDS = 5
 RATES = [3e-4, 1e-3, 3e-3]
 
 SEPARATE = options.SEPARATE | {"outputs": "--dim", "seed": "--seeds", "learning_rate": "--learning-rate"}
@@ -34,9 +33,9 @@ def study_command(
         list[int] | None,
         option("N", "Dimension of the heads, once for each; that of the model if none is given.", min=1),
     ] = None,
-    seeds: Annotated[int, option("N", "Heads of each geometry and dimension.", min=1)] = SEEDS,
+    seeds: Annotated[int, option("N", "Heads of each geometry and dimension.", min=1)] = 5,
     learning_rate: Annotated[list[float], option("X", "A candidate of the tuning, once for each.")] = RATES,
-    loss: options.Loss = options.LOSSES,
+    loss: options.Loss = options.SHARPEN,
     set: options.Settings = [],  # noqa: B006 - typer copies it
     format: options.Format = "table",
     full: options.Full = False,
@@ -59,7 +58,7 @@ def study_command(
     test = load_data(data, "test", rows)
     loaded = adapters.load(model, device=device)
     dims, losses = tuple(dim or [loaded.dim]), training.parse_losses(loss)
-    if loss == options.LOSSES:
+    if loss == options.SHARPEN:
         losses = options.fitting(losses, loaded.dim, dims)
     training.check_prior(losses, loaded.dim, dims)
     made = StudyPlan(
