@@ -130,7 +130,7 @@ def read_query(query: str) -> "Query":
     return Path(query)
 
 
-def metrics(results: "list[Result]", rows: int) -> dict[str, float]:
+def metrics(results: "list[Result]", rows: int) -> dict[str, int]:
     """Numbers of a whole search."""
     counts = [result for result in results if isinstance(result, int)]
     hits = sum(len(result.hits) for result in results if not isinstance(result, int))
