@@ -8,11 +8,7 @@ COLLECTED_AFTER = (50_000, 10, 10)
 
 
 def main() -> None:
-    """Run the ``hiergeo`` command and exit.
-
-    0 on success, 1 where a check found something wrong, 2 when the user has to change something, 70 after an error that
-    nobody foresaw, whose traceback is printed; 130, 141 and 143 where the command was stopped from outside.
-    """
+    """Run the ``hiergeo`` command and exit."""
     gc.set_threshold(*COLLECTED_AFTER)
     from hiergeo.cli import _terminal
     from hiergeo.cli._guard import guarded

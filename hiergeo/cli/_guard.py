@@ -1,13 +1,7 @@
 """How commands end: every error becomes one sentence and an exit code.
 
-| code | meaning |
-|---|---|
-| 0 | done |
-| 1 | a check found something wrong |
-| 2 | the user has to change something |
-| 70 | an unexpected error, below its traceback |
-| 130, 143 | interrupted by Ctrl-C, stopped by SIGTERM |
-| 141 | the reader of standard output closed it |
+0: done; 1: a check was not passed; 2: the user has to change something; 70: an unexpected error, below its traceback;
+130, 143: interrupted by Ctrl-C, stopped by SIGTERM; 141: the reader of standard output closed it.
 """
 
 import errno

@@ -58,6 +58,12 @@ def write_json(path: Path | None, document: Document) -> None:
         atomic_write_text(path, as_json(document) + "\n")
 
 
+def conclude(json: Path | None, document: Document, line: str) -> None:
+    """Write the JSON of what a verb did, and print the one line that says it."""
+    write_json(json, document)
+    console().print(line, soft_wrap=True)
+
+
 def as_json(document: Document) -> str:
     """A document as JSON."""
     if isinstance(document, Mapping):
@@ -77,16 +83,9 @@ def publish(
 ) -> None:
     """Write the JSON of a result, and print tables and sentences, or the numbers alone.
 
-    Args:
-        document: what its JSON holds: values by name, JSON, or a result that writes its own.
-        json: where its JSON goes.
-        form: ``table``; or ``json`` or another of `WRITTEN`: the numbers alone.
-        shown: the numbers, as rows and tables.
-        sentences: below the tables on a terminal.
-        first: what was found, above them on a terminal; the headline in bold, a sentence a line below it. Notes where
-            numbers are printed alone.
-        screen: what a terminal shows in the place of the tables; strings are not wrapped.
-        lines: last on a terminal and not wrapped, for they may name files; notes where numbers are printed alone.
+    On a terminal `first` (the headline in bold) stands above the tables, or above `screen` in their place, `sentences`
+    below them, and `lines`, which are not wrapped since they may name files, last. Where numbers are printed alone,
+    `first` and `lines` are notes.
     """
     write_json(json, document)
     if form == "table":
@@ -114,10 +113,7 @@ def publish_experiment(
     html: Path | None = None,
     seed: int = 0,
 ) -> None:
-    """Write JSON and page of a result, a comparison or a study, and print it; arguments as for `publish` and pages.
-
-    `full` shows every metric, and in CSV the value of every row, image or caption.
-    """
+    """Write JSON and page of an experiment, and print it; `full` shows every metric, in CSV the value of every item."""
     from hiergeo.evaluation import Result
     from hiergeo.report import tables, write_page
 
@@ -154,12 +150,9 @@ def load_data(name: str, split: str, rows: int | None) -> "Hierarchy":
 
 
 class SpaceOptions(NamedTuple):
-    """What ``--geometry``, ``--root`` and ``--min-radius`` say about a space; None is what the model brings.
+    """What ``--geometry``, ``--root`` and ``--min-radius`` say about a space.
 
-    Attributes:
-        geometry: the spec of a geometry; None is the native space of the model, Euclidean for a model without one.
-        root: ``model`` or ``none``; None is the root of the native space, and the model's in a geometry named here.
-        min_radius: the scale of the cones; None is that of the native space, the default in a geometry named here.
+    None is what the model brings, Euclidean for a model without a space; in a geometry named here, the defaults.
     """
 
     geometry: str | None
@@ -193,9 +186,8 @@ class SpaceOptions(NamedTuple):
 
         if self.root is None and self.min_radius is None:
             return space
-        inherited = space.centre if space.root is None else space.root
         min_radius = space.min_radius if self.min_radius is None else self.min_radius
-        root: Any = self.root or inherited
+        root: Any = self.root or (space.centre if space.root is None else space.root)
         return Space(space.geometry, root, min_radius=min_radius)
 
 

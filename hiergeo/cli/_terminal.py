@@ -19,9 +19,6 @@ from hiergeo._core.text import one_line, printable, tame
 PLAIN = str.maketrans("−–—·’", "---|'", "\u2068\u2069")
 """What we print ourselves, for terminals that know ASCII alone; other characters become escapes."""
 
-HELD = "\ufdd0"
-"""Stands for a blank at which no line ends, while lines are made; no text has this character."""
-
 
 @contextmanager
 def prepared() -> Iterator[None]:
@@ -43,10 +40,7 @@ def prepared() -> Iterator[None]:
 
 
 class Screen(Console):
-    """A console on which text stays text: strings show as escapes what cannot be printed, styled text is `tame`.
-
-    Per cent stay on the line of their figure; rich breaks lines at no-break spaces too.
-    """
+    """A console on which text stays text: strings show as escapes what cannot be printed, styled text is `tame`."""
 
     def render_str(self, text: str, **settings: Any) -> Text:
         """Styled text of a string."""
@@ -54,15 +48,11 @@ class Screen(Console):
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Segments of anything that can be printed."""
-        if isinstance(renderable, Text) and " %" in renderable.plain:
-            renderable = renderable.copy()
-            renderable.plain = renderable.plain.replace(" %", f"{HELD}%")
         for segment in super().render(renderable, options):
             if segment.control:
                 yield segment
             else:
-                text = "\n".join(map(tame, segment.text.split("\n")))
-                yield Segment(text.replace(HELD, " "), segment.style)
+                yield Segment("\n".join(map(tame, segment.text.split("\n"))), segment.style)
 
 
 def note(sentence: str) -> None:

@@ -1,6 +1,5 @@
 """The typer application. Verbs are imported when they are used: the overview needs none of them, nor torch."""
 
-from collections.abc import Mapping
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -42,19 +41,14 @@ SUMMARIES = {
 """The first sentence of the help of every verb, by heading, in the order of the overview."""
 
 
-class LazyGroup(TyperGroup):
-    """A group of verbs; a subclass gives the first sentences of their helps by heading and name, in order.
-
-    Its `commands` hold these sentences alone; the verb that is asked for is loaded.
-    """
-
-    summaries: Mapping[str, Mapping[str, str]]
+class Hiergeo(TyperGroup):
+    """The whole command line: its `commands` hold the sentences above; the verb that is asked for is loaded."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.commands = {
             name: TyperCommand(name, help=summary, rich_help_panel=panel)
-            for panel, verbs in self.summaries.items()
+            for panel, verbs in SUMMARIES.items()
             for name, summary in verbs.items()
         }
 
@@ -78,14 +72,8 @@ def loaded(name: str) -> Any:
     return command
 
 
-class Hiergeo(LazyGroup):
-    """The whole command line."""
-
-    summaries = SUMMARIES
-
-
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         print(f"hiergeo {__version__}")
         raise typer.Exit
 

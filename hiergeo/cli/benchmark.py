@@ -46,8 +46,6 @@ def benchmark_command(
     seed: options.Seed = 0,
     samples: options.Samples = 1000,
     device: options.Device = options.AUTO,
-    dtype: options.Dtype = options.FLOAT32,
-    batch_size: options.BatchSize = None,
 ) -> None:
     """Measure a model on a benchmark: values, intervals, baselines, and figures of papers beside them."""
     from hiergeo.evaluation.benchmarks import BENCHMARKS
@@ -62,15 +60,13 @@ def benchmark_command(
     if listed or name is None:
         _print_list(json, "table" if format == CLIP_BENCHMARK else format, name)
         return
-    known = inspect.signature(BENCHMARKS.get(name)).parameters
-    task = benchmark_named(name, **options.settings_of(name, known, set))
+    task = benchmark_named(name, **options.settings_of(name, inspect.signature(BENCHMARKS.get(name)).parameters, set))
     if model is None:
         raise InputError(f"name the model to measure on {name}: --model SPEC.")
-    asked = SpaceOptions(geometry, root, min_radius)
-    asked.check()
-    wanted = options.embedding(device, dtype, batch_size)
-    loaded, space = asked.load(model, device)
-    result = measure(loaded, task, space, seed=seed, samples=samples, **wanted, progress=True)
+    chosen = SpaceOptions(geometry, root, min_radius)
+    chosen.check()
+    loaded, space = chosen.load(model, device)
+    result = measure(loaded, task, space, seed=seed, samples=samples, device=device, progress=True)
     if format == CLIP_BENCHMARK:
         write_json(json, result)
         print(jsonlib.dumps(to_clip_benchmark(result), indent=2))
@@ -96,26 +92,27 @@ def _print_list(json: Path | None, form: str, only: str | None) -> None:
             screen += [Text(name, style="bold"), Text(f"  cannot be used: {error}")]
             rows.append({"benchmark": name, "runs": False, "missing": str(error)})
             continue
-        options = inspect.signature(kind).parameters.values()
-        facts = {
-            "data": kind.needs or "none",
-            "options": ", ".join(f"{each.name}={each.default}" for each in options) or "none",
-            "runs with these options here": f"no, {missing}" if missing else "yes",
-            "metrics": ", ".join(kind.metrics),
-        }
-        lines = [f"{word}: {fact}" for word, fact in facts.items()]
-        lines += published_lines(kind.published)
-        screen += [Text.assemble((name, "bold"), f"  {kind.label}"), *(Padding(Text(each), INDENT) for each in lines)]
+        parameters = inspect.signature(kind).parameters.values()
+        defaults = ", ".join(f"{parameter.name}={parameter.default}" for parameter in parameters) or "none"
+        metrics = ", ".join(kind.metrics)
+        lines = [
+            f"data: {kind.needs or 'none'}",
+            f"options: {defaults}",
+            f"runs with these options here: {f'no, {missing}' if missing else 'yes'}",
+            f"metrics: {metrics}",
+            *published_lines(kind.published),
+        ]
+        screen += [Text.assemble((name, "bold"), f"  {kind.label}"), *(Padding(Text(line), INDENT) for line in lines)]
         row = {"benchmark": name, "runs": not missing, "data": kind.needs or None, "missing": missing or None}
-        rows.append({**row, "options": facts["options"], "metrics": facts["metrics"]})
+        rows.append({**row, "options": defaults, "metrics": metrics})
         benchmarks[name] = {
             "label": kind.label,
             "needs": kind.needs,
             "missing": missing,
             "primary": kind.primary,
             "metrics": list(kind.metrics),
-            "options": [each.name for each in options],
-            "published": [vars(each) for each in kind.published],
+            "options": [parameter.name for parameter in parameters],
+            "published": [vars(figure) for figure in kind.published],
         }
     document = {"metrics": {"benchmarks": len(benchmarks)}, "benchmarks": benchmarks}
     publish(document, json, form, Records(rows), screen=screen)

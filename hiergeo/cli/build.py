@@ -92,14 +92,8 @@ def build_command(
     if data is None and rows is not None:
         raise InputError("--rows goes with --data: a file of captions is taken whole.")
     check_writable(json)
-    settings = {
-        "backend": backend,
-        "judge": judge,
-        "tiers": tiers,
-        "test_fraction": test_fraction,
-        "caption_column": caption_column,
-        "image_column": image_column,
-    }
+    settings = {"backend": backend, "judge": judge, "tiers": tiers, "test_fraction": test_fraction}
+    settings |= {"caption_column": caption_column, "image_column": image_column}
     plan = _plan(config, {name: value for name, value in settings.items() if value is not None}, backend_option or [])
     source: str | Hierarchy = captions or ""
     if data is not None:

@@ -43,12 +43,12 @@ def compare_command(
     check_writable(json, html)
     ProtocolSettings(protocol)
     named = [SpaceOptions(spec, root, min_radius) for spec in geometry or options.COMPARED]
-    for each in named:
-        each.check()
+    for option in named:
+        option.check()
     hierarchy = load_data(data, split, rows)
     loaded = adapters.load(model, device=device)
     own = SpaceOptions(None, root, min_radius).space(loaded)
-    spaces = [each.space(loaded) for each in named] if geometry else beside(own, options.COMPARED)
+    spaces = [option.space(loaded) for option in named] if geometry else beside(own, options.COMPARED)
     note_geometry(loaded, spaces, named=True)
     with sole_writer(json, html):
         comparison = run(loaded, hierarchy, spaces, protocol, seed=seed, device=device, progress=True)

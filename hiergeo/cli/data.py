@@ -10,8 +10,7 @@ from hiergeo._core.progress import track
 from hiergeo._core.records import Records
 from hiergeo._core.storage.files import path_of
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, publish, write_json
-from hiergeo.cli._terminal import console
+from hiergeo.cli._io import check_writable, conclude, publish
 from hiergeo.cli.defaults import HIERARCAPS_PARTS, PUBLIC
 from hiergeo.cli.options import argument, flag, option
 from hiergeo.cli.plans import Verb
@@ -73,8 +72,8 @@ def fetch(
         paths = hierarcaps.fetch(what=part, progress=True)
     else:
         raise unknown_name("downloadable dataset", name, ["hierarcaps", *PUBLIC])
-    write_json(json, {"metrics": {"files": len(paths)}, "files": [str(path) for path in paths]})
-    console().print(f"{len(paths)} files in {datasets.data_home()}", soft_wrap=True)
+    document = {"metrics": {"files": len(paths)}, "files": [str(path) for path in paths]}
+    conclude(json, document, f"{len(paths)} files in {datasets.data_home()}")
 
 
 @app.command("check", cls=Verb)

@@ -6,7 +6,6 @@
 from typing import NamedTuple
 
 AUTO = "auto"
-FLOAT32 = "float32"
 
 COMPARED = ["euclidean", "lorentz:-1", "poincare:-0.5", "sphere:0.25"]
 """Geometries that are compared where none is named."""
@@ -18,7 +17,6 @@ RE = ["prior=10", "mean=1", "hard=1"]
 """Losses of towers."""
 
 OWN_LOSSES = ("adaptive", "entailment", "hard", "max_margin", "mean", "order", "prior", "transitivity")
-
 
 SETTINGS = (
     *("accumulate", "amp", "batch", "every", "hidden", "learning_rate", "lora", "losses", "outputs"),

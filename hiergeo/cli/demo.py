@@ -8,9 +8,6 @@ from hiergeo.cli._io import check_writable, publish_experiment
 from hiergeo.cli._terminal import console, show_page
 from hiergeo.cli.options import path_option
 
-SCENES = 500
-"""Scenes that are drawn."""
-
 READING = """
 How to read this: every image has a chain of captions from general to specific.
 - tau_d: 1 where radii grow along every chain, 0 where they are unrelated to it.
@@ -33,7 +30,7 @@ def demo_command(
 
     check_writable(html)
     model = adapters.load("tiny", device=device)
-    scenes = datasets.load("scenes", "test", count=SCENES)
+    scenes = datasets.load("scenes", "test", count=500)
     comparison = compare(model, scenes, [parse(spec) for spec in options.COMPARED], progress=True)
     publish_experiment(comparison, None, "table", html=html)
     console().print(READING)

@@ -7,8 +7,7 @@ from hiergeo._core.errors import UnavailableError
 from hiergeo._core.storage.files import writing
 from hiergeo.cli import options
 from hiergeo.cli._guard import again
-from hiergeo.cli._io import check_writable, load_data, write_json
-from hiergeo.cli._terminal import console
+from hiergeo.cli._io import check_writable, conclude, load_data
 from hiergeo.cli.options import option, path_option
 
 
@@ -41,6 +40,5 @@ def embed_command(
         size = out.stat().st_size
     metrics = {"texts": len(hierarchy.texts), "images": images, "dim": loaded.dim, "bytes": size}
     settings = {"model": loaded.name, "data": data, "split": split, "out": str(out)}
-    write_json(json, {"metrics": metrics, "settings": settings})
-    sentence = f"{metrics['texts']} texts and {images} images of dimension {loaded.dim}: {out}"
-    console().print(sentence, soft_wrap=True)
+    line = f"{metrics['texts']} texts and {images} images of dimension {loaded.dim}: {out}"
+    conclude(json, {"metrics": metrics, "settings": settings}, line)

@@ -63,10 +63,8 @@ def explore_command(
     from hiergeo.search import serving
 
     check_token(token)
-    if limit is not None and export is None:
-        raise InputError("--limit is for an export: name its folder with --export, or leave it out.")
-    if overwrite and export is None:
-        raise InputError("--overwrite is for an export: name its folder with --export, or leave it out.")
+    if export is None and (limit is not None or overwrite):
+        raise InputError("--limit and --overwrite are for an export: name its folder with --export, or leave them out.")
     if demo and (sources or geometry or images or data):
         raise InputError("--demo brings its own items: leave out sources, --geometry, --images and --data.")
     if not demo and not sources:
@@ -74,7 +72,6 @@ def explore_command(
 
     def collected() -> explorer.Collection:
         if demo:
-            note("loading the demonstration ...")
             return explorer.open_demo(device=device)
         note(f"opening {' and '.join(source.name or str(source) for source in sources or [])} ...")
         return explorer.open_collection(
@@ -83,7 +80,7 @@ def explore_command(
 
     if export is not None:
         explorer.check_target(export, overwrite)
-        tell_exported(explorer.export_page(collected(), export, limit=limit, overwrite=overwrite, progress=True))
+        note_exported(explorer.export_page(collected(), export, limit=limit, overwrite=overwrite, progress=True))
         return
     with serving.bind(host, port) as bound:
         settings = serving.Settings(token=token, hosts=check_reach(bound, host, token, insecure))
@@ -95,7 +92,7 @@ def explore_command(
         serve_page(app, bound, settings, f"Exploring {len(collection.first):,} items ({spaces})", open_page)
 
 
-def tell_exported(done: "explorer.Exported") -> None:
+def note_exported(done: "explorer.Exported") -> None:
     """Say what an export holds, and how to look at it."""
     part = f" of {done.rows:,}" if done.items < done.rows else ""
     line = f"Exported {done.items:,}{part} items, {done.bytes / 1e6:.1f} MB in {done.files} files, to {done.folder}"

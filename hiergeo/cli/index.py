@@ -1,26 +1,30 @@
-"""``hiergeo index``: indexes of captions and images, built, appended to, checked and compacted."""
+"""``hiergeo index``: indexes of captions and images, and stores beside them."""
 
 import shlex
 import time
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hiergeo._core.errors import LISTED, InputError, UnavailableError
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo._core.records import Records
+from hiergeo._core.storage.texts import read_lines
+from hiergeo._core.text import few, without_password
 from hiergeo.cli import options
 from hiergeo.cli._guard import WrongResults, again
-from hiergeo.cli._io import SpaceOptions, check_writable, publish, write_json
+from hiergeo.cli._io import SpaceOptions, check_writable, conclude, publish
 from hiergeo.cli._terminal import console, counted, note, sized
+from hiergeo.cli.defaults import MOST_HITS
 from hiergeo.cli.options import argument, flag, option, path_argument, path_option
 from hiergeo.cli.plans import Verb
-from hiergeo.cli.stores import audit_command, push_command
 
 if TYPE_CHECKING:
     from hiergeo.search import CaptionFiles
     from hiergeo.search.corpus.running import Summary
+    from hiergeo.search.queries import Query
 
 NAMES = {"rows": "items", "core": "innermost_shell", "low": "smallest_radius", "high": "largest_radius"}
 """Metrics of an index -> what tables call them."""
@@ -47,6 +51,9 @@ Embeddings = Annotated[
     Path | None,
     path_option("FILE", "Embeddings of the items: .npz as `hiergeo embed` writes it, with its captions, or .npy."),
 ]
+
+
+StoreSpec = Annotated[str, option("SPEC", "milvus:http://HOST:19530, milvus:./NAME.db, ...")]
 
 
 @app.command("build", cls=Verb)
@@ -104,24 +111,35 @@ def build_command(
         summary = run(out, sources, loaded, space, progress=True, **settings)
     except UnavailableError as error:
         raise again(error, "index", "build") if any(jobs_of(out).folder.glob("*.json")) else error from None
-    manifest = layout.read(out)
+    manifest, seconds = layout.read(out), time.monotonic() - start
     size = sum(sum(shard.bytes.values()) for shard in manifest.shards)
-    seconds = time.monotonic() - start
-    counts = {"embedded": summary.embedded, "earlier": summary.earlier, "items": summary.items, "rows": summary.rows}
-    left = {"poisoned": summary.poisoned, "failed": len(summary.failed), "incomplete": len(summary.incomplete)}
-    metrics = {**counts, **left, "bytes": size, "seconds": seconds, "rows_per_second": summary.rows / seconds}
-    faults = {"failed": summary.failed, "incomplete": summary.incomplete, "finished": summary.finished}
-    used = {"model": model, "geometry": manifest.geometry, "captions": captions, "out": str(out), "worker": worker}
-    write_json(json, {"metrics": metrics, **faults, "settings": used})
-    show(summary, out, size, seconds)
+    metrics = {
+        "embedded": summary.embedded,
+        "earlier": summary.earlier,
+        "items": summary.items,
+        "rows": summary.rows,
+        "poisoned": summary.poisoned,
+        "failed": len(summary.failed),
+        "incomplete": len(summary.incomplete),
+        "bytes": size,
+        "seconds": seconds,
+        "rows_per_second": summary.rows / seconds,
+    }
+    inputs = {"failed": summary.failed, "incomplete": summary.incomplete, "finished": summary.finished}
+    note_faults(summary, out)
+    several = f" of {summary.embedded:,} inputs, {summary.earlier:,} were there" if summary.inputs != 1 else ""
+    line = f"built {counted(summary.items, 'item')}{several}, {_speed(summary.rows, size, seconds)}: {out}"
+    conclude(json, {"metrics": metrics, **inputs, "settings": {"geometry": manifest.geometry}}, line)
+    if not summary.finished:
+        console().print("The index holds what is embedded so far.")
     if manifest.model is not None:
         console().print(f"Next: hiergeo search {shlex.quote(str(out))} TEXT", soft_wrap=True)
     if any(summary.faults):
         raise WrongResults
 
 
-def show(summary: "Summary", out: Path, size: int, seconds: float) -> None:
-    """Print what a build did, and note what it left out."""
+def note_faults(summary: "Summary", out: Path) -> None:
+    """Note what a build left out."""
     faults = list(summary.faults)
     for fault in faults[:NAMED]:
         note(fault)
@@ -129,14 +147,10 @@ def show(summary: "Summary", out: Path, size: int, seconds: float) -> None:
         note(f"{len(faults) - NAMED:,} more inputs failed or broke off: --json names them.")
     if summary.poisoned:
         note(f"{counted(summary.poisoned, 'row is', 'rows are')} set aside: {out / 'inputs'} lists them.")
-    several = f" of {summary.embedded:,} inputs, {summary.earlier:,} were there" if summary.inputs != 1 else ""
-    console().print(
-        f"built {counted(summary.items, 'item')}{several}, {sized(size)}, in {seconds:,.1f} s "
-        f"({summary.rows / seconds:,.0f} items/s): {out}",
-        soft_wrap=True,
-    )
-    if not summary.finished:
-        console().print("The index holds what is embedded so far.")
+
+
+def _speed(rows: int, size: int, seconds: float) -> str:
+    return f"{sized(size)}, in {seconds:,.1f} s ({rows / seconds:,.0f} items/s)"
 
 
 @app.command("add", cls=Verb)
@@ -158,11 +172,9 @@ def add_command(
     start = time.monotonic()
     done = index.add(_files(captions, caption_column, image_column), images, embeddings, progress=True)
     seconds = time.monotonic() - start
-    rate = done.rows / seconds
-    metrics = {"rows": done.rows, "bytes": done.bytes, "seconds": seconds, "rows_per_second": rate}
-    write_json(json, {"metrics": metrics, "settings": {"path": str(path), "first": done.first, "last": done.last}})
-    line = f"added {counted(done.rows, 'item')}, {sized(done.bytes)}, in {seconds:.1f} s ({rate:,.0f} items/s): {path}"
-    console().print(line, soft_wrap=True)
+    metrics = {"rows": done.rows, "bytes": done.bytes, "seconds": seconds, "rows_per_second": done.rows / seconds}
+    document = {"metrics": metrics, "settings": {"path": str(path), "first": done.first, "last": done.last}}
+    conclude(json, document, f"added {counted(done.rows, 'item')}, {_speed(done.rows, done.bytes, seconds)}: {path}")
 
 
 def _files(captions: str | None, caption: str | None, image: str | None) -> "CaptionFiles | None":
@@ -192,13 +204,11 @@ def delete_command(
     missing = wanted[~index.store.holds(wanted)].tolist()
     deleted = index.delete(ids)
     metrics = {"deleted": deleted, "missing": len(missing), "rows": len(index)}
-    write_json(json, {"metrics": metrics, "missing": missing})
-    console().print(f"deleted {counted(deleted, 'item')}: {len(index):,} are left in {path}", soft_wrap=True)
+    line = f"deleted {counted(deleted, 'item')}: {len(index):,} are left in {path}"
+    conclude(json, {"metrics": metrics, "missing": missing}, line)
     if missing:
-        shown = ", ".join(map(str, missing[:LISTED])) + (
-            f" and {len(missing) - LISTED:,} more" if missing[LISTED:] else ""
-        )
-        note(f"no item of the index has {'the id' if len(missing) == 1 else 'the ids'} {shown}.")
+        absent = few([str(item) for item in missing])
+        note(f"no item of the index has {'the id' if len(missing) == 1 else 'the ids'} {absent}.")
 
 
 @app.command("compact", cls=Verb)
@@ -216,13 +226,10 @@ def compact_command(
     start = time.monotonic()
     done = compact(path, skip_damaged)
     metrics = {**asdict(done), "seconds": time.monotonic() - start}
-    write_json(json, {"metrics": metrics})
     lost = f", {counted(done.lost, 'item')} of damaged shards LOST" if done.lost else ""
-    console().print(
-        f"{counted(done.before, 'shard')} became {done.after:,}, {counted(done.dropped, 'deleted row')} dropped{lost}: "
-        f"{counted(done.rows, 'item')} in {path}, {metrics['seconds']:.1f} s",
-        soft_wrap=True,
-    )
+    dropped = f"{counted(done.dropped, 'deleted row')} dropped{lost}: {counted(done.rows, 'item')} in {path}"
+    line = f"{counted(done.before, 'shard')} became {done.after:,}, {dropped}, {metrics['seconds']:.1f} s"
+    conclude(json, {"metrics": metrics}, line)
 
 
 @app.command("check", cls=Verb)
@@ -257,20 +264,17 @@ def info_command(
     check_writable(json)
     index = search.open(path)
     manifest, store = index.manifest, index.store.describe()
-    counts = [shell.count for shell in store.shells]
-    deleted = sum(shard.deleted for shard in manifest.shards)
-    low = min((shell.low for shell in store.shells if shell.count), default=0.0)
-    high = max((shell.high for shell in store.shells if shell.count), default=0.0)
+    filled = [shell for shell in store.shells if shell.count]
     metrics = {
         "rows": store.rows,
-        "deleted": deleted,
+        "deleted": sum(shard.deleted for shard in manifest.shards),
         "shards": len(manifest.shards),
         "bytes": sum(sum(shard.bytes.values()) for shard in manifest.shards),
         "dim": manifest.frame.dim,
-        "shells": len(counts),
-        "core": counts[0],
-        "low": low,
-        "high": high,
+        "shells": len(store.shells),
+        "core": store.shells[0].count,
+        "low": min((shell.low for shell in filled), default=0.0),
+        "high": max((shell.high for shell in filled), default=0.0),
         "generation": manifest.generation,
     }
     model = "unknown" if manifest.model is None else f"{manifest.model.name} ({manifest.model.fingerprint})"
@@ -280,5 +284,68 @@ def info_command(
     publish({"metrics": metrics, "settings": settings}, json, format, Records.of(("fact", "value"), facts))
 
 
-app.command("push", cls=Verb)(push_command)
-app.command("audit", cls=Verb)(audit_command)
+@app.command("push", cls=Verb)
+def push_command(path: options.IndexFolder, store: StoreSpec, json: options.Json = None) -> None:
+    """Make a store hold exactly the items of an index; an interrupted push goes on when the command is run again."""
+    from hiergeo import search
+
+    check_writable(json)
+    index, start = search.open(path), time.monotonic()
+    try:
+        sent = index.push(store, progress=True)
+    finally:
+        index.engines.close()  # engines build what is missing of their index when they are closed
+    seconds = time.monotonic() - start
+    metrics = {"sent": sent, "rows": len(index), "seconds": seconds}
+    settings = {"path": str(path), "store": without_password(store), "generation": index.manifest.generation}
+    line = f"{store.partition(':')[0]} holds the {counted(len(index), 'item')} of {path}"
+    conclude(json, {"metrics": metrics, "settings": settings}, f"{line}; sent: {sent:,} in {seconds:.1f} s")
+
+
+@app.command("audit", cls=Verb)
+def audit_command(
+    path: options.IndexFolder,
+    store: StoreSpec,
+    queries: Annotated[
+        Path | None,
+        path_option("FILE", "Texts like those that will be searched for, one a line. (by default items of the index)"),
+    ] = None,
+    sample: Annotated[
+        int, option("N", "How many items of the index are queries without --queries.", min=1, max=limits.COUNT)
+    ] = 100,
+    k: Annotated[int, option("K", "Hits of each query, thresholds of its ladder.", "-k", min=1, max=MOST_HITS)] = 10,
+    by: Annotated[str, option("NAME", "Order: margin, angle or distance.")] = "margin",
+    geometry: options.IndexGeometry = None,
+    format: options.Format = "table",
+    json: options.Json = None,
+    device: options.Device = options.AUTO,
+) -> None:
+    """Measure the recall of searches through a store; later approximate answers carry it."""
+    from hiergeo import search
+    from hiergeo.search.recall import sampled
+
+    check_writable(json)
+    index = search.open(path, device=device)
+    if queries is None:
+        questions: list[Query] = [*sampled(index.store, sample)]
+    else:
+        questions = [line for line in read_lines(queries, "give a text file with a query on each line") if line.strip()]
+    order: Any = by
+    audits = index.audit(store, questions, k, by=order, space=geometry)
+    settings = {
+        "path": str(path),
+        "generation": index.manifest.generation,
+        "store": without_password(store),
+        "queries": queries and str(queries),
+        "sample": None if queries else sample,
+        "k": k,
+        "by": by,
+        "space": audits[0].geometry,
+    }
+    metrics = {f"recall_{audit.kind}": audit.recall.value for audit in audits}
+    document = {"metrics": metrics, "audit": [asdict(audit) for audit in audits], "settings": settings}
+    keys = ("kind", "recall", "low", "high", "queries", "scored", "worst")
+    worst = (min(shell.value for shell in filter(None, audit.shells)) for audit in audits)
+    rows = ((a.kind, *astuple(a.recall), a.scored, low) for a, low in zip(audits, worst, strict=True))
+    notes = f"{k} hits by {by} in {audits[0].geometry}; scored: share of the items; worst: recall of the worst shell."
+    publish(document, json, format, Records.of(keys, rows, notes))

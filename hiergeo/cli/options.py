@@ -14,8 +14,8 @@ from hiergeo._core.storage.files import path_of
 from hiergeo.cli._terminal import note
 from hiergeo.cli.defaults import AUTO as AUTO
 from hiergeo.cli.defaults import COMPARED as COMPARED
-from hiergeo.cli.defaults import FLOAT32 as FLOAT32
-from hiergeo.cli.defaults import OWN_LOSSES, SHARPEN
+from hiergeo.cli.defaults import OWN_LOSSES
+from hiergeo.cli.defaults import SHARPEN as SHARPEN
 
 
 def path(value: Path | list[Path] | None) -> Path | list[Path] | None:
@@ -23,7 +23,7 @@ def path(value: Path | list[Path] | None) -> Path | list[Path] | None:
     if value is None:
         return None
     if isinstance(value, list | tuple):
-        return [checked_path(each) for each in value]
+        return [checked_path(part) for part in value]
     return checked_path(value)
 
 
@@ -70,27 +70,21 @@ def setting_name(pair: str) -> str:
     return pair.partition("=")[0].strip().replace("-", "_")
 
 
-def settings_of(of: str, known: Mapping[str, inspect.Parameter], pairs: Iterable[str]) -> dict[str, Any]:
-    """Settings from ``KEY=VALUE``, of the types that a signature names.
+def settings_of(of: str, parameters: Mapping[str, inspect.Parameter], pairs: Iterable[str]) -> dict[str, Any]:
+    """Settings of a signature from ``KEY=VALUE``; `of` says what has them.
 
-    Args:
-        of: what has them, in words.
-        known: its parameters by name.
-        pairs: the settings.
-
-    Raises:
-        InputError: an unknown setting (the nearest is suggested), one given twice, or a value that cannot be read.
+    Raises InputError for an unknown one (the nearest is suggested), one given twice, or a value that cannot be read.
     """
     values: dict[str, Any] = {}
     for pair in pairs:
         key, (_, equals, text) = setting_name(pair), pair.partition("=")
         if not equals:
             raise InputError(f"--set {pair}: write KEY=VALUE.")
-        if key not in known:
-            raise unknown_name(f"setting of {of}", key, known)
+        if key not in parameters:
+            raise unknown_name(f"setting of {of}", key, parameters)
         if key in values:
             raise InputError(f"--set {key} is given twice.")
-        values[key] = _setting(f"--set {key}", text, known[key].annotation)
+        values[key] = _setting(f"--set {key}", text, parameters[key].annotation)
     return values
 
 
@@ -110,25 +104,8 @@ def _setting(where: str, text: str, annotation: Any) -> Any:
         raise InputError(sentence(error, where)) from error
 
 
-def embedding(device: str, dtype: str, batch_size: int | None) -> dict[str, Any]:
-    """Where, in which dtype and in how large batches to embed, as keyword arguments; names are checked."""
-    from hiergeo._core.devices import resolve_device, resolve_dtype
-
-    return {"device": resolve_device(device), "dtype": resolve_dtype(dtype), "batch_size": batch_size}
-
-
 def recipe_of(kind: type[Recipe], pairs: Sequence[str], separate: Mapping[str, str] = SEPARATE, **given: Any) -> Recipe:
-    """The recipe of a training from ``KEY=VALUE`` and what options of their own say.
-
-    Args:
-        kind: the recipe.
-        pairs: its settings.
-        separate: settings that have an option of their own -> that option.
-        given: what such options say.
-
-    Raises:
-        InputError: as `settings_of`, or a setting has an option of its own.
-    """
+    """A recipe from ``KEY=VALUE`` and from options of their own, of which `separate` holds setting -> option."""
     parameters = inspect.signature(kind).parameters
     for name in map(setting_name, pairs):
         if name in separate and name in parameters:
@@ -137,19 +114,13 @@ def recipe_of(kind: type[Recipe], pairs: Sequence[str], separate: Mapping[str, s
 
 
 def fitting(losses: Mapping[str, float], inputs: int, outputs: Iterable[int]) -> dict[str, float]:
-    """Default losses for heads of these dimensions: the prior, which compares with the model's own, where it can."""
+    """Default losses for heads of these dimensions: without the prior, and with a note, where it cannot compare."""
     if all(dim == inputs for dim in outputs):
         return dict(losses)
+    note(f"the prior among the default losses is left out: it needs heads of the model's own dimension, {inputs}.")
     return {name: weight for name, weight in losses.items() if name != "prior"}
 
 
-def note_prior(losses: Mapping[str, float], inputs: int) -> None:
-    """Print a note if the prior is left out of the default losses."""
-    if "prior" not in losses:
-        note(f"the prior among the default losses is left out: it needs heads of the model's own dimension, {inputs}.")
-
-
-LOSSES = SHARPEN
 LOSS_HELP = f"A loss, NAME=WEIGHT; give it once for each: re, {', '.join(OWN_LOSSES)}."
 
 Settings = Annotated[
@@ -240,7 +211,6 @@ Samples = Annotated[int, option("N", "Bootstrap resamples.", min=1, max=limits.C
 Device = Annotated[
     str, option("NAME", "Where everything is computed: auto (the accelerator, if there is one), cpu, cuda:1, ...")
 ]
-Dtype = Annotated[str, option("NAME", "Dtype of the embeddings: float32 or bfloat16.")]
 BatchSize = Annotated[
     int | None,
     option(

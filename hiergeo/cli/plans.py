@@ -91,12 +91,8 @@ def option_name(parameter: Any) -> str:
 def read_options(path: Path, command: Any) -> dict[str, Any]:
     """The options of a verb in a TOML file, as typer's names for them -> values.
 
-    Other names of a verb with ``--set`` are settings; those of a training are the ones of its recipe.
-
-    Raises:
-        UnavailableError: there is no such file.
-        InputError: it is not valid TOML, names an option that the verb does not have (the nearest one is suggested), or
-            holds a table.
+    Other names of a verb with ``--set`` are settings; those of a training are the ones of its recipe. Raises InputError
+    for an option that the verb does not have (the nearest one is suggested), and for a table.
     """
     parameters = {
         option_name(parameter).replace("_", "-"): parameter

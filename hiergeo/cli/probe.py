@@ -27,9 +27,9 @@ def probe_command(
 
     check_writable(json)
     ProtocolSettings(protocol, steps)
-    asked = SpaceOptions(geometry, root, min_radius)
-    asked.check()
+    chosen = SpaceOptions(geometry, root, min_radius)
+    chosen.check()
     hierarchy = load_data(data, split, rows)
-    loaded, space = asked.load(model, device)
+    loaded, space = chosen.load(model, device)
     result = evaluate(loaded, hierarchy, space, protocol, steps, seed, device=device, progress=True)
     publish_experiment(result, json, format, full=full)

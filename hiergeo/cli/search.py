@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from hiergeo._core import limits
-from hiergeo._core.errors import InputError, unknown_name
+from hiergeo._core.errors import InputError
 from hiergeo._core.records import Record, Records, light, number
 from hiergeo._core.text import caption, isolated, shortened, without_password
 from hiergeo.cli import options
@@ -83,36 +83,24 @@ def search_command(
     from hiergeo.search import Request, open
 
     check_writable(json)
-    kind = kind_of(find)
-    given: dict[str, Any] = {
-        "k": k,
-        "by": by,
-        "distinct": False if duplicates else None,
-        "thresholds": steps,
-        "within": within,
-        "min_radius": min_radius,
-        "space": geometry,
-        "store": store,
-        "low": low,
-        "high": high,
-        "exclude": exclude or None,
-    }
-    given = {name: value for name, value in given.items() if value is not None}
-    check_fitting(kind, given)
-    texts_and_images = [read_query(query) for query in queries]
+    kind = cast("Kind", find)
+    options: dict[str, Any] = {"k": k, "by": by, "distinct": False if duplicates else None, "thresholds": steps}
+    options |= {"within": within, "min_radius": min_radius, "space": geometry, "store": store}
+    options |= {"low": low, "high": high, "exclude": exclude or None}
+    given = {name: value for name, value in options.items() if value is not None}
+    requests = [Request(kind, read_query(query), **given) for query in queries]
     if geometry is not None:
         Space(geometry)
-    requests = [Request(kind, query, **given) for query in texts_and_images]
     settings: dict[str, Any] = {name: getattr(requests[0], name) for name in SETTINGS}
-    settings |= {"path": str(path), "store": None if store is None else without_password(store)}
+    settings |= {"path": str(path), "store": store and without_password(store)}
     index = open(path, device=device)
     results = index.search(requests)
 
     pairs = list(zip(queries, results, strict=True))
     spec = index.chosen(geometry).geometry.spec
-    used = settings | {"space": spec}
-    answers = [{"query": query, "kind": kind, **_as_dict(result)} for query, result in pairs]
-    document = {"metrics": metrics(results, len(index)), "answers": answers, "settings": used}
+    parts = ({"count": result} if isinstance(result, int) else result.as_dict() for result in results)
+    answers = [{"query": query, "kind": kind, **part} for query, part in zip(queries, parts, strict=True)]
+    document = {"metrics": metrics(results, len(index)), "answers": answers, "settings": settings | {"space": spec}}
     screen: list[RenderableType] = []
     for query, result in pairs:
         if isinstance(result, int):
@@ -129,28 +117,9 @@ def search_command(
 SETTINGS = ("k", "by", "thresholds", "within", "low", "high", "min_radius", "distinct", "exclude")
 """Options of a request that a document tells, so that the search can be made again."""
 
-SPELLED = {"k": "-k", "thresholds": "--steps", "distinct": "--duplicates", "space": "--geometry"}
-"""Options of the command line that are not spelled like those of a request."""
-
-
-def check_fitting(kind: "Kind", given: dict[str, Any]) -> None:
-    """Raise InputError for an option that says nothing of this kind of search."""
-    from hiergeo.search.requests import Request, on
-
-    for name in given:
-        kinds, spelled = on(Request.model_fields[name]).kinds, SPELLED.get(name, f"--{name.replace('_', '-')}")
-        if kind not in kinds:
-            raise InputError(f"{spelled} does not apply to --find {kind}: leave it out, or find {' or '.join(kinds)}.")
-    if "within" in given and "min_radius" in given:
-        raise InputError("--within counts by distance and --min-radius scales cones: give one of them.")
-
 
 def read_query(query: str) -> "Query":
-    """A query of the command line: an image where it ends like one, otherwise a text.
-
-    Raises:
-        InputError: it ends like an image, and there is no such file.
-    """
+    """A query: an image where it ends like one, otherwise a text. Raises InputError for an image that is not there."""
     from hiergeo.datasets.pictures import SUFFIXES
     from hiergeo.search.queries import is_image
 
@@ -161,22 +130,11 @@ def read_query(query: str) -> "Query":
     return Path(query)
 
 
-def kind_of(find: Any) -> "Kind":
-    """The kind of search of a name; raises InputError."""
-    from hiergeo.search.requests import KINDS
-
-    if find not in KINDS:
-        raise unknown_name("kind of search", find, KINDS)
-    kind: Kind = find
-    return kind
-
-
-def metrics(results: "list[Result]", rows: int) -> dict[str, float]:
+def metrics(results: "list[Result]", rows: int) -> dict[str, int]:
     """Numbers of a whole search."""
-    numbers: dict[str, float] = {"queries": len(results), "rows": rows}
-    numbers["hits"] = sum(len(result.hits) for result in results if not isinstance(result, int))
-    counted = [result for result in results if isinstance(result, int)]
-    return {**numbers, "entailed": sum(counted)} if counted else numbers
+    counts = [result for result in results if isinstance(result, int)]
+    hits = sum(len(result.hits) for result in results if not isinstance(result, int))
+    return {"queries": len(results), "rows": rows, "hits": hits} | ({"entailed": sum(counts)} if counts else {})
 
 
 def answer_lines(query: str, kind: "Kind", result: "Answer | Climb", spec: str) -> Iterator[RenderableType]:
@@ -232,7 +190,7 @@ def _table(kind: "Kind", result: "Answer | Climb") -> Table:
     for threshold, hit in _lines(result):
         first = () if threshold is None else (number(threshold, 4),)
         numbers = [number(getattr(hit, name), 4) for name in shown]
-        table.add_row(*first, str(hit.id), Text(caption(_name(hit))), *numbers)
+        table.add_row(*first, str(hit.id), Text(caption(hit.caption or hit.image or f"item {hit.id}")), *numbers)
     return table
 
 
@@ -246,11 +204,3 @@ def _lines(result: "Answer | Climb") -> "list[tuple[float | None, Hit]]":
         if rung.hit is not None and (not lines or lines[-1][1].key != rung.hit.key):
             lines.append((rung.threshold, rung.hit))
     return lines
-
-
-def _name(hit: "Hit") -> str:
-    return hit.caption or hit.image or f"item {hit.id}"
-
-
-def _as_dict(result: "Result") -> dict[str, Any]:
-    return {"count": result} if isinstance(result, int) else result.as_dict()

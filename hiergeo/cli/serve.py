@@ -65,13 +65,8 @@ def serve_command(
         raise InputError("--store and --writable exclude each other: add to the index, then push it to the store.")
     with serving.bind(host, port) as bound:
         hosts = check_reach(bound, host, token, insecure)
-        settings = serving.Settings(
-            token=token,
-            writable=writable,
-            hosts=hosts,
-            store=store,
-            embeds=not embeddings_only,
-        )
+        embeds = not embeddings_only
+        settings = serving.Settings(token=token, writable=writable, hosts=hosts, store=store, embeds=embeds)
         loaded = None if model is None else adapters.load(model, device=device)
         opened = search.open(index, model=loaded, device=device)
         if model is not None and opened.encoder.facts is None:
@@ -81,7 +76,7 @@ def serve_command(
         app = serving.create_app(opened, settings)
         service = app.state.service
         service.engine.warm_up()
-        if opened.encoder.facts is None and not embeddings_only:
+        if opened.encoder.facts is None and embeds:
             note("the index does not say which model embedded it: queries must be embeddings.")
         facts = service.facts()
         named = facts["model"] or "embeddings of unknown origin"
@@ -102,11 +97,7 @@ def serve_page(app: Any, bound: socket, settings: "serving.Settings", title: str
 
 
 def check_reach(bound: socket, host: str, token: str | None, insecure: bool) -> frozenset[str] | None:
-    """What the Host header may name of a server on a socket; None allows every name.
-
-    Raises:
-        InputError: other machines reach it, it asks for no token, and that is not what the user says.
-    """
+    """What the Host header may name; None allows all. Raises InputError for an open server without a token."""
     if ip_address(bound.getsockname()[0].partition("%")[0]).is_loopback:
         return frozenset({"localhost", "127.0.0.1", "[::1]", host.lower()})
     if token is None and not insecure:

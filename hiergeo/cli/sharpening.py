@@ -1,6 +1,6 @@
 """``hiergeo train head`` and ``hiergeo train re``: a small network behind a frozen model, and its own text tower."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +14,7 @@ from hiergeo.cli.options import flag, option, path_option
 from hiergeo.cli.plans import Config
 
 if TYPE_CHECKING:
-    from hiergeo.training import EvalRecord, Summary
+    from hiergeo.training import Summary, Trained, TrainedFolder
 
 TrainingSplit = Annotated[str | None, option("NAME", "Split to train on.  [expanded-train or train]")]
 Out = Annotated[Path, path_option("DIR", "The folder of what is trained.", "--out", "-o")]
@@ -31,7 +31,7 @@ def head_command(
     split: TrainingSplit = None,
     rows: options.Rows = None,
     geometry: options.Geometry = "euclidean",
-    loss: options.Loss = options.LOSSES,
+    loss: options.Loss = options.SHARPEN,
     set: options.Settings = [],  # noqa: B006 - typer copies it
     evaluate: Annotated[
         str | None, option("SPEC", "Model to measure before and after on the test split: an npz file or a spec.")
@@ -72,9 +72,8 @@ def head_command(
                 f"--evaluate {judge.name} embeds in {judge.dim} dimensions and the head would take "
                 f"{chains.text.shape[1]}: name the model that the chains are of."
             )
-        if loss == options.LOSSES and recipe.outputs is not None:
+        if loss == options.SHARPEN and recipe.outputs is not None:
             recipe = replace(recipe, losses=options.fitting(losses, chains.text.shape[1], [recipe.outputs]))
-            options.note_prior(recipe.losses, chains.text.shape[1])
         trained = training.train_head(chains, space, recipe, device=device, progress=True)
         (out / "plan.toml").unlink(missing_ok=True)  # of version 0.2, which another head makes untrue
         training.save_head(trained, chains, out, overwrite=overwrite)
@@ -91,14 +90,7 @@ def head_command(
             compute=Compute(resolve_device(device)),
             progress=True,
         )
-    report(
-        trained.history,
-        trained.best,
-        training.describe(trained, chains),
-        summary,
-        f"Head of step {trained.best}: {out}",
-        json,
-    )
+    report(trained, training.describe(trained, chains), summary, f"Head of step {trained.best}: {out}", json)
     if summary is not None:
         from hiergeo.report.interop.cards import store_result
 
@@ -142,16 +134,7 @@ def re_command(
     chains = load_data(data, chosen_split(data, split), rows)
     before = adapters.load(model, device=local(device))
     test = load_data(data, "test", None) if evaluate else None
-    tuned = training.fine_tune(
-        before,
-        chains,
-        out,
-        geometry,
-        recipe,
-        overwrite=overwrite,
-        log=log,
-        progress=True,
-    )
+    tuned = training.fine_tune(before, chains, out, geometry, recipe, overwrite=overwrite, log=log, progress=True)
     if not is_writer():
         return
     summary = None
@@ -165,14 +148,7 @@ def re_command(
             seed=recipe.seed,
             progress=True,
         )
-    report(
-        tuned.history,
-        tuned.best,
-        tuned.config,
-        summary,
-        f"Tower of step {tuned.best}: --model {tuned.spec}",
-        json,
-    )
+    report(tuned, tuned.config, summary, f"Tower of step {tuned.best}: --model {tuned.spec}", json)
     if tuned.diverged:
         raise InputError(f"{tuned.diverged}; {out} holds the tower of step {tuned.best}, the last good one.")
 
@@ -183,28 +159,27 @@ def chosen_split(data: str, split: str | None) -> str:
 
 
 def report(
-    history: Sequence["EvalRecord"],
-    best: int,
+    trained: "Trained | TrainedFolder",
     settings: Mapping[str, Any],
     summary: "Summary | None",
-    result: str,
+    line: str,
     json: Path | None,
 ) -> None:
     """Write the JSON, metrics first, print before and after, and where the result is."""
     from hiergeo.training.trainer import at_step
 
-    look = at_step(history, best)
+    look = at_step(trained.history, trained.best)
     validation = {f"validation_{name}": value for name, value in look.validation.items()}
     document = {
         "metrics": validation | {"validation_tau_d": look.tau_d} | ({} if summary is None else summary.metrics()),
         "intervals": {} if summary is None else summary.intervals(),
         "baselines": {} if summary is None else summary.after.baselines,
         "settings": dict(settings),
-        "history": [record.as_dict() for record in history],
+        "history": [record.as_dict() for record in trained.history],
     }
-    rows: list[Record] = [{"metric": "validation_tau_d", "before": history[0].tau_d, "after": look.tau_d}]
+    rows: list[Record] = [{"metric": "validation_tau_d", "before": trained.history[0].tau_d, "after": look.tau_d}]
     rows += () if summary is None else _changes(summary)
-    publish(document, json, "table", Records(rows), lines=[result])
+    publish(document, json, "table", Records(rows), lines=[line])
 
 
 def _changes(summary: "Summary") -> Iterator[Record]:

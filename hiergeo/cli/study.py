@@ -1,7 +1,7 @@
 """``hiergeo study``: heads of several geometries, trained alike, measured and set against each other."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from hiergeo._core import limits
 from hiergeo._core.errors import check_whole
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from hiergeo.adapters import Model
     from hiergeo.training import Chains
 
-SEEDS = 5
 RATES = [3e-4, 1e-3, 3e-3]
 
 SEPARATE = options.SEPARATE | {"outputs": "--dim", "seed": "--seeds", "learning_rate": "--learning-rate"}
@@ -34,9 +33,9 @@ def study_command(
         list[int] | None,
         option("N", "Dimension of the heads, once for each; that of the model if none is given.", min=1),
     ] = None,
-    seeds: Annotated[int, option("N", "Heads of each geometry and dimension.", min=1)] = SEEDS,
+    seeds: Annotated[int, option("N", "Heads of each geometry and dimension.", min=1)] = 5,
     learning_rate: Annotated[list[float], option("X", "A candidate of the tuning, once for each.")] = RATES,
-    loss: options.Loss = options.LOSSES,
+    loss: options.Loss = options.SHARPEN,
     set: options.Settings = [],  # noqa: B006 - typer copies it
     format: options.Format = "table",
     full: options.Full = False,
@@ -59,7 +58,7 @@ def study_command(
     test = load_data(data, "test", rows)
     loaded = adapters.load(model, device=device)
     dims, losses = tuple(dim or [loaded.dim]), training.parse_losses(loss)
-    if loss == options.LOSSES:
+    if loss == options.SHARPEN:
         losses = options.fitting(losses, loaded.dim, dims)
     training.check_prior(losses, loaded.dim, dims)
     made = StudyPlan(
@@ -69,22 +68,11 @@ def study_command(
         learning_rates=tuple(learning_rate),
         recipe=options.recipe_of(Recipe, set, SEPARATE, losses=losses),
     )
-    if loss == options.LOSSES:
-        options.note_prior(losses, loaded.dim)
     chains = _chains(train, loaded, data, rows, device)
     unseen, held_out = training.unseen_rows(chains.captions, test), training.held_out_of(loaded)
     with sole_writer(json, html):
-        done = run_study(
-            made,
-            chains,
-            loaded,
-            test,
-            StudySettings(device=device),
-            unseen=unseen,
-            held_out=held_out,
-            out=out,
-            progress=True,
-        )
+        run: dict[str, Any] = {"unseen": unseen, "held_out": held_out, "out": out, "progress": True}
+        done = run_study(made, chains, loaded, test, StudySettings(device=device), **run)
         publish_experiment(done, json, format, full=full, html=html)
 
 

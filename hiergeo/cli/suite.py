@@ -11,7 +11,6 @@ from typer.core import TyperGroup
 from hiergeo._core import records
 from hiergeo._core.errors import InputError, unknown_name
 from hiergeo._core.records import drawn
-from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.text import listing
 from hiergeo.cli import options
 from hiergeo.cli._guard import WrongResults
@@ -104,10 +103,7 @@ def run_command(
 @app.command("table", cls=Verb)
 def table_command(
     folder: Annotated[Path, path_argument("DIR", "The folder of a suite.")],
-    format: Annotated[str, option("NAME", f"{listing(FORMATS)}.")] = "markdown",
-    out: Annotated[
-        Path | None, path_option("FILE", f"Where it goes.  [standard output; for html DIR/{PAGE}]", "--out", "-o")
-    ] = None,
+    format: Annotated[str, option("NAME", f"{listing(FORMATS)}; html is DIR/{PAGE}.")] = "markdown",
 ) -> None:
     """The table of a suite, of whatever cells are there, with paired differences and published figures."""
     from hiergeo.report import write_leaderboard
@@ -115,20 +111,13 @@ def table_command(
 
     if format not in FORMATS:
         raise unknown_name("format", format, FORMATS)
-    check_writable(out)
     table = suite.read(folder)
-    if format == "table" and out is None:
+    if format == "table":
         _show(table)
-        return
-    if format == "html":
-        path = write_leaderboard(table, folder / PAGE if out is None else out)
-        console().print(f"Page: {path.absolute()}", soft_wrap=True)
-        return
-    made = getattr(table, f"to_{'markdown' if format == 'table' else format}")().rstrip("\n")
-    if out is None:
-        print(made)
+    elif format == "html":
+        console().print(f"Page: {write_leaderboard(table, folder / PAGE).absolute()}", soft_wrap=True)
     else:
-        atomic_write_text(out, made + "\n")
+        print(getattr(table, f"to_{format}")().rstrip("\n"))
 
 
 def _grouped(table: "Leaderboard") -> dict[tuple[str, str], list["Place"]]:

@@ -77,9 +77,7 @@ def card_command(
     from hiergeo.report.interop import write_card
 
     result = None if metrics is None else _object(metrics)
-    verdict: Any = audit
-    if audit is not None and audit.endswith(".json"):
-        verdict = _object(Path(audit))
+    verdict: Any = _object(Path(audit)) if audit is not None and audit.endswith(".json") else audit
     print(write_card(folder, result, verdict, name=name, license=license))
 
 

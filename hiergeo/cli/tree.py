@@ -26,8 +26,6 @@ DEFAULTS = defaults.Tree()
 SHOWN_ROOTS, SHOWN_CHILDREN, SHOWN_DEPTH = 12, 4, 3
 """How much of a taxonomy a terminal shows: the largest branches."""
 
-TRUTHS = ("wordnet",)
-
 COLUMNS = ("metric", "against", "value", "low", "high", "random")
 """Of the records."""
 
@@ -71,8 +69,8 @@ def tree_command(
         raise unknown_name("format", form, ("table", *WRITTEN, *EXPORTS))
     check_writable(json, out)
     settings = TreeSettings(cast(Any, by), k, min_confidence, seed)
-    if against is not None and against not in TRUTHS:
-        raise unknown_name("taxonomy to compare with", against, TRUTHS)
+    if against is not None and against != "wordnet":
+        raise unknown_name("taxonomy to compare with", against, ("wordnet",))
     if geometry is not None:
         Space(geometry)
     if out is not None:

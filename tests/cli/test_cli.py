@@ -12,9 +12,7 @@ from hiergeo import datasets
 from hiergeo._core.errors import UnavailableError
 from hiergeo._core.text import file_name
 from hiergeo.cli import data
-from hiergeo.cli._io import load_data
 from hiergeo.datasets import Hierarchy, ImageRef, Row, hierarcaps, public, scenes
-from hiergeo.datasets.scenes import world
 
 
 def metrics(path: Path) -> dict:
@@ -37,15 +35,6 @@ def test_probe_is_the_same_twice(run, tmp_path):
         assert code == 0
         results.append((tmp_path / name).read_text())
     assert results[0] == results[1]
-
-
-def test_compare_takes_several_geometries(run, tmp_path):
-    page = tmp_path / "page.html"
-    geometries = ["-g", "euclidean", "-g", "product:lorentz:-1x32,euclidean:x32", "-g", "sphere:0.25"]
-    code, out, _ = run("compare", "-m", "tiny", "-d", "scenes", "--rows", 20, *geometries, "--html", page)
-    assert code == 0
-    assert "product" in out
-    assert page.is_file()
 
 
 def test_pages_of_two_models_stand_side_by_side(run, tmp_path, monkeypatch):
@@ -96,16 +85,6 @@ def test_embed_then_probe_the_file(run, tmp_path):
     assert run("probe", "-m", "tiny", *data, "--json", direct)[0] == 0
     assert run("probe", "-m", f"npz:{stored}", *data, "--json", again)[0] == 0
     assert metrics(direct) == metrics(again)
-
-
-@pytest.mark.slow
-def test_info_and_data_list(run, tmp_path):
-    out = tmp_path / "info.json"
-    code, printed, _ = run("info", "--json", out)
-    assert code == 0
-    assert "torch" in printed
-    assert json.loads(out.read_text())["info"]["kernels"]
-    assert "scenes" in run("data", "list")[1]
 
 
 def test_datasets_are_listed_with_their_sizes_or_with_what_is_missing(run, tmp_path, monkeypatch):
@@ -195,19 +174,6 @@ def test_two_outputs_in_one_file_are_refused(run, tmp_path):
     assert "two outputs" in err
 
 
-def test_an_output_that_is_no_file_is_refused(run):
-    code, _, err = run("info", "--json", "/dev/null")
-    assert code == 2
-    assert "a device or pipe" in err
-
-
-def test_a_link_is_followed(run, tmp_path):
-    (tmp_path / "link.json").symlink_to(tmp_path / "target.json")
-    assert run("info", "--json", tmp_path / "link.json")[0] == 0
-    assert (tmp_path / "link.json").is_symlink()
-    assert metrics(tmp_path / "target.json")
-
-
 @pytest.mark.parametrize(
     "arguments", [["probe"], ["prob"], ["probe", "-m", "tiny", "--rows", "0"], ["embed", "-m", "tiny", "--rows", "x"]]
 )
@@ -217,17 +183,6 @@ def test_usage_errors_are_one_sentence_that_names_the_help(run, arguments):
     assert err.startswith("Error: ")
     assert err.count("\n") == 1
     assert "--help" in err
-
-
-def test_of_scenes_only_the_rows_that_are_asked_for_are_made(monkeypatch):
-    whole = load_data("scenes", "test", None)
-    made = []
-    sample = world.sample
-    scenes.scene_and_chain.cache_clear()
-    monkeypatch.setattr(scenes, "sample", lambda *where: made.append(where) or sample(*where))
-    assert load_data("scenes", "test", 7).rows == whole.rows[:7]
-    assert len(made) == 7
-    assert load_data("scenes", "test", 5000).rows == whole.rows
 
 
 def test_the_module_is_the_command_line(monkeypatch, capsys):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from hiergeo.cli.explore import tell_exported
+from hiergeo.cli.explore import note_exported
 from hiergeo.report import explorer
 from hiergeo.search import serving
 from tests.report.explorer.explorer_served import build_items
@@ -82,7 +82,7 @@ def test_the_demonstration_is_what_demo_opens(run, folder, monkeypatch) -> None:
 
 @pytest.mark.parametrize(("items", "pictures", "part"), [(50, 0, "50 of 1,200 items"), (1200, 7, "1,200 items")])
 def test_an_export_is_told_with_what_it_left_out(capsys, tmp_path, items, pictures, part) -> None:
-    tell_exported(explorer.Exported(tmp_path, items, 1200, 9, 2_340_000, pictures, 96, 80))
+    note_exported(explorer.Exported(tmp_path, items, 1200, 9, 2_340_000, pictures, 96, 80))
     out, err = capsys.readouterr()
     assert out.startswith(f"Exported {part}, 2.3 MB in 9 files")
     assert ("pictures" in err) == (pictures > 0)

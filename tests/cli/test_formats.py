@@ -15,7 +15,6 @@ from hiergeo._core import markdown
 from hiergeo._core.records import Exported, Records, latex_text
 from hiergeo._core.text import inert
 from hiergeo.cli import info
-from hiergeo.cli._io import as_json
 from hiergeo.pairwise.smoke import KernelOutcome
 from hiergeo.training.suite import read
 from tests.search.stores_common import register
@@ -246,10 +245,6 @@ def test_a_format_of_another_name_is_refused_before_the_work(run, tmp_path):
 
 
 SPECS = ("lorentz:-0.5?learnable", "lorentz:-0.5")
-
-
-def test_json_is_indented():
-    assert as_json({"metrics": {"files": 1}}) == '{\n  "metrics": {\n    "files": 1\n  }\n}'
 
 
 def test_a_learnable_spec_is_measured_at_the_curvature_that_it_names(run):

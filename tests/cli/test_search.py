@@ -7,7 +7,6 @@ from PIL import Image
 
 from hiergeo import Polar, Space, adapters, search
 from hiergeo.cli import index
-from hiergeo.cli.app import SUMMARIES, loaded
 from hiergeo.cli.search import _lines, answer_lines, apex
 from hiergeo.search.corpus.running import Summary
 from hiergeo.testing import oracle
@@ -163,14 +162,9 @@ def test_an_image_is_searched_by_its_name(run, folder, tmp_path):
         (["a circle", "--low", "2", "--high", "1"], "empty"),
         (["a circle", "-g", "lorenz:-1"], "lorentz"),
         (["nowhere.JPG"], "nowhere.JPG"),
-        (["a circle", "--within", "1"], "--within"),
-        (["a circle", "--find", "neighbours", "--by", "angle"], "--by"),
-        (["a circle", "--find", "ladder", "-k", "3"], "-k"),
-        (["a circle", "--find", "count", "-k", "3"], "-k"),
-        (["a circle", "--steps", "3"], "--steps"),
-        (["a circle", "--find", "neighbours", "--min-radius", "0.2"], "--min-radius"),
-        (["a circle", "--find", "count", "--within", "1", "--min-radius", "0.2"], "--min-radius"),
-        (["a circle", "--find", "count", "--store", "milvus:x.db"], "--store"),
+        (["a circle", "--within", "1"], "within does not apply to children"),
+        (["a circle", "--find", "count", "-k", "3"], "k does not apply to count"),
+        (["a circle", "--find", "count", "--within", "1", "--min-radius", "0.2"], "give one of them"),
     ],
 )
 def test_what_cannot_be_searched_is_said_in_one_sentence(run, folder, asked, named):
@@ -203,19 +197,10 @@ def test_a_hit_at_the_edge_of_a_cone_lies_in_it():
     assert any("2 of 3 hits" in str(line) for line in lines)
 
 
-@pytest.mark.parametrize("verb", SUMMARIES["Search"])
-def test_flags_are_off_unless_they_are_given(verb):
-    command = loaded(verb)
-    verbs = getattr(command, "commands", {verb: command}).values()
-    flags = [option for each in verbs for option in each.params if getattr(option, "is_flag", False)]
-    assert flags
-    assert not [option.name for option in flags if option.default]
-
-
 def test_ten_inputs_that_failed_are_named_and_others_counted(tmp_path, capsys):
     names = [f"{i}.csv" for i in range(13)]
     failed, broken = dict.fromkeys(names, "no rows."), tuple(names[:11])
-    index.show(Summary(24, failed=failed, incomplete=broken), tmp_path, 0, 1.0)
+    index.note_faults(Summary(24, failed=failed, incomplete=broken), tmp_path)
     notes = capsys.readouterr().err.splitlines()
     assert sum("left out" in line for line in notes) == 10
     assert "14 more inputs" in notes[-1]

@@ -40,44 +40,36 @@ def called(run, monkeypatch, tmp_path) -> Callable:
     return call
 
 
+NUMBERS = ("--seed", 5, "--min-radius", 0.3)
+
+
 def test_a_probe_has_the_settings_that_are_named(called):
-    numbers = ("--steps", 7, "--seed", 5, "--min-radius", 0.3)
-    found = called(
-        "hiergeo.evaluation.measuring:evaluate", "probe", *DATA, "--protocol", "traversal", "--root", "none", *numbers
-    )
-    assert (found["protocol"], found["steps"], found["seed"]) == ("traversal", 7, 5)
-    assert (found["space"].root, found["space"].min_radius) == (None, 0.3)
-    assert len(found["dataset"].rows) == 5
+    words = ("probe", *DATA, "--protocol", "traversal", "--root", "none", "--steps", 7, *NUMBERS)
+    given = called("hiergeo.evaluation.measuring:evaluate", *words)
+    assert (given["protocol"], given["steps"], given["seed"]) == ("traversal", 7, 5)
+    assert (given["space"].root, given["space"].min_radius) == (None, 0.3)
+    assert len(given["dataset"].rows) == 5
 
 
 def test_a_comparison_has_the_settings_that_are_named(called):
-    numbers = ("--seed", 5, "--min-radius", 0.3)
-    words = ("compare", *DATA, "--protocol", "traversal", "-g", "lorentz:-2", "-g", "sphere:0.1", *numbers)
-    found = called("hiergeo.evaluation:compare", *words)
-    assert (found["protocol"], found["seed"]) == ("traversal", 5)
-    (spaces,) = (value for value in found.values() if isinstance(value, list))
-    assert [space.geometry.spec for space in spaces] == ["lorentz:-2", "sphere:0.1"]
-    assert {space.min_radius for space in spaces} == {0.3}
+    words = ("compare", *DATA, "--protocol", "traversal", "-g", "lorentz:-2", "-g", "sphere:0.1", *NUMBERS)
+    given = called("hiergeo.evaluation:compare", *words)
+    assert (given["protocol"], given["seed"]) == ("traversal", 5)
+    (spaces,) = (value for value in given.values() if isinstance(value, list))
+    assert [(space.geometry.spec, space.min_radius) for space in spaces] == [("lorentz:-2", 0.3), ("sphere:0.1", 0.3)]
 
 
-def test_an_audit_has_the_settings_that_are_named(called):
-    numbers = ("--seed", 5, "--min-radius", 0.3)
-    found = called("hiergeo.evaluation.auditing:audit", "audit", *DATA, *numbers)
-    assert found["settings"] == AuditSettings(seed=5)
-    assert found["space"].min_radius == 0.3
-
-
-def test_controls_of_length_have_the_settings_that_are_named(called):
-    found = called("hiergeo.evaluation.auditing:length_controls", "audit", "--length", *DATA, "--seed", 5)
-    assert found["seed"] == 5
-    assert found["progress"] is True
+def test_audits_have_the_settings_that_are_named(called):
+    given = called("hiergeo.evaluation.auditing:audit", "audit", *DATA, *NUMBERS)
+    assert (given["settings"], given["space"].min_radius) == (AuditSettings(seed=5), 0.3)
+    assert called("hiergeo.evaluation.auditing:length_controls", "audit", "--length", *DATA, *NUMBERS)["seed"] == 5
 
 
 def test_a_study_has_the_settings_that_are_named(called):
     heads = ("--train", "train", "--seeds", 2, "--learning-rate", 0.01, "--loss", "mean=1")
     heads += ("--set", "batch=16", "--set", "unit=false")
-    found = called("hiergeo.training.study:run_study", "study", *DATA, *heads, "-g", "euclidean", "-g", "lorentz:-1")
-    plan = found["plan"]
+    given = called("hiergeo.training.study:run_study", "study", *DATA, *heads, "-g", "euclidean", "-g", "lorentz:-1")
+    plan = given["plan"]
     assert (plan.dims, plan.seeds, plan.learning_rates) == ((64,), (0, 1), (0.01,))
     assert plan.geometries == ("euclidean", "lorentz:-1")
     assert (plan.recipe.every, plan.recipe.unit, plan.recipe.batch) == (50, False, 16)
@@ -92,15 +84,15 @@ def test_quality_has_the_settings_that_are_named(called):
 def test_a_taxonomy_has_the_settings_that_are_named(called, tmp_path):
     search.build(tmp_path / "index", None, embeddings=torch.eye(4), space=Space("euclidean", "none"))
     words = ("--by", "angle", "-k", 3, "--min-confidence", 0.25, "--seed", 5, "-g", "lorentz:-1")
-    found = called("hiergeo.search.taxonomy:grow", "tree", tmp_path / "index", *words)
-    assert found["settings"] == TreeSettings("angle", 3, 0.25, 5)
-    assert found["space"] == "lorentz:-1"
+    given = called("hiergeo.search.taxonomy:grow", "tree", tmp_path / "index", *words)
+    assert given["settings"] == TreeSettings("angle", 3, 0.25, 5)
+    assert given["space"] == "lorentz:-1"
 
 
 @pytest.mark.parametrize(("words", "overwrite"), [((), False), (("--overwrite",), True)])
 def test_embeddings_are_made_as_is_named(called, words, overwrite):
-    found = called("hiergeo.adapters:embed", "embed", *DATA, "--out", "out.npz", "--batch-size", 3, *words)
-    assert (found["batch_size"], found["overwrite"]) == (3, overwrite)
+    given = called("hiergeo.adapters:embed", "embed", *DATA, "--out", "out.npz", "--batch-size", 3, *words)
+    assert (given["batch_size"], given["overwrite"]) == (3, overwrite)
 
 
 def test_parts_are_fetched_that_are_named(called):

@@ -65,13 +65,6 @@ def test_an_audit_is_written_printed_and_carried(run, pushed, tmp_path):
     assert "recall" in printed
 
 
-def test_an_audit_is_one_of_the_settings_that_are_asked_for(run, pushed, tmp_path):
-    words = ("--sample", 5, "-k", 3, "--by", "angle", "-g", "lorentz:-1", "--json", tmp_path / "out.json")
-    assert run("index", "audit", pushed, "--store", "listed:", *words)[0] == 0
-    for each in json.loads((tmp_path / "out.json").read_text())["audit"]:
-        assert (each["recall"]["queries"], each["k"], each["by"], each["geometry"]) == (5, 3, "angle", "lorentz:-1")
-
-
 @pytest.mark.parametrize(
     ("words", "named"),
     [

@@ -1,6 +1,7 @@
 """``hiergeo train head``: from stored chains or a model to a folder that other verbs load."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -137,7 +138,7 @@ def summary() -> Summary:
 
 def test_the_report_is_of_the_step_that_was_kept(tmp_path):
     history, file = [look(0, 0.1), look(5, 0.8), look(10, 0.3)], tmp_path / "a.json"
-    train.report(history, 5, {"steps": 10}, summary(), "head: there", file)
+    train.report(SimpleNamespace(history=history, best=5), {"steps": 10}, summary(), "head: there", file)
     told = json.loads(file.read_text())
     assert told["metrics"] == {
         "validation_total": 5.5,
@@ -151,7 +152,7 @@ def test_the_report_is_of_the_step_that_was_kept(tmp_path):
     assert told["intervals"] == {"tau_d": [0.4, 0.6], "precision": [-0.2, 0.1]}
     assert told["baselines"] == {"tau_d": {"length": 0.625}}
     assert [each["step"] for each in told["history"]] == [0, 5, 10]
-    train.report(history, 10, {}, None, "head: there", file)
+    train.report(SimpleNamespace(history=history, best=10), {}, None, "head: there", file)
     alone = json.loads(file.read_text())
     assert (alone["metrics"], alone["intervals"]) == ({"validation_total": 10.5, "validation_tau_d": 0.3}, {})
 
