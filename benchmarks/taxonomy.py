@@ -30,7 +30,7 @@ from hiergeo.evaluation.metrics.sharing import Sharing, families
 from hiergeo.evaluation.result import mean_of
 from hiergeo.geometry import Space, parse
 from hiergeo.geometry.space import By
-from hiergeo.search.taxonomy import TreeSettings, grow, judge, known_truth
+from hiergeo.search.taxonomy import TreeSettings, grow, judge, truth_of_synsets
 from hiergeo.search.taxonomy.linking import link
 from hiergeo.training import SHARPEN, Chains, Recipe
 
@@ -100,7 +100,7 @@ def trees(names: Names, text: Tensor, space: Space) -> Iterator[tuple[TreeSettin
         )
         for settings in TREES:
             tree = grow(index, settings)
-            found = judge(tree, known_truth(np.argsort(tree.ids).tolist(), names.lvis.synsets, names.wordnet))
+            found = judge(tree, truth_of_synsets(np.argsort(tree.ids).tolist(), names.lvis.synsets, names.wordnet))
             cells = {
                 score: f"{value:.3f} ({found.intervals[score].low:.3f} to {found.intervals[score].high:.3f})"
                 for score, value in found.scores.items()

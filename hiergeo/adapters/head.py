@@ -16,14 +16,14 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from hiergeo._core import limits
-from hiergeo._core.errors import HiergeoError, InputError
+from hiergeo._core.errors import HiergeoError, InputError, check_whole
 from hiergeo._core.numerics import torch_defaults, unit
 from hiergeo._core.storage import documents, tensors
 from hiergeo._core.storage.documents import Document, Json, Open, Sha256
 from hiergeo._core.storage.files import atomic_write, path_of, refuse_existing, remove_leftovers, sha256
 from hiergeo._core.storage.locks import locked
 from hiergeo.adapters.hub import snapshot
-from hiergeo.adapters.model import Model, probe_rows, unit_rows
+from hiergeo.adapters.model import Model, NetworkModel, probe_rows, unit_rows
 from hiergeo.datasets.pictures import ImageLike
 from hiergeo.geometry import Space
 
@@ -364,3 +364,33 @@ def load_head(rest: str, *, device: torch.device) -> HeadModel:
     if config.get("leakage"):
         warnings.warn(f"the head in {name} was trained on test data: {config['leakage']}", stacklevel=2)
     return HeadModel(base, head.to(device), f"head:{rest}", config.get("geometry"))
+
+
+@torch_defaults()
+def untrained(model: Model, seed: int) -> Model:
+    """A copy of a model with the weights that its network starts training from, which what is learnt must beat.
+
+    A head is untrained together with the model that it stands on: it starts as the identity where the dimensions allow.
+
+    Args:
+        model: a network of open_clip, transformers or sentence-transformers, one that brings its own space (which is
+            kept), a ProLIP, or a head on one.
+        seed: of the weights; the same seed gives the same copy.
+
+    Raises:
+        InputError: a model without a network (stored embeddings), or one that cannot be built without its weights.
+    """
+    check_whole("seed", seed, 0, limits.SEED)
+    name = f"{model.name} untrained, seed {seed}"
+    if isinstance(model, HeadModel):
+        base = untrained(model.base, seed)
+        return HeadModel(base, Head(model.head.shape, seed).to(model.head.linear.weight.device), name)
+    if not isinstance(model, NetworkModel):
+        raise InputError(f"{model.name} has no network of its own, so there is no untrained copy of it.")
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        network = model.rebuilt_network()
+    copied = model.bare_copy()
+    copied.name = name
+    copied.network = network.to(device=model.device, dtype=torch.float32).eval().requires_grad_(False)
+    return copied

@@ -36,7 +36,7 @@ ORIENTATION = 0x0112
 """EXIF tag of the orientation."""
 
 JPEG_QUALITY = 80
-"""Of pictures that are written anew to be shown, in [0, 100]."""
+"""The quality of pictures that are written anew to be shown, in [0, 100]."""
 
 
 def check_images(images: Sequence[ImageLike]) -> None:

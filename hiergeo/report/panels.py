@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH = 340 / 72
-"""Of a panel, inches: in a page 340 pixels."""
+"""The width of a panel, inches: in a page 340 pixels."""
 
 ROW, ROOM = 21 / 72, 84 / 72
 """Heights of a dot plot, inches: of a row, and of title and axis together."""

@@ -15,7 +15,7 @@ from hiergeo.geometry import Points
 from hiergeo.search.rows import Rows
 from hiergeo.search.store import Store
 from hiergeo.search.stores.exact import ExactStore
-from hiergeo.search.sweep import Best, Found, Steps, lexicographic, run
+from hiergeo.search.sweep import Best, Matches, Steps, lexicographic, run
 
 FIRST, MOST = 16, 4096
 """Candidates that a shell is asked for at first, and at last."""
@@ -24,7 +24,7 @@ FIRST, MOST = 16, 4096
 def search(task: Best | Steps, home: ExactStore, engine: Store, device: torch.device | str = "cpu") -> int:
     """Answer a task in a space of one factor by candidates of a store; returns how many items were scored.
 
-    The hits are in `task.found`, as after a scan. The engine holds the items of `home`, the index, in the same shells.
+    The hits are in `task.matches`, as after a scan. The engine holds the items of the index `home`, in the same shells.
     Raises UnavailableError where it does not answer, InputError for a candidate that the index does not hold.
     """
     shells, span, queries = home.describe().shells, task.span, _directions(task.x)
@@ -76,7 +76,7 @@ def _fetched(home: ExactStore, engine: Store, ids: Tensor) -> Rows:
 
 def _unsettled(task: Best | Steps, new: Tensor, rows: Tensor) -> Tensor:
     """Which queries `rows` (n,) have a hit among new candidates (n, m) of a shell, or too few hits, (n,) bool."""
-    best: Found | None = task.found
+    best: Matches | None = task.matches
     if best is None:
         return torch.ones(len(rows), dtype=torch.bool)
     hits = best.ids[rows]

@@ -16,7 +16,7 @@ from hiergeo.search.queries import Item, Query
 from hiergeo.search.requests import Request
 from hiergeo.search.rows import Rows
 from hiergeo.search.stores.exact import ExactStore
-from hiergeo.search.sweep import Best, Count, Found, RadiusRange, Steps
+from hiergeo.search.sweep import Best, Count, Matches, RadiusRange, Steps
 
 Result = Answer | Climb | int
 """What one request gives: an answer, of a ladder a climb, of a count a number."""
@@ -87,7 +87,7 @@ class RequestGroup:
             return list(map(int, self.task.total))
         total = self.store.manifest.rows
         results: list[Result] = []
-        queries = zip(self.requests, self._hits(self.task.found), self.x.radius.tolist(), strict=True)
+        queries = zip(self.requests, self._hits(self.task.matches), self.x.radius.tolist(), strict=True)
         for request, hits, radius in queries:
             facts = self.guarantee, self.scored, total, radius
             if isinstance(self.task, Steps):
@@ -98,7 +98,7 @@ class RequestGroup:
                 results.append(Answer(filled, *facts, by=self.task.by))
         return results
 
-    def _hits(self, best: Found | None) -> list[list[Hit | None]]:
+    def _hits(self, best: Matches | None) -> list[list[Hit | None]]:
         """Hits (Q, k) of the best items."""
         if best is None or not bool((best.ids >= 0).any()):
             width = 0 if best is None else best.ids.shape[1]

@@ -24,7 +24,7 @@ from hiergeo.search.layout import Manifest
 from hiergeo.search.pushing import Engines, push
 from hiergeo.search.queries import Encoder, Item, Query
 from hiergeo.search.recall import KindAudit, audit, with_recall
-from hiergeo.search.requests import Kind, Queries, Request, Searcher, each_of
+from hiergeo.search.requests import Kind, Queries, Request, Searcher, queries_of
 from hiergeo.search.shard_writer import Labelled
 from hiergeo.search.sources import Captions, Embeddings, Images, ItemInputs, ids_of
 from hiergeo.search.store import Store
@@ -59,7 +59,7 @@ class Index(Searcher):
 
     @property
     def manifest(self) -> Manifest:
-        """Of the generation that is searched."""
+        """The manifest of the generation that is searched."""
         return self.store.manifest
 
     def __len__(self) -> int:
@@ -138,7 +138,7 @@ class Index(Searcher):
             UnavailableError: the store cannot be reached, or the folder of the index not be written.
         """
         self.engines.checked(store)
-        chosen, (several, _) = self.chosen(space), each_of(list(queries))
+        chosen, (several, _) = self.chosen(space), queries_of(list(queries))
         embedded = zip(several, self.encoder.encode(several), strict=True)
         points = [query if isinstance(query, Item) else row for query, row in embedded]
         options: Any = {"by": by, "distinct": False, "space": chosen, "store": store}
@@ -270,6 +270,6 @@ class Index(Searcher):
         return results
 
     def _search(self, kind: Kind, query: Queries, **options: Any) -> Any:
-        queries, several = each_of(query)
+        queries, several = queries_of(query)
         results = self.search([Request(kind, one, **options) for one in queries])
         return results if several else results[0]

@@ -55,7 +55,7 @@ BATCH = 4096
 """Items that are embedded at a time."""
 
 VERSION: Final = 1
-"""Of the layout; an index of another one is refused."""
+"""The version of the layout; an index of another one is refused."""
 
 FILE = r"[0-9a-z][0-9a-z.-]{0,79}"
 """The name of a file of a shard; no path leads out of it."""

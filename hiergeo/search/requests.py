@@ -129,7 +129,7 @@ class Request(BaseModel):
     by: Annotated[By, On(SIDES)] = "margin"
     """How children and parents are ordered: by margin the largest first, by angle or distance the smallest."""
     distinct: Annotated[bool, On(HITS)] = True
-    """Of items with one caption the best counts."""
+    """Whether only the best counts of items with one caption."""
     space: Annotated[Space | str | None, On(), PlainValidator(_space), SPEC, Field(alias="geometry")] = None
     """Spec of a geometry around the root of the index, or in Python another space of its frame; by default its own."""
     thresholds: Annotated[int | Tensor, On(("ladder",)), PlainValidator(_thresholds), COUNT, Field(alias="steps")] = 50
@@ -278,7 +278,7 @@ class Searcher(ABC):
         return self._search("count", query, **options)
 
 
-def each_of(query: Queries) -> tuple[list[Query], bool]:
+def queries_of(query: Queries) -> tuple[list[Query], bool]:
     """The queries, and whether they are several."""
     several = query.ndim == 2 if isinstance(query, Tensor | np.ndarray) else isinstance(query, list | tuple)
     queries = list(cast(Sequence[Query], query)) if several else [cast(Query, query)]

@@ -52,7 +52,7 @@ class SweepTask(Protocol):
         """Take one chunk: its rows, sorted by radius and id, and the same as points of the space."""
 
 
-class Found(NamedTuple):
+class Matches(NamedTuple):
     """The best items of each query: ids (Q, k) int64, the values (Q, k) that they were ordered by, and radii (Q, k).
 
     Where there are fewer the id is -1 and the others are NaN.
@@ -105,18 +105,18 @@ class Best:
     ) -> None:
         self.space, self.x, self.span, self.without = space, x, span, without
         self.k, self.by, self.side, self.min_radius = k, by, side, min_radius
-        self.found: Found | None = None
+        self.matches: Matches | None = None
 
     def take(self, rows: Rows, points: Points) -> None:
         values, index = self.space.topk(self.x, points, self.k, self.by, self.side, self.min_radius)
         part = _best(rows, points, values, index)
-        self.found = part if self.found is None else self._merged(self.found, part)
+        self.matches = part if self.matches is None else self._merged(self.matches, part)
 
-    def _merged(self, a: Found, b: Found) -> Found:
+    def _merged(self, a: Matches, b: Matches) -> Matches:
         ids, values, radius = (torch.cat(pair, dim=-1) for pair in zip(a, b, strict=True))
         score = torch.where(values.isnan(), torch.inf, -values if self.by == "margin" else values)
         order = lexicographic(score, radius, ids)[..., : self.k]
-        return Found(ids.gather(-1, order), values.gather(-1, order), radius.gather(-1, order))
+        return Matches(ids.gather(-1, order), values.gather(-1, order), radius.gather(-1, order))
 
 
 @final
@@ -127,19 +127,19 @@ class Steps:
         self, space: Space, x: Points, thresholds: Tensor, span: RadiusRange = EVERY, without: Tensor = NONE
     ) -> None:
         self.space, self.x, self.thresholds, self.span, self.without = space, x, thresholds, span, without
-        self.found: Found | None = None
+        self.matches: Matches | None = None
 
     def take(self, rows: Rows, points: Points) -> None:
         values, index = self.space.climb(self.x, points, self.thresholds)
         part = _best(rows, points, values, index)
-        if self.found is None:
-            self.found = part
+        if self.matches is None:
+            self.matches = part
             return
-        a, b = self.found, part
+        a, b = self.matches, part
         better = b.values < a.values
         tied = (b.values == a.values) & ((b.radius < a.radius) | ((b.radius == a.radius) & (b.ids < a.ids)))
         better |= tied | (a.values.isnan() & ~b.values.isnan())
-        self.found = Found(*(torch.where(better, new, old) for new, old in zip(b, a, strict=True)))
+        self.matches = Matches(*(torch.where(better, new, old) for new, old in zip(b, a, strict=True)))
 
 
 @final
@@ -174,9 +174,9 @@ def lexicographic(*keys: Tensor) -> Tensor:
     return order
 
 
-def _best(rows: Rows, points: Points, values: Tensor, index: Tensor) -> Found:
+def _best(rows: Rows, points: Points, values: Tensor, index: Tensor) -> Matches:
     missing, row = index < 0, index.clamp_min(0)
-    return Found(
+    return Matches(
         rows.ids[row.cpu()].masked_fill(missing.cpu(), -1),
         values.masked_fill(missing, torch.nan).cpu(),
         points.radius[row].masked_fill(missing, torch.nan).cpu(),

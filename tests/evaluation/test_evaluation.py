@@ -151,12 +151,6 @@ def test_pairs_need_negatives(fan):
         hiergeo.evaluate(model, Hierarchy("fan", "test", rows, hierarchy.images), protocol="pairs")
 
 
-def test_a_product_is_scored_by_its_margin_alone(fan):
-    result = hiergeo.evaluate(*fan, "product:lorentz:-2x1,euclidean:x1", protocol="pairs")
-    assert "auroc_margin" in result.metrics
-    assert "auroc" not in result.metrics
-
-
 @pytest.mark.parametrize("single", [True, False])
 def test_seed_resamples_and_steps_are_those_asked_for(fan, single):
     """Rows drawn anew from NumPy; a ladder of one step has the caption nearest to the root alone."""

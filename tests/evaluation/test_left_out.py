@@ -52,6 +52,7 @@ def test_a_product_leaves_out_the_angle(model) -> None:
     single, product = hiergeo.compare(model, data, specs, "pairs", samples=20).results
     assert not single.left_out
     assert {"auroc", "average_precision"} <= product.left_out.keys() <= single.metrics.keys()
+    assert "auroc_margin" in product.metrics
 
 
 def test_an_audit_says_what_it_has_no_data_for(model, blind) -> None:

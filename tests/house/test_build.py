@@ -94,6 +94,9 @@ needs_compiler = pytest.mark.skipif(
     not CXX or platform.machine() != "x86_64",
     reason="needs a C++ compiler for x86-64",
 )
+needs_no_ninja = pytest.mark.skipif(
+    Path(sys.executable).with_name("ninja").exists(), reason="needs a Python without ninja beside it"
+)
 needs_binutils = pytest.mark.skipif(not shutil.which("readelf"), reason="needs the GNU binary utilities")
 needs_nvcc = pytest.mark.skipif(not shutil.which("nvcc"), reason="needs nvcc on the path")
 
@@ -148,15 +151,20 @@ def libraries(folder: Path) -> set[str]:
     return {file.name for file in folder.glob("hiergeo/*.so")}
 
 
-def test_without_a_working_compiler_the_package_has_no_kernels(project):
-    reason = "running the C++ compiler /bin/false failed: exit status 1"
-    assert build(project, CXX="/bin/false") == {"native": False, "reason": reason, **NOTHING}
-    assert libraries(project / "out") == set()
-
-
-def test_kernels_can_be_left_out(project):
-    reason = "the build ran with HIERGEO_NATIVE=0, as that of the wheel for any platform does"
-    assert build(project, HIERGEO_NATIVE="0") == {"native": False, "reason": reason, **NOTHING}
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"CXX": "/bin/false"}, "running the C++ compiler /bin/false failed: exit status 1"),
+        ({"HIERGEO_NATIVE": "0"}, "the build ran with HIERGEO_NATIVE=0, as that of the wheel for any platform does"),
+        pytest.param(
+            {"CXX": str(shutil.which(CXX)), "PATH": "/nowhere"},
+            "no ninja was found: pip install ninja",
+            marks=[needs_compiler, needs_no_ninja],
+        ),
+    ],
+)
+def test_the_package_is_built_without_kernels_and_says_why(project, settings, reason):
+    assert build(project, **settings) == {"native": False, "reason": reason, **NOTHING}
     assert libraries(project / "out") == set()
 
 
@@ -226,13 +234,6 @@ def test_only_what_changed_is_compiled_again(project):
     assert compiled() == {"level_avx512.cpp.o"}
     build(project, **NO_CUDA, CXXFLAGS="-O0")
     assert compiled() == everything
-
-
-@needs_compiler
-@pytest.mark.skipif(Path(sys.executable).with_name("ninja").exists(), reason="needs a Python without ninja beside it")
-def test_without_ninja_the_package_has_no_kernels(project):
-    reason = "no ninja was found: pip install ninja"
-    assert build(project, CXX=str(shutil.which(CXX)), PATH="/nowhere") == {"native": False, "reason": reason, **NOTHING}
 
 
 @pytest.mark.slow

@@ -93,12 +93,6 @@ def test_the_licence_of_the_dictionary_is_named_and_comes_once():
             assert path.name in tools["exclude-package-data"][".".join(path.parts[:-1])]
 
 
-def test_wheels_are_built_beside_a_torch_whose_own_dependencies_are_missing():
-    tool = PROJECT["tool"]["cibuildwheel"]
-    assert any("--no-deps" in line and "torch==" in line for line in tool["before-build"])
-    assert {"--no-isolation", "--skip-dependency-check"} <= set(tool["build-frontend"].partition("args:")[2].split())
-
-
 def test_the_repository_is_named_once():
     (named,) = re.findall('^repository-code: "(.+)"$', (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.M)
     run = subprocess.run(["git", "grep", "-lF", named], cwd=ROOT, capture_output=True, text=True)

@@ -3,15 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from hiergeo import Euclidean, Space, adapters, datasets
 from hiergeo._core.errors import InputError
-from hiergeo.datasets import Hierarchy, ImageRef, Row
 from hiergeo.evaluation import embed, retrieve
 from hiergeo.evaluation.metrics import tau_d_rows
 from hiergeo.training import HeadModel, from_file, summarise, train_head
-from tests.training.training_common import FAST, ITEMS, captions, chains, stored
+from tests.training.training_common import FAST, ITEMS, chains, hierarchy, stored
 
 
 @pytest.fixture
@@ -22,12 +20,6 @@ def base(tmp_path):
 @pytest.fixture(scope="module")
 def trained():
     return train_head(chains(), Euclidean(), FAST)
-
-
-def hierarchy() -> Hierarchy:
-    words = captions()
-    rows = tuple(Row(item, tuple(words[item * 4 : item * 4 + 4]), None, item) for item in range(ITEMS))
-    return Hierarchy("made up", "test", rows, tuple(ImageRef(item, Image.Image) for item in range(ITEMS)))
 
 
 def test_before_and_after(base, trained):

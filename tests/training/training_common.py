@@ -4,12 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from hiergeo import adapters
 from hiergeo._core.storage import archives
 from hiergeo.adapters import Model
+from hiergeo.datasets import Hierarchy, ImageRef, Row
 from hiergeo.training import Chains, Recipe
 
 ITEMS, TIERS, DIM = 60, 4, 12
@@ -46,3 +48,10 @@ def stored(path: Path) -> Model:
     named = {"caption": np.array(captions()), "image_id": np.arange(ITEMS)}
     archives.write(path, {name: array.numpy() for name, array in arrays.items()} | named)
     return adapters.load(f"npz:{path}")
+
+
+def hierarchy() -> Hierarchy:
+    """The positive chains of `chains`, each with an image."""
+    words = captions()
+    rows = tuple(Row(item, tuple(words[item * TIERS : (item + 1) * TIERS]), None, item) for item in range(ITEMS))
+    return Hierarchy("made up", "test", rows, tuple(ImageRef(item, Image.Image) for item in range(ITEMS)))

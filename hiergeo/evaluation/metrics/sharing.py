@@ -170,7 +170,7 @@ class Tested(NamedTuple):
 
     @property
     def as_share(self) -> "Tested":
-        """Of a mean of hits that are 1 and misses that are -1: the share of hits."""
+        """The share of hits, where the mean is that of hits that are 1 and misses that are -1."""
         bounds = [Interval((1 + low) / 2, (1 + high) / 2) for low, high in (self.interval, self.narrow)]
         return self._replace(value=(1 + self.value) / 2, interval=bounds[0], narrow=bounds[1])
 

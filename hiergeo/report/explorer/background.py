@@ -114,12 +114,12 @@ def background_of(lens: Lens, generation: int) -> Background:
 
 def _reach(near: Best, ids: Ids) -> float | None:
     """The distance that a share `FAR` of some items (n,) at most is beyond, from the two items nearest to each."""
-    assert near.found is not None
+    assert near.matches is not None
     rank = math.ceil((len(ids) + 1) * (1 - FAR))
-    if rank > len(ids) or near.found.ids.shape[1] < 2:
+    if rank > len(ids) or near.matches.ids.shape[1] < 2:
         return None
-    itself = near.found.ids[:, 0] == torch.from_numpy(ids)
-    others = torch.where(itself, near.found.values[:, 1], near.found.values[:, 0])
+    itself = near.matches.ids[:, 0] == torch.from_numpy(ids)
+    others = torch.where(itself, near.matches.values[:, 1], near.matches.values[:, 0])
     return float(others.sort().values[rank - 1])
 
 

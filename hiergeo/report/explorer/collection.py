@@ -244,7 +244,7 @@ def cached_folder(name: str, make: Callable[[Path], None]) -> Path:
 
 
 LAYOUT = 1
-"""Of the indexes that are made; another number makes them anew."""
+"""The version of the indexes that are made; another number makes them anew."""
 
 IMAGES = {
     "text": Array("f", (2, 3)),

@@ -19,7 +19,7 @@ PICTURES = 100
 """Scenes whose pictures are items of their own as well."""
 
 SIDE = 96
-"""Of the pictures, pixels."""
+"""Width and height of the pictures, pixels."""
 
 TRAINED = Path(__file__).resolve().parent / "trained"
 """The folder of the head that `benchmarks/explorer_head.py` trains."""

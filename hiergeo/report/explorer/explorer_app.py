@@ -32,7 +32,7 @@ READERS = ThreadPoolExecutor(2, "hiergeo-reader")
 JPEG, BYTES = "image/jpeg", "application/octet-stream"
 
 PRIVATE = "private, max-age=300"
-"""Of thumbnails: a browser keeps them for five minutes, a proxy never."""
+"""Who keeps thumbnails: a browser keeps them for five minutes, a proxy never."""
 
 TILE = """The items of one tile of a map, little endian: uint32 count, uint32 0, uint64 ids[count], float32 x[count],
 float32 y[count], float32 radius[count], int8 tier[count] (-1 unknown), uint8 kind[count] (0 caption, 1 image)."""

@@ -20,7 +20,7 @@ UNKNOWN = -1
 ARTICLES = {"a", "an", "the"}
 
 COLUMNS = (np.int64, np.uint8, np.int8, np.int32)
-"""Of ids, kinds, tiers and numbers of words."""
+"""The types of ids, kinds, tiers and numbers of words."""
 
 
 @final

@@ -187,8 +187,8 @@ def neighbourhoods(lens: Lens, store: ExactStore, ids: Ids, k: int) -> tuple[Ids
 
 def _others(task: Best, queries: Tensor, k: int) -> Ids:
     """The best k (Q, k) of k + 1 items, without the item itself."""
-    assert task.found is not None
-    ids = torch.nn.functional.pad(task.found.ids, (0, k + 1 - task.found.ids.shape[1]), value=NONE)
+    assert task.matches is not None
+    ids = torch.nn.functional.pad(task.matches.ids, (0, k + 1 - task.matches.ids.shape[1]), value=NONE)
     own = ids == queries[:, None]
     own[:, -1] |= ~own.any(dim=1)
     return np.asarray(ids[~own].view(len(queries), k).numpy())

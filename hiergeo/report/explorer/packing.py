@@ -45,7 +45,7 @@ MOST = 50_000
 """Items of a page without a server: their rows fit 16 bits, and its files 150 MB."""
 
 OPTIONS = {"k": K, "thresholds": STEPS, "strict": True}
-"""Of the searches whose answers are packed."""
+"""The options of the searches whose answers are packed."""
 
 
 def packed_answers(lens: Lens, ids: Ids) -> Iterator[bytes]:

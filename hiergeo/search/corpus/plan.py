@@ -45,7 +45,7 @@ class CorpusPlan:
 
     @property
     def names(self) -> list[str]:
-        """Of the inputs."""
+        """The names of the inputs."""
         return [source.name for source in self.inputs]
 
 

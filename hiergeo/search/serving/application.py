@@ -22,7 +22,7 @@ from hiergeo.search.serving.routes import JSON, Route
 
 TOO_MUCH = ("less_than_equal", "too_short", "too_long", "string_too_long")
 STATUSES = dict.fromkeys(TOO_MUCH, 422) | {"image_too_large": 413}
-"""Of errors of pydantic that are not 400."""
+"""The statuses of errors of pydantic that are not 400."""
 
 
 def application(

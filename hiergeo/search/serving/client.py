@@ -16,7 +16,7 @@ import urllib3
 from hiergeo._core.errors import InputError, UnavailableError, reason
 from hiergeo.datasets.pictures import open_rgb
 from hiergeo.search.answers import Answer, Climb
-from hiergeo.search.requests import Kind, Queries, Request, Searcher, each_of
+from hiergeo.search.requests import Kind, Queries, Request, Searcher, queries_of
 
 
 @final
@@ -78,7 +78,7 @@ class Client(Searcher):
         self.close()
 
     def _search(self, kind: Kind, query: Queries, **options: Any) -> Any:
-        queries, several = each_of(query)
+        queries, several = queries_of(query)
         given = {"queries": list(map(_spelled, queries)), **Request(kind, "", **options).sent()}
         answer = self._request("POST", f"/api/{kind}", given)
         readers: dict[Kind, Any] = {"ladder": Climb.of_dict, "count": operator.itemgetter("count")}

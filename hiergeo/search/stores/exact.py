@@ -58,7 +58,7 @@ class ExactStore:
 
     @property
     def manifest(self) -> Manifest:
-        """Of the generation that is read."""
+        """The manifest of the generation that is read."""
         return self.snapshot.manifest
 
     def refresh(self) -> None:

@@ -80,7 +80,7 @@ class MilvusClient:
 
     @property
     def version(self) -> str:
-        """Of Milvus."""
+        """The version of Milvus."""
         client = self.connected
         with self._calling():
             return str(client.get_server_version(timeout=self.options.timeout)).removeprefix("milvus_lite-")

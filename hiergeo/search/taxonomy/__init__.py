@@ -2,6 +2,6 @@
 
 from hiergeo.search.taxonomy.exports import FORMATS, export
 from hiergeo.search.taxonomy.growing import Taxonomy, TreeSettings, grow
-from hiergeo.search.taxonomy.judging import Judgement, Truth, judge, known_truth, wordnet_truth
+from hiergeo.search.taxonomy.judging import Judgement, Truth, judge, truth_of_synsets, wordnet_truth
 
 __all__ = ["TreeSettings", "export", "grow"]

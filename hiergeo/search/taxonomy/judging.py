@@ -128,10 +128,10 @@ def wordnet_truth(taxonomy: Taxonomy, wordnet: WordNet) -> Truth:
         synset = f"{_noun(caption or '')}.n.01"
         if synset in wordnet.parents:
             places.setdefault(synset, item)
-    return known_truth(list(places.values()), list(places), wordnet)
+    return truth_of_synsets(list(places.values()), list(places), wordnet)
 
 
-def known_truth(places: Sequence[int], synsets: Sequence[str], wordnet: WordNet) -> Truth:
+def truth_of_synsets(places: Sequence[int], synsets: Sequence[str], wordnet: WordNet) -> Truth:
     """What WordNet knows of items at some places, whose synsets are given; those that it does not have are left out."""
     named = sorted((item, name) for item, name in zip(places, synsets, strict=True) if name in wordnet.parents)
     items, names = np.array([item for item, _ in named], dtype=np.int64), [name for _, name in named]

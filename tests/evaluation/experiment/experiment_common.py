@@ -69,10 +69,3 @@ def trained(values: dict[str, list[float]], metrics: tuple[str, ...] = ("recall"
 def contrast(difference, half, wide, metric="auroc", a="euclidean", b="lorentz:-1"):
     ends = [Interval(difference - reach, difference + reach) for reach in (half, wide)]
     return Contrast(metric, 8, a, b, difference, *ends)
-
-
-def contrasted(board: Board, contrasts) -> Board:
-    """The board with contrasts made up by hand."""
-    other = replace(board)
-    other.__dict__["contrasts"] = tuple(contrasts)
-    return other

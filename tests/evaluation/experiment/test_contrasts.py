@@ -8,7 +8,7 @@ from scipy import stats
 from scipy.stats import binomtest
 
 from hiergeo.evaluation.experiment import BeforeAfter, Board, Contrast, SpaceFacts
-from hiergeo.evaluation.metrics import SMALL_SAMPLE, Interval, SignTest, find_metric, resamples
+from hiergeo.evaluation.metrics import Interval, SignTest, find_metric
 from tests.evaluation.experiment.experiment_common import (
     changed,
     compared,
@@ -221,25 +221,6 @@ def test_small_samples_carry_a_caution(count, warned):
     if warned:
         assert found.cautions[0].subjects == ("recall",)
         assert f"{count} images" in found.cautions[0].message
-
-
-@pytest.mark.parametrize(
-    ("draw", "count", "least", "most"),
-    [
-        ("standard_exponential", 10, 0.75, 0.88),
-        ("standard_normal", 10, 0.86, 0.93),
-        ("standard_exponential", SMALL_SAMPLE, 0.88, 0.95),
-        ("standard_normal", SMALL_SAMPLE, 0.91, 0.97),
-        ("standard_exponential", 200, 0.92, 0.98),
-    ],
-)
-def test_coverage_of_intervals(draw, count, least, most):
-    """How often 95 % intervals of a mean hold it: what the caution says of 10 rows, and why 30 are enough."""
-    generator = np.random.default_rng(3)
-    truth = 1.0 if draw == "standard_exponential" else 0.0
-    shares = np.stack(list(resamples(count, 400, seed=0))) / count
-    ends = np.quantile(getattr(generator, draw)((2000, count)) @ shares.T, [0.025, 0.975], axis=1)
-    assert least <= np.mean((ends[0] <= truth) & (truth <= ends[1])) <= most
 
 
 def with_controls(*reached: dict[str, float], metric: str = "precision") -> Board:

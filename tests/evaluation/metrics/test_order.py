@@ -13,20 +13,6 @@ from hiergeo.evaluation.metrics import tau_d, tau_d_rows, tied_share
 from hiergeo.evaluation.metrics.order import order_at_equal_length, order_of_tiers
 
 
-@pytest.mark.parametrize(
-    ("radii", "expected"),
-    [
-        ([0.1, 0.2, 0.3, 0.4], 1.0),
-        ([0.4, 0.3, 0.2, 0.1], -1.0),
-        ([0.2, 0.1, 0.3, 0.4], 4 / 6),
-        ([0.1, 0.1, 0.3, 0.4], 5 / 6),
-        ([0.5, 0.5, 0.5, 0.5], 0.0),
-    ],
-)
-def test_chains_worked_by_hand(radii, expected):
-    assert tau_d([radii]) == pytest.approx(expected, abs=1e-15)
-
-
 @pytest.mark.parametrize("tiers", [2, 4, 7])
 def test_equals_kendall_tau_without_ties(tiers):
     radii = np.random.default_rng(tiers).random((200, tiers))

@@ -78,13 +78,6 @@ def test_every_item_is_as_by_definition(drawn):
         assert means[name] == pytest.approx(np.mean([each[name] for each in wanted]), abs=1e-12)
 
 
-def test_the_root_has_no_ancestors():
-    tree = Tree(SMALL)
-    same, apart = (tree.compare(["thing"], [other]) for other in ("thing", "dog"))
-    assert [float(same[name][0]) for name in TREE_METRICS] == [0, 1, 1, 1, 1]
-    assert [float(apart[name][0]) for name in TREE_METRICS] == [2, 1, 0, 0, 0]
-
-
 @pytest.mark.parametrize("kind", [torch.tensor, np.array, lambda rows: list(torch.tensor(rows))])
 def test_tensors_hold_names(kind):
     edges = [(1, 0), (2, 0), (3, 1), (3, 1)]

@@ -10,7 +10,7 @@ from scipy.stats import binomtest, spearmanr
 from hiergeo._core.errors import InputError
 from hiergeo.datasets.wordnet import WordNet
 from hiergeo.search import taxonomy as package
-from hiergeo.search.taxonomy import Truth, judge, known_truth, wordnet_truth
+from hiergeo.search.taxonomy import Truth, judge, truth_of_synsets, wordnet_truth
 from hiergeo.search.taxonomy.judging import random_parents
 from tests.search.taxonomy.taxonomy_common import index_of, taxonomy_of
 
@@ -34,7 +34,7 @@ def test_what_wordnet_knows_of_captions():
     assert truth.depth.tolist() == [0, 1, 2, 1, 3]
     pairs = {(1, 0), (3, 1), (3, 0), (4, 0), (5, 3), (5, 1), (5, 0)}
     assert set(map(tuple, truth.pairs.tolist())) == pairs
-    some = known_truth([4, 2, 0], ["puppy.n.01", "unknown.n.01", "dog.n.01"], WORDS)
+    some = truth_of_synsets([4, 2, 0], ["puppy.n.01", "unknown.n.01", "dog.n.01"], WORDS)
     assert (some.items.tolist(), some.pairs.tolist()) == ([0, 4], [[4, 0]])
 
 
@@ -172,7 +172,7 @@ def test_real_names_of_lvis_stand_below_true_ancestors(data_home, run, tmp_path)
     lvis = load_lvis()
     index = search.build(tmp_path / "lvis", adapters.load("lvis:clip"), captions=[f"a {word}" for word in lvis.words])
     found = package.grow(index, package.TreeSettings(k=10))
-    truth = known_truth(np.argsort(found.ids).tolist(), lvis.synsets, load_wordnet())
+    truth = truth_of_synsets(np.argsort(found.ids).tolist(), lvis.synsets, load_wordnet())
     judged = judge(found, truth)
     assert judged.counts["pairs"] == len(lvis.pairs)
     assert judged.scores["first"] == pytest.approx(0.515, abs=0.01)

@@ -4,11 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
-from hiergeo.datasets import Hierarchy, ImageRef, Row
 from hiergeo.training.study import Study, StudyPlan, StudySettings, run_study
-from tests.training.training_common import FAST, ITEMS, captions, chains, stored
+from tests.training.training_common import FAST, chains, hierarchy, stored
 
 SMALL = replace(FAST, losses={"mean": 1.0, "order": 5.0}, hidden=0, steps=12, every=6)
 GEOMETRIES = ("euclidean", "lorentz:-1", "poincare:-1", "product:lorentz:-1x2,euclidean:x2")
@@ -18,12 +15,6 @@ def plan(**changes: Any) -> StudyPlan:
     settings: dict[str, Any] = {"geometries": GEOMETRIES, "dims": (4,), "seeds": (0, 1), "recipe": SMALL}
     settings["learning_rates"] = (0.02,)
     return StudyPlan(**(settings | changes))
-
-
-def hierarchy() -> Hierarchy:
-    words = captions()
-    rows = tuple(Row(item, tuple(words[item * 4 : item * 4 + 4]), None, item) for item in range(ITEMS))
-    return Hierarchy("made up", "test", rows, tuple(ImageRef(item, Image.Image) for item in range(ITEMS)))
 
 
 def study(folder: Path, **changes: object) -> Study:

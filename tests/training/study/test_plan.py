@@ -10,8 +10,8 @@ from hiergeo._core.errors import InputError
 from hiergeo.evaluation.metrics import RADIAL
 from hiergeo.training.study import run_study
 from hiergeo.training.study.running import same_by_construction
-from tests.training.study.study_common import SMALL, hierarchy, plan
-from tests.training.training_common import chains, stored
+from tests.training.study.study_common import SMALL, plan
+from tests.training.training_common import chains, hierarchy, stored
 
 
 @pytest.mark.parametrize(

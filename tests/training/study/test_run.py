@@ -13,8 +13,8 @@ from hiergeo.training import HeadModel, saving, trainer
 from hiergeo.training.chains import split_groups
 from hiergeo.training.study import StudySettings, run_study, running
 from hiergeo.training.study.running import Bench
-from tests.training.study.study_common import SMALL, hierarchy, plan, study
-from tests.training.training_common import chains, stored
+from tests.training.study.study_common import SMALL, plan, study
+from tests.training.training_common import chains, hierarchy, stored
 
 
 @pytest.fixture(scope="module")
