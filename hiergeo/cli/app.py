@@ -66,7 +66,8 @@ def loaded(name: str) -> Any:
         command: Any = get_group(group)
     else:
         alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        alone.command(name, cls=import_module("hiergeo.cli.plans").Verb)(getattr(module, f"{name}_command"))
+        kind = getattr(module, "Command", None) or import_module("hiergeo.cli.plans").Verb
+        alone.command(name, cls=kind)(getattr(module, f"{name}_command"))
         command = get_command(alone)
     command.name = name
     return command

@@ -18,12 +18,24 @@ from hiergeo.cli._io import SPEC_SHOWN, check_writable, publish
 from hiergeo.cli._terminal import counted
 from hiergeo.cli.defaults import MOST_HITS
 from hiergeo.cli.options import argument, flag, option, path_argument
+from hiergeo.cli.plans import Verb
 
 if TYPE_CHECKING:
     from hiergeo.search import Answer, Climb, Hit
     from hiergeo.search.groups import Result
     from hiergeo.search.queries import Query
     from hiergeo.search.requests import Kind
+
+FLAGS = frozenset({"--children", "--parents", "--neighbours", "--ladder", "--count"})
+
+
+class Command(Verb):
+    """The verb, which takes the flags of version 0.2, such as ``--ladder``, as ``--find ladder``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As click, of words in which each such flag is spelled anew."""
+        spelled = (("--find", word[2:]) if word in FLAGS else (word,) for word in args)
+        return super().parse_args(ctx, [word for words in spelled for word in words])
 
 
 def search_command(

@@ -36,13 +36,6 @@ def test_the_verb_writes_what_python_gives(run, tmp_path):
     assert same.headline in read(page).text
 
 
-def test_an_audit_is_made_again_from_its_json(run, tmp_path):
-    first, again = tmp_path / "a.json", tmp_path / "b.json"
-    assert run(*VERB, "--seed", 3, "--json", first)[0] == 0
-    assert run("audit", "--config", first, "--json", again)[0] == 0
-    assert json.loads(first.read_text())["numbers"] == json.loads(again.read_text())["numbers"]
-
-
 def test_the_page_holds_every_number_of_the_tables(audit, tmp_path):
     path = write_audit(audit, tmp_path / "page.html")
     page = read(path)
