@@ -100,6 +100,11 @@ def ask(run, folder, tmp_path):
     return answer
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_flags_of_version_0_2_still_say_what_to_find(ask, kind):
+    assert ask("a circle", f"--{kind}") == ask("a circle", "--find", kind)
+
+
 @pytest.mark.parametrize(
     ("words", "kind", "options"),
     [
