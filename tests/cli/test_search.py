@@ -9,6 +9,7 @@ from hiergeo import Polar, Space, adapters, search
 from hiergeo.cli import index
 from hiergeo.cli.search import _lines, answer_lines, apex
 from hiergeo.search.corpus.running import Summary
+from hiergeo.search.requests import KINDS
 from hiergeo.testing import oracle
 
 CAPTIONS = ("a shape", "a red shape", "a red circle", "a big red circle", "a blue star", "a small blue star")
