@@ -14,6 +14,7 @@ from hiergeo._core.errors import InputError
 from hiergeo.geometry import ConstantCurvature, Geometry
 from hiergeo.losses import batch_hard, re_loss
 from tests.losses.losses_common import DIM, EVERY, PRODUCT, SINGLE, chains, nested, normal, oracle_angle, rotation
+from tests.tools.frames import frames_of
 from tests.tools.strategies import embeddings
 
 
@@ -220,3 +221,16 @@ def test_refusals() -> None:
     for weights in ((1, 1), (1, -1, 1), (math.nan, 1, 1), (1, math.inf, 1)):
         with pytest.raises(InputError, match="weights must be 3 numbers"):
             re_loss(positive, negative, root, weights=weights)
+
+
+def test_a_step_runs_few_frames() -> None:
+    """Forward and backward of a batch of the paper: what Python costs beside the operations."""
+    positive, negative, frozen = (normal(8, 4, 64, seed=seed).float() for seed in range(3))
+    root = normal(64, seed=3).float()
+    for part in (positive, negative, root):
+        part.requires_grad_()
+
+    def step() -> None:
+        re_loss(positive, negative, root, (frozen, frozen)).total.backward()
+
+    assert len(frames_of(step)) <= 300
