@@ -329,7 +329,11 @@ class PlainPairs(TiledPairs):
         count = near.sum()
         self.measure.counts.append(count)
         size = min(self.measure.capacity, cosine.numel())
-        rows, columns = torch.nonzero_static(near, size=size, fill_value=0).unbind(1)
+        try:
+            rows, columns = torch.nonzero_static(near, size=size, fill_value=0).unbind(1)
+        except NotImplementedError:  # not on every device, which then is waited for
+            self.measure.counts.clear()
+            return *torch.nonzero(near, as_tuple=True), None
         return rows, columns, torch.arange(size, device=cosine.device) < count
 
     def _opening(self, i: slice, j: slice, rows: Tensor, columns: Tensor) -> Opening:

@@ -216,6 +216,16 @@ def test_no_chunk_is_waited_for(name: str, place: str, monkeypatch: pytest.Monke
     assert counts[0] == counts[1], "waits in many chunks and in one"
 
 
+def test_a_device_without_lists_of_fixed_length_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacking(*_: object, **__: object) -> None:
+        raise NotImplementedError
+
+    x, y = hard(-1.0)
+    expected = stored(PORTABLE, x, y, -1.0, "distance")
+    monkeypatch.setattr(torch, "nonzero_static", lacking)
+    torch.testing.assert_close(stored(PORTABLE, x, y, -1.0, "distance"), expected)
+
+
 def test_near_pairs_are_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without it angles of nearly opposite rays are off by more than the contract allows."""
     assert NEAR < 1
