@@ -8,6 +8,7 @@ the reference altogether.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple, cast, final
@@ -361,7 +362,8 @@ def product(x: Tensor, y: Tensor) -> Tensor:
     """x y^T in full float32, whatever autocast and the precision of products in torch are set to."""
     matmul: Any = torch.backends.cuda.matmul if x.is_cuda else cast(Any, torch.backends.mkldnn).matmul
     before = matmul.fp32_precision
-    with torch.autocast(x.device.type, enabled=False):
+    mixed = torch.is_autocast_enabled(x.device.type)
+    with torch.autocast(x.device.type, enabled=False) if mixed else nullcontext():
         if before in ("none", "ieee"):
             return x @ y.mT
         try:
@@ -457,7 +459,8 @@ class PlainSums(GradientSums):
         for b, both in self._units.items():
             for pull, (ray, norm) in zip((self.pull_x[b], self.pull_y[b]), both, strict=True):
                 pull.addcmul_((pull * ray).sum(-1, keepdim=True), ray, value=-1)
-                pull.mul_(norm.reciprocal().masked_fill_(norm == 0, 0.0).to(pull.dtype))
+                inverse = norm.reciprocal().clamp_max_(torch.finfo(pull.dtype).max).masked_fill_(norm == 0, 0.0)
+                pull.mul_(inverse.to(pull.dtype))
         return Gradients(
             *self._of_points(self.x, self.pull_x, self.radius_x),
             *self._of_points(self.y, self.pull_y, self.radius_y),

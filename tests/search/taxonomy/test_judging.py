@@ -181,4 +181,4 @@ def test_real_names_of_lvis_stand_below_true_ancestors(data_home, run, tmp_path)
     assert all(math.isfinite(value) for value in judged.scores.values())
     code, printed, _ = run("tree", tmp_path / "lvis", "--against", "wordnet")
     assert code == 0
-    assert "true pairs" in printed
+    assert "best parents are true ancestors" in printed
