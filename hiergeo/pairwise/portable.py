@@ -334,7 +334,8 @@ class PlainPairs(TiledPairs):
             rows, columns = torch.nonzero_static(near, size=size, fill_value=0).unbind(1)
         except NotImplementedError:  # not on every device, which then is waited for
             self.measure.counts.clear()
-            return *torch.nonzero(near, as_tuple=True), None
+            rows, columns = torch.nonzero(near, as_tuple=True)
+            return rows, columns, None
         return rows, columns, torch.arange(size, device=cosine.device) < count
 
     def _opening(self, i: slice, j: slice, rows: Tensor, columns: Tensor) -> Opening:
