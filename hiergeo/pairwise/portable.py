@@ -41,7 +41,7 @@ FARTHEST = 30.0
 """The largest s r for K < 0."""
 
 TINY = 1e-30
-"""Norms between this and its inverse are divided by in float32."""
+"""What float32 divides by is no smaller; norms above its inverse are divided by in float64."""
 
 CROWDED = 1 / 16
 """Where a larger share of a chunk is near, angles are taken from a product in float64."""
@@ -192,7 +192,7 @@ class PlainTriangle:
         by_y = (shrink * inverse).mul_(self.sine).mul_(-x.sine).mul_(y.shrink).mul_(y.shrink)
         shrink = (shrink * y.shrink).mul_(self.sine)
         bow = (y.sine * x.bow - x.sine * y.bow).mul_(inverse)
-        whole = self._distance_cosine().addcmul_(x.shrink, y.shrink).mul_(inverse)
+        whole = self._distance_cosine().addcmul_(x.shrink, y.shrink).clamp_min_(TINY).mul_(inverse)
         by_curvature = shrink.mul_(bow).sub_((opposite * inverse).mul_(x.radius).div_(whole)).mul_(0.5)
         return self._partials(by_theta, by_x, by_y, by_curvature, kink=True)
 

@@ -71,6 +71,12 @@ def test_every_operation_agrees_with_the_reference(spaces: list[tuple[int, float
     assert not [str(outcome) for outcome in outcomes if not outcome.passed]
 
 
+def test_a_root_and_a_pole_of_the_sphere_have_finite_derivatives() -> None:
+    x, y = (Polar(torch.tensor([[[0.0], [-1.0]]]), torch.tensor([[0.0, r]])) for r in (1e-3, math.pi))
+    gradients = PORTABLE.backward(torch.ones(1, 2, 2), x, y, 1.0, QUANTITIES["exterior_angle"], None)
+    assert all(bool(part.isfinite().all()) for part in gradients if part is not None)
+
+
 def hard(curvature: float, dim: int = 24, seed: int = 0) -> tuple[Polar, Polar]:
     """Points of which many lie on nearly one line with others, with a root, equal ones and opposite ones."""
     generator = torch.Generator().manual_seed(seed)
