@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from hiergeo._core.numerics import widest
+from hiergeo._core.numerics import WAITED_FOR, widest
 from hiergeo.pairwise.interface import LogitTerms
 from hiergeo.pairwise.quantity import QUANTITIES, of_factors
 from hiergeo.pairwise.tiles import GradientSums, Values
@@ -49,24 +50,49 @@ class Logits:
         return distance.square() / 2 if self.squared else distance
 
 
-class Matches:
-    """Which pairs belong together: those of rows and columns of equal integer labels, (N,) and (M,)."""
+class Matches(NamedTuple):
+    """Which pairs belong together: those of rows and columns of equal labels.
 
-    def __init__(self, rows: Tensor, columns: Tensor) -> None:
-        self._order = columns.argsort(stable=True)
-        ordered = columns[self._order]
-        self._first = torch.searchsorted(ordered, rows.contiguous())
-        self._count = torch.searchsorted(ordered, rows.contiguous(), right=True) - self._first
+    Attributes:
+        order: the columns, (M,), sorted by label.
+        label: of each row, (N,); a label is M times the columns with smaller ones.
+        keys: label and column of each of `order`, (M,), in one number.
+        host: `label` and `keys` on the host, which say how many pairs a block has without waiting for the device; None
+            where Python waits anyway.
+    """
+
+    order: Tensor
+    label: Tensor
+    keys: Tensor
+    host: tuple[np.ndarray, np.ndarray] | None
 
     def within(self, rows: slice, columns: slice) -> tuple[Tensor, Tensor]:
         """The rows and the columns of the pairs in a block."""
-        first, count = self._first[rows], self._count[rows]
-        row = torch.arange(len(first), device=first.device).repeat_interleave(count)
+        first, last = (torch.searchsorted(self.keys, self.label[rows] + at) for at in (columns.start, columns.stop))
+        total, count = None, last - first
+        if self.host is not None:
+            label, keys = self.host[0][rows], self.host[1]
+            total = int(
+                (np.searchsorted(keys, label + columns.stop) - np.searchsorted(keys, label + columns.start)).sum()
+            )
+        row = torch.arange(len(first), device=first.device).repeat_interleave(count, output_size=total)
         ends = count.cumsum(0)
         within = torch.arange(len(row), device=first.device) - (ends - count)[row]
-        column = self._order[first[row] + within]
-        inside = (column >= columns.start) & (column < columns.stop)
-        return row[inside] + rows.start, column[inside]
+        return row + rows.start, self.order[first[row] + within]
+
+
+def matches(rows: Tensor, columns: Tensor) -> list[Matches]:
+    """The matches of each problem by its integer labels, (B, N) and (B, M); waits for the device once."""
+    size, order = columns.shape[1], columns.argsort(stable=True)
+    ordered, rows = columns.gather(1, order), rows.contiguous()
+    first, last = (torch.searchsorted(ordered, rows, right=right) for right in (False, True))
+    label = torch.where(first < last, first, size) * size
+    keys = torch.searchsorted(ordered, ordered) * size + order
+    problems = zip(order, label, keys, strict=True)
+    if rows.device.type in WAITED_FOR:
+        return [Matches(*of, None) for of in problems]
+    host = zip(label.cpu().numpy(), keys.cpu().numpy(), strict=True)
+    return [Matches(*of, counted) for of, counted in zip(problems, host, strict=True)]
 
 
 class Contrast(NamedTuple):
@@ -113,8 +139,8 @@ class Contrasted:
                     to.matched_columns.index_add_(0, column, matched)
                 if self.reduction == "softplus":
                     z = torch.nn.functional.softplus(z)
-                    to.rows[i] += z.sum(-1, dtype=exact)
-                    to.columns[j] += z.sum(-2, dtype=exact)
+                    to.rows[i] += z.sum(-1)
+                    to.columns[j] += z.sum(-2)
                 else:
                     to.rows[i] = torch.logaddexp(to.rows[i], _logsumexp(z, -1, exact))
                     to.columns[j] = torch.logaddexp(to.columns[j], _logsumexp(z, -2, exact))
@@ -167,15 +193,16 @@ class Contrasted:
 
 def contrasted(values: Iterable[Values], terms: LogitTerms) -> Iterator[Contrasted]:
     """The problem of each leading index."""
+    together = None if terms.labels is None else matches(*terms.labels)
     for b, of in enumerate(values):
-        matches = None if terms.labels is None else Matches(*(labels[b] for labels in terms.labels))
-        yield Contrasted(of, Logits(terms.scale[b], terms.bias[b], terms.squared), matches, terms.reduction)
+        logits = Logits(terms.scale[b], terms.bias[b], terms.squared)
+        yield Contrasted(of, logits, None if together is None else together[b], terms.reduction)
 
 
 def _logsumexp(z: Tensor, dim: int, dtype: torch.dtype) -> Tensor:
-    """`torch.logsumexp` whose sum is in `dtype`; -inf of nothing."""
+    """`torch.logsumexp` whose logarithm is in `dtype`; -inf of nothing."""
     if not z.numel():
         return z.sum(dim, dtype=dtype) - torch.inf
     top = z.amax(dim, keepdim=True)
     top = torch.where(top.isinf(), 0.0, top)
-    return (z - top).exp_().sum(dim, dtype=dtype).log_() + top.squeeze(dim)
+    return (z - top).exp_().sum(dim).to(dtype).log_() + top.squeeze(dim)

@@ -1,14 +1,14 @@
 """The pair operations in float32 and plain PyTorch: what serves a device without native kernels.
 
 A chunk of pairs is one product of unit rows, on which the triangle law is formed in float32 by as few passes as it
-takes. Where two rays lie within about 16 degrees of one line those digits do not suffice: such pairs, few in most data,
+takes. Where two rays lie within about 18 degrees of one line those digits do not suffice: such pairs, few in most data,
 are measured again on their rows in float64, as the reference measures all. Points that float32 cannot hold are left to
 the reference altogether.
 """
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple, cast, final
@@ -25,13 +25,16 @@ from hiergeo.pairwise.sides import GATHER, Opening, Profile, pair_opening, row_o
 from hiergeo.pairwise.tiles import GradientSums, Measure, Tile, TiledPairs, rays
 from hiergeo.pairwise.triangle import Partials, Triangle, tangent
 
-CHUNK, LARGE_CHUNK = 1 << 19, 1 << 23
-"""Pairs in a chunk: on a CPU it stays in the caches of a core, elsewhere it keeps the device busy."""
+CHUNK, LARGE_CHUNK = 1 << 17, 1 << 23
+"""Pairs in a chunk: on a CPU a few of them fit into the caches of a core, elsewhere it keeps the device busy."""
+
+CHUNK_ROWS = 256
+"""The most rows of a chunk on a CPU, where the product of a nearly square one reads the fewest rows again."""
 
 CAPACITY = 1 << 12
 """Near pairs of a chunk that a device measures at first."""
 
-NEAR = 0.96
+NEAR = 0.95
 """Pairs whose |cos(theta)| is larger are measured in float64."""
 
 SHORTEST, LONGEST = 1e-18, 1e18
@@ -56,8 +59,9 @@ class Side(NamedTuple):
         shrink: 1/cosh(a) for K < 0, else 1.
         cosine: cos(a) for K > 0, else 1.
         bow: as that of `Profile`.
-        half: 2 tanh(a/2)/s, r or 2 sin(a/2)/s.
-        half_cosine: cosh(a/2) for K < 0, cos(a/2) for K > 0, else 1.
+        rise: cosh(a) - 1 for K < 0, r^2 for K = 0, 2 sin(a/2)/s for K > 0.
+        stretch: cosh(a) for K < 0, 1 for K = 0, cos(a/2) for K > 0.
+        arc: sinh(a) for K < 0, sqrt(2) r for K = 0, sin(a)/s for K > 0.
         directed: 0 at the root, else 1.
     """
 
@@ -66,24 +70,23 @@ class Side(NamedTuple):
     shrink: Tensor
     cosine: Tensor
     bow: Tensor
-    half: Tensor
-    half_cosine: Tensor
+    rise: Tensor
+    stretch: Tensor
+    arc: Tensor
     directed: Tensor
 
-    def at(self, index: tuple[slice | None, ...]) -> "Side":
-        """The same index into every field."""
-        return Side(*(part[index] for part in self))
 
-
-def side(of: Profile, curvature: float) -> Side:
-    """The side of points of this profile in curvature K."""
-    s, half, half_cosine = math.sqrt(abs(curvature)), of.radius, torch.ones_like(of.radius)
-    if curvature:
-        a = of.radius * (s / 2)
-        half = (torch.tanh(a) if curvature < 0 else torch.sin(a)) * (2 / s)
-        half_cosine = torch.cosh(a) if curvature < 0 else torch.cos(a)
-    fields = (of.radius, of.sine, of.shrink, of.cosine, of.bow, half, half_cosine, of.radius != 0)
-    return Side(*(part.to(torch.float32) for part in fields))
+def sides(of: Profile, curvature: float) -> Tensor:
+    """The fields of the sides of points of this profile in curvature K, (9, N)."""
+    a, one = of.radius * math.sqrt(abs(curvature)), torch.ones_like(of.radius)
+    if curvature < 0:
+        law = 2 * torch.sinh(a / 2).square(), torch.cosh(a), torch.sinh(a)
+    elif curvature == 0:
+        law = of.radius.square(), one, math.sqrt(2) * of.radius
+    else:
+        law = torch.sin(a / 2) * (2 / math.sqrt(curvature)), torch.cos(a / 2), of.sine
+    fields = (of.radius, of.sine, of.shrink, of.cosine, of.bow, *law, of.radius != 0)
+    return torch.stack([part.to(torch.float32) for part in fields])
 
 
 class Near(NamedTuple):
@@ -130,29 +133,34 @@ class PlainTriangle:
         """sin(theta)."""
         return torch.addcmul(self.cosine.new_ones(()), self.cosine, self.cosine, value=-1).sqrt_()
 
-    @cached_property
-    def legs(self) -> tuple[Tensor, Tensor]:
-        """Opposite and adjacent leg of the exterior angle at x, as those of `Triangle`."""
+    @property
+    def adjacent(self) -> Tensor:
+        """The adjacent leg of the exterior angle at x, as that of `Triangle`."""
         x, y = self.x, self.y
-        opposite, adjacent = self.sine * y.sine, self.cosine * y.sine
-        if self.curvature < 0:
-            opposite *= x.shrink
         if self.curvature > 0:
-            return opposite, adjacent.mul_(x.cosine).addcmul_(x.sine, y.cosine, value=-1)
-        return opposite, adjacent.sub_(x.sine)
+            return (self.cosine * y.sine).mul_(x.cosine).addcmul_(x.sine, y.cosine, value=-1)
+        return torch.addcmul(-x.sine, self.cosine, y.sine)
 
     @cached_property
+    def legs(self) -> tuple[Tensor, Tensor]:
+        """Opposite and adjacent leg of the exterior angle at x."""
+        opposite = self.sine * self.y.sine
+        return opposite.mul_(self.x.shrink) if self.curvature < 0 else opposite, self.adjacent
+
+    @property
     def leg_at_y(self) -> Tensor:
         """The adjacent leg of the angle at y."""
         x, y = self.x, self.y
-        leg = self.cosine * -x.sine
         if self.curvature > 0:
-            return leg.mul_(y.cosine).addcmul_(y.sine, x.cosine)
-        return leg.add_(y.sine)
+            return (self.cosine * -x.sine).mul_(y.cosine).addcmul_(y.sine, x.cosine)
+        return torch.addcmul(y.sine, self.cosine, x.sine, value=-1)
 
     @cached_property
     def inverse(self) -> Tensor:
         """1/chord, the chord being sn(d), for K < 0 divided by cs_x cs_y."""
+        if "_sine_and_rise" in self.__dict__:
+            stretch = self.x.stretch * (self.scale or 1.0) * self.y.stretch
+            return stretch.div_(self._sine_and_rise[0].clamp_min(TINY))
         opposite, adjacent = self.legs
         chord = (opposite * opposite).addcmul_(adjacent, adjacent)
         return chord.clamp_min_(torch.finfo(torch.float32).tiny).rsqrt_()
@@ -165,22 +173,28 @@ class PlainTriangle:
         """As that of `Triangle`."""
         x, y, s = self.x, self.y, self.scale
         if self.curvature > 0:
-            step = (x.half * y.half_cosine).addcmul_(x.half_cosine, y.half, value=-1)
-            chord = self._squared(2, -2, x.sine, y.sine, step).sqrt_().mul_(s / 2)
-            whole = (x.half_cosine * y.half_cosine).addcmul_(x.half, y.half, value=-(s**2) / 4)
-            rest = self._squared(s**2 / 2, s**2 / 2, x.sine, y.sine, whole).sqrt_()
+            step = (x.rise * y.stretch).addcmul_(x.stretch, y.rise, value=-1)
+            chord = self._squared(2, -2, step).sqrt_().mul_(s / 2)
+            whole = (x.stretch * y.stretch).addcmul_(x.rise, y.rise, value=-(s**2) / 4)
+            rest = self._squared(s**2 / 2, s**2 / 2, whole).sqrt_()
             return self._measured(torch.atan2(chord, rest).mul_(2 / s), Triangle.distance)
-        chord = self._squared(2, -2, x.half, y.half, x.half - y.half)
         if self.curvature == 0:
-            return self._measured(chord.sqrt_(), Triangle.distance)
-        square = chord.mul_(x.half_cosine.square()).mul_(y.half_cosine.square() * (s**2 / 4))
-        sine = square.sqrt()
-        distance = sine.addcdiv_(square, torch.add(square, 1).sqrt_().add_(1)).log1p_()  # asinh
-        return self._measured(distance.mul_(2 / s), Triangle.distance)
+            return self._measured(self._sine_and_rise[0], Triangle.distance)
+        sine, rise = self._sine_and_rise
+        return self._measured(torch.add(sine, rise).log1p_().div_(s), Triangle.distance)
 
-    def _squared(self, one: float, cosine: float, x: Tensor, y: Tensor, rest: Tensor) -> Tensor:
-        """(one + cosine cos(theta)) x y + rest^2."""
-        return torch.mul(self.cosine, cosine).add_(one).mul_(x).mul_(y).addcmul_(rest, rest)
+    def _squared(self, one: float, cosine: float, rest: Tensor) -> Tensor:
+        """(one + cosine cos(theta)) sn_x sn_y + rest^2."""
+        return torch.mul(self.cosine, cosine).add_(one).mul_(self.x.arc).mul_(self.y.arc).addcmul_(rest, rest)
+
+    @cached_property
+    def _sine_and_rise(self) -> tuple[Tensor, Tensor]:
+        """sinh(s d) and cosh(s d) - 1 for K < 0; d and d^2 for K = 0."""
+        x, y = self.x, self.y
+        rise = self.cosine * x.arc
+        rise = torch.addcmul(x.rise, rise, y.arc, value=-1, out=rise).addcmul_(x.stretch, y.rise)
+        sine = rise.sqrt()
+        return (sine.mul_((rise + 2).sqrt_()) if self.curvature else sine), rise
 
     def exterior_angle_partials(self) -> Partials:
         """As those of `Triangle`; 0 for near pairs."""
@@ -200,8 +214,8 @@ class PlainTriangle:
         """As those of `Triangle`, without that by K; 0 for near pairs."""
         inverse = self.inverse
         by_theta = (inverse * self.y.sine).mul_(self.x.sine)
-        by_x = (self.legs[1] * inverse).neg_()
-        return self._partials(by_theta, by_x, self.leg_at_y * inverse, inverse.new_zeros(()), kink=False)
+        by_x = self.adjacent.mul_(inverse).neg_()
+        return self._partials(by_theta, by_x, self.leg_at_y.mul_(inverse), inverse.new_zeros(()), kink=False)
 
     def _distance_cosine(self) -> Tensor:
         """cs(d), for K < 0 divided by cs_x cs_y."""
@@ -278,9 +292,9 @@ class PlainPairs(TiledPairs):
     measure: PlainMeasure = field(default_factory=PlainMeasure)
 
     @cached_property
-    def sides(self) -> tuple[Side, Side]:
-        """The sides of x and of y."""
-        x, y = (side(of, self.curvature) for of in self.profiles)
+    def sides(self) -> tuple[Tensor, Tensor]:
+        """The fields of the sides of x and of y."""
+        x, y = (sides(of, self.curvature) for of in self.profiles)
         return x, y
 
     @cached_property
@@ -289,23 +303,25 @@ class PlainPairs(TiledPairs):
         return units(self.x.direction), units(self.y.direction)
 
     @property
-    def chunk(self) -> int:
-        """Pairs in a chunk."""
-        return CHUNK if self.x.radius.device.type in WAITED_FOR else LARGE_CHUNK
+    def chunk(self) -> tuple[int, int]:
+        """Pairs in a chunk, and its most rows."""
+        if self.x.radius.device.type in WAITED_FOR:
+            return CHUNK, CHUNK_ROWS
+        return LARGE_CHUNK, max(1, LARGE_CHUNK // max(1, len(self.y.radius)))
 
     def rows(self) -> Iterator[slice]:
         """The row blocks of the chunks."""
-        total, step = len(self.x.radius), max(1, self.chunk // max(1, len(self.y.radius)))
+        total, step = len(self.x.radius), self.chunk[1]
         return (slice(start, min(start + step, total)) for start in range(0, total, step))
 
     def tiles(self, i: slice) -> Iterator[Tile]:
         """The chunks of row block `i`, from left to right."""
-        total, step = len(self.y.radius), max(1, self.chunk // max(1, i.stop - i.start))
+        total, step = len(self.y.radius), max(1, self.chunk[0] // max(1, i.stop - i.start))
         for start in range(0, total, step):
             j = slice(start, min(start + step, total))
             x, y = self.units[0].rows[i], self.units[1].rows[j]
             cosine = product(x, y)
-            rows, columns = self.sides[0].at((i, None)), self.sides[1].at((None, j))
+            rows, columns = Side(*self.sides[0][:, i, None].unbind()), Side(*self.sides[1][:, None, j].unbind())
             apex, other = (columns, rows) if self.swap else (rows, columns)
             yield Tile(i, j, x, y, PlainTriangle(cosine, apex, other, self.curvature, self._near(i, j, cosine)))
 
@@ -360,16 +376,24 @@ class PlainPairs(TiledPairs):
 
 
 def product(x: Tensor, y: Tensor) -> Tensor:
-    """x y^T in full float32, whatever autocast and the precision of products in torch are set to."""
-    matmul: Any = torch.backends.cuda.matmul if x.is_cuda else cast(Any, torch.backends.mkldnn).matmul
+    """x y^T in full float32."""
+    with full_float32(x.device):
+        return x @ y.mT
+
+
+@contextmanager
+def full_float32(device: torch.device) -> Iterator[None]:
+    """Products in full float32, whatever autocast and the precision of products in torch are set to."""
+    matmul: Any = torch.backends.cuda.matmul if device.type == "cuda" else cast(Any, torch.backends.mkldnn).matmul
     before = matmul.fp32_precision
-    mixed = torch.is_autocast_enabled(x.device.type)
-    with torch.autocast(x.device.type, enabled=False) if mixed else nullcontext():
+    mixed = torch.is_autocast_enabled(device.type)
+    with torch.autocast(device.type, enabled=False) if mixed else nullcontext():
         if before in ("none", "ieee"):
-            return x @ y.mT
+            yield
+            return
         try:
             matmul.fp32_precision = "ieee"
-            return x @ y.mT
+            yield
         finally:
             matmul.fp32_precision = before
 
@@ -384,7 +408,9 @@ class Units(NamedTuple):
 def units(directions: Tensor) -> Units:
     """The unit rows of directions (N, D); zero rows stay zero."""
     directions = directions.contiguous()
-    norm = torch.linalg.vector_norm(directions, dim=-1, keepdim=True, dtype=wide(directions[:0]).dtype)
+    size = CHUNK if directions.device.type in WAITED_FOR else LARGE_CHUNK
+    blocks = directions.split(max(1, size // max(1, directions.shape[-1])))
+    norm = torch.cat([torch.linalg.vector_norm(wide(block), dim=-1, keepdim=True) for block in blocks])
     odd = ((norm > 1 / TINY) & torch.isfinite(norm)) | ((norm < TINY) & (norm > 0))
     if norm.device.type not in WAITED_FOR or bool(odd.any()):
         rows, norm = unit(wide(directions))
@@ -415,8 +441,9 @@ class PlainSums(GradientSums):
             partials = Partials(*by_triangle)
         self._units[b] = pairs.units
         by_cosine = partials.theta_over_sine.mul_(weight)
-        self.pull_x[b, tile.i].addmm_(by_cosine, y, alpha=-1)
-        self.pull_y[b, tile.j].addmm_(by_cosine.mT, x, alpha=-1)
+        with full_float32(x.device):
+            self.pull_x[b, tile.i].addmm_(by_cosine, y, alpha=-1)
+            self.pull_y[b, tile.j].addmm_(by_cosine.mT, x, alpha=-1)
         self.radius_x[b, tile.i] += partials.x.mul_(weight).sum(1)
         self.radius_y[b, tile.j] += partials.y.mul_(weight).sum(0)
         if self.by_curvature:

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from hiergeo import Polar
 from hiergeo._core import numerics
@@ -20,6 +20,7 @@ from hiergeo.pairwise.smoke import Sample, compared
 from hiergeo.testing import oracle
 from hiergeo.testing.assertions import assert_bars
 from tests.tools.blocks import bar_block, block_radii, on_a_line
+from tests.tools.waits import Waits
 
 CPU = torch.device("cpu")
 CURVATURES = (-4.0, -1.0, -0.3, 0.0, 0.25, 0.7)
@@ -33,6 +34,7 @@ def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
         numerics.WAITED_FOR.discard("cpu")
         monkeypatch.setattr(portable, "CAPACITY", 7)
     monkeypatch.setattr(portable, "CHUNK", 20_000)
+    monkeypatch.setattr(portable, "CHUNK_ROWS", 70)
     monkeypatch.setattr(portable, "LARGE_CHUNK", 20_000)
     yield str(request.param)
     numerics.WAITED_FOR.add("cpu")
@@ -147,13 +149,18 @@ def test_norms_of_directions_do_not_count(norm: float) -> None:
 
 def test_precision_of_products_in_torch_does_not_count() -> None:
     x, y = hard(-1.0)
-    expected = stored(PORTABLE, x, y, -1.0, "exterior_angle")
+
+    def computed() -> list[Tensor]:
+        gradients = PORTABLE.backward(torch.ones(1, 60, 60), x, y, -1.0, QUANTITIES["distance"], None)
+        return [stored(PORTABLE, x, y, -1.0, "exterior_angle"), *(part for part in gradients if part is not None)]
+
+    expected = computed()
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(stored(PORTABLE, x, y, -1.0, "exterior_angle"), expected)
+        assert all(map(torch.equal, computed(), expected))
     matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
     before, matmul.fp32_precision = matmul.fp32_precision, "bf16"
     try:
-        assert torch.equal(stored(PORTABLE, x, y, -1.0, "exterior_angle"), expected)
+        assert all(map(torch.equal, computed(), expected))
         assert matmul.fp32_precision == "bf16"
     finally:
         matmul.fp32_precision = before
@@ -171,28 +178,13 @@ def test_ties_go_to_the_lower_index() -> None:
     assert torch.equal(within, (values <= scores[..., -1:]).sum(-1))
 
 
-WAITS = {"_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "unique_consecutive", "_unique2"}
-
-
-class Waits(TorchDispatchMode):
-    """Counts the operations whose result or size Python has to wait for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.count += func.overloadpacket.__name__.split(".")[-1] in WAITS
-        return func(*args, **(kwargs or {}))
-
-
 def calls() -> Iterator[tuple[str, Callable[[], object]]]:
     x, y = hard(-1.0)
     psi = unchecked_aperture(x.radius, -1.0, 0.1)
     cone, plain, distance = [Factor(x, y, -1.0, psi)], [Factor(x, y, -1.0)], QUANTITIES["distance"]
     upstream, target = torch.ones(1, 60, 60), torch.arange(60)[None]
     order, ends = torch.arange(60), torch.tensor([3, 60])
-    terms = LogitTerms(torch.ones(1).double(), torch.zeros(1).double(), None, False, "logsumexp")
+    labels = torch.arange(60)[None] % 7, torch.arange(60)[None] % 5
     sums = [torch.zeros(1, 60).double()] * 4
     yield "store", lambda: PORTABLE.store(plain, distance, torch.empty(1, 60, 60))
     yield "backward", lambda: PORTABLE.backward(upstream, x, y, -1.0, distance, None)
@@ -204,8 +196,13 @@ def calls() -> Iterator[tuple[str, Callable[[], object]]]:
     yield "energy_sum", lambda: PORTABLE.energy_sum(x, y, -1.0, psi)
     yield "energy_total", lambda: PORTABLE.energy_total(x, y, -1.0, psi, 0.5, True)
     yield "energy_min", lambda: PORTABLE.energy_min(x, y, -1.0, psi)
-    yield "contrast", lambda: PORTABLE.contrast(plain, distance, terms)
-    yield "contrast_backward", lambda: PORTABLE.contrast_backward(plain, distance, terms, sums[:2], sums)
+    yield "ladder", lambda: PORTABLE.ladder(x.direction[0], y.direction[0], None, order, ends)
+    for reduction in ("logsumexp", "softplus"):
+        for by in (None, labels):
+            name = reduction if by is None else f"{reduction} with labels"
+            terms = LogitTerms(torch.ones(1).double(), torch.zeros(1).double(), by, True, reduction)
+            yield f"{name}, forward", partial(PORTABLE.contrast, plain * 2, distance, terms)
+            yield f"{name}, backward", partial(PORTABLE.contrast_backward, plain * 2, distance, terms, sums[:2], sums)
 
 
 @pytest.mark.parametrize("name", [name for name, _ in calls()])
