@@ -137,13 +137,20 @@ class Contrasted:
                     matched = z[row - i.start, column - j.start].to(exact)
                     to.matched_rows.index_add_(0, row, matched)
                     to.matched_columns.index_add_(0, column, matched)
+                rows, columns = self.values.reduced(z, self.reduction) or self._reduced(z, exact)
                 if self.reduction == "softplus":
-                    z = torch.nn.functional.softplus(z)
-                    to.rows[i] += z.sum(-1)
-                    to.columns[j] += z.sum(-2)
+                    to.rows[i] += rows
+                    to.columns[j] += columns
                 else:
-                    to.rows[i] = torch.logaddexp(to.rows[i], _logsumexp(z, -1, exact))
-                    to.columns[j] = torch.logaddexp(to.columns[j], _logsumexp(z, -2, exact))
+                    to.rows[i] = torch.logaddexp(to.rows[i], rows)
+                    to.columns[j] = torch.logaddexp(to.columns[j], columns)
+
+    def _reduced(self, z: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """The logits of a tile reduced over its rows and over its columns."""
+        if self.reduction == "softplus":
+            z = torch.nn.functional.softplus(z)
+            return z.sum(-1), z.sum(-2)
+        return _logsumexp(z, -1, dtype), _logsumexp(z, -2, dtype)
 
     def pull(
         self, b: int, reduced: Contrast, upstream: Contrast, sums: Sequence[GradientSums]
@@ -171,12 +178,14 @@ class Contrasted:
     def _weights(self, i: slice, j: slice, distance: Tensor, reduced: Contrast, upstream: Contrast) -> Tensor:
         """The derivatives by the logits of a tile."""
         z = self.logits.of(distance)
-        of_rows, of_columns = upstream.rows[i, None].to(z.dtype), upstream.columns[j].to(z.dtype)
-        if self.reduction == "softplus":
-            weight = z.sigmoid() * (of_rows + of_columns)
-        else:
-            weight = (z - reduced.rows[i, None].to(z.dtype)).exp_().mul_(of_rows)
-            weight += (z - reduced.columns[j].to(z.dtype)).exp_().mul_(of_columns)
+        of_rows, of_columns = upstream.rows[i].to(z.dtype), upstream.columns[j].to(z.dtype)
+        lines = reduced.rows[i].to(z.dtype), reduced.columns[j].to(z.dtype)
+        weight = self.values.weighed(z, lines, (of_rows, of_columns), self.reduction)
+        if weight is None and self.reduction == "softplus":
+            weight = z.sigmoid() * (of_rows[:, None] + of_columns)
+        elif weight is None:
+            weight = (z - lines[0][:, None]).exp_().mul_(of_rows[:, None])
+            weight += (z - lines[1]).exp_().mul_(of_columns)
         if self.matches is not None:
             row, column = self.matches.within(i, j)
             pairs = row - i.start, column - j.start

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple, cast, final
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -242,7 +242,6 @@ class PlainTriangle:
         return values
 
 
-@final
 class PlainMeasure(Measure):
     """Pairs in float32, but for those on nearly one line.
 
@@ -270,9 +269,9 @@ class PlainMeasure(Measure):
         return settled
 
 
-def measure(factors: Sequence[Factor]) -> Measure:
-    """How the pairs of some factors are measured; waits for the device once a factor."""
-    return PlainMeasure() if all(fits(factor.x, factor.y, factor.curvature) for factor in factors) else Measure()
+def measure(factors: Sequence[Factor], narrow: Callable[[], Measure] = PlainMeasure) -> Measure:
+    """How the pairs of some factors are measured, `narrow` in float32; waits for the device once a factor."""
+    return narrow() if all(fits(factor.x, factor.y, factor.curvature) for factor in factors) else Measure()
 
 
 def fits(x: Polar, y: Polar, curvature: float) -> bool:
@@ -320,12 +319,16 @@ class PlainPairs(TiledPairs):
         for start in range(0, total, step):
             j = slice(start, min(start + step, total))
             x, y = self.units[0].rows[i], self.units[1].rows[j]
-            cosine = product(x, y)
-            rows, columns = Side(*self.sides[0][:, i, None].unbind()), Side(*self.sides[1][:, None, j].unbind())
-            apex, other = (columns, rows) if self.swap else (rows, columns)
-            yield Tile(i, j, x, y, PlainTriangle(cosine, apex, other, self.curvature, self._near(i, j, cosine)))
+            yield Tile(i, j, x, y, self.triangle(i, j, product(x, y)))
 
-    def _near(self, i: slice, j: slice, cosine: Tensor) -> Near | None:
+    def triangle(self, i: slice, j: slice, cosine: Tensor) -> Any:
+        """The law of the pairs of a chunk."""
+        rows, columns = Side(*self.sides[0][:, i, None].unbind()), Side(*self.sides[1][:, None, j].unbind())
+        apex, other = (columns, rows) if self.swap else (rows, columns)
+        return PlainTriangle(cosine, apex, other, self.curvature, self.near(i, j, cosine))
+
+    def near(self, i: slice, j: slice, cosine: Tensor) -> Near | None:
+        """The pairs of a chunk on nearly one line."""
         rows, columns, first = self._places(cosine)
         if not len(rows):
             return None
@@ -434,22 +437,33 @@ class PlainSums(GradientSums):
     def add(self, b: int, tile: Tile, pairs: TiledPairs, weight: Tensor, quantity: Quantity) -> None:
         """Add `weight` times the law of a quantity of one chunk."""
         assert isinstance(pairs, PlainPairs)
-        partials, (x, y) = quantity.partials(tile.triangle), (tile.x, tile.y)
-        if not self.all_counted:
-            parts = (partials.theta_over_sine, partials.x, partials.y, partials.curvature, x, y)
-            *by_triangle, x, y = (part.nan_to_num(0.0, 0.0, 0.0) for part in parts)
-            partials = Partials(*by_triangle)
+        x, y = (tile.x, tile.y) if self.all_counted else (part.nan_to_num(0.0, 0.0, 0.0) for part in (tile.x, tile.y))
         self._units[b] = pairs.units
-        by_cosine = partials.theta_over_sine.mul_(weight)
+        by_cosine, by_x, by_y, by_curvature = self.weighed(tile, pairs, weight, quantity)
         with full_float32(x.device):
             self.pull_x[b, tile.i].addmm_(by_cosine, y, alpha=-1)
             self.pull_y[b, tile.j].addmm_(by_cosine.mT, x, alpha=-1)
-        self.radius_x[b, tile.i] += partials.x.mul_(weight).sum(1)
-        self.radius_y[b, tile.j] += partials.y.mul_(weight).sum(0)
-        if self.by_curvature:
-            self.curvature[b] += self._by_curvature(tile, pairs, weight, partials, quantity)
+        self.radius_x[b, tile.i] += by_x
+        self.radius_y[b, tile.j] += by_y
+        if by_curvature is not None:
+            self.curvature[b] += by_curvature
         if tile.triangle.near is not None:
             self._add_near(b, tile, pairs, weight, tile.triangle.near, quantity)
+
+    def weighed(
+        self, tile: Tile, pairs: PlainPairs, weight: Tensor, quantity: Quantity
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Derivatives times `weight`: by theta over sin(theta), by r_x summed over y, by r_y over x, by K over both."""
+        partials = quantity.partials(tile.triangle)
+        if not self.all_counted:
+            partials = Partials(*(part.nan_to_num(0.0, 0.0, 0.0) for part in vars(partials).values()))
+        by_curvature = None
+        if self.by_curvature and partials.curvature.ndim:
+            by_curvature = (partials.curvature * weight).sum(dtype=self.curvature.dtype)
+        elif self.by_curvature:
+            by_curvature = self._by_curvature(tile, pairs, weight, quantity)
+        by_cosine = partials.theta_over_sine.mul_(weight)
+        return by_cosine, partials.x.mul_(weight).sum(1), partials.y.mul_(weight).sum(0), by_curvature
 
     def _add_near(self, b: int, tile: Tile, pairs: PlainPairs, weight: Tensor, near: Near, quantity: Quantity) -> None:
         weight = wide(weight[near.rows, near.columns])
@@ -468,12 +482,8 @@ class PlainSums(GradientSums):
             self.pull_x[b].index_add_(0, row, (by_pair * tangent(x, y, v, p)).to(torch.float32))
             self.pull_y[b].index_add_(0, column, (by_pair * tangent(y, x, v, p)).to(torch.float32))
 
-    def _by_curvature(
-        self, tile: Tile, pairs: TiledPairs, weight: Tensor, partials: Partials, quantity: Quantity
-    ) -> Tensor:
-        """The sum of `weight` times the derivatives by K, but for near pairs."""
-        if partials.curvature.ndim:
-            return (partials.curvature * weight).sum(dtype=self.curvature.dtype)
+    def _by_curvature(self, tile: Tile, pairs: TiledPairs, weight: Tensor, quantity: Quantity) -> Tensor:
+        """The sum of `weight` times the derivatives by K, in float64, but for near pairs."""
         cosine = wide(tile.triangle.cosine)
         rows, columns = pairs.profiles[0].at((tile.i, None)), pairs.profiles[1].at((None, tile.j))
         triangle = Triangle(Opening(1 - cosine, 1 + cosine), rows, columns, pairs.curvature, torch.float32)

@@ -44,8 +44,7 @@ class TileBackend:
         def work(measure: Measure) -> None:
             for b, pairs in enumerate(measure.values(factors, quantity)):
                 for i in pairs.rows():
-                    for j, value in pairs.tiles(i):
-                        out[b, i, j] = value
+                    pairs.write(i, out[b, i])
 
         return self._settled(work, factors)
 
@@ -81,11 +80,10 @@ class TileBackend:
 
         def work(measure: Measure) -> Tensor:
             total = torch.zeros_like(wide(x.radius))
-            for b, pairs in enumerate(measure.problems(x, y, curvature)):
-                psi = aperture[b].to(pairs.dtype)
+            for b, pairs in enumerate(measure.values([Factor(x, y, curvature, aperture)], ENERGY)):
                 for i in pairs.rows():
-                    for tile in pairs.tiles(i):
-                        total[b, i] += ENERGY.value(tile.triangle, psi[i, None]).sum(-1, dtype=total.dtype)
+                    for _, energy in pairs.tiles(i):
+                        total[b, i] += energy.sum(-1, dtype=total.dtype)
             return total
 
         return self._settled(work, [Factor(x, y, curvature)])
@@ -120,17 +118,13 @@ class TileBackend:
             dtype = pair_dtype(x.direction, y.direction)
             values = torch.full_like(x.radius, math.inf, dtype=dtype)
             indices = torch.full_like(x.radius, -1, dtype=torch.int64)
-            for b, pairs in enumerate(measure.problems(x, y, curvature)):
-                psi = aperture[b].to(dtype)
+            for b, pairs in enumerate(measure.values([Factor(x, y, curvature, aperture)], ENERGY)):
                 for i in pairs.rows():
-                    for tile in pairs.tiles(i):
-                        energy = ENERGY.value(tile.triangle, psi[i, None]).nan_to_num(nan=math.inf)
-                        least = energy.amin(-1)
-                        column = torch.arange(tile.j.start, tile.j.stop, device=energy.device)
-                        first = torch.where(energy == least.unsqueeze(-1), column, tile.j.stop).amin(-1)
+                    for j, energy in pairs.tiles(i):
+                        least, first = pairs.least(energy)
                         better = least < values[b, i]
                         values[b, i] = torch.where(better, least, values[b, i])
-                        indices[b, i] = torch.where(better, first, indices[b, i])
+                        indices[b, i] = torch.where(better, first + j.start, indices[b, i])
             return values.masked_fill(indices < 0, math.nan), indices
 
         return self._settled(work, [Factor(x, y, curvature)])
@@ -187,8 +181,7 @@ class TileBackend:
             for b, pairs in enumerate(measure.values(factors, quantity)):
                 for i in pairs.rows():
                     for _, value in pairs.tiles(i):
-                        inside = value >= 0 if reach is None else wide(value) <= reach[b, i, None]
-                        result[b, i] += inside.sum(-1)
+                        result[b, i] += pairs.within(value, None if reach is None else reach[b, i, None])
             return result
 
         return self._settled(work, factors)

@@ -1,11 +1,12 @@
-"""Which backend serves a device, and why: native kernels that passed their tests, or plain PyTorch."""
+"""Which backend serves a device, and why: native kernels or Triton's that passed their tests, or plain PyTorch."""
 
 from collections.abc import Iterator
 
 import torch
 
 from hiergeo._core.errors import UnavailableError, warn
-from hiergeo.pairwise import native, settings
+from hiergeo.pairwise import fused, native, settings
+from hiergeo.pairwise.fused import FUSED, TRIAL
 from hiergeo.pairwise.interface import PairBackend
 from hiergeo.pairwise.portable import PORTABLE
 from hiergeo.pairwise.settings import SIMD_LEVELS, backend
@@ -21,13 +22,18 @@ _warned: set[str] = set()
 
 SMOKE_TEST = "the smoke test of the kernels failed"
 
+LAUNCH = "a kernel of Triton cannot run"
+
+PLAIN = "HIERGEO_NATIVE=0 asks for plain PyTorch"
+
 
 def resolve(device: torch.device, factors: int = 1) -> PairBackend:
-    """The native kernels where there are some for `device` that passed their smoke test, else plain PyTorch.
+    """The native kernels where there are some for `device` that passed their smoke test, Triton's where those did, or
+    plain PyTorch.
 
     The first call for a device runs the smoke test; the first that it failed for warns. HIERGEO_NATIVE=0 asks for
-    plain PyTorch, HIERGEO_NATIVE=1 for an error rather than that, which also computes products of more `factors` than
-    the kernels of a GPU take.
+    plain PyTorch, HIERGEO_NATIVE=1 for an error rather than for anything but native kernels, save for products of more
+    `factors` than those of a GPU take.
 
     Raises:
         UnavailableError: HIERGEO_NATIVE=1 and no native kernels, with the reason; kernels that were not tested while
@@ -38,16 +44,20 @@ def resolve(device: torch.device, factors: int = 1) -> PairBackend:
     if reason is None:
         if device.type == "cpu" and native.is_settled():
             settings.current().backends[device] = NATIVE
-        return NATIVE if device.type != "cuda" or factors <= native.MOST_FACTORS else PORTABLE
-    if settings.word(settings.NATIVE) == "1":
+        if device.type != "cuda" or factors <= native.MOST_FACTORS:
+            return NATIVE
+    elif settings.word(settings.NATIVE) == "1":
         raise UnavailableError(f"HIERGEO_NATIVE=1 asks for native kernels and there are none: {reason}.")
-    if reason.startswith(SMOKE_TEST):
-        _warn_once(f"hiergeo computes on {device} in plain PyTorch, which is slower, because {reason}.")
-    return PORTABLE
+    other = why_no_triton(device)
+    for failure in (reason, other):
+        if failure is not None and failure.startswith((SMOKE_TEST, LAUNCH)):
+            served = "by Triton" if other is None else "in plain PyTorch"
+            _warn_once(f"hiergeo computes on {device} {served}, which is slower, because {failure}.")
+    return PORTABLE if other else FUSED
 
 
 def why_plain(device: str | torch.device) -> str | None:
-    """Why plain PyTorch serves a device; None if native kernels do. The first call runs their smoke test."""
+    """Why no native kernels serve a device; None if they do. The first call runs their smoke test."""
     device = torch.device(device)
     if device.type == "cuda" and device.index is None and torch.cuda.is_available():
         device = torch.device("cuda", torch.cuda.current_device())
@@ -58,19 +68,33 @@ def why_plain(device: str | torch.device) -> str | None:
 def _failure(device: torch.device) -> str | None:
     """How the smoke test of the kernels of a device failed; None if it passed."""
     setting, tf32 = native.setting(device)
+    return _tested(NATIVE, device, setting, tf32)
+
+
+def why_no_triton(device: torch.device) -> str | None:
+    """Why Triton's kernels do not serve a device that native ones do not; None if they do. Runs their smoke test."""
+    if settings.word(settings.NATIVE) == "0":
+        return PLAIN
+    absent = fused.missing(device.type)
+    if absent is not None:
+        return absent
+    return f"{LAUNCH}: {FUSED.broken}" if FUSED.broken else _tested(TRIAL, device, "Triton", False)
+
+
+def _tested(kernels: PairBackend, device: torch.device, setting: str, tf32: bool) -> str | None:
     if device.type == "cuda" and torch.cuda.is_current_stream_capturing() and not VERDICTS.has(device, setting):
         raise UnavailableError(
             f"the kernels on {device} are tested when they are first used, which cannot be while a CUDA graph is "
             "captured: call any pair operation on the device before."
         )
-    failure = VERDICTS.failure(NATIVE, device, setting, tf32)
+    failure = VERDICTS.failure(kernels, device, setting, tf32)
     return None if failure is None else f"{SMOKE_TEST}: {failure} (details: `hiergeo info --check`)"
 
 
 def why_absent(device: torch.device) -> str | None:
     """Why there are no native kernels for a device; None if there are, tested or not."""
     if settings.word(settings.NATIVE) == "0":
-        return "HIERGEO_NATIVE=0 asks for plain PyTorch"
+        return PLAIN
     return native.missing(device)
 
 
@@ -83,8 +107,7 @@ def _warn_once(message: str) -> None:
 def kernel_info() -> dict[str, str]:
     """Facts by name: which backend serves each device, what was built, and why something is missing."""
     facts = {"kernels": _what("cpu")}
-    for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
-        facts[f"kernels on cuda:{index}"] = _what(f"cuda:{index}")
+    facts |= {f"kernels on {device}": _what(str(device)) for device in _accelerators()}
     if why_absent(torch.device("cpu")) is None:
         facts["SIMD"] = native.simd_level()
     built = native.build_info()
@@ -95,7 +118,19 @@ def kernel_info() -> dict[str, str]:
 
 def _what(device: str) -> str:
     reason = why_plain(device)
-    return "native" if reason is None else f"plain PyTorch ({reason})"
+    if reason is None:
+        return "native"
+    other = None if device == "cpu" else why_no_triton(torch.device(device))
+    if other is None and device != "cpu":
+        return f"Triton ({reason})"
+    return f"plain PyTorch ({reason})" if other in (None, reason) else f"plain PyTorch ({reason}; {other})"
+
+
+def _accelerators() -> Iterator[torch.device]:
+    """The devices that kernels may run on beside the CPU."""
+    for kind in fused.DEVICES:
+        module = torch.get_device_module(kind)
+        yield from (torch.device(kind, index) for index in range(module.device_count() if module.is_available() else 0))
 
 
 def _built(*, compiler: str, simd: str, cuda: str, cuda_version: str) -> str:
@@ -111,7 +146,7 @@ SPACES = ([(40, -0.7)], [(17, 0.25)], [(40, -1.3), (17, 0.25)])
 
 
 def check_kernels() -> dict[str, list[KernelOutcome]]:
-    """Run the smoke test of every native kernel in every dtype, in spaces of either sign and in a product.
+    """Run the smoke test of every kernel in every dtype, in spaces of either sign and in a product.
 
     Returns:
         By setting (a SIMD level of the CPU or a GPU, and TF32 where it is asked for there), the outcomes of every
@@ -120,13 +155,13 @@ def check_kernels() -> dict[str, list[KernelOutcome]]:
     samples = [Sample((33, 131), spaces, dtype) for dtype in DTYPES for spaces in SPACES]
     outcomes: dict[str, list[KernelOutcome]] = {}
     with torch.no_grad():
-        for setting, device in _places():
-            tf32 = native.setting(device)[1]
-            outcomes[setting] = [outcome for of in samples for outcome in compared(NATIVE, of, device, tf32)]
+        for setting, device, kernels in _places():
+            tf32 = kernels is NATIVE and native.setting(device)[1]
+            outcomes[setting] = [outcome for of in samples for outcome in compared(kernels, of, device, tf32)]
     return outcomes
 
 
-def _places() -> Iterator[tuple[str, torch.device]]:
+def _places() -> Iterator[tuple[str, torch.device, PairBackend]]:
     """The places where kernels run; each is selected until the next one is requested."""
     cpu = torch.device("cpu")
     if native.missing(cpu) is None:
@@ -136,15 +171,16 @@ def _places() -> Iterator[tuple[str, torch.device]]:
                     native.setting(cpu)
                 except RuntimeError:  # this machine does not have the level
                     continue
-                yield f"cpu, {level}", cpu
-    for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
-        device = torch.device("cuda", index)
+                yield f"cpu, {level}", cpu, NATIVE
+    for device in _accelerators():
+        if fused.missing(device.type) is None:
+            yield f"{device}, Triton", device, TRIAL
         if native.missing(device) is None:
             matmul = torch.backends.cuda.matmul
             before = matmul.fp32_precision
             try:
                 for precision in ("ieee", "tf32"):
                     matmul.fp32_precision = precision
-                    yield f"{device}, TF32" if precision == "tf32" else str(device), device
+                    yield f"{device}, TF32" if precision == "tf32" else str(device), device, NATIVE
             finally:
                 matmul.fp32_precision = before

@@ -83,7 +83,7 @@ class Sample:
         self.shape, self.dtype = shape, dtype
         self._sides: list[tuple[Polar, Polar, float]] = []
         for dim, curvature in spaces:
-            scale, centre = math.sqrt(abs(curvature)), self._normal(dim)
+            scale, centre = math.sqrt(abs(curvature)) or 1.0, self._normal(dim)
             x, y = (
                 Polar(centre + self._normal(1, n, dim), (0.2 + 1.2 * self._normal(1, n).sigmoid()) / scale)
                 for n in shape

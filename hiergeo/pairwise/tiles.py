@@ -158,6 +158,11 @@ class Values:
             values += [self._value(f, next(walk)) for f, walk in enumerate(walks[1:], 1)]
             yield j, self.quantity.of_product(values)
 
+    def write(self, i: slice, out: Tensor) -> None:
+        """Write the values of row block `i` to `out` (rows, M)."""
+        for j, value in self.tiles(i):
+            out[:, j] = value
+
     def combined(self, tiles: Sequence[Tile], values: Sequence[Tensor]) -> Tensor:
         """The quantity of the pairs of corresponding tiles, whose values in the factors are given."""
         return self.quantity.of_product(values)
@@ -166,6 +171,27 @@ class Values:
         """As `tiles`, with scores, which searches order ascending, in the place of values."""
         for j, values in self.tiles(i):
             yield j, -values if self.quantity.largest_first else values
+
+    def within(self, values: Tensor, reach: Tensor | None) -> Tensor:
+        """How many values (n, m) of each row are at most `reach` (n, 1), or without it at least 0; NaN is excluded."""
+        return (values >= 0 if reach is None else wide(values) <= reach).sum(-1)
+
+    def least(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """The least of each row of values (n, m), infinite where all are NaN, and its lowest column."""
+        values = values.nan_to_num(nan=math.inf)
+        least = values.amin(-1)
+        column = torch.arange(values.shape[1], device=values.device)
+        return least, torch.where(values == least.unsqueeze(-1), column, len(column)).amin(-1)
+
+    def reduced(self, logits: Tensor, reduction: str) -> tuple[Tensor, Tensor] | None:
+        """The logits (n, m) of a tile reduced over its rows and columns by a kernel; None where there is none."""
+        return None
+
+    def weighed(
+        self, logits: Tensor, reduced: tuple[Tensor, Tensor], upstream: tuple[Tensor, Tensor], reduction: str
+    ) -> Tensor | None:
+        """Derivatives by logits (n, m) of `upstream` times `reduced`, (n,) and (m,), by a kernel, likewise."""
+        return None
 
     def _value(self, f: int, tile: Tile) -> Tensor:
         pairs, aperture = self.factors[f], self.apertures[f]

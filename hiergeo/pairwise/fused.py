@@ -1,0 +1,297 @@
+"""The float32 path on GPUs for which torch brings Triton: products by torch, what becomes of them by `epilogues`.
+
+A chunk of cosines is turned into angles, distances, margins, energies or derivatives by one kernel in the place of many
+operations of torch, and reduced by another. Pairs on nearly one line are measured in float64 as `portable` does, and so
+is everything that float32 cannot hold. Triton is imported at the first launch.
+"""
+
+import functools
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.util import find_spec
+from typing import Any, TypeVar, final
+
+import torch
+from torch import Tensor
+
+from hiergeo._core.polar import Polar
+from hiergeo.pairwise import portable
+from hiergeo.pairwise.interface import Factor
+from hiergeo.pairwise.portable import Near, PlainMeasure, PlainPairs, PlainSums, measure
+from hiergeo.pairwise.quantity import ENERGY, MARGIN, QUANTITIES, Quantity
+from hiergeo.pairwise.reference import TileBackend
+from hiergeo.pairwise.sides import Profile
+from hiergeo.pairwise.tiles import GradientSums, Measure, Tile, TiledPairs, Values
+
+DEVICES = ("cuda", "xpu")
+"""Types of devices that Triton compiles for; ROCm is "cuda" too."""
+
+Result = TypeVar("Result")
+
+
+class LaunchError(RuntimeError):
+    """A kernel that could not be compiled or launched."""
+
+
+@functools.cache
+def missing(device_type: str) -> str | None:
+    """Why there are no Triton kernels for a type of device; None where Triton may compile them."""
+    if device_type not in DEVICES:
+        return f"there are no Triton kernels for {device_type}"
+    if not torch.get_device_module(device_type).is_available():
+        return f"this torch has no usable {device_type}"
+    if find_spec("triton") is None:
+        return "Triton is not installed"
+    compilers = (os.environ.get("CC"), "gcc", "clang", "cc")
+    if os.name != "nt" and not any(name and shutil.which(name) for name in compilers):
+        return "Triton needs a C compiler (gcc or clang) at run time"
+    return None
+
+
+def options(kernel: str, constants: dict[str, int]) -> dict[str, Any]:
+    """How a kernel is compiled: by as many warps as leave registers, and stating what versions of Triton differ in."""
+    warps = 4 if kernel != "weigh" else 16 if constants["K"] else 8
+    return {"num_warps": warps, "enable_fp_fusion": True}
+
+
+def launch(kernel: str, chunk: Tensor, *operands: object, **constants: int) -> None:
+    """Run a kernel on every block of a chunk (n, m); LaunchError, with its name, where that fails."""
+    n, m = chunk.shape
+    try:
+        from hiergeo.pairwise import epilogues
+
+        blocks = -(-n // epilogues.ROWS.value) * -(-m // epilogues.COLUMNS.value)
+        with torch.accelerator.device_index(chunk.device.index):
+            getattr(epilogues, kernel)[(blocks,)](chunk, *operands, **constants, **options(kernel, constants))
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # of a compiler, a driver or an import: Triton has no base class for them
+        first = (str(error).strip() or "no message").splitlines()[0]
+        raise LaunchError(f"{kernel} raised {type(error).__name__}: {first}") from error
+
+
+def blocks(chunk: Tensor, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
+    """Room for a number a row, and one a column, of every block of a chunk: (blocks, n) and (blocks, m)."""
+    from hiergeo.pairwise import epilogues
+
+    n, m = chunk.shape
+    return (
+        chunk.new_empty(-(-m // epilogues.COLUMNS.value), n, dtype=dtype),
+        chunk.new_empty(-(-n // epilogues.ROWS.value), m, dtype=dtype),
+    )
+
+
+def fields(of: Profile, curvature: float) -> Tensor:
+    """What kernels read of points of this profile in curvature K, (8, N), in the order of `epilogues`.
+
+    The sixth is 2 tanh(a/2)/s for K < 0, r or 2 sin(a/2)/s, the seventh cosh(a/2), 1 or cos(a/2), for a = s r.
+    """
+    s, half, half_cosine = math.sqrt(abs(curvature)), of.radius, torch.ones_like(of.radius)
+    if curvature:
+        a = of.radius * (s / 2)
+        half = (torch.tanh(a) if curvature < 0 else torch.sin(a)) * (2 / s)
+        half_cosine = torch.cosh(a) if curvature < 0 else torch.cos(a)
+    every = (of.radius, of.sine, of.shrink, of.cosine, of.bow, half, half_cosine, of.radius != 0)
+    return torch.stack([part.to(torch.float32) for part in every])
+
+
+@dataclass(frozen=True)
+class FusedTriangle:
+    """The law of `PlainTriangle` on a chunk, by kernels.
+
+    Attributes:
+        cosine: cos(theta), (n, m), contiguous.
+        x: the fields of the sides of rows, (8, n), and
+        y: of columns, (8, m).
+        curvature: signed K.
+        near: the pairs that are measured in float64; None where there are none.
+        swap: whether the apexes are the columns.
+    """
+
+    cosine: Tensor
+    x: Tensor
+    y: Tensor
+    curvature: float
+    near: Near | None
+    swap: bool
+
+    @property
+    def sign(self) -> int:
+        """The sign of K."""
+        return (self.curvature > 0) - (self.curvature < 0)
+
+    @property
+    def scale(self) -> float:
+        """s = sqrt(|K|)."""
+        return math.sqrt(abs(self.curvature))
+
+    def exterior_angle(self) -> Tensor:
+        """As that of `Triangle`."""
+        return self.write(QUANTITIES["exterior_angle"], None, torch.empty_like(self.cosine))
+
+    def distance(self) -> Tensor:
+        """As that of `Triangle`."""
+        return self.write(QUANTITIES["distance"], None, torch.empty_like(self.cosine))
+
+    def write(self, quantity: Quantity, aperture: Tensor | None, out: Tensor) -> Tensor:
+        """Write a quantity to `out` (n, m), whose rows are contiguous; it may be the cosines."""
+        cone = CONES[quantity.cone] if quantity.cone is not None and aperture is not None else 0
+        psi = self.x if aperture is None else aperture.contiguous()
+        operands = out, out.stride(0), self.x, self.y, psi, *self.cosine.shape, self.scale
+        kind = {"SIGN": self.sign, "KIND": is_length(quantity), "CONE": cone, "SWAP": int(self.swap)}
+        launch("law", self.cosine, *operands, **kind)
+        if self.near is not None:
+            rows, columns = self.near.rows, self.near.columns
+            apex = None if aperture is None else aperture[columns if self.swap else rows]
+            out[rows, columns] = quantity.value(self.near.triangle, apex)
+        return out
+
+
+CONES = {MARGIN: 1, ENERGY: 2}
+
+
+def is_length(quantity: Quantity) -> int:
+    """1 for what is measured along geodesics, 0 for angles and what cones make of them."""
+    return int(quantity.law is QUANTITIES["distance"].law)
+
+
+@dataclass(frozen=True)
+class FusedPairs(PlainPairs):
+    """The pairs of two unbatched polar point sets, a chunk at a time, by kernels."""
+
+    @cached_property
+    def tables(self) -> tuple[Tensor, Tensor]:
+        """The fields of x and y, (8, N) and (8, M)."""
+        x, y = (fields(of, self.curvature) for of in self.profiles)
+        return x, y
+
+    def triangle(self, i: slice, j: slice, cosine: Tensor) -> FusedTriangle:
+        """The law of the pairs of a chunk."""
+        x, y = self.tables
+        return FusedTriangle(
+            cosine, x[:, i].contiguous(), y[:, j].contiguous(), self.curvature, self.near(i, j, cosine), self.swap
+        )
+
+
+class FusedSums(PlainSums):
+    """As `PlainSums`, weighed by a kernel."""
+
+    def weighed(
+        self, tile: Tile, pairs: PlainPairs, weight: Tensor, quantity: Quantity
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Derivatives times `weight`; that by theta takes the place of the cosines."""
+        law: FusedTriangle = tile.triangle
+        chunk, (rows, columns) = law.cosine, blocks(law.cosine)
+        by_curvature = torch.empty_like(rows) if self.by_curvature else None
+        if law.near is not None and law.near.first is not None:
+            chunk[0, 0] = 2.0  # the first pair is always among the near ones
+        operands = law.x, law.y, rows, columns, rows if by_curvature is None else by_curvature, *chunk.shape
+        kind = {"SIGN": law.sign, "KIND": is_length(quantity), "K": int(self.by_curvature)}
+        launch("weigh", chunk, weight, *weight.stride(), *operands, law.scale, portable.NEAR, **kind)
+        by_x, by_y = (part.sum(0, dtype=self.curvature.dtype) for part in (rows, columns))
+        return chunk, by_x, by_y, None if by_curvature is None else by_curvature.sum(dtype=self.curvature.dtype)
+
+
+class FusedValues(Values):
+    """A quantity of pairs, formed and reduced by kernels where it is float32."""
+
+    def write(self, i: slice, out: Tensor) -> None:
+        """Write the values of row block `i` to `out` (rows, M)."""
+        if len(self.factors) > 1 or out.dtype != torch.float32 or out.stride(-1) != 1:
+            return super().write(i, out)
+        for tile in self.factors[0].tiles(i):
+            tile.triangle.write(self.quantity, self._aperture(0, tile), out[:, tile.j])
+        return None
+
+    def _value(self, f: int, tile: Tile) -> Tensor:
+        values: Tensor = tile.triangle.write(self.quantity, self._aperture(f, tile), tile.triangle.cosine)
+        return values
+
+    def _aperture(self, f: int, tile: Tile) -> Tensor | None:
+        aperture = self.apertures[f]
+        return None if aperture is None else aperture[tile.j if self.factors[f].swap else tile.i]
+
+    def within(self, values: Tensor, reach: Tensor | None) -> Tensor:
+        """How many values (n, m) of each row are at most `reach` (n, 1), or without it at least 0; NaN is excluded."""
+        counts, floor = blocks(values, torch.int32)[0], values
+        if reach is not None:
+            floor = reach.to(torch.float32)
+            floor = torch.where(floor > reach, torch.nextafter(floor, floor.new_tensor(-torch.inf)), floor)
+        launch("count", values, floor, counts, *values.shape, AT_MOST=int(reach is not None))
+        return counts.sum(0)
+
+    def least(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """The least of each row of values (n, m), infinite where all are NaN, and its lowest column."""
+        each, columns = blocks(values)[0], blocks(values, torch.int32)[0]
+        launch("least", values, each, columns, *values.shape)
+        least = each.amin(0)
+        return least, torch.where(each == least, columns, values.shape[1]).amin(0).to(torch.int64)
+
+    def reduced(self, logits: Tensor, reduction: str) -> tuple[Tensor, Tensor]:
+        """The logits (n, m) of a chunk reduced over its rows and columns."""
+        (top_x, top_y), (x, y) = blocks(logits), blocks(logits)
+        softplus = int(reduction == "softplus")
+        launch("reduce_logits", logits, top_x, top_y, x, y, *logits.shape, SOFTPLUS=softplus)
+        if softplus:
+            return x.sum(0, dtype=torch.float64), y.sum(0, dtype=torch.float64)
+        rows, columns = (torch.logsumexp(top.double() + of.double().log_(), 0) for top, of in ((top_x, x), (top_y, y)))
+        return rows, columns
+
+    def weighed(
+        self, logits: Tensor, reduced: tuple[Tensor, Tensor], upstream: tuple[Tensor, Tensor], reduction: str
+    ) -> Tensor:
+        """Derivatives by logits (n, m), in their place, of `upstream` times `reduced`, (n,) and (m,)."""
+        operands = (part.contiguous() for part in (*reduced, *upstream))
+        launch("weigh_logits", logits, *operands, *logits.shape, SOFTPLUS=int(reduction == "softplus"))
+        return logits
+
+
+class FusedMeasure(PlainMeasure):
+    """Pairs in float32 by kernels, but for those on nearly one line."""
+
+    def pairs(self, x: Polar, y: Polar, curvature: float, swap: bool = False) -> TiledPairs:
+        """The pairs of two unbatched point sets."""
+        return FusedPairs(x, y, curvature, swap, self)
+
+    def sums(self, x: Polar, y: Polar, aperture: Tensor | None, by_curvature: bool) -> GradientSums:
+        """What adds up gradients over their chunks."""
+        return FusedSums(x, y, aperture, by_curvature)
+
+    def values(self, factors: Sequence[Factor], quantity: Quantity, swap: bool = False) -> Iterator[Values]:
+        """The values of each entry of a flattened batch."""
+        for of in super().values(factors, quantity, swap):
+            yield FusedValues(of.factors, of.apertures, of.quantity)
+
+
+@final
+class FusedBackend(TileBackend):
+    """The pair operations by Triton, and by plain PyTorch from the first kernel on that cannot be compiled or launched.
+
+    Args:
+        strict: raise LaunchError instead.
+
+    Attributes:
+        broken: what became of that kernel; None while all have worked.
+    """
+
+    def __init__(self, strict: bool = False) -> None:
+        self.broken: str | None = None
+        self._strict = strict
+        super().__init__(lambda factors: measure(factors, PlainMeasure if self.broken else FusedMeasure))
+
+    def _settled(self, work: Callable[[Measure], Result], factors: Sequence[Factor]) -> Result:
+        try:
+            return super()._settled(work, factors)
+        except LaunchError as error:
+            if self._strict:
+                raise
+            self.broken = str(error)
+        return super()._settled(work, factors)
+
+
+FUSED, TRIAL = FusedBackend(), FusedBackend(strict=True)
+"""Pairs in float32 by Triton, with the reference for float64 and for what float32 cannot hold; the second is tested."""
