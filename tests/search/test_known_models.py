@@ -16,7 +16,7 @@ CAPTIONS = ["a dog", "a red star", "two circles", "a cat on a mat"]
 
 @pytest.fixture(scope="module")
 def model() -> adapters.Model:
-    return adapters.load("tiny", device="cpu")
+    return adapters.load("tiny", device="cpu").trainable()
 
 
 @pytest.fixture(scope="module")
