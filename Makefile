@@ -88,6 +88,7 @@ $(VENV)/kernels: $(VENV)/installed-test $(KERNELS)
 	touch $@
 
 demo: $(INSTALLED)
+	@ls hiergeo/_kernels*.so >/dev/null 2>&1 || echo "No kernels are built here, so plain PyTorch measures: make native builds them."
 	$(BIN)/hiergeo demo
 
 explore: $(VENV)/installed-serve

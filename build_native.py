@@ -77,6 +77,7 @@ rule compile
   command = $tool -c $in -o $out -MD -MF $out.d >$out.log 2>&1 || { cat $out.log; exit 1; }
   depfile = $out.d
   deps = gcc
+  description = $in
 """
 """What ninja is told of a file that is compiled; what its compiler prints lies beside the object."""
 
@@ -306,7 +307,7 @@ def compiled(units: Sequence[Unit], folder: Path, jobs: int | None = None) -> li
     plan = folder / "build.ninja"
     plan.write_text("\n".join(lines) + "\n")
     at_once = str(jobs or os.environ.get("MAX_JOBS") or os.cpu_count() or 1)
-    call([ninja, "-f", str(plan), "-j", at_once], "compiling")
+    call([ninja, "-f", str(plan), "-j", at_once], "compiling", progress="[")
     for target in objects:
         log = Path(f"{target}.log").read_text()
         if "warning" in log:
@@ -348,13 +349,20 @@ def headers(torch: str, *through: str) -> list[str]:
     return ["-isystem", f"{torch}/include", *through, f"-ffile-prefix-map={torch}/include=include"]
 
 
-def call(command: Sequence[str], purpose: str) -> str:
-    """What a command prints, standard error included; BuildError with its first complaint where it fails."""
+def call(command: Sequence[str], purpose: str, progress: str = "\0") -> str:
+    """What a command prints, standard error included; BuildError with its first complaint where it fails.
+
+    Lines that begin with `progress` are shown as they come.
+    """
+    output, around = "", {**os.environ, "LC_ALL": "C"}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=around) as done:
+            for line in done.stdout or ():
+                output += line
+                if line.startswith(progress):
+                    LOG.warning(line.rstrip())
     except OSError as error:
         raise BuildError(f"{purpose} failed: {error.strerror}") from error
-    output = done.stdout + done.stderr
     if done.returncode:
         complaints = [line for line in output.splitlines() if re.search(r"(error|fatal)\s*:|undefined", line)]
         LOG.error(output)

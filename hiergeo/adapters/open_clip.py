@@ -84,8 +84,16 @@ class OpenClipModel(ClipModel):
         """Write other towers of this architecture; as `save_folder`."""
         save_folder(folder, home, towers, self)
 
+    def trainable(self) -> "OpenClipModel":
+        """The model with a network of open_clip, which the bundled one is loaded without."""
+        if not isinstance(self.network, tiny.TinyClip):
+            return self
+        return _build("tiny", tiny.register(), self.device, pretrained=str(tiny.weights()), quick_gelu=False)
+
     def rebuilt_network(self) -> nn.Module:
-        kind = type(self.network)
+        from open_clip import CLIP
+
+        kind = CLIP if isinstance(self.network, tiny.TinyClip) else type(self.network)
         parameters = inspect.signature(kind).parameters
         config = copy.deepcopy({key: value for key, value in self.config.items() if key in parameters})
         for part, library in (("text_cfg", "hf"), ("vision_cfg", "timm")):
@@ -106,7 +114,7 @@ class OpenClipTower(Tower):
     def __init__(self, model: OpenClipModel) -> None:
         self.tokenizer: Any = model.tokenizer
         self.config = model.config
-        super().__init__(model)
+        super().__init__(model.trainable())
 
     def tokenise(self, texts: Sequence[str]) -> dict[str, Tensor]:
         return {"text": self.tokenizer(list(texts)).to(self.device)}
@@ -242,10 +250,10 @@ def fresh_open_clip(rest: str, seed: int, *, device: torch.device) -> OpenClipMo
         return _build(f"open_clip:{rest}", rest, device, quick_gelu=uses_quick_gelu(rest))
 
 
-@_no_root_handler()
 def load_tiny(*, device: torch.device) -> OpenClipModel:
-    """The bundled model."""
-    return _build("tiny", tiny.register(), device, pretrained=str(tiny.weights()), quick_gelu=False)
+    """The bundled model, without an import of open_clip."""
+    prepared = {"tokenizer": tiny.tokenizer(), "transform": tiny.transform, "config": tiny.config()}
+    return OpenClipModel("tiny", tiny.TinyClip(), device, **prepared)
 
 
 def architectures() -> set[str]:

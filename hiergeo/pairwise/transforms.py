@@ -96,7 +96,9 @@ class Operator:
                     self._refuse()
             return self.base(*operands)
         if torch.compiler.is_compiling():
-            return _in_graph(self.name, *operands)
+            from hiergeo.pairwise.compiled import in_graph
+
+            return in_graph(self.name, *operands)
         if not self._lists:
             return self._function.apply(None, *operands)
         return self.recorded(*operands)
@@ -147,12 +149,6 @@ class Operator:
 
 REGISTRY: dict[str, Operator] = {}
 """Every operator by its name."""
-
-
-@torch.compiler.allow_in_graph
-def _in_graph(name: str, *operands: Any) -> Any:
-    """As `Operator.recorded`, a single node of a compiled graph."""
-    return REGISTRY[name].recorded(*operands)
 
 
 def _function(operator: Operator, derivative: Derivative) -> Any:

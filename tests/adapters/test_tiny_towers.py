@@ -3,8 +3,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
 
 from hiergeo import adapters
 from hiergeo.adapters import tiny
@@ -24,11 +28,27 @@ def model() -> adapters.Model:
     return adapters.load("tiny", device="cpu")
 
 
+@pytest.fixture(scope="module")
+def whole(model) -> adapters.Model:
+    """The same model with a network, tokenizer and transform of open_clip."""
+    return model.trainable()
+
+
 def test_stored_results_and_indexes_stay_valid(model):
     """The fingerprint covers preprocessing, activations and weights; it is in every index and result."""
     by_spec = adapters.load(f"open_clip:{tiny.register()}/{tiny.weights()}", device="cpu")
     assert model.fingerprint() == by_spec.fingerprint() == "c8c007d79fd83787"
-    assert torch.equal(model.encode_text(TEXTS), by_spec.encode_text(TEXTS))
+    assert torch.allclose(model.encode_text(TEXTS), by_spec.encode_text(TEXTS), rtol=0, atol=1e-6)
+
+
+@given(text=st.text(max_size=60), width=st.integers(1, 150), height=st.integers(1, 150), seed=st.integers(0, 9))
+def test_plain_towers_give_what_open_clip_gives(model, whole, text, width, height, seed):
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    for kind, item in (("text", text), ("image", pixels)):
+        made, expected = (getattr(each, f"encode_{kind}")([item]) for each in (model, whole))
+        assert torch.allclose(made, expected, rtol=0, atol=1e-6)
+    assert torch.equal(model.tokens([text]), whole.tokens([text]))
+    assert torch.equal(*(each.transform(Image.fromarray(pixels)) for each in (model, whole)))
 
 
 def test_untrained_copies_are_those_of_earlier_versions(model):
@@ -44,7 +64,7 @@ def saved(model, tmp_path) -> Path:
 
 def test_what_training_wrote_loads(model, saved):
     again = adapters.load(f"open_clip:local-dir:{saved}", device="cpu")
-    assert torch.equal(again.encode_text(TEXTS), model.encode_text(TEXTS))
+    assert torch.equal(again.encode_text(TEXTS), model.trainable().encode_text(TEXTS))
     assert adapters.tower_of(again).activations == adapters.tower_of(model).activations
 
 

@@ -24,6 +24,19 @@ def test_training(verb: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+LIGHT = """
+import sys, hiergeo
+model = hiergeo.adapters.load("tiny")
+hiergeo.Space("lorentz:-1").pairwise_distance(model.encode_text(["a dog"]), model.encode_text(["an animal"]))
+print(sorted({"open_clip", "torchvision", "timm", "transformers", "torch._dynamo"} & set(sys.modules)))
+"""
+
+
+def test_the_bundled_model_imports_neither_open_clip_nor_a_compiler() -> None:
+    done = subprocess.run([sys.executable, "-c", LIGHT], capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
+
+
 @pytest.mark.parametrize(("verb", "path"), [("serve", "/api/health"), ("explore", "/")])
 def test_serving(verb: str, path: str, run: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "captions.txt").write_text("a dog\na red dog\nan animal\n")

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from hiergeo import adapters, search
 from hiergeo._core.errors import InputError
+from hiergeo.adapters.open_clip import load_tiny
 from hiergeo.search import layout
 from hiergeo.search.layout import ModelFacts
 
@@ -16,7 +17,7 @@ CAPTIONS = ["a dog", "a red star", "two circles", "a cat on a mat"]
 
 @pytest.fixture(scope="module")
 def model() -> adapters.Model:
-    return adapters.load("tiny", device="cpu")
+    return load_tiny(device=torch.device("cpu")).trainable()
 
 
 @pytest.fixture(scope="module")

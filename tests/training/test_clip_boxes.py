@@ -28,7 +28,7 @@ def boxed(source, boxes=1, **changes):
 
 def first_step(plan):
     """The run of a plan after its first step, what the step told, and the captions and phrases that it saw."""
-    model = adapters.load("tiny", device="cpu")
+    model = adapters.load("tiny", device="cpu").trainable()
     pairs = Pairs(plan.data, plan.seed, plan.boxed)
     with accelerated(model.device, "no", plan.batch, None, "none", {}) as accelerator:
         run = ClipRun(model, plan, pairs, accelerator)
@@ -49,7 +49,7 @@ class Untrained:
     """The bundled model with the factors that a training begins with, embedding numbered pictures and their boxes."""
 
     def __init__(self):
-        self.model = adapters.load("tiny", device="cpu")
+        self.model = adapters.load("tiny", device="cpu").trainable()
         self.factor = self.model.config["embed_dim"] ** -0.5
 
     def images(self, pictures):

@@ -104,7 +104,7 @@ def _model(plan: ClipPlan, device: torch.device) -> Trainable:
         return HuggingFaceClip(model)
     if not isinstance(model, OpenClipModel):
         raise InputError(f"{plan.model} has no two towers to train: name tiny, open_clip:ARCH/TAG or hf:NAME_OR_PATH.")
-    return model
+    return model.trainable()
 
 
 def _identity(model: Trainable, plan: ClipPlan, pairs: Pairs) -> dict[str, Any]:
