@@ -37,5 +37,5 @@ MOST_PARENTS = 64
 MOST_HITS = 1024
 
 HIERARCAPS_PARTS = ["test", "expanded", "train", "images"]
-PUBLIC = ("breeds", "hyperlex")
+PUBLIC = ("breeds", "hyperlex", "sugarcrepe")
 """Public files that can be downloaded."""

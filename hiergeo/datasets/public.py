@@ -12,13 +12,14 @@ from hiergeo._core.errors import InputError, unknown_name
 from hiergeo._core.progress import track
 from hiergeo._core.storage.files import atomic_write, remove_leftovers, retire, sha256, size_of
 from hiergeo._core.storage.locks import clear, locked
-from hiergeo.datasets import breeds, download, hyperlex
+from hiergeo.datasets import breeds, download, hyperlex, sugarcrepe
 from hiergeo.datasets.download import data_home
 
 SOURCE = "https://raw.githubusercontent.com"
 
 BREEDS = "MadryLab/BREEDS-Benchmarks/f83be509107e89f41dde0e4e8e7f8be051fbb891/imagenet_class_hierarchy/modified"
 HYPERLEX = "cambridgeltl/hyperlex/c4875d795d50420a0bd08fbe4b8346395e117c61/hyperlex-data.zip"
+SUGARCREPE = "RAIVNLab/sugar-crepe/0047054b243992f0fad63d6f64f7544862daf846/data"
 ZIP_BYTES = 1 << 24
 """Bytes of an archive of tables."""
 
@@ -52,6 +53,18 @@ PUBLIC: dict[str, tuple[PublicFile, ...]] = {
         PublicFile(
             hyperlex.FILE, HYPERLEX, "582297878d7ab4d08b284291fdd828c686757dc2c8a9db062416c87bda73923c", zipped=True
         ),
+    ),
+    "sugarcrepe": tuple(
+        PublicFile(sugarcrepe.FOLDER / f"{name}.json", f"{SUGARCREPE}/{name}.json", digest)
+        for name, digest in (
+            ("add_att", "012d88d729693d193760e6f3393b06a1cf874380a9db0062e937201199fe044d"),
+            ("add_obj", "1b9d76b93139a937b8dc1ada92a4f05ecc821bb3c291d752428bafadd4bb0682"),
+            ("replace_att", "9fe55fd4c0a9ad1f85d486d9f6d0215b41f867eb025026e7f7b5ce44352545ee"),
+            ("replace_obj", "9d299600639947e9d15281a9ded1382b376cf4ea088a8d08a1314bfe76e81898"),
+            ("replace_rel", "356bcc2fc4c6aed3f4d9fd50acc58489bb1fe70c28791f9368d4cbf9ea39cdc9"),
+            ("swap_att", "7a7ce04e5c4c80412b48c6f0c1347fb1a2f5d54c0be6aa429b64d390e442f8d0"),
+            ("swap_obj", "073cdb8e253d053614e80710834d9773b09dbc1dd0a412f6f9492262caa1dcad"),
+        )
     ),
 }
 """Names of datasets and their files."""

@@ -1,5 +1,6 @@
 """Contrast by geodesic distance: each x is nearest to what it matches, and each y likewise. Nothing N x M is stored."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
@@ -18,6 +19,9 @@ Labels = Tensor | tuple[Tensor, Tensor] | None
 
 Sides = Literal["both", "rows"]
 
+NO_PAIRS = (-torch.inf, -torch.inf, 0.0, 0.0)
+"""What rows and columns that are compared with nothing have, in the order of `Contrast`."""
+
 
 def contrastive_loss(
     space: Space,
@@ -26,6 +30,7 @@ def contrastive_loss(
     temperature: float | Tensor = 0.07,
     labels: Labels = None,
     *,
+    levels: Labels = None,
     by: By = "distance",
     sides: Sides = "both",
     reduction: Reduction = "mean",
@@ -45,6 +50,8 @@ def contrastive_loss(
         labels: which rows match. None: x_i and y_i, N = M. Integers (N,): x_i and y_j of equal ones, N = M. Two such
             tensors, (N,) and (M,): those of x and of y; each needs a match on the other side. Where a row has several
             matches, the mean over them (Khosla et al., NeurIPS 2020, L_out).
+        levels: integers of x and of y, as `labels`: only pairs of equal level are compared, so that a genus is no
+            negative of a species (the mask of BioCLIP-HC, arXiv 2606.21838). None compares all pairs.
         by: "distance", or "cosine": the logits cos(x_i, y_j) / temperature of CLIP.
         sides: "both", or "rows": each x among all y alone, of which some may match nothing.
         reduction: "mean" over rows and over columns, the "sum" of both halves, or "none" where N = M.
@@ -62,12 +69,11 @@ def contrastive_loss(
     check_reduction(reduction)
     if sides not in ("both", "rows"):
         raise InputError(f"sides must be 'both' or 'rows', not '{sides}'.")
-    pair = _Matched(x, y, labels, gather, matched=("x", "y") if sides == "both" else ("x",))
+    pair = _Matched(x, y, labels, gather, matched=("x", "y") if sides == "both" else ("x",), levels=levels)
     check_number("temperature", temperature, positive=True)
     if reduction == "none" and sides == "both" and len(x) != len(y):
         raise InputError(f"reduction 'none' needs as many x as y, not {len(x)} and {len(y)}.")
-    sums = _space(space, by).contrastive(*pair.located(by), 1 / temperature, labels=pair.labels, squared=by == "cosine")
-    of_x, of_y, matched_x, matched_y = pair.owned(sums)
+    of_x, of_y, matched_x, matched_y = pair.owned(pair.reduced(_space(space, by), by, 1 / temperature))
     by_row = of_x - matched_x / pair.matches_of_x
     rows, columns = pair.sizes
     if sides == "rows":
@@ -138,33 +144,39 @@ class _Matched:
         x: (N, D).
         y: (M, D), those of all ranks.
         labels: of x and of y.
+        levels: of x and of y; None where all pairs are compared.
         sizes: how many rows and columns all ranks have.
         matches_of_x: how many columns each row matches, (N,).
         matches_of_y: how many rows of all ranks each column of this rank matches.
     """
 
-    def __init__(self, x: Tensor, y: Tensor, labels: Labels, gather: bool, matched: tuple[str, ...]) -> None:
+    def __init__(
+        self, x: Tensor, y: Tensor, labels: Labels, gather: bool, matched: tuple[str, ...], levels: Labels = None
+    ) -> None:
         check_embeddings(x=x, y=y)
         for name, rows in (("x", x), ("y", y)):
             if rows.ndim != 2:
                 raise InputError(f"{name} must be (N, D), not shape {tuple(rows.shape)}.")
         check_equal_dimensions(x=x, y=y)
-        own = _labels(x, y, labels)
+        own = [_sided(x, y, labels, "labels"), *([] if levels is None else [_sided(x, y, levels, "levels")])]
         self._ranked = ranks.gathers(gather)
-        self.x, self.y, self.labels, everyone = x, y, own, own[0]
+        self.x, self.y = x, y
         self._mine = slice(0, len(y))
         self.sizes = len(x), len(y)
+        everyone = own
         if self._ranked:
             of_x, of_y = ranks.counts_of(x), ranks.counts_of(y)
             before = ranks.before(of_x), ranks.before(of_y)
             if labels is None:
-                own = own[0] + before[0], own[1] + before[1]
-            self.y, everyone = ranks.gathered(y, of_y), ranks.gathered(own[0], of_x)
-            self.labels = own[0], ranks.gathered(own[1], of_y)
+                own[0] = own[0][0] + before[0], own[0][1] + before[1]
+            self.y = ranks.gathered(y, of_y)
+            everyone = [(ranks.gathered(first, of_x), ranks.gathered(second, of_y)) for first, second in own]
             self._mine = slice(before[1], before[1] + len(y))
             self.sizes = sum(of_x), sum(of_y)
-        self.matches_of_x = _counted(self.labels[0], self.labels[1])
-        self.matches_of_y = _counted(own[1], everyone)
+        self.labels, *masks = [(first, second) for (first, _), (_, second) in zip(own, everyone, strict=True)]
+        self.levels = masks[0] if masks else None
+        mine_x, mine_y, all_x, all_y = _keys([*zip(*own, strict=True), *zip(*everyone, strict=True)])
+        self.matches_of_x, self.matches_of_y = _counted(mine_x, all_y), _counted(mine_y, all_x)
         for name, count in (("x", self.matches_of_x), ("y", self.matches_of_y)):
             if name in matched and readable(count) and not bool(count.all()):
                 raise InputError(f"row {int((count == 0).nonzero()[0])} of {name} matches nothing: leave it out.")
@@ -172,6 +184,24 @@ class _Matched:
     def located(self, by: By) -> tuple[Tensor, Tensor]:
         """What a space measures: unit vectors for cosines."""
         return (normalize(self.x, dim=-1), normalize(self.y, dim=-1)) if by == "cosine" else (self.x, self.y)
+
+    def reduced(self, space: Space, by: By, scale: float | Tensor) -> Contrast:
+        """Logits reduced over the rows and columns that are compared; a column that meets no row has -inf."""
+        (x, y), squared = self.located(by), by == "cosine"
+        if self.levels is None:
+            return space.contrastive(x, y, scale, labels=self.labels, squared=squared)
+        places, parts = [], []
+        for level in self.levels[0].unique().tolist():
+            i, j = ((side == level).nonzero().flatten() for side in self.levels)
+            labels = self.labels[0][i], self.labels[1][j]
+            parts.append(space.contrastive(x[i], y[j], scale, labels=labels, squared=squared))
+            places.append((i, j, i, j))
+        sums = []
+        for field, (side, missing) in enumerate(zip((x, y, x, y), NO_PAIRS, strict=True)):
+            nothing = parts[0].rows.new_full((len(side),), missing)
+            at, values = (torch.cat([of[field] for of in every]) for every in (places, parts))
+            sums.append(nothing.index_copy(0, at, values))
+        return Contrast(*sums)
 
     def owned(self, sums: Contrast) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """What rows and columns of this rank were reduced to over the rows of all ranks, and their matches."""
@@ -187,18 +217,26 @@ class _Matched:
         return ranks.whole(share) if self._ranked else share
 
 
-def _labels(x: Tensor, y: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
+def _sided(x: Tensor, y: Tensor, labels: Labels, what: str) -> tuple[Tensor, Tensor]:
     if not isinstance(labels, tuple):
         if len(x) != len(y):
-            raise InputError(f"x has {len(x)} rows and y {len(y)}: give labels of both.")
+            raise InputError(f"x has {len(x)} rows and y {len(y)}: give {what} of both.")
         own = torch.arange(len(x), device=x.device) if labels is None else labels
         labels = own, own
     for name, of, rows in zip(("x", "y"), labels, (x, y), strict=True):
         if of.shape != rows.shape[:1] or of.is_floating_point() or of.is_complex():
             raise InputError(
-                f"labels of {name} must be {len(rows)} integers, not {of.dtype} of shape {tuple(of.shape)}."
+                f"{what} of {name} must be {len(rows)} integers, not {of.dtype} of shape {tuple(of.shape)}."
             )
     return labels[0].long(), labels[1].long()
+
+
+def _keys(sides: Sequence[tuple[Tensor, ...]]) -> Sequence[Tensor]:
+    """One integer a row, equal where the labels of rows are equal, and their levels if there are any."""
+    if len(sides[0]) == 1:
+        return [labels for (labels,) in sides]
+    rows = torch.cat([torch.stack(side) for side in sides], dim=1)
+    return rows.unique(dim=1, return_inverse=True)[1].split([len(labels) for labels, _ in sides])
 
 
 def _counted(labels: Tensor, among: Tensor) -> Tensor:

@@ -40,6 +40,7 @@ LOSSES: dict[str, Any] = {
     "labelled": lambda space, x, y, t, b, labels: losses.contrastive_loss(space, x, y, t, labels),
     "cosine": lambda space, x, y, t, b, labels: losses.contrastive_loss(space, x, y, t, by="cosine"),
     "sum": lambda space, x, y, t, b, labels: losses.contrastive_loss(space, x, y, t, reduction="sum"),
+    "levels": lambda space, x, y, t, b, labels: losses.contrastive_loss(space, x, y, t, labels, levels=labels // 2),
     "siglip": lambda space, x, y, t, b, labels: losses.siglip_loss(space, x, y, t, b),
     "siglip, labelled": lambda space, x, y, t, b, labels: losses.siglip_loss(space, x, y, t, b, labels, by="cosine"),
     "max_margin": lambda space, x, y, t, b, labels: losses.max_margin_loss(space, x, y, 0.7),

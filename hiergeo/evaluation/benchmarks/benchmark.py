@@ -197,6 +197,7 @@ BENCHMARKS: Plugins[type[Benchmark]] = Plugins(
         "hyperlex": "hiergeo.evaluation.benchmarks.words:HyperLex",
         "himo": "hiergeo.evaluation.benchmarks.captioned:HiMo",
         "retrieval": "hiergeo.evaluation.benchmarks.captioned:Retrieval",
+        "sugarcrepe": "hiergeo.evaluation.benchmarks.captioned:SugarCrepe",
     },
 )
 """Every benchmark by its name: a subclass of `Benchmark`."""

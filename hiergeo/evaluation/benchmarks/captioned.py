@@ -1,4 +1,7 @@
-"""Benchmarks of images with captions: retrieval in both directions, and HiMo@K, of captions that grow part by part."""
+"""Benchmarks of images with captions: retrieval in both directions, HiMo@K and SugarCrepe.
+
+HiMo@K is of captions that grow part by part, SugarCrepe of captions and foils, which change one part of them.
+"""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -13,15 +16,19 @@ import torch
 from torch import Tensor
 
 from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo._core.numerics import wide
 from hiergeo._core.storage.files import path_of
 from hiergeo.adapters import Model
-from hiergeo.datasets import reading
+from hiergeo.datasets import ImageRef, reading
 from hiergeo.datasets.captioned import Captioned, caption_table, load_captioned, scene_parts
+from hiergeo.datasets.sugarcrepe import CATEGORIES, Foiled, load_sugarcrepe
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Published, Run, check_choice, check_count, published
 from hiergeo.evaluation.matching import KS, RECALLS, Match, match_pairs
+from hiergeo.evaluation.metrics import CHANCE
 from hiergeo.evaluation.metrics.length import word_count
-from hiergeo.evaluation.metrics.registry import correlation, declare
+from hiergeo.evaluation.metrics.registry import correlation, declare, share
+from hiergeo.evaluation.metrics.sharing import Sharing
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
 from hiergeo.geometry import Space
 from hiergeo.geometry.points import row_by_row
@@ -255,3 +262,94 @@ def himo_rows(scores: Sequence[np.ndarray | Sequence[float]]) -> np.ndarray:
     level = [np.ptp(row) == 0 for row in scores]
     pairs = zip(scores, level, strict=True)
     return np.array([0.0 if flat else np.corrcoef(np.arange(len(row)), row)[0, 1] for row, flat in pairs])
+
+
+@final
+class SugarCrepe(Benchmark):
+    """Is an image nearer to its caption than to the foil: the share of items, and its mean over the categories.
+
+    In flat space and of unit embeddings it is the published rule, the larger cosine; a tie counts as wrong.
+    ``sugarcrepe_longer`` keeps to captions with more characters than their foil, ``length`` takes the shorter one of
+    both, which in the published data is right of nearly every item of the categories "add". Intervals know which items
+    share an image.
+    """
+
+    name = "sugarcrepe"
+    label = "SugarCrepe"
+    primary = "sugarcrepe"
+    metrics = declare(
+        share("sugarcrepe", "SugarCrepe, mean of categories"),
+        *(share(f"sugarcrepe_{name}", f"SugarCrepe, {name.replace('_', ' ')}", discrete=True) for name in CATEGORIES),
+        share("sugarcrepe_longer", "SugarCrepe, longer caption right", discrete=True),
+    )
+    images = True
+    loads = "foiled"
+    needs = "the files of SugarCrepe (`hiergeo data fetch sugarcrepe`) and COCO val2017, or scenes"
+
+    def __init__(
+        self,
+        data: str | None = None,  # a folder of the files, or ``scenes``; None is that in the data home
+        images: str | None = None,  # the folder of the images; None is ``coco/val2017`` in the data home
+        take: int | None = None,  # use the first so many items of each category
+    ) -> None:
+        check_count("take", take)
+        self._source, self._take = (data, images), take
+
+    @cached_property
+    def foiled(self) -> tuple[Foiled, ...]:
+        """The items of all categories."""
+        return load_sugarcrepe(*self._source, take=self._take)
+
+    @property
+    def protocol(self) -> str:
+        return f"{len(self.foiled):,} items, right where the image is nearer to the caption than to the foil"
+
+    @cached_property
+    def _distinct(self) -> tuple[list[str], list[ImageRef]]:
+        """The captions and foils, and the images, once each."""
+        texts = dict.fromkeys(text for item in self.foiled for text in (item.caption, item.foil))
+        return list(texts), list({item.image.image_id: item.image for item in self.foiled}.values())
+
+    def check(self, model: Model, space: Space) -> None:
+        texts, images = self._distinct
+        model.check_texts(texts)
+        model.check_images(images)
+
+    def run(self, model: Model, space: Space, how: Run) -> Result:
+        texts, images = self._distinct
+        text, image = how.texts(model, texts), how.images(model, images)
+        rooted = space.rooted(model.root(text.device, text.dtype))
+        points, pictures = rooted.points(wide(text)), rooted.points(wide(image))
+        place = {key: at for keys in (texts, [ref.image_id for ref in images]) for at, key in enumerate(keys)}
+        caption, foil, of = (
+            torch.tensor([place[key] for key in column]).to(text.device)
+            for column in zip(*((item.caption, item.foil, item.image.image_id) for item in self.foiled), strict=True)
+        )
+
+        def distance(i: Tensor, j: Tensor) -> Tensor:
+            return rooted.distance(pictures.rows(i), points.rows(j))
+
+        right = row_by_row(distance, of, caption) < row_by_row(distance, of, foil)
+        outcome = foil_scores(right.cpu().numpy().astype(np.float64), self.foiled)
+        facts = {"split": "test", "items": len(of), "images": len(image)}
+        return self.result(outcome, model, rooted, text, how, **facts)
+
+
+def foil_scores(right: np.ndarray, foiled: Sequence[Foiled]) -> Outcome:
+    """The metrics of SugarCrepe, from whether each item is right, (n,) in {0, 1}."""
+    category = np.array([item.category for item in foiled])
+    images = np.array([[item.image.image_id] for item in foiled])
+    longer = np.sign([len(item.caption) - len(item.foil) for item in foiled])
+    names, of, counts = np.unique(category, return_inverse=True, return_counts=True)
+    parts = {f"sugarcrepe_{name}": category == name for name in names} if len(names) > 1 else {}
+    outcome = Outcome()
+
+    def add(metric: str, here: np.ndarray, weight: np.ndarray) -> None:
+        by_length = float(np.mean(weight * (1 - longer[here]) / 2))
+        outcome.add(metric, mean_of(weight * right[here], Sharing(images[here])), chance=CHANCE, length=by_length)
+
+    add("sugarcrepe", np.full(len(of), True), len(of) / (len(names) * counts[of]))
+    for metric, here in {**parts, "sugarcrepe_longer": longer > 0}.items():
+        if here.any():
+            add(metric, here, np.ones(here.sum()))
+    return outcome

@@ -22,6 +22,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "zero_shot": {},
     "retrieval": {"data": "scenes", "take": 12},
     "himo": {"take": 12},
+    "sugarcrepe": {"data": "scenes", "take": 12},
     "hierarcaps": {"data": "scenes", "take": 20},
     "hyper3": {"data": "scenes", "protocol": "hyper3"},
     "breeds": {},

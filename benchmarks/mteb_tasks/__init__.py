@@ -1,0 +1,1 @@
+"""Two tasks of hypernymy to be proposed to mteb, and what ran them here: ``python -m benchmarks.mteb_tasks``."""
