@@ -9,7 +9,7 @@ from hiergeo.pairwise.resolver import NATIVE
 
 CURVATURES = (-0.7, 0.0, 0.4)
 SIZES = ((1, 1, 1), (3, 131, 7), (130, 257, 33), (65, 129, 64))
-DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
+DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 NARROWER = {torch.float32: torch.float16}  # the dtypes of candidates beside wider queries
 
 
@@ -37,11 +37,11 @@ def points(count: int, dim: int, seed: int, dtype: torch.dtype) -> Polar:
 def tour(x: Polar, y: Polar, curvature: float) -> None:
     """Calls every operation."""
     psi = pairwise.half_aperture(x.radius, curvature)
-    shape, wide = (*x.radius.shape, y.radius.shape[-1]), torch.promote_types(x.direction.dtype, torch.float32)
-    upstream = torch.ones((), dtype=wide, device="cuda").expand(shape)
+    shape = (*x.radius.shape, y.radius.shape[-1])
+    upstream = torch.ones((), device="cuda").expand(shape)
     for quantity in QUANTITIES.values():
         cone = psi if quantity.cone else None
-        NATIVE.store([Factor(x, y, curvature, cone)], quantity, torch.empty(shape, dtype=wide, device="cuda"))
+        NATIVE.store([Factor(x, y, curvature, cone)], quantity, torch.empty(shape, device="cuda"))
         NATIVE.backward(upstream, x, y, curvature, quantity, cone)
         search(x, y, curvature, quantity)
     NATIVE.count([Factor(x, y, curvature, psi)], QUANTITIES["cone_margin"], None)

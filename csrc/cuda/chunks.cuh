@@ -12,22 +12,22 @@ struct Chunk {
 };
 
 // How many rows of `columns` numbers a chunk holds, at least one.
-inline int64_t rows_of_chunk(int64_t columns, int64_t element_size) {
+inline int64_t rows_of_chunk(int64_t columns, int64_t element_size = sizeof(float)) {
   return std::max<int64_t>(1, kChunkBytes / element_size / std::max<int64_t>(1, columns));
 }
 
 // Memory for the matrix of any chunk of the problem.
-inline Tensor chunk_memory(const Tensor& like, int64_t batches, int64_t rows, int64_t columns, int64_t element_size) {
-  double whole = double(batches) * double(rows) * double(columns) * double(element_size);
-  return scratch<char>(like, whole < double(kChunkBytes) ? int64_t(whole) : kChunkBytes);
+inline Tensor chunk_memory(const Tensor& like, int64_t batches, int64_t rows, int64_t columns) {
+  constexpr int64_t most = kChunkBytes / sizeof(float);
+  double whole = double(batches) * double(rows) * double(columns);
+  return scratch<float>(like, whole < double(most) ? int64_t(whole) : most);
 }
 
 // Calls body(chunk) on parts of at most kChunkBytes, from left to right for each block of rows; small problems of a
 // batch are taken together, and where there are few rows a part is as wide as they leave room for.
-template <class Body>
-void for_each_chunk(int64_t batches, int64_t rows, int64_t columns, int64_t element_size, Body body) {
-  int64_t wide = kChunkBytes / element_size / std::max<int64_t>(1, batches * rows);
-  int64_t width = std::min(columns, std::max(kWidestChunk, wide)), most = rows_of_chunk(width, element_size);
+template <class Body> void for_each_chunk(int64_t batches, int64_t rows, int64_t columns, Body body) {
+  int64_t wide = rows_of_chunk(batches * rows);
+  int64_t width = std::min(columns, std::max(kWidestChunk, wide)), most = rows_of_chunk(width);
   int64_t height = std::min(rows, most);
   if (height == 0 || width == 0) return;
   bool whole = height == rows && width == columns;
@@ -46,7 +46,7 @@ void for_each_chunk(int64_t batches, int64_t rows, int64_t columns, int64_t elem
 inline Side part(Side side, int64_t batch, int64_t batches, int64_t first, int64_t count) {
   int64_t point = batch * side.point_stride + first;
   side.rows = side.row(batch, first);
-  side.points = static_cast<const char*>(side.points) + point * side.point_size;
+  side.points = static_cast<const Point*>(side.points) + point;
   side.inverses += point;
   if (side.vectors.rows != nullptr) side.vectors.rows = side.vector(batch, first);
   side.batches = batches;

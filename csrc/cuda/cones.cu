@@ -1,6 +1,5 @@
 // Which y lie in the cone of each x: how many, and which, as CSR in ascending order.
 #include "ops.cuh"
-#include "prepare.cuh"
 #include "spans.cuh"
 
 namespace hiergeo::cuda {
@@ -9,37 +8,35 @@ namespace {
 // One kernel counts and fills, so that both decide every pair by the very same instructions. Without `members` it
 // writes how many members each row has in the span; with them `partials` holds how many it has in the spans before, and
 // `crow` where the row begins.
-template <Kind KIND, int SIGN, class T = Compute<KIND>>
-__global__ void __launch_bounds__(kThreads, kBlocks<KIND>)
-    cones(const __grid_constant__ Side rows, const __grid_constant__ Side columns, Curvature<T> curvature,
+__global__ void __launch_bounds__(kThreads, 2)
+    cones(const __grid_constant__ Side rows, const __grid_constant__ Side columns, Curvature curvature,
           const __grid_constant__ Spans spans, int64_t* partials, const int64_t* crow, int64_t* members) {
-  using Shape = Seats<T>;
   HIERGEO_DYNAMIC_SHARED(memory);
-  __shared__ int found[Shape::groups][Shape::size];
-  int seat = threadIdx.x % Shape::size, group = threadIdx.x / Shape::size;
+  __shared__ int found[Seats::groups][Seats::size];
+  int seat = threadIdx.x % Seats::size, group = threadIdx.x / Seats::size;
   for (int64_t job = blockIdx.x; job < spans.jobs; job += gridDim.x) {
-    Span span(spans, job, Shape::size);
+    Span span(spans, job);
     int64_t i = span.row + seat;
     bool owned = i < rows.count;
     int64_t* partial = partials + span.partial(spans, rows, i);
     int64_t next = owned && members != nullptr ? crow[i] + *partial : 0;
     for (int64_t t = span.begin; t < span.end; ++t) {
       uint64_t inside = 0;  // bit w: walker w of this group's share
-      visit_tile<KIND>(memory, rows, columns, {span.batch, span.row, t * Shape::size}, [&](const auto&) {
-        return [&](int w, const Point<T>& y, const Point<T>& x, Opening<T> opening) {
-          bool member = triangle_of<SIGN>(x, y, opening, curvature).exterior_angle() <= x.number;
-          inside |= uint64_t(owned && member) << w;
+      visit_tile(memory, rows, columns, {span.batch, span.row, t * Seats::size}, curvature, [&](auto sign, const Seat&) {
+        return [&](int w, const Point& y, const Point& x, Opening<float> opening) {
+          auto triangle = triangle_of<decltype(sign)::value>(x, y, opening, curvature);
+          inside |= uint64_t(owned && triangle.exterior_angle() <= x.number) << w;
         };
       });
       found[group][seat] = __popcll(inside);
       __syncthreads();
       int64_t place = next;
-      for (int g = 0; g < Shape::groups; ++g) {
+      for (int g = 0; g < Seats::groups; ++g) {
         place += g < group ? found[g][seat] : 0;
         next += found[g][seat];
       }
       if (members != nullptr) {
-        for (int64_t first = t * Shape::size + group * Shape::share; inside != 0; inside &= inside - 1) {
+        for (int64_t first = t * Seats::size + group * Seats::share; inside != 0; inside &= inside - 1) {
           members[place++] = first + __ffsll(inside) - 1;
         }
       }
@@ -65,14 +62,13 @@ __global__ void __launch_bounds__(kThreads)
 
 class Cones {
  public:
-  Cones(const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry, double curvature,
-        const Tensor& aperture, const std::vector<Tensor>& exact, Product product)
-      : launch_(ux),
-        x_(prepare(launch_, Cloud{ux, &rx, &aperture}.of(exact, 0), curvature, product, common_type(ux, uy))),
-        y_(prepare(launch_, Cloud{uy, &ry}.of(exact, 1), curvature, product, common_type(ux, uy))),
-        curvature_(curvature),
-        spans_(x_.side, y_.side.count, is_wide(ux) ? Tile<double>::size : Tile<float>::size),
-        partials_(scratch<int64_t>(ux, spans_.partials())) {}
+  explicit Cones(const SpaceOperands& of)
+      : launch_(of.ux),
+        x_(of.x(launch_)),
+        y_(of.y(launch_)),
+        curvature_(of.curvature),
+        spans_(x_.side, y_.side.count),
+        partials_(scratch<int64_t>(of.ux, spans_.partials())) {}
 
   cudaStream_t stream() const { return launch_.stream(); }
 
@@ -87,17 +83,13 @@ class Cones {
 
  private:
   void run(const int64_t* crow, int64_t* members) const {
-    with_kind(x_.side.kind(), curvature_, [&](auto kind, auto sign) {
-      constexpr Kind KIND = decltype(kind)::value;
-      using T = Compute<KIND>;
-      launch_.run(cones<KIND, decltype(sign)::value>, spans_.jobs, kThreads, Shared<T>::bytes, x_.side, y_.side,
-                  Curvature<T>(curvature_), spans_, data<int64_t>(partials_), crow, members);
-    });
+    launch_.run(cones, spans_.jobs, kThreads, Shared::bytes, x_.side, y_.side, curvature_, spans_,
+                data<int64_t>(partials_), crow, members);
   }
 
   Launch launch_;
   Prepared x_, y_;
-  double curvature_;
+  Curvature curvature_;
   Spans spans_;
   Tensor partials_;
 };
@@ -109,21 +101,13 @@ Tensor cumulative_sum(const Tensor& tensor) {
   return torch::stable::detail::to<Tensor>(stack[0]);
 }
 
-}  // namespace
-
-Tensor count_cones(const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry, double curvature,
-                   const Tensor& aperture, const std::vector<Tensor>& exact, int64_t product) {
-  Cones cones(ux, rx, uy, ry, curvature, aperture, exact, Product(product));
-  Tensor totals = empty(ux, {ux.size(0), ux.size(1)}, ScalarType::Long);
-  cones.count(data<int64_t>(totals));
-  return totals;
-}
-
-std::tuple<Tensor, Tensor> members(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, std::vector<Tensor> exact, int64_t product) {
+// Waits for the device once: the number of members decides the size of the result.
+std::tuple<Tensor, Tensor> members(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture,
+                                   std::vector<Tensor> exact, int64_t product) {
   check_members(ux, rx, uy, ry, curvature, aperture, exact, product);
-  Cones cones(ux, rx, uy, ry, curvature, aperture, exact, Product(product));
+  const Cones cones({ux, rx, uy, ry, curvature, &aperture, exact, Product(product)});
   int64_t rows = ux.size(1), size = 0;
-  Tensor totals = zeros(ux, {rows + 1}, ScalarType::Long);
+  Tensor totals = filled(ux, {rows + 1}, ScalarType::Long, 0);
   cones.count(data<int64_t>(totals) + 1);
   Tensor crow = cumulative_sum(totals);
   check(cudaMemcpyAsync(&size, data<int64_t>(crow) + rows, sizeof size, cudaMemcpyDeviceToHost, cones.stream()));
@@ -133,4 +117,14 @@ std::tuple<Tensor, Tensor> members(Tensor ux, Tensor rx, Tensor uy, Tensor ry, d
   return {crow, columns};
 }
 
+}  // namespace
+
+Tensor count_cones(const SpaceOperands& of) {
+  Tensor totals = empty(of.ux, {of.ux.size(0), of.ux.size(1)}, ScalarType::Long);
+  Cones(of).count(data<int64_t>(totals));
+  return totals;
+}
+
 }  // namespace hiergeo::cuda
+
+STABLE_TORCH_LIBRARY_IMPL(hiergeo_native, HIERGEO_DISPATCH_KEY, m) { m.impl("members", TORCH_BOX(&hiergeo::cuda::members)); }

@@ -12,8 +12,8 @@ struct LogitNumbers {
   const int64_t *x_label, *y_label;
   bool squared, softplus;
 
-  template <class T> __device__ Logit<T> at(int64_t batch) const {
-    return Logit<T>({scale[batch], bias[batch], squared, softplus, nullptr, nullptr});
+  __device__ Logit<float> at(int64_t batch) const {
+    return Logit<float>({scale[batch], bias[batch], squared, softplus, nullptr, nullptr});
   }
 };
 
@@ -34,13 +34,12 @@ LogitTensors logits_of(const Tensor& scale, const Tensor& bias, const std::optio
 
 // What the logits of a point were reduced to and what that leaves over in double, the gradient by it, that by the sum of those that
 // match, and what matches; 0 where nothing does.
-template <class T> struct Share {
-  T reduced, rest, upstream, matched;
+struct Share {
+  float reduced, rest, upstream, matched;
   int64_t label;
 };
 
 // Those of a side (B, N).
-template <class T>
 Tensor shares_of(const Launch& launch, const Tensor& reduced, const Tensor& upstream, const Tensor& matched,
                  const std::optional<Tensor>& labels);
 

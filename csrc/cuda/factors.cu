@@ -1,5 +1,7 @@
 #include "factors.cuh"
 
+#include "ops.cuh"
+
 namespace hiergeo::cuda {
 namespace {
 
@@ -35,7 +37,7 @@ Formula score_of(Quantity quantity, bool swap) {
 Factors::Factors(const Launch& launch, Operands operands, Formula formula, Product product, const Tensor* norms)
     : launch_(launch), operands_(std::move(operands)), formula_(formula), product_(product), norms_(norms) {
   size_t count = operands_.ux.size();
-  STD_TORCH_CHECK(0 < count && count <= kMostFactors, "CUDA kernels take 1 to ", kMostFactors, " factors, not ", count);
+  STD_TORCH_CHECK(count <= kMostFactors, "CUDA kernels take at most ", kMostFactors, " factors, not ", count, ".");
   dtype_ = common_type_of(operands_);
   const bool of_rows = formula_.law != Law::swapped;
   for (size_t f = 0; f < count; ++f) {
@@ -80,4 +82,22 @@ Scores part(Scores scores, const Chunk& chunk) {
   return scores;
 }
 
+namespace {
+
+// A quantity of every pair, as an N x M matrix.
+void store(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy, std::vector<Tensor> ry,
+           std::vector<double> curvature, std::vector<Tensor> aperture, std::vector<Tensor> exact, int64_t quantity, int64_t product, Tensor out) {
+  check_store({ux, rx, uy, ry, curvature, aperture, exact, quantity}, product, out);
+  Launch launch(ux[0]);
+  Factors factors(launch, {ux, rx, uy, ry, curvature, aperture, exact}, value_of(Quantity(quantity)), Product(product));
+  int64_t size = out.element_size();
+  factors.for_each_stretch([&](const Scores& scores, int64_t first) {
+    write_scores(launch, scores,
+                 {data<char>(out) + first * size, dtype_of(out), out.stride(0) * size, out.stride(1) * size});
+  });
+}
+
+}  // namespace
 }  // namespace hiergeo::cuda
+
+STABLE_TORCH_LIBRARY_IMPL(hiergeo_native, HIERGEO_DISPATCH_KEY, m) { m.impl("store", TORCH_BOX(&hiergeo::cuda::store)); }

@@ -31,8 +31,6 @@ class Factors {
   int64_t batches() const { return operands_.ux[0].size(0); }
   int64_t rows() const { return operands_.ux[0].size(1); }
   int64_t columns() const { return operands_.uy[0].size(1); }
-  bool is_wide() const { return dtype_ == ScalarType::Double; }
-  ScalarType compute_type() const { return is_wide() ? ScalarType::Double : ScalarType::Float; }
   const Tensor& like() const { return operands_.ux[0]; }  // fresh tensors go beside it
 
   // Beyond so many chosen columns a copy of their rows, in the dtype that factors are multiplied in, is too large.
@@ -65,20 +63,20 @@ class Factors {
 Scores part(Scores scores, const Chunk& chunk);
 
 // Rows of `columns` scores one after the other.
-template <class T> Matrix matrix_of(const Tensor& memory, int64_t rows, int64_t columns) {
-  int64_t row = columns * int64_t(sizeof(T));
-  return {data<char>(memory), sizeof(T) == 4 ? Dtype::float32 : Dtype::float64, rows * row, row};
+inline Matrix matrix_of(const Tensor& memory, int64_t rows, int64_t columns) {
+  int64_t row = columns * int64_t(sizeof(float));
+  return {data<char>(memory), Dtype::float32, rows * row, row};
 }
 
 // Calls body(chunk, scores) with the scores of every pair, in a bounded piece of memory that the next chunk takes again. Each
 // row is met from left to right.
-template <class T, class Body> void for_each_score(const Launch& launch, const Factors& factors, Body body) {
-  Tensor memory = chunk_memory(factors.like(), factors.batches(), factors.rows(), factors.columns(), sizeof(T));
+template <class Body> void for_each_score(const Launch& launch, const Factors& factors, Body body) {
+  Tensor memory = chunk_memory(factors.like(), factors.batches(), factors.rows(), factors.columns());
   factors.for_each_stretch([&](const Scores& scores, int64_t first) {
-    for_each_chunk(factors.batches(), factors.rows(), scores.columns().count, sizeof(T), [&](Chunk chunk) {
-      write_scores(launch, part(scores, chunk), matrix_of<T>(memory, chunk.rows, chunk.columns));
+    for_each_chunk(factors.batches(), factors.rows(), scores.columns().count, [&](Chunk chunk) {
+      write_scores(launch, part(scores, chunk), matrix_of(memory, chunk.rows, chunk.columns));
       chunk.column += first;
-      body(chunk, const_data<T>(memory));
+      body(chunk, const_data<float>(memory));
     });
   });
 }

@@ -10,29 +10,29 @@ namespace hiergeo::cuda {
 namespace {
 
 // A score and its candidate; the smaller score is better, then the lower index. Nothing is worse than anything.
-template <class T> struct Best {
-  T score;
+struct Best {
+  float score;
   int64_t index;
 
-  static __device__ Best nothing() { return {T(INFINITY), -1}; }
+  static __device__ Best nothing() { return {INFINITY, -1}; }
   __device__ void take(Best other) {
     bool better = other.score < score || (other.score == score && other.index < index);
     if (other.index >= 0 && (index < 0 || better)) *this = other;
   }
 };
 
-template <class T> __device__ Best<T> from_lane_below(Best<T> own, int distance) {
-  Best<T> other;
+__device__ Best from_lane_below(Best own, int distance) {
+  Best other;
   other.score = __shfl_up_sync(kWarp, own.score, distance);
   other.index = __shfl_up_sync(kWarp, own.index, distance);
   return other;
 }
 
 // The best of all threads up to this one; `warps` holds one entry per warp.
-template <class T> __device__ Best<T> best_up_to(Best<T> own, Best<T>* warps) {
+__device__ Best best_up_to(Best own, Best* warps) {
   int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   for (int distance = 1; distance < 32; distance *= 2) {
-    Best<T> other = from_lane_below(own, distance);
+    Best other = from_lane_below(own, distance);
     if (lane >= distance) own.take(other);
   }
   if (lane == 31) warps[warp] = own;
@@ -61,20 +61,19 @@ __device__ inline int64_t ends_within(const int64_t* ends, int64_t count, int64_
 // Scans candidates [first, first + columns) of the order for queries [row, row + rows). `carried` is the best of the
 // candidates before, per query. An end e takes the best of the first e candidates; `sign` times its score is returned. The host
 // does not read the order and the ends: entries beyond the `size` candidates or the columns are left out.
-template <class T>
 __global__ void __launch_bounds__(kThreads)
-    scan(const T* scores, int64_t row, int64_t rows, int64_t first, int64_t columns, const int64_t* order,
-         int64_t size, const int64_t* ends, int64_t thresholds, Best<T>* carried, T sign, int64_t* indices, T* values) {
-  __shared__ Best<T> warps[kThreads / 32], last;
-  __shared__ Best<T> prefix[kThreads];
+    scan(const float* scores, int64_t row, int64_t rows, int64_t first, int64_t columns, const int64_t* order,
+         int64_t size, const int64_t* ends, int64_t thresholds, Best* carried, float sign, int64_t* indices, float* values) {
+  __shared__ Best warps[kThreads / 32], last;
+  __shared__ Best prefix[kThreads];
   for (int64_t r = blockIdx.x; r < rows; r += gridDim.x) {
-    Best<T> before = first > 0 ? carried[row + r] : Best<T>::nothing();
+    Best before = first > 0 ? carried[row + r] : Best::nothing();
     int64_t* index = indices + (row + r) * thresholds;
-    T* value = values + (row + r) * thresholds;
+    float* value = values + (row + r) * thresholds;
     int64_t next = ends_within(ends, thresholds, first);
     for (int64_t begin = 0; begin < columns; begin += kThreads) {
       int64_t c = begin + threadIdx.x;
-      Best<T> own = Best<T>::nothing();
+      Best own = Best::nothing();
       if (c < columns && is_within(order[first + c], size) && !isnan(scores[r * columns + c])) {
         own = {scores[r * columns + c], order[first + c]};
       }
@@ -89,9 +88,9 @@ __global__ void __launch_bounds__(kThreads)
       for (int64_t t = next + threadIdx.x; t < reached; t += kThreads) {
         int64_t place = ends[t] - 1 - (first + begin);
         if (!is_within(place, kThreads)) continue;
-        Best<T> best = prefix[place];
+        Best best = prefix[place];
         index[t] = best.index;
-        value[t] = best.index < 0 ? T(NAN) : sign * best.score;
+        value[t] = best.index < 0 ? NAN : sign * best.score;
       }
       next = reached;
       __syncthreads();
@@ -101,51 +100,30 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-template <class T> __global__ void __launch_bounds__(kThreads) find_nothing(int64_t* indices, T* values, int64_t size) {
-  for (int64_t i = blockIdx.x * int64_t(kThreads) + threadIdx.x; i < size; i += gridDim.x * int64_t(kThreads)) {
-    indices[i] = -1;
-    values[i] = T(NAN);
-  }
-}
-
-template <class T>
-void climb_as(const Launch& launch, const Factors& factors, T sign, const Tensor& order, const Tensor& ends,
-              const Tensor& indices, const Tensor& values) {
+std::tuple<Tensor, Tensor> climb(const Launch& launch, const Factors& factors, float sign, const Tensor& order,
+                                 const Tensor& ends) {
+  Tensor places = torch::stable::contiguous(order), stops = torch::stable::contiguous(ends);
   int64_t rows = factors.rows(), columns = order.size(0), thresholds = ends.size(0);
-  launch.run(find_nothing<T>, ceil_div(rows * thresholds, kThreads), kThreads, 0, data<int64_t>(indices), data<T>(values),
-             rows * thresholds);
-  if (rows == 0 || columns == 0 || thresholds == 0) return;
+  Tensor indices = filled(factors.like(), {rows, thresholds}, ScalarType::Long, -1);
+  Tensor values = filled(factors.like(), {rows, thresholds}, ScalarType::Float, NAN);
+  if (rows == 0 || columns == 0 || thresholds == 0) return {indices, values};
   int64_t widest = std::min({columns, kWidestChunk, factors.widest_copy()});
-  int64_t height = std::min(rows, rows_of_chunk(widest, sizeof(T)));
-  Tensor memory = chunk_memory(indices, 1, height, widest, sizeof(T)), best = scratch<Best<T>>(indices, rows);
+  int64_t height = std::min(rows, rows_of_chunk(widest));
+  Tensor memory = chunk_memory(indices, 1, height, widest), best = scratch<Best>(indices, rows);
   for (int64_t first = 0; first < columns; first += widest) {
     int64_t count = std::min(widest, columns - first);
-    Columns listed = factors.ready({first, count, const_data<int64_t>(order), 0, factors.columns()});
+    Columns listed = factors.ready({first, count, const_data<int64_t>(places), 0, factors.columns()});
     Scores scores = factors.scores(listed);
     for (int64_t row = 0; row < rows; row += height) {
       int64_t present = std::min(height, rows - row);
-      write_scores(launch, part(scores, {0, 1, row, present, 0, count}), matrix_of<T>(memory, present, count));
-      launch.run(scan<T>, present, kThreads, 0, const_data<T>(memory), row, present, first, count,
-                 const_data<int64_t>(order), factors.columns(), const_data<int64_t>(ends), thresholds, data<Best<T>>(best), sign,
-                 data<int64_t>(indices), data<T>(values));
+      write_scores(launch, part(scores, {0, 1, row, present, 0, count}), matrix_of(memory, present, count));
+      launch.run(scan, present, kThreads, 0, const_data<float>(memory), row, present, first, count,
+                 const_data<int64_t>(places), factors.columns(), const_data<int64_t>(stops), thresholds, data<Best>(best),
+                 sign, data<int64_t>(indices), data<float>(values));
     }
-  }
-}
-
-std::tuple<Tensor, Tensor> climb(const Launch& launch, const Factors& factors, double sign, const Tensor& order,
-                                 const Tensor& ends) {
-  Tensor places = torch::stable::contiguous(order), stops = torch::stable::contiguous(ends);
-  Tensor indices = empty(factors.like(), {factors.rows(), ends.size(0)}, ScalarType::Long);
-  Tensor values = empty(factors.like(), {factors.rows(), ends.size(0)}, factors.compute_type());
-  if (factors.is_wide()) {
-    climb_as<double>(launch, factors, sign, places, stops, indices, values);
-  } else {
-    climb_as<float>(launch, factors, float(sign), places, stops, indices, values);
   }
   return {indices, values};
 }
-
-}  // namespace
 
 std::tuple<Tensor, Tensor> nearest_ladder(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy,
                                           std::vector<Tensor> ry, std::vector<double> curvature,
@@ -168,4 +146,10 @@ std::tuple<Tensor, Tensor> ladder(Tensor queries, Tensor candidates, std::option
   return climb(launch, factors, -1, order, ends);
 }
 
+}  // namespace
 }  // namespace hiergeo::cuda
+
+STABLE_TORCH_LIBRARY_IMPL(hiergeo_native, HIERGEO_DISPATCH_KEY, m) {
+  m.impl("nearest_ladder", TORCH_BOX(&hiergeo::cuda::nearest_ladder));
+  m.impl("ladder", TORCH_BOX(&hiergeo::cuda::ladder));
+}

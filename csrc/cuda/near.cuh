@@ -21,7 +21,6 @@ constexpr double kMostError = 9e-6;  // of distances, which may be wrong by 1e-5
 // The smallest 1 - cos and 1 + cos that are taken from the product of rows of `width` numbers.
 inline double nearest_by_product(Kind kind, int64_t width) {
   if (!repairs_near_pairs()) return -1;
-  if (kind == Kind::float64) return 9.5367431640625e-07;
   constexpr double rounding = 5.9604644775390625e-08;  // 2^-24
   double summed = kind == Kind::float32 ? 0.75 * sqrt(double(std::min<int64_t>(width, kSummed))) : 0.25 * sqrt(double(width));
   return rounding * (2.5 + summed) / (2 * kMostError);
@@ -69,8 +68,7 @@ struct Chord {
 // The square of the chord of two rows, a share of it in each of kSharers lanes. Rows of 16-bit numbers are whole words of
 // 16 bytes.
 constexpr int kSharers = 8;
-template <Kind KIND> __device__ float chord_share(const char* a, const char* b, int width, double ratio) {
-  using Number = typename Element<KIND>::type;
+template <class Number> __device__ float chord_share_of(const char* a, const char* b, int width, double ratio) {
   constexpr int count = sizeof(Number) == 2 ? 8 : 1;
   struct alignas(count * sizeof(Number)) Numbers {
     Number at[count];
@@ -85,6 +83,13 @@ template <Kind KIND> __device__ float chord_share(const char* a, const char* b, 
   }
   return chord.square;
 }
+__device__ inline float chord_share(const char* a, const char* b, Dtype dtype, int width, double ratio) {
+  switch (dtype) {
+    case Dtype::bfloat16: return chord_share_of<__nv_bfloat16>(a, b, width, ratio);
+    case Dtype::float16: return chord_share_of<__half>(a, b, width, ratio);
+    default: return chord_share_of<float>(a, b, width, ratio);
+  }
+}
 
 // Lengths whose ratio differs from 1 by less: vectors are then subtracted as they are, and what their lengths differ by after.
 constexpr double kAlike = 0.25;
@@ -95,7 +100,7 @@ __device__ inline float vector_chord_share(const Side& a, const Side& b, int64_t
   const float2* origin = b.split_origin();
   float square = 0;
   for (int d = threadIdx.x % kSharers; d < a.width; d += kSharers) {
-    float u = narrow_element(x, a.vector_dtype, d), v = narrow_element(y, b.vector_dtype, d);
+    float u = element(x, a.vector_dtype, d), v = element(y, b.vector_dtype, d);
     float between = fmaf(-excess, (v - origin[d].x) - origin[d].y, u - v);
     square = fmaf(between, between, square);
   }
@@ -104,9 +109,9 @@ __device__ inline float vector_chord_share(const Side& a, const Side& b, int64_t
 
 // The openings of row i of `a` with the rows first + lane of `b`, in the lanes named by `pending`; four at a time, each by
 // eight lanes. `opening` is what the products gave: it tells near from opposite rays.
-template <Kind KIND>
-__device__ __noinline__ Opening<float> near_openings(const Side& a, const Side& b, int64_t batch, int64_t i, int64_t first,
-                                                     unsigned pending, Opening<float> opening) {
+[[maybe_unused]] __device__ __noinline__ Opening<float> near_openings(const Side& a, const Side& b, int64_t batch, int64_t i,
+                                                                      int64_t first, unsigned pending,
+                                                                      Opening<float> opening) {
   int lane = threadIdx.x % 32, rank = __popc(pending & ((1u << lane) - 1));
   bool mine = pending >> lane & 1;
   unsigned opposite = __ballot_sync(kWarp, opening.coversine < opening.versine);
@@ -127,7 +132,7 @@ __device__ __noinline__ Opening<float> near_openings(const Side& a, const Side& 
         square = vector_chord_share(a, b, batch, i, j, float(excess)) * longer * longer;
       } else {
         double ratio = other.row / scale.row;
-        square = chord_share<KIND>(a.row(batch, i), b.row(batch, j), a.width, turned ? -ratio : ratio);
+        square = chord_share(a.row(batch, i), b.row(batch, j), a.dtype, a.width, turned ? -ratio : ratio);
       }
     }
     for (int reach = kSharers / 2; reach > 0; reach /= 2) square += __shfl_xor_sync(kWarp, square, reach);
@@ -142,13 +147,13 @@ __device__ __noinline__ Opening<float> near_openings(const Side& a, const Side& 
 }
 
 // The same in float64, for rows of which neither products nor chords in float32 tell anything.
-template <class T>
-__device__ __noinline__ Opening<T> unknown_openings(const Side& a, const Side& b, int64_t batch, int64_t i, int64_t first,
-                                                    unsigned pending, Opening<T> opening) {
+[[maybe_unused]] __device__ __noinline__ Opening<float> unknown_openings(const Side& a, const Side& b, int64_t batch, int64_t i,
+                                                                         int64_t first, unsigned pending,
+                                                                         Opening<float> opening) {
   for (; pending != 0; pending &= pending - 1) {
     int lane = __ffs(pending) - 1;
     Opening<double> exact = measured_opening(a, b, batch, i, first + lane);
-    if (threadIdx.x % 32 == lane) opening = {T(exact.versine), T(exact.coversine)};
+    if (threadIdx.x % 32 == lane) opening = {float(exact.versine), float(exact.coversine)};
   }
   return opening;
 }

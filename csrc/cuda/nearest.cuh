@@ -8,7 +8,8 @@
 namespace hiergeo::cuda {
 namespace {
 
-// A number and its column; no two entries of a row are equal. `key` orders as the number does, NaN last.
+// A number and its column; no two entries of a row are equal. `key` orders as the number does, NaN last; it is as wide as the
+// column, so that an entry has no gap.
 struct Entry {
   uint64_t key;
   int64_t column;
@@ -19,26 +20,17 @@ struct Entry {
 };
 
 constexpr uint64_t kNoKey = ~uint64_t(0);
+constexpr uint32_t kSign = 1u << 31;
 constexpr int64_t kNoColumn = -1;
 
 __device__ inline uint64_t key_of(float x) {
   if (x != x) return kNoKey;
   uint32_t bits = __float_as_uint(x + 0.0f);  // -0 becomes 0
-  return bits >> 31 ? ~bits : bits | 0x80000000u;
+  return bits & kSign ? ~bits : bits | kSign;
 }
-__device__ inline uint64_t key_of(double x) {
-  if (x != x) return kNoKey;
-  uint64_t bits = uint64_t(__double_as_longlong(x + 0.0));
-  return bits >> 63 ? ~bits : bits | uint64_t(1) << 63;
-}
-template <class T> __device__ T number_of(uint64_t key) {
-  if (key == kNoKey) return T(NAN);
-  if constexpr (sizeof(T) == 4) {
-    uint32_t bits = uint32_t(key);
-    return __uint_as_float(bits >> 31 ? bits & 0x7fffffffu : ~bits);
-  } else {
-    return __longlong_as_double(int64_t(key >> 63 ? key & ~(uint64_t(1) << 63) : ~key));
-  }
+__device__ inline float number_of(uint64_t key) {
+  uint32_t bits = uint32_t(key);
+  return key == kNoKey ? NAN : __uint_as_float(bits & kSign ? bits ^ kSign : ~bits);
 }
 
 __device__ inline void order(Entry& low, Entry& high) {

@@ -2,15 +2,29 @@
 #pragma once
 
 #include "../operands.h"
-#include "rows.cuh"
+#include "side.cuh"
+#include "stream.cuh"
 
 namespace hiergeo::cuda {
 
-inline bool is_wide(const Tensor& direction) { return compute_type(direction) == ScalarType::Double; }
-
-// What rows of two dtypes that share their compute type are multiplied in: theirs where it is one, else float32.
+// What rows of two dtypes are multiplied in: theirs where it is one, else float32.
 inline ScalarType common_type(ScalarType a, ScalarType b) { return a == b ? a : ScalarType::Float; }
 inline ScalarType common_type(const Tensor& a, const Tensor& b) { return common_type(a.scalar_type(), b.scalar_type()); }
+
+// Some points of every batch: those from `first` on, or, where there is an order, those whose places it lists from `first`
+// on; the lists of two batches are `order_stride` apart. The host does not read an order: the first point stands in for places
+// beyond the `total` points of a batch.
+struct Choice {
+  int64_t first, count;
+  const int64_t* order = nullptr;
+  int64_t order_stride = 0, total = 0;
+
+  __host__ __device__ int64_t place(int64_t batch, int64_t i) const {
+    if (order == nullptr) return first + i;
+    int64_t listed = order[batch * order_stride + first + i];
+    return 0 <= listed && listed < total ? listed : 0;
+  }
+};
 
 // A set of points: directions (B, N, D), and radii, what the operation takes per point, and norms that are known, each (B, N)
 // float64 of any strides, or null; the vectors that directions were rounded from and their origin, or null.
@@ -37,9 +51,21 @@ struct Prepared {
 Prepared prepare(const Launch& launch, const Cloud& cloud, double curvature, Product product, ScalarType dtype,
                  const Choice& choice);
 
-// All points.
-inline Prepared prepare(const Launch& launch, const Cloud& cloud, double curvature, Product product, ScalarType dtype) {
-  return prepare(launch, cloud, curvature, product, dtype, {0, cloud.direction.size(1)});
-}
+// What an operator on the pairs of one space gets; the half apertures of x, or null.
+struct SpaceOperands {
+  const Tensor &ux, &rx, &uy, &ry;
+  double curvature;
+  const Tensor* aperture;
+  const std::vector<Tensor>& exact;
+  Product product;
+
+  Prepared x(const Launch& launch) const { return made(launch, Cloud{ux, &rx, aperture}.of(exact, 0)); }
+  Prepared y(const Launch& launch) const { return made(launch, Cloud{uy, &ry}.of(exact, 1)); }
+
+ private:
+  Prepared made(const Launch& launch, const Cloud& cloud) const {
+    return prepare(launch, cloud, curvature, product, common_type(ux, uy), {0, cloud.direction.size(1)});
+  }
+};
 
 }  // namespace hiergeo::cuda

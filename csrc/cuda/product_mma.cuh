@@ -13,7 +13,7 @@ namespace {
 // every bank once. A fragment is two chunks deep whatever the numbers are.
 template <Kind KIND> struct Mma {
   using Word = std::conditional_t<KIND == Kind::tf32, uint32_t, uint16_t>;
-  static constexpr int size = Tile<float>::size, chunk = 16 / int(sizeof(Word)), depth = 4 * chunk, stages = 4;
+  static constexpr int size = Tile::size, chunk = 16 / int(sizeof(Word)), depth = 4 * chunk, stages = 4;
   static constexpr int operand = size * depth, stage = 2 * operand;
 
   static __device__ int place(int row, int c) { return row * depth + ((c ^ (row / 2 % 4)) * chunk); }
@@ -123,9 +123,9 @@ __device__ __forceinline__ void product_mma(const Side& a, const Side& b, int64_
   for (int i = 0; i < 4; ++i) {
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
-      float* to = shared + (i0 + i * 16 + lane / 4) * Tile<float>::pitch + j0 + j * 8 + lane % 4 * 2;
+      float* to = shared + (i0 + i * 16 + lane / 4) * Tile::pitch + j0 + j * 8 + lane % 4 * 2;
       *reinterpret_cast<float2*>(to) = {sum[i][j][0], sum[i][j][1]};
-      *reinterpret_cast<float2*>(to + 8 * Tile<float>::pitch) = {sum[i][j][2], sum[i][j][3]};
+      *reinterpret_cast<float2*>(to + 8 * Tile::pitch) = {sum[i][j][2], sum[i][j][3]};
     }
   }
 }

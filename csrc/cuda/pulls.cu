@@ -9,40 +9,39 @@ namespace {
 constexpr int kWarps = kThreads / 32;
 
 // One warp a row; zeros for a row that is not a number.
-template <class T> __global__ void __launch_bounds__(kThreads) rays_of(Side side, T* rays) {
+__global__ void __launch_bounds__(kThreads) rays_of(Side side, float* rays) {
   int64_t total = side.batches * side.count;
   for (int64_t i = blockIdx.x * int64_t(kWarps) + threadIdx.x / 32; i < total; i += gridDim.x * int64_t(kWarps)) {
     const char* row = side.row(i / side.count, i % side.count);
     for (int d = threadIdx.x % 32; d < side.width; d += 32) {
       double inverse = side.inverses[i].row;
-      rays[i * side.width + d] = inverse == inverse ? T(element(row, side.dtype, d) * inverse) : T(0);
+      rays[i * side.width + d] = inverse == inverse ? float(element(row, side.dtype, d) * inverse) : 0.0f;
     }
   }
 }
 
-// x as T, where numbers beyond its range become its largest.
-template <class T> __device__ T saturated(double x) {
-  constexpr double largest = Limits<T>::largest;
-  return T(x > largest ? largest : x < -largest ? -largest : x);
+// x as float, where numbers beyond its range become its largest.
+__device__ float saturated(double x) {
+  constexpr double largest = Limits<float>::largest;
+  return float(x > largest ? largest : x < -largest ? -largest : x);
 }
 
 // One warp a row. Gradients of a point that is not a number are NaN.
-template <class T>
 __global__ void __launch_bounds__(kThreads)
-    gradients_of(Side side, const double* pulls, const double* by_radius, T* direction_gradient, T* radius_gradient) {
+    gradients_of(Side side, const double* pulls, const double* by_radius, float* direction_gradient, float* radius_gradient) {
   int64_t total = side.batches * side.count;
   for (int64_t i = blockIdx.x * int64_t(kWarps) + threadIdx.x / 32; i < total; i += gridDim.x * int64_t(kWarps)) {
     const char* row = side.row(i / side.count, i % side.count);
     const double* pull = pulls + i * side.width;
     double inverse = side.inverses[i].row, along = 0;
     for (int d = threadIdx.x % 32; d < side.width; d += 32) along += pull[d] * (element(row, side.dtype, d) * inverse);
-    double unknown = 0 * (inverse + double(static_cast<const Point<T>*>(side.points)[i].radial.radius));
+    double unknown = 0 * (inverse + double(static_cast<const Point*>(side.points)[i].radial.radius));
     along = warp_sum(along) + unknown;
     for (int d = threadIdx.x % 32; d < side.width; d += 32) {
       double ray = element(row, side.dtype, d) * inverse;
-      direction_gradient[i * side.width + d] = saturated<T>((pull[d] - along * ray) * inverse);
+      direction_gradient[i * side.width + d] = saturated((pull[d] - along * ray) * inverse);
     }
-    if (threadIdx.x % 32 == 0) radius_gradient[i] = saturated<T>(by_radius[i] + unknown);
+    if (threadIdx.x % 32 == 0) radius_gradient[i] = saturated(by_radius[i] + unknown);
   }
 }
 
@@ -52,8 +51,8 @@ struct Neighbour {
 };
 
 // The weights of a chunk seen from one side.
-template <class T> struct WeightsOf {
-  T* weights;
+struct WeightsOf {
+  float* weights;
   int64_t owner_stride, other_stride, batch_stride;
   bool take;  // whether the weights of near pairs become 0
 };
@@ -78,9 +77,8 @@ __device__ inline int counted_before(int count, int* warps, int& total) {
 
 // One block an owner. Each thread reads a word of near pairs; they are listed in ascending order, kThreads at a time, then
 // every thread adds them up for some of the numbers of the row.
-template <class T>
 __global__ void __launch_bounds__(kThreads, 2)
-    pull_near(NearWords near, WeightsOf<T> weights, Side owners, Side others, int64_t first_batch, int64_t first_owner,
+    pull_near(NearWords near, WeightsOf weights, Side owners, Side others, int64_t first_batch, int64_t first_owner,
               int64_t total_owners, double* pulls) {
   __shared__ Neighbour list[kThreads];
   __shared__ int counts[kWarps];
@@ -88,7 +86,7 @@ __global__ void __launch_bounds__(kThreads, 2)
   for (int64_t job = blockIdx.x; job < jobs; job += gridDim.x) {
     int64_t batch = job / owners.count, owner = job % owners.count;
     const uint2* words = near.words + batch * near.batch_stride + owner * near.owner_stride;
-    T* own_weights = weights.weights + batch * weights.batch_stride + owner * weights.owner_stride;
+    float* own_weights = weights.weights + batch * weights.batch_stride + owner * weights.owner_stride;
     const bool exact = are_exact(owners, others);
     double* pull = pulls + ((first_batch + batch) * total_owners + first_owner + owner) * owners.width;
     for (int64_t begin = 0; begin < near.count; begin += kThreads) {
@@ -99,8 +97,8 @@ __global__ void __launch_bounds__(kThreads, 2)
       for (int done = 0; done < length; done += kThreads) {
         for (; word.x != 0 && place < done + kThreads; word.x &= word.x - 1, ++place) {
           int bit = __ffs(word.x) - 1;
-          int64_t other = w * near.span + bit;
-          T& weight = own_weights[other * weights.other_stride];
+          int64_t other = w * 32 + bit;
+          float& weight = own_weights[other * weights.other_stride];
           list[place - done] = {other, double(weight), word.y >> bit & 1 ? -1.0 : 1.0};
           if (weights.take) weight = 0;
         }
@@ -131,51 +129,25 @@ __global__ void __launch_bounds__(kThreads) add_terms(Addition shape, const T* t
   }
 }
 
-// One block a row.
-__global__ void __launch_bounds__(kThreads) sums_of(const double* terms, int64_t rows, int64_t columns, double* sums) {
-  __shared__ double parts[kWarps];
-  for (int64_t r = blockIdx.x; r < rows; r += gridDim.x) {
-    double sum = 0;
-    for (int64_t c = threadIdx.x; c < columns; c += kThreads) sum += terms[r * columns + c];
-    sum = warp_sum(sum);
-    if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = sum;
-    __syncthreads();
-    if (threadIdx.x == 0) {
-      for (int w = 1; w < kWarps; ++w) sum += parts[w];
-      sums[r] = sum;
-    }
-    __syncthreads();
-  }
-}
-
 }  // namespace
 
 void write_rays(const Launch& launch, const Side& side, const Tensor& rays) {
-  int64_t blocks = ceil_div(side.batches * side.count, kWarps);
-  if (side.dtype == Dtype::float64) return launch.run(rays_of<double>, blocks, kThreads, 0, side, data<double>(rays));
-  launch.run(rays_of<float>, blocks, kThreads, 0, side, data<float>(rays));
+  launch.run(rays_of, ceil_div(side.batches * side.count, kWarps), kThreads, 0, side, data<float>(rays));
 }
 
-template <class T>
-void pull_rows(const Launch& launch, const Chunk& chunk, const Side& x, const Side& y, T* weights, const NearWords& near,
+void pull_rows(const Launch& launch, const Chunk& chunk, const Side& x, const Side& y, float* weights, const NearWords& near,
                const Tensor& pulls) {
-  WeightsOf<T> of_rows = {weights, chunk.columns, 1, chunk.rows * chunk.columns, false};
-  launch.run(pull_near<T>, chunk.batches * chunk.rows, kThreads, 0, near, of_rows, rows_part(x, chunk),
+  WeightsOf of_rows = {weights, chunk.columns, 1, chunk.rows * chunk.columns, false};
+  launch.run(pull_near, chunk.batches * chunk.rows, kThreads, 0, near, of_rows, rows_part(x, chunk),
              columns_part(y, chunk), chunk.batch, chunk.row, x.count, data<double>(pulls));
 }
-template void pull_rows(const Launch&, const Chunk&, const Side&, const Side&, float*, const NearWords&, const Tensor&);
-template void pull_rows(const Launch&, const Chunk&, const Side&, const Side&, double*, const NearWords&, const Tensor&);
 
-template <class T>
-void pull_columns(const Launch& launch, const Chunk& chunk, const Side& x, const Side& y, T* weights,
+void pull_columns(const Launch& launch, const Chunk& chunk, const Side& x, const Side& y, float* weights,
                   const NearWords& near, const Tensor& pulls) {
-  WeightsOf<T> of_columns = {weights, 1, chunk.columns, chunk.rows * chunk.columns, true};
-  launch.run(pull_near<T>, chunk.batches * chunk.columns, kThreads, 0, near, of_columns, columns_part(y, chunk),
+  WeightsOf of_columns = {weights, 1, chunk.columns, chunk.rows * chunk.columns, true};
+  launch.run(pull_near, chunk.batches * chunk.columns, kThreads, 0, near, of_columns, columns_part(y, chunk),
              rows_part(x, chunk), chunk.batch, chunk.column, y.count, data<double>(pulls));
 }
-template void pull_columns(const Launch&, const Chunk&, const Side&, const Side&, float*, const NearWords&, const Tensor&);
-template void pull_columns(const Launch&, const Chunk&, const Side&, const Side&, double*, const NearWords&,
-                           const Tensor&);
 
 template <class T> void add_parts(const Launch& launch, Addition shape, const T* terms, double* sums) {
   launch.run(add_terms<T>, ceil_div(shape.batches * shape.count * shape.width, kThreads), kThreads, 0, shape, terms,
@@ -186,18 +158,8 @@ template void add_parts(const Launch&, Addition, const double*, double*);
 
 void write_gradients(const Launch& launch, const Side& side, const Tensor& pulls, const Tensor& by_radius,
                      const Tensor& direction_gradient, const Tensor& radius_gradient) {
-  auto write = [&](auto number) {
-    using T = decltype(number);
-    launch.run(gradients_of<T>, ceil_div(side.batches * side.count, kWarps), kThreads, 0, side, data<double>(pulls),
-               data<double>(by_radius), data<T>(direction_gradient), data<T>(radius_gradient));
-  };
-  if (side.dtype == Dtype::float64) return write(double());
-  write(float());
-}
-
-void sum_rows(const Launch& launch, const Tensor& terms, const Tensor& sums) {
-  launch.run(sums_of, terms.size(0), kThreads, 0, data<double>(terms), terms.size(0), terms.size(1),
-             data<double>(sums));
+  launch.run(gradients_of, ceil_div(side.batches * side.count, kWarps), kThreads, 0, side, data<double>(pulls),
+             data<double>(by_radius), data<float>(direction_gradient), data<float>(radius_gradient));
 }
 
 }  // namespace hiergeo::cuda

@@ -9,23 +9,21 @@
 
 namespace hiergeo::cuda {
 
-// Unit rays of a side as (B, N, D) in the compute dtype; zero rows stay zero, rows that are not numbers become zero.
+// Unit rays of a side as (B, N, D); zero rows stay zero, rows that are not numbers become zero.
 void write_rays(const Launch& launch, const Side& side, const Tensor& rays);
 
-// Near pairs of a chunk seen from one side, as bits: word w of an owner has a bit for each of `span` others from w span on;
+// Near pairs of a chunk seen from one side, as bits: word w of an owner has a bit for each of 32 others from 32 w on;
 // x says which are near, y which of them point in opposite directions.
 struct NearWords {
   const uint2* words;
-  int64_t count, span, owner_stride, word_stride, batch_stride;
+  int64_t count, owner_stride, word_stride, batch_stride;
 };
 
 // Adds the pulls of the near pairs of a chunk on its rows to `pulls` (B, N, D) float64, in a fixed order.
-template <class T>
-void pull_rows(const Launch& launch, const Chunk& chunk, const Side& x, const Side& y, T* weights, const NearWords& near,
+void pull_rows(const Launch& launch, const Chunk& chunk, const Side& x, const Side& y, float* weights, const NearWords& near,
                const Tensor& pulls);
 // The same on its columns; sets the weights of the near pairs to 0.
-template <class T>
-void pull_columns(const Launch& launch, const Chunk& chunk, const Side& x, const Side& y, T* weights,
+void pull_columns(const Launch& launch, const Chunk& chunk, const Side& x, const Side& y, float* weights,
                   const NearWords& near, const Tensor& pulls);
 
 // sums[batch + b, first + i, ...] += terms[b, 0, i, ...] + terms[b, 1, i, ...] + ..., for b < batches, i < count, with
@@ -35,12 +33,9 @@ struct Addition {
 };
 template <class T> void add_parts(const Launch& launch, Addition shape, const T* terms, double* sums);
 
-// Gradients (B, N, D) and (B, N) in the compute dtype from pulls and float64 sums of the derivatives by the radii. Those of
+// Gradients (B, N, D) and (B, N) from pulls and float64 sums of the derivatives by the radii. Those of
 // a point that is not a number are NaN.
 void write_gradients(const Launch& launch, const Side& side, const Tensor& pulls, const Tensor& by_radius,
                      const Tensor& direction_gradient, const Tensor& radius_gradient);
-
-// (B, M) -> (B,), in a fixed order.
-void sum_rows(const Launch& launch, const Tensor& terms, const Tensor& sums);
 
 }  // namespace hiergeo::cuda

@@ -9,48 +9,45 @@ namespace hiergeo::cuda {
 namespace {
 
 // What comes before: smaller scores, and equal ones at columns below `column`.
-template <class T> struct Bound {
-  T score;
+struct Bound {
+  float score;
   int64_t column;
 
-  __device__ bool follows(T other, int64_t place) const { return other < score || (other == score && place < column); }
+  __device__ bool follows(float other, int64_t place) const { return other < score || (other == score && place < column); }
 };
 
 constexpr int64_t kEveryColumn = INT64_MAX;
 
-// Distances of T within a float64 reach are those up to the largest number of T that is within it. Margins >= 0 are scores <= 0.
-template <class T>
+// float32 distances within a float64 reach are those up to the largest float32 that is within it. Margins >= 0 are scores <= 0.
 __global__ void __launch_bounds__(kThreads)
-    bound_by_reach(const double* reach, int64_t rows, Bound<T>* bounds, int64_t* counts) {
+    bound_by_reach(const double* reach, int64_t rows, Bound* bounds, int64_t* counts) {
   for (int64_t i = blockIdx.x * int64_t(kThreads) + threadIdx.x; i < rows; i += gridDim.x * int64_t(kThreads)) {
     double most = reach == nullptr ? 0.0 : reach[i];
-    T score = T(most);
-    bounds[i] = {double(score) > most ? nextafter(score, T(-INFINITY)) : score, kEveryColumn};
+    float score = float(most);
+    bounds[i] = {double(score) > most ? nextafterf(score, -INFINITY) : score, kEveryColumn};
     counts[i] = 0;
   }
 }
 
 // `scores` are those of blocks of `size` rows with the `size` targets of the same rows: each row's own is on the diagonal. Rows
 // whose target is no number begin, and stay, at -1.
-template <class T>
 __global__ void __launch_bounds__(kThreads)
-    bound_by_targets(const T* scores, int64_t rows, int64_t size, const int64_t* targets, Bound<T>* bounds,
+    bound_by_targets(const float* scores, int64_t rows, int64_t size, const int64_t* targets, Bound* bounds,
                      int64_t* counts) {
   for (int64_t i = blockIdx.x * int64_t(kThreads) + threadIdx.x; i < rows; i += gridDim.x * int64_t(kThreads)) {
-    T own = scores[i * size + i % size];
+    float own = scores[i * size + i % size];
     bounds[i] = {own, targets[i]};
     counts[i] = isnan(own) ? -1 : 0;
   }
 }
 
 // Adds to the counts of the rows of a chunk, `parts` blocks a row; bounds and counts are (B, N), `total_rows` = N.
-template <class T>
 __global__ void __launch_bounds__(kThreads)
-    count_before(const T* scores, Chunk chunk, int64_t total_rows, int64_t parts, const Bound<T>* bounds, int64_t* counts) {
+    count_before(const float* scores, Chunk chunk, int64_t total_rows, int64_t parts, const Bound* bounds, int64_t* counts) {
   for (int64_t job = blockIdx.x; job < chunk.batches * chunk.rows * parts; job += gridDim.x) {
     int64_t r = job / parts, first = job % parts * kThreads;
     int64_t row = (chunk.batch + r / chunk.rows) * total_rows + chunk.row + r % chunk.rows;
-    Bound<T> bound = bounds[row];
+    Bound bound = bounds[row];
     int found = 0;
     for (int64_t c = first + threadIdx.x; c < chunk.columns; c += parts * kThreads) {
       found += bound.follows(scores[r * chunk.columns + c], chunk.column + c);
@@ -62,28 +59,29 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-template <class T> class Counting {
+class Counting {
  public:
-  Counting(const Launch& launch, const Factors& factors, const Tensor& counts)
+  Counting(const Launch& launch, const Factors& factors)
       : launch_(launch),
         factors_(factors),
-        counts_(data<int64_t>(counts)),
-        memory_(scratch<Bound<T>>(counts, factors.batches() * factors.rows())),
-        bounds_(data<Bound<T>>(memory_)) {}
+        result_(empty(factors.like(), {factors.batches(), factors.rows()}, ScalarType::Long)),
+        memory_(scratch<Bound>(result_, factors.batches() * factors.rows())),
+        counts_(data<int64_t>(result_)),
+        bounds_(data<Bound>(memory_)) {}
 
-  void within(const double* reach) const {
+  Tensor within(const double* reach) const {
     int64_t rows = factors_.batches() * factors_.rows();
-    launch_.run(bound_by_reach<T>, ceil_div(rows, kThreads), kThreads, 0, reach, rows, bounds_, counts_);
-    count();
+    launch_.run(bound_by_reach, ceil_div(rows, kThreads), kThreads, 0, reach, rows, bounds_, counts_);
+    return counted();
   }
 
   // The score of a target comes from the kernel that the scores it is compared with come from: of a tile of rows and as many
   // targets, of which each row needs its own.
-  void before(const int64_t* targets) const {
-    constexpr int64_t size = Tile<T>::size;
+  Tensor before(const int64_t* targets) const {
+    constexpr int64_t size = Tile::size;
     int64_t rows = factors_.rows(), most = std::max<int64_t>(1, factors_.widest_copy() / size) * size;
-    int64_t together = std::min(rows_of_chunk(size * size, sizeof(T)), ceil_div(rows, size));
-    Tensor memory = scratch<T>(factors_.like(), together * size * size);
+    int64_t together = std::min(rows_of_chunk(size * size), ceil_div(rows, size));
+    Tensor memory = scratch<float>(factors_.like(), together * size * size);
     for (int64_t first = 0; first < rows; first += most) {
       int64_t end = std::min(first + most, rows);
       Columns chosen = factors_.ready({first, end - first, targets, rows, factors_.columns()});
@@ -92,15 +90,15 @@ template <class T> class Counting {
         for (int64_t row = first; row < end;) {
           int64_t height = std::min(size, end - row), blocks = std::min((end - row) / height, together);
           write_scores(launch_, diagonal(scores, batch, row, row - first, height, blocks),
-                       matrix_of<T>(memory, height, height));
+                       matrix_of(memory, height, height));
           int64_t at = batch * rows + row;
-          launch_.run(bound_by_targets<T>, ceil_div(blocks * height, kThreads), kThreads, 0, const_data<T>(memory),
+          launch_.run(bound_by_targets, ceil_div(blocks * height, kThreads), kThreads, 0, const_data<float>(memory),
                       blocks * height, height, targets + at, bounds_ + at, counts_ + at);
           row += blocks * height;
         }
       }
     }
-    count();
+    return counted();
   }
 
  private:
@@ -120,48 +118,35 @@ template <class T> class Counting {
     return scores;
   }
 
-  void count() const {
-    for_each_score<T>(launch_, factors_, [&](const Chunk& chunk, const T* scores) {
+  Tensor counted() const {
+    for_each_score(launch_, factors_, [&](const Chunk& chunk, const float* scores) {
       int64_t rows = chunk.batches * chunk.rows;
       int64_t parts = std::min(ceil_div(kFillingBlocks, rows), ceil_div(chunk.columns, kThreads));
-      launch_.run(count_before<T>, rows * parts, kThreads, 0, scores, chunk, factors_.rows(), parts, bounds_, counts_);
+      launch_.run(count_before, rows * parts, kThreads, 0, scores, chunk, factors_.rows(), parts, bounds_, counts_);
     });
+    return result_;
   }
 
   const Launch& launch_;
   const Factors& factors_;
+  Tensor result_, memory_;
   int64_t* counts_;
-  Tensor memory_;
-  Bound<T>* bounds_;
+  Bound* bounds_;
 };
-
-// Calls body(counting) for the type that pairs are computed in.
-template <class Body> Tensor counted(const Launch& launch, const Factors& factors, Body body) {
-  Tensor counts = empty(factors.like(), {factors.batches(), factors.rows()}, ScalarType::Long);
-  if (factors.is_wide()) {
-    body(Counting<double>(launch, factors, counts));
-  } else {
-    body(Counting<float>(launch, factors, counts));
-  }
-  return counts;
-}
-
-}  // namespace
 
 Tensor count(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy, std::vector<Tensor> ry,
              std::vector<double> curvature, std::vector<Tensor> aperture, std::vector<Tensor> exact, int64_t quantity, std::optional<Tensor> reach,
              int64_t product) {
   check_count({ux, rx, uy, ry, curvature, aperture, exact, quantity}, reach, product);
   if (!reach && ux.size() == 1 && ux[0].scalar_type() == uy[0].scalar_type()) {
-    return count_cones(ux[0], rx[0], uy[0], ry[0], curvature[0], aperture[0], exact, product);
+    return count_cones({ux[0], rx[0], uy[0], ry[0], curvature[0], &aperture[0], exact, Product(product)});
   }
   Launch launch(ux[0]);
   Factors factors(launch, {ux, rx, uy, ry, curvature, aperture, exact}, score_of(Quantity(quantity), false), Product(product));
-  return counted(launch, factors, [&](const auto& counting) {
-    if (!reach) return counting.within(nullptr);
-    Tensor rows = torch::stable::contiguous(*reach);
-    counting.within(const_data<double>(rows));
-  });
+  const Counting counting(launch, factors);
+  if (!reach) return counting.within(nullptr);
+  Tensor rows = torch::stable::contiguous(*reach);
+  return counting.within(const_data<double>(rows));
 }
 
 Tensor rank(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy, std::vector<Tensor> ry,
@@ -171,8 +156,13 @@ Tensor rank(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> 
   Launch launch(ux[0]);
   Factors factors(launch, {ux, rx, uy, ry, curvature, aperture, exact}, score_of(Quantity(quantity), swap), Product::own);
   Tensor targets = torch::stable::contiguous(target);
-  return counted(launch, factors,
-                 [&](const auto& counting) { counting.before(const_data<int64_t>(targets)); });
+  return Counting(launch, factors).before(const_data<int64_t>(targets));
 }
 
+}  // namespace
 }  // namespace hiergeo::cuda
+
+STABLE_TORCH_LIBRARY_IMPL(hiergeo_native, HIERGEO_DISPATCH_KEY, m) {
+  m.impl("count", TORCH_BOX(&hiergeo::cuda::count));
+  m.impl("rank", TORCH_BOX(&hiergeo::cuda::rank));
+}

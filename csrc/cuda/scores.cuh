@@ -24,7 +24,7 @@ struct Factor {
   double curvature;
 };
 
-constexpr int kMostFactors = 12;  // they are parameters of a kernel
+constexpr int kMostFactors = 8;  // as those of native.py; they are parameters of a kernel
 
 // The scores of some rows and columns, in every batch.
 struct Scores {

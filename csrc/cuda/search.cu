@@ -8,37 +8,29 @@
 namespace hiergeo::cuda {
 namespace {
 
-template <class T>
-__global__ void __launch_bounds__(kThreads) begin_lists(int64_t size, T* values, int64_t* columns) {
-  for (int64_t i = blockIdx.x * int64_t(kThreads) + threadIdx.x; i < size; i += gridDim.x * int64_t(kThreads)) {
-    values[i] = T(NAN);
-    columns[i] = kNoColumn;
-  }
-}
-
 // Numbers to choose from, (rows, count), each row in `parts` of `part`. They are of the columns `names`, or of `first` and
 // those that follow where that is null.
-template <class T> struct Candidates {
-  const T* scores;
+struct Candidates {
+  const float* scores;
   const int64_t* names;
   int64_t rows, count, parts, part, first;
 };
 
 // The k smallest of every part, (rows, parts, k), by number and column; with `continued` those there already are of them.
-template <class T> struct Lists {
-  T* values;
+struct Lists {
+  float* values;
   int64_t* columns;
   int k, length, capacity;
   bool continued;
 };
 
-template <class T> __global__ void __launch_bounds__(kThreads) select(Candidates<T> from, Lists<T> lists) {
+__global__ void __launch_bounds__(kThreads) select(Candidates from, Lists lists) {
   HIERGEO_DYNAMIC_SHARED(memory);
   Shortlist best(memory, lists.k, lists.length, lists.capacity);
   for (int64_t job = blockIdx.x; job < from.rows * from.parts; job += gridDim.x) {
     int64_t row = job / from.parts * from.count, begin = job % from.parts * from.part;
     int64_t end = begin + from.part < from.count ? begin + from.part : from.count;
-    T* values = lists.values + job * lists.k;
+    float* values = lists.values + job * lists.k;
     int64_t* columns = lists.columns + job * lists.k;
     best.begin([&](int i) {
       int64_t column = lists.continued ? columns[i] : kNoColumn;
@@ -52,15 +44,15 @@ template <class T> __global__ void __launch_bounds__(kThreads) select(Candidates
     }
     best.finish();
     for (int i = threadIdx.x; i < lists.k; i += kThreads) {
-      values[i] = number_of<T>(best.at(i).key);
+      values[i] = number_of(best.at(i).key);
       columns[i] = best.at(i).column;
     }
     __syncthreads();
   }
 }
 
-template <class T> void run_select(const Launch& launch, const Candidates<T>& from, const Lists<T>& lists) {
-  launch.run(select<T>, from.rows * from.parts, kThreads, Shortlist::bytes(lists.length, lists.capacity), from, lists);
+void run_select(const Launch& launch, const Candidates& from, const Lists& lists) {
+  launch.run(select, from.rows * from.parts, kThreads, Shortlist::bytes(lists.length, lists.capacity), from, lists);
 }
 
 int power_of_two(int64_t at_least, int from) {
@@ -68,30 +60,26 @@ int power_of_two(int64_t at_least, int from) {
   return from;
 }
 
-template <class T>
-void smallest_as(const Launch& launch, const Factors& factors, int64_t k, const Tensor& values, const Tensor& columns) {
-  int64_t rows = factors.rows(), size = factors.batches() * rows * k;
-  launch.run(begin_lists<T>, ceil_div(size, kThreads), kThreads, 0, size, data<T>(values), data<int64_t>(columns));
+void search_columns(const Launch& launch, const Factors& factors, int64_t k, const Tensor& values, const Tensor& columns) {
+  int64_t rows = factors.rows();
   int length = power_of_two(k, 32), capacity = power_of_two(length, 2 * kThreads);
-  for_each_score<T>(launch, factors, [&](const Chunk& chunk, const T* scores) {
+  for_each_score(launch, factors, [&](const Chunk& chunk, const float* scores) {
     int64_t count = chunk.batches * chunk.rows, place = (chunk.batch * rows + chunk.row) * k;
-    Lists<T> lists = {data<T>(values) + place, data<int64_t>(columns) + place, int(k), length, capacity, true};
+    Lists lists = {data<float>(values) + place, data<int64_t>(columns) + place, int(k), length, capacity, true};
     // A part is long against its list, so that merging costs less than the parts save.
     int64_t least = std::max<int64_t>(kThreads, 4 * k);
     int64_t parts = std::min(ceil_div(kFillingBlocks, count), ceil_div(chunk.columns, least));
     int64_t part = ceil_div(chunk.columns, parts);
     parts = ceil_div(chunk.columns, part);
-    Candidates<T> all = {scores, nullptr, count, chunk.columns, parts, part, chunk.column};
+    Candidates all = {scores, nullptr, count, chunk.columns, parts, part, chunk.column};
     if (parts == 1) return run_select(launch, all, lists);
-    Tensor part_values = scratch<T>(values, count * parts * k), part_columns = scratch<int64_t>(values, count * parts * k);
-    Lists<T> of_parts = {data<T>(part_values), data<int64_t>(part_columns), int(k), length, capacity, false};
+    Tensor part_values = scratch<float>(values, count * parts * k), part_columns = scratch<int64_t>(values, count * parts * k);
+    Lists of_parts = {data<float>(part_values), data<int64_t>(part_columns), int(k), length, capacity, false};
     run_select(launch, all, of_parts);
-    Candidates<T> merged = {of_parts.values, of_parts.columns, count, parts * k, 1, parts * k, 0};
+    Candidates merged = {of_parts.values, of_parts.columns, count, parts * k, 1, parts * k, 0};
     run_select(launch, merged, lists);
   });
 }
-
-}  // namespace
 
 std::tuple<Tensor, Tensor> smallest(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy,
                                     std::vector<Tensor> ry, std::vector<double> curvature, std::vector<Tensor> aperture,
@@ -99,11 +87,13 @@ std::tuple<Tensor, Tensor> smallest(std::vector<Tensor> ux, std::vector<Tensor> 
   check_smallest({ux, rx, uy, ry, curvature, aperture, exact, quantity, swap}, k, product);
   Launch launch(ux[0]);
   Factors factors(launch, {ux, rx, uy, ry, curvature, aperture, exact}, score_of(Quantity(quantity), swap), Product::own);
-  Tensor values = empty(ux[0], {factors.batches(), factors.rows(), k}, factors.compute_type());
-  Tensor columns = empty(ux[0], {factors.batches(), factors.rows(), k}, ScalarType::Long);
-  auto search = factors.is_wide() ? smallest_as<double> : smallest_as<float>;
-  search(launch, factors, k, values, columns);
+  Tensor values = filled(ux[0], {factors.batches(), factors.rows(), k}, ScalarType::Float, NAN);
+  Tensor columns = filled(ux[0], {factors.batches(), factors.rows(), k}, ScalarType::Long, kNoColumn);
+  search_columns(launch, factors, k, values, columns);
   return {values, columns};
 }
 
+}  // namespace
 }  // namespace hiergeo::cuda
+
+STABLE_TORCH_LIBRARY_IMPL(hiergeo_native, HIERGEO_DISPATCH_KEY, m) { m.impl("smallest", TORCH_BOX(&hiergeo::cuda::smallest)); }

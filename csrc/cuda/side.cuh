@@ -13,17 +13,13 @@ __host__ __device__ inline int size_of(Dtype dtype) {
   return dtype == Dtype::float64 ? 8 : dtype == Dtype::float32 ? 4 : 2;
 }
 
-// What tiles are multiplied in: float32 and float64 on ordinary cores, the rest on tensor cores. TF32 rounds float32 rows to
-// 10 bits.
-enum class Kind { float32, float64, bfloat16, float16, tf32 };
+// What tiles are multiplied in: float32 on ordinary cores, the rest on tensor cores. TF32 rounds float32 rows to 10 bits.
+enum class Kind { float32, bfloat16, float16, tf32 };
 
 inline Kind kind_of(Dtype dtype, Product product) {
-  switch (dtype) {
-    case Dtype::float32: return product == Product::tf32 ? Kind::tf32 : Kind::float32;
-    case Dtype::float64: return Kind::float64;
-    case Dtype::bfloat16: return Kind::bfloat16;
-    default: return Kind::float16;
-  }
+  if (dtype == Dtype::bfloat16) return Kind::bfloat16;
+  if (dtype == Dtype::float16) return Kind::float16;
+  return product == Product::tf32 ? Kind::tf32 : Kind::float32;
 }
 
 // What the rows of a side were rounded from: rows of the same width less an origin, which is followed by the same numbers as
@@ -43,17 +39,15 @@ struct alignas(16) Inverses {
 struct Side {
   const char* rows;
   Dtype dtype;
-  Product product;
+  Kind kind;
   int width;
   Dtype vector_dtype;
   int64_t batches, count, batch_stride, row_stride, point_stride;
-  int point_size;  // in bytes
   const void* points;
   const Inverses* inverses;
   float near;  // pairs whose 1 - cos or 1 + cos falls below it are near a common line
   Vectors vectors = {};
 
-  Kind kind() const { return kind_of(dtype, product); }
   __host__ __device__ int element_size() const { return size_of(dtype); }
   __host__ __device__ const char* row(int64_t batch, int64_t i) const {
     return rows + (batch * batch_stride + i * row_stride) * element_size();
@@ -67,51 +61,22 @@ struct Side {
 
 namespace {
 
-// float32 products of rows are trusted where the norms of both lie within [1/limit, limit].
-template <class T> struct NormRange;
-template <> struct NormRange<float> {
-  static constexpr double limit = 1073741824.0;  // 2^30
-};
-template <> struct NormRange<double> {
-  static constexpr double limit = 1.6069380442589903e60;  // 2^200
-};
+// Products of rows are trusted where the norms of both lie within [1/limit, limit].
+constexpr double kNormLimit = 0x1p30;
 
 // What is known of one point. `inverse` is 1/norm, 0 for a zero row, and NaN where products of the row cannot be
 // trusted or the row is not finite. `number` is what the operation takes per point: an aperture or an offset.
-template <class T> struct alignas(16) Point {
-  Radial<T> radial;
-  T inverse, number;
+struct alignas(16) Point {
+  Radial<float> radial;
+  float inverse, number;
 };
 
-// What rows hold, and its value in the type that pairs are computed in.
-template <Kind KIND> struct Element {
-  using type = float;
-};
-template <> struct Element<Kind::float64> {
-  using type = double;
-};
-template <> struct Element<Kind::bfloat16> {
-  using type = __nv_bfloat16;
-};
-template <> struct Element<Kind::float16> {
-  using type = __half;
-};
-__device__ inline double widened(double x) { return x; }
 __device__ inline float widened(float x) { return x; }
 __device__ inline float widened(__nv_bfloat16 x) { return __bfloat162float(x); }
 __device__ inline float widened(__half x) { return __half2float(x); }
 
-__device__ inline double element(const char* row, Dtype dtype, int64_t i) {
-  switch (dtype) {
-    case Dtype::float32: return reinterpret_cast<const float*>(row)[i];
-    case Dtype::float64: return reinterpret_cast<const double*>(row)[i];
-    case Dtype::bfloat16: return widened(reinterpret_cast<const __nv_bfloat16*>(row)[i]);
-    default: return widened(reinterpret_cast<const __half*>(row)[i]);
-  }
-}
-
-// Of a dtype that is computed with in float32.
-__device__ inline float narrow_element(const char* row, Dtype dtype, int64_t i) {
+// A number of a row, which is not of float64.
+__device__ inline float element(const char* row, Dtype dtype, int64_t i) {
   switch (dtype) {
     case Dtype::bfloat16: return widened(reinterpret_cast<const __nv_bfloat16*>(row)[i]);
     case Dtype::float16: return widened(reinterpret_cast<const __half*>(row)[i]);
@@ -133,12 +98,12 @@ __device__ inline double ray_number(const Side& side, int64_t batch, int64_t i, 
 }
 
 // Narrow dtypes are rounded from float32, as torch does.
-template <class T> __device__ void set_element(char* row, Dtype dtype, int64_t i, T value) {
+__device__ inline void set_element(char* place, Dtype dtype, float value) {
   switch (dtype) {
-    case Dtype::float32: reinterpret_cast<float*>(row)[i] = float(value); break;
-    case Dtype::float64: reinterpret_cast<double*>(row)[i] = value; break;
-    case Dtype::bfloat16: reinterpret_cast<__nv_bfloat16*>(row)[i] = __float2bfloat16_rn(float(value)); break;
-    default: reinterpret_cast<__half*>(row)[i] = __float2half_rn(float(value));
+    case Dtype::float32: *reinterpret_cast<float*>(place) = value; break;
+    case Dtype::float64: *reinterpret_cast<double*>(place) = value; break;
+    case Dtype::bfloat16: *reinterpret_cast<__nv_bfloat16*>(place) = __float2bfloat16_rn(value); break;
+    default: *reinterpret_cast<__half*>(place) = __float2half_rn(value);
   }
 }
 

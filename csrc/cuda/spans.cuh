@@ -12,10 +12,10 @@ namespace {
 struct Spans {
   int64_t rows, row_tiles, column_tiles, length, count, jobs;
 
-  Spans(const Side& side, int64_t columns, int size) {
+  Spans(const Side& side, int64_t columns) {
     rows = side.batches * side.count;
-    row_tiles = ceil_div(side.count, size);
-    column_tiles = ceil_div(columns, size);
+    row_tiles = ceil_div(side.count, Tile::size);
+    column_tiles = ceil_div(columns, Tile::size);
     int64_t blocks = side.batches * row_tiles;
     int64_t most = blocks == 0 ? 1 : ceil_div(kFillingBlocks, blocks);
     length = column_tiles <= most ? 1 : ceil_div(column_tiles, most);
@@ -30,8 +30,8 @@ struct Spans {
 struct Span {
   int64_t batch, row, index, begin, end;
 
-  __device__ Span(const Spans& spans, int64_t job, int size) {
-    row = job % spans.row_tiles * size;
+  __device__ Span(const Spans& spans, int64_t job) {
+    row = job % spans.row_tiles * Tile::size;
     job /= spans.row_tiles;
     index = job % spans.count;
     batch = job / spans.count;

@@ -10,10 +10,12 @@ namespace hiergeo::cuda {
 
 using torch::headeronly::ScalarType;
 
-// Starts kernels on the device and the current stream of `tensor`, where allocations go while one lives.
+// Starts kernels on the device and the current stream of an operator's directions, where allocations go while one lives.
 class Launch {
  public:
-  explicit Launch(const Tensor& tensor) : scope_(tensor) {}
+  explicit Launch(const Tensor& directions) : scope_(directions) {
+    STD_TORCH_CHECK(directions.scalar_type() != ScalarType::Double, "CUDA kernels take no float64 directions.");
+  }
 
   cudaStream_t stream() const { return scope_.stream(); }
 
@@ -43,9 +45,12 @@ inline Tensor empty(const Tensor& like, std::initializer_list<int64_t> size, Sca
   return torch::stable::new_empty(like, {size.begin(), size.size()}, dtype);
 }
 
-inline Tensor zeros(const Tensor& like, std::initializer_list<int64_t> size, ScalarType dtype) {
-  return torch::stable::new_zeros(like, {size.begin(), size.size()}, dtype);
+inline Tensor filled(const Tensor& like, std::initializer_list<int64_t> size, ScalarType dtype, double value) {
+  return torch::stable::fill_(empty(like, size, dtype), value);
 }
+
+// Sums along one dimension, which torch forms in the same order every time.
+inline Tensor sum_over(const Tensor& terms, int64_t dim) { return torch::stable::sum(terms, {{&dim, 1}}); }
 
 // Memory for `count` values of T that lives as long as the tensor.
 template <class T> Tensor scratch(const Tensor& like, int64_t count) {

@@ -43,8 +43,8 @@ NAMESPACE = "hiergeo_native"
 STORED_PAIRS = 1 << 21
 """Pairs that are stored at a time for what has no kernel."""
 
-MOST_FACTORS = 12
-"""The largest number of factors whose operands fit the parameters of a CUDA kernel."""
+MOST_FACTORS = 8
+"""The largest number of factors of a product of spaces that CUDA kernels take."""
 
 
 def missing(device: torch.device) -> str | None:
@@ -55,6 +55,11 @@ def missing(device: torch.device) -> str | None:
     if not _has_kernels(device.type):
         return _recorded(f"{device.type}_reason") or f"the library has no kernels for {device.type}"
     return None if device.index is None else _unfit(device.index)
+
+
+def takes(device_type: str, dtype: torch.dtype, factors: int) -> bool:
+    """Whether the kernels for a type of device take pairs that are computed in `dtype`, in so many factors."""
+    return device_type != "cuda" or (dtype != torch.float64 and factors <= MOST_FACTORS)
 
 
 @functools.cache

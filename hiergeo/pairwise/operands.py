@@ -295,7 +295,8 @@ def problem(
     Raises:
         InputError: values out of range.
     """
-    backend = (settings.CURRENT or settings.current()).backends.get(frame.device) or resolve(frame.device, len(x))
+    settled = (settings.CURRENT or settings.current()).backends.get(frame.device)
+    backend = settled or resolve(frame.device, frame.dtype, len(x))
     task = Problem([], backend, frame)
     capturing = x[0].radius.is_cuda and torch.cuda.is_current_stream_capturing()
     for f, (a, b, curvature) in enumerate(zip(x, y, curvatures, strict=True)):

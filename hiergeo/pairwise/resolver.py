@@ -27,25 +27,30 @@ LAUNCH = "a kernel of Triton cannot run"
 PLAIN = "HIERGEO_NATIVE=0 asks for plain PyTorch"
 
 
-def resolve(device: torch.device, factors: int = 1) -> PairBackend:
+def resolve(device: torch.device, dtype: torch.dtype = torch.float32, factors: int = 1) -> PairBackend:
     """The native kernels where there are some for `device` that passed their smoke test, Triton's where those did, or
     plain PyTorch.
 
     The first call for a device runs the smoke test; the first that it failed for warns. HIERGEO_NATIVE=0 asks for
-    plain PyTorch, HIERGEO_NATIVE=1 for an error rather than for anything but native kernels, save for products of more
-    `factors` than those of a GPU take.
+    plain PyTorch, HIERGEO_NATIVE=1 for an error rather than for anything but native kernels. On a GPU the others also
+    serve what native kernels do not take: pairs that are computed in float64, and products of many `factors`.
 
     Raises:
-        UnavailableError: HIERGEO_NATIVE=1 and no native kernels, with the reason; kernels that were not tested while
-            a CUDA graph is captured.
+        UnavailableError: HIERGEO_NATIVE=1 and no native kernels, with the reason; while a CUDA graph is captured,
+            kernels that were not tested and pairs that the kernels do not take.
         InputError: HIERGEO_NATIVE, HIERGEO_SIMD, HIERGEO_SCREEN or HIERGEO_PRODUCT holds an unknown word.
     """
     reason = why_absent(device) or _failure(device)
     if reason is None:
         if device.type == "cpu" and native.is_settled():
             settings.current().backends[device] = NATIVE
-        if device.type != "cuda" or factors <= native.MOST_FACTORS:
+        if native.takes(device.type, dtype, factors):
             return NATIVE
+        if device.type == "cuda" and torch.cuda.is_current_stream_capturing():
+            raise UnavailableError(
+                f"float64 points and products of more than {native.MOST_FACTORS} spaces have no CUDA kernels, and what "
+                "computes them cannot be captured in a CUDA graph: call it outside the graph, or give float32 points."
+            )
     elif settings.word(settings.NATIVE) == "1":
         raise UnavailableError(f"HIERGEO_NATIVE=1 asks for native kernels and there are none: {reason}.")
     other = why_no_triton(device)
@@ -118,8 +123,10 @@ def kernel_info() -> dict[str, str]:
 
 def _what(device: str) -> str:
     reason = why_plain(device)
-    if reason is None:
+    if reason is None and device == "cpu":
         return "native"
+    if reason is None:
+        return f"native; others for float64 and for products of more than {native.MOST_FACTORS} spaces"
     other = None if device == "cpu" else why_no_triton(torch.device(device))
     if other is None and device != "cpu":
         return f"Triton ({reason})"
@@ -146,18 +153,20 @@ SPACES = ([(40, -0.7)], [(17, 0.25)], [(40, -1.3), (17, 0.25)])
 
 
 def check_kernels() -> dict[str, list[KernelOutcome]]:
-    """Run the smoke test of every kernel in every dtype, in spaces of either sign and in a product.
+    """Run the smoke test of every kernel in every dtype that it takes, in spaces of either sign and in a product.
 
     Returns:
         By setting (a SIMD level of the CPU or a GPU, and TF32 where it is asked for there), the outcomes of every
         kernel. Devices without kernels are left out; `kernel_info` says why.
     """
-    samples = [Sample((33, 131), spaces, dtype) for dtype in DTYPES for spaces in SPACES]
+    problems = {dtype: [Sample((33, 131), spaces, dtype) for spaces in SPACES] for dtype in DTYPES}
     outcomes: dict[str, list[KernelOutcome]] = {}
     with torch.no_grad():
         for setting, device, kernels in _places():
             tf32 = kernels is NATIVE and native.setting(device)[1]
-            outcomes[setting] = [outcome for of in samples for outcome in compared(kernels, of, device, tf32)]
+            every = kernels is not NATIVE
+            taken = [of for dtype in DTYPES if every or native.takes(device.type, dtype, 1) for of in problems[dtype]]
+            outcomes[setting] = [outcome for of in taken for outcome in compared(kernels, of, device, tf32)]
     return outcomes
 
 

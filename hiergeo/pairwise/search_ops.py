@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hiergeo._core.numerics import compute_dtype
+from hiergeo._core.numerics import compute_dtype, pair_dtype
 from hiergeo.pairwise import checks, search_checks
 from hiergeo.pairwise.operands import PairFrame, Problem
 from hiergeo.pairwise.operators import EXACT, FACTORS, FACTORS_EXACT, POINTS, Forms, operator
@@ -117,7 +117,8 @@ def _ladder(*operands: Any) -> tuple[Tensor, Tensor]:
     search_checks.check_thresholds(thresholds)
     if order is not None:
         search_checks.check_indices("order", order, len(candidates))
-    return resolve(queries.device).ladder(queries, candidates, norms, *admitted(radius, thresholds, order))
+    backend = resolve(queries.device, pair_dtype(queries, candidates))
+    return backend.ladder(queries, candidates, norms, *admitted(radius, thresholds, order))
 
 
 def _ladder_fake(*operands: Any) -> tuple[Tensor, Tensor]:

@@ -228,13 +228,13 @@ AREAS = ([0.5, 0.75], [0.75, 0.875])
 def samples(on_cuda: bool) -> Iterator[Sample]:
     """The problems of the smoke test: full and partial tiles, in every dtype with an implementation of its own.
 
-    On CUDA rows are longer than one stage of the product.
+    On CUDA, where none is of float64, rows are longer than one stage of the product.
     """
     dtypes = (torch.float32, torch.bfloat16, torch.float16) if on_cuda else (torch.float32,)
     shape, dim = ((20, 150), 200) if on_cuda else ((14, 70), 40)
     for dtype in dtypes:
         yield Sample(shape, [(dim, -0.7)], dtype)
-    for dtype in (*dtypes[1:2], torch.float64):
+    for dtype in dtypes[:2] if on_cuda else (torch.float64,):
         yield Sample(shape, [(dim, -1.3), (17, 0.25)], dtype)
 
 

@@ -15,9 +15,9 @@ from hiergeo.pairwise.reference import REFERENCE
 from hiergeo.pairwise.resolver import NATIVE
 from hiergeo.pairwise.smoke import compared, failures, samples
 from tests.pairwise.cuda_common import DEVICE, needs_emulation, random_points
-from tests.pairwise.native_problems import FLOATS, Problem
+from tests.pairwise.native_problems import NARROW, Problem
 from tests.pairwise.test_native_agreement import assert_angles
-from tests.pairwise.test_native_cuda import NARROW, OPERATIONS, operation, same
+from tests.pairwise.test_native_cuda import OPERATIONS, operation, same
 
 pytestmark = needs_emulation
 
@@ -60,7 +60,7 @@ def test_the_same_bits_in_every_order(name: str, dtype: torch.dtype, monkeypatch
         assert same(first, run())
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("dtype", NARROW)
 @pytest.mark.parametrize("dim", [7, 64, 200])
 def test_far_pairs_need_no_repair(dtype: torch.dtype, dim: int) -> None:
     """The products alone are right: the warps of a tile exchange nothing, as a repair would."""

@@ -203,11 +203,11 @@ def test_gradients(quantity: str, level: str) -> None:
 
 
 @st.composite
-def climbs(draw: st.DrawFn) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def climbs(draw: st.DrawFn, dtypes: tuple[torch.dtype, ...] = FLOATS) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Queries, candidates that repeat and may be NaN or zero, an order of some of them, ends that may repeat."""
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**32)))
     q, m, t = draw(st.sampled_from(SIZES)), draw(st.sampled_from(SIZES)), draw(st.sampled_from((0, 1, 2, 5, 50)))
-    dim, dtype = draw(st.sampled_from((1, 3, 16, 65))), draw(st.sampled_from(FLOATS))
+    dim, dtype = draw(st.sampled_from((1, 3, 16, 65))), draw(st.sampled_from(dtypes))
     queries, candidates = (torch.randn(size, dim, generator=generator) for size in (q, m))
     repeats = torch.randint(0, max(1, m), (m // 3,), generator=generator)
     candidates[torch.arange(m // 3)] = candidates[repeats]

@@ -14,7 +14,7 @@ from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE
 from tests.losses import near_zero
 from tests.pairwise.cuda_common import DEVICE, needs_kernels, random_points, sized
-from tests.pairwise.native_problems import FLOATS
+from tests.pairwise.native_problems import NARROW
 from tests.pairwise.test_contrast import GEOMETRIES, assert_ends, assert_nothing, assert_values_and_gradients, normal
 
 pytestmark = needs_kernels
@@ -54,7 +54,7 @@ def assert_agree(x: Polar, y: Polar, reduction: str, kinds: int = 9) -> None:
         assert_one_problem(b, x, y, terms, found, upstream, pulled)
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("dtype", NARROW)
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_many_chunks_of_two_problems(reduction: str, dtype: torch.dtype) -> None:
     """Rows and columns beyond a chunk; logits that rise along the columns."""
@@ -119,19 +119,16 @@ def assert_one_problem(
         wanted = [over(1), over(0), (z * match).sum(1), (z * match).sum(0)]
         total = torch.stack([(part * up[b]).sum() for part, up in zip(wanted, upstream, strict=True)]).sum()
         true = torch.autograd.grad(total, [*wide, curvature, *numbers])
-    exact = x.direction.dtype == torch.float64
-    relative, share = (1e-12, 1e-10) if exact else (2e-6, 1e-4)
     for part, other in zip(found, wanted, strict=True):
-        reach = relative * float((scale * distance).detach().max())
-        torch.testing.assert_close(part[b], other.detach(), rtol=relative, atol=reach)
+        reach = 2e-6 * float((scale * distance).detach().max())
+        torch.testing.assert_close(part[b], other.detach(), rtol=2e-6, atol=reach)
     for gradient, other in zip(pulled, true, strict=True):
         largest = other.abs().max() if other.ndim < 2 else other.abs().amax(-1, keepdim=True)
-        assert bool(((gradient[b].double() - other).abs() <= share * largest).all())
+        assert bool(((gradient[b].double() - other).abs() <= 1e-4 * largest).all())
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_the_ends_of_the_range(dtype: torch.dtype) -> None:
-    assert_ends(dtype, DEVICE)
+def test_the_ends_of_the_range() -> None:
+    assert_ends(torch.float32, DEVICE)
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)

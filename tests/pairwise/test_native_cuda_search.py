@@ -7,10 +7,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from hiergeo import Polar, pairwise
+from hiergeo.pairwise.interface import Factor
+from hiergeo.pairwise.native import MOST_FACTORS
+from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.reference import REFERENCE
 from hiergeo.pairwise.resolver import NATIVE
-from tests.pairwise.cuda_common import DEVICE, moved, needs_device, needs_kernels, on_device, random_points, sized
-from tests.pairwise.native_problems import FLOATS, Problem, products
+from tests.pairwise.cuda_common import DEVICE, moved, needs_kernels, on_device, random_points, sized
+from tests.pairwise.native_problems import NARROW, Problem, products
 from tests.pairwise.products_common import (
     DISTANCES,
     Whole,
@@ -34,7 +37,6 @@ MIXED = (
     (torch.float32, torch.bfloat16),
     (torch.float16, torch.float32),
     (torch.bfloat16, torch.float16),
-    (torch.float64, torch.float16),
 )
 """The dtypes of x and y."""
 
@@ -44,7 +46,7 @@ def on_the_device(parts: list[Problem]) -> list[Problem]:
 
 
 conic = st.sampled_from((*DISTANCES, "cone_margin"))
-cuda_products = products().map(on_the_device)
+cuda_products = products(dtypes=NARROW).map(on_the_device)
 seeds = st.integers(0, 2**32)
 
 
@@ -73,7 +75,7 @@ def test_counts(parts: list[Problem], quantity: str, share: float) -> None:
     assert_counts(whole(parts, quantity), share)
 
 
-@given(products(batches=(1,)).map(on_the_device), st.sampled_from(DISTANCES), seeds)
+@given(products(batches=(1,), dtypes=NARROW).map(on_the_device), st.sampled_from(DISTANCES), seeds)
 @SOME
 def test_ladders(parts: list[Problem], quantity: str, seed: int) -> None:
     assert_ladders(whole(parts, quantity), seed)
@@ -123,7 +125,7 @@ def points(count: int, dim: int, seed: int, dtype: torch.dtype) -> Polar:
     return Polar(*map(torch.cat, zip(*batches, strict=True)))
 
 
-@given(climbs())
+@given(climbs(dtypes=NARROW))
 @SOME
 def test_known_norms_of_candidates(climb: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
     queries, candidates, order, ends = map(on_device, climb)
@@ -137,7 +139,7 @@ def test_known_norms_of_candidates(climb: tuple[Tensor, Tensor, Tensor, Tensor])
     torch.testing.assert_close(doubled.nan_to_num(), 0.5 * cosines.nan_to_num(), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("dtype", NARROW)
 def test_ladders_of_mixed_dtypes(dtype: torch.dtype) -> None:
     queries, candidates = (random_points(n, 40, seed).direction[0] for seed, n in enumerate((60, sized(40_000, 1500))))
     candidates = candidates.to(dtype)
@@ -151,10 +153,43 @@ def test_ladders_of_mixed_dtypes(dtype: torch.dtype) -> None:
     torch.testing.assert_close(cosines[:, 1:].double(), best, rtol=0, atol=1e-6)
 
 
-@needs_device
-def test_products_of_more_spaces_than_kernels_take() -> None:
-    x, y = ([random_points(n, 3, seed + f) for f in range(17)] for seed, n in ((0, 9), (50, 20)))
+@pytest.mark.parametrize("count", [MOST_FACTORS, MOST_FACTORS + 1])
+def test_products_of_as_many_spaces_as_kernels_take_and_of_more(count: int) -> None:
+    x, y = ([random_points(n, 3, seed + f) for f in range(count)] for seed, n in ((0, 9), (50, 20)))
     a, b = ([Polar(*(field[0] for field in p)) for p in side] for side in (x, y))
-    found = pairwise.distance(a, b, [-0.3] * 17)
     parts = [pairwise.distance(one, other, -0.3) for one, other in zip(a, b, strict=True)]
-    torch.testing.assert_close(found, pairwise.combined(parts, "l2"))
+    torch.testing.assert_close(pairwise.distance(a, b, [-0.3] * count), pairwise.combined(parts, "l2"))
+    values, indices = pairwise.topk(a, b, [-0.3] * count, 5)
+    torch.testing.assert_close(values, pairwise.distance(a, b, [-0.3] * count).gather(1, indices))
+    factors = [Factor(one, other, -0.3) for one, other in zip(x, y, strict=True)]
+    out = torch.empty(1, 9, 20, device=DEVICE)
+    if count > MOST_FACTORS:
+        with pytest.raises(RuntimeError, match="at most 8 factors"):
+            NATIVE.store(factors, QUANTITIES["distance"], out)
+
+
+def test_float64_is_measured_by_the_reference() -> None:
+    """Every operation on float64 points, as without kernels; the kernels themselves refuse them."""
+    x, y = (Polar(*(field[0] for field in random_points(n, 24, n, torch.float64))) for n in (40, 70))
+    order = y.radius.argsort()
+
+    def measured() -> list[Tensor]:
+        leaf = x.direction.clone().requires_grad_()
+        distance = pairwise.distance(Polar(leaf, x.radius), y, -0.3)
+        thresholds = torch.tensor([0.3, 1.0], device=DEVICE, dtype=torch.float64)
+        return [
+            *(distance.detach(), *torch.autograd.grad(distance.sum(), leaf)),
+            *(pairwise.exterior_angle(x, y, -0.3), pairwise.energy_mean(x, y, -0.3)),
+            *pairwise.topk(x, y, -0.3, 5),
+            pairwise.rank(x, y, -0.3, order[:40]),
+            *pairwise.ladder(x.direction, y.direction, y.radius, thresholds),
+        ]
+
+    found = measured()
+    with pairwise.backend(native=False):
+        assert all(torch.equal(a, b) for a, b in zip(found, measured(), strict=True))
+    assert found[0].dtype == torch.float64
+    with pytest.raises(RuntimeError, match="take no float64"):
+        Problem(random_points(4, 8, 0, torch.float64), random_points(5, 8, 1, torch.float64), -0.3).stored(
+            NATIVE, "distance"
+        )

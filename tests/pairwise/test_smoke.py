@@ -220,6 +220,21 @@ def test_nothing_is_tested_while_a_graph_is_captured(monkeypatch: pytest.MonkeyP
     assert resolver.resolve(device) is resolver.NATIVE
 
 
+@pytest.mark.parametrize(("dtype", "factors"), [(torch.float64, 1), (torch.float32, native.MOST_FACTORS + 1)])
+def test_plain_torch_serves_what_the_kernels_of_a_gpu_do_not_take(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, factors: int
+) -> None:
+    monkeypatch.setattr(native, "missing", lambda _: None)
+    monkeypatch.setattr(smoke, "_outcomes", lambda *_: [])
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
+    assert resolver.resolve(torch.device("cuda:0"), dtype, factors) is resolver.PORTABLE
+    assert resolver.resolve(torch.device("cuda:0"), torch.float32, native.MOST_FACTORS) is resolver.NATIVE
+    assert resolver.resolve(CPU, dtype, factors) is resolver.NATIVE
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
+    with pytest.raises(UnavailableError, match="CUDA graph"):
+        resolver.resolve(torch.device("cuda:0"), dtype, factors)
+
+
 ARCHITECTURES = "sm_80,sm_90,compute_90"
 
 

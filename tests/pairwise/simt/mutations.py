@@ -64,8 +64,8 @@ TILE = (
         CONES,
         (
             "no barrier after the product",
-            "Shared<T>::dots(memory));\n  __syncthreads();",
-            "Shared<T>::dots(memory));",
+            "  }\n  __syncthreads();\n}",
+            "  }\n}",
             COUNT,
         ),
         (
@@ -82,12 +82,12 @@ TILE = (
         ),
         (
             "walkers that overlap the place",
-            "walkers_at + Tile<T>::size * sizeof(Point<T>)",
-            "walkers_at + (Tile<T>::size - 8) * sizeof(Point<T>)",
+            "walkers_at + Tile::size * sizeof(Point)",
+            "walkers_at + (Tile::size - 8) * sizeof(Point)",
             COUNT,
         ),
         ("too little shared memory", "bytes = place_at + sizeof(Place)", "bytes = place_at", COUNT),
-        ("no last row", "? int(left) : Shape", "? int(left) - 1 : Shape", "test_counts"),
+        ("no last row", "? int(left) : Seats", "? int(left) - 1 : Seats", "test_counts"),
         (
             "an owner beyond the last",
             "place.owner + column < owners.count}",
@@ -96,8 +96,25 @@ TILE = (
         ),
     ),
     *mutants(
+        "tile.cuh",
+        SCORES,
+        (
+            "16-bit numbers of one kind taken for the other",
+            "product_mma<Kind::float16>",
+            "product_mma<Kind::bfloat16>",
+            STORE,
+        ),
+        ("spheres taken for flat", "return body(Constant<1>());", "return body(Constant<0>());", STORE),
+    ),
+    *mutants(
         "near.cuh",
         SCORES,
+        (
+            "chords of one kind of number for all",
+            "case Dtype::float16: return chord",
+            "case Dtype::float64: return chord",
+            STORE,
+        ),
         ("repairs of another lane", "(rank - done) * kSharers & 31", "(rank - done + 1) * kSharers & 31", STORE),
         (
             "repairs with the norm of another row",
@@ -128,7 +145,7 @@ PRODUCT = (
         ("halves of a swapped", "lane % 16, 2 * k + lane / 16)", "lane % 16, 2 * k + 1 - lane / 16)", STORE),
         ("no swizzle", "(c ^ (row / 2 % 4))", "c", "conflicts"),
         ("a swizzle of another row", "(c ^ (row / 2 % 4))", "(c ^ (row % 4))", "conflicts"),
-        ("results of the lower rows misplaced", "to + 8 * Tile<float>::pitch", "to + 4 * Tile<float>::pitch", STORE),
+        ("results of the lower rows misplaced", "to + 8 * Tile::pitch", "to + 4 * Tile::pitch", STORE),
         ("chunks beyond the width", "begin + c * Shape::chunk < width", "begin + c * Shape::chunk <= width", STORE),
         ("TF32 cut off and not rounded", "to[i] = round_to_tf32(to[i])", "to[i] &= 0xffffe000u", "tf32"),
     ),

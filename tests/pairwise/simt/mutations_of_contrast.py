@@ -44,7 +44,7 @@ IN_CONTRAST = (
             "logits.x_label + chunk.batch * rows",
             SMALL,
         ),
-        ("numbers of the first problem of a chunk", "logits.at<T>(batch)", "logits.at<T>(chunk.batch)", SMALL),
+        ("numbers of the first problem of a chunk", "logits.at(batch)", "logits.at(chunk.batch)", SMALL),
         ("numbers of the problems before a chunk", "batch = chunk.batch + b;", "batch = b;", CHUNKS),
         (
             "squares of columns by other strides",
@@ -62,8 +62,8 @@ IN_CONTRAST = (
         ),
         (
             "gradients by matches where nothing matches",
-            "labelled ? T(matched[i]) : T(0)",
-            "T(matched[i])",
+            "labelled ? float(matched[i]) : 0.0f",
+            "float(matched[i])",
             "without_labels",
         ),
     ),
@@ -82,8 +82,8 @@ IN_CONTRAST = (
         ),
         (
             "a point that is no number weighs",
-            "counted = owned && known ? weight : T(0)",
-            "counted = owned ? weight : T(0)",
+            "counted = owned && known ? weight : 0.0f",
+            "counted = owned ? weight : 0.0f",
             "cuda_contrast and no_number",
         ),
         (
@@ -98,7 +98,7 @@ IN_CONTRAST = (
             "logits.logit.slope(T(1))",
             "cuda_contrast and test_values and euclidean",
         ),
-        ("derivatives by K from the others near the root", ">= T(kHomogeneous)", ">= T(0)", "curvature_near_the_root"),
+        ("derivatives by K from the others near the root", ">= float(kHomogeneous)", ">= 0", "curvature_near_the_root"),
     ),
     *mutants(
         "backward.cu",
@@ -106,14 +106,14 @@ IN_CONTRAST = (
         ("weights summed over values", "*by_logit = values + column_sums", "*by_logit = values", SMALL),
         (
             "rows of the first chunk, weighed",
-            "const_data<Share<T>>(x) + chunk.batch * n + chunk.row",
-            "const_data<Share<T>>(x) + chunk.batch * n",
+            "const_data<Share>(x) + chunk.batch * n + chunk.row",
+            "const_data<Share>(x) + chunk.batch * n",
             CHUNKS,
         ),
         (
             "columns of the first chunk, weighed",
-            "const_data<Share<T>>(y) + chunk.batch * m + chunk.column",
-            "const_data<Share<T>>(y) + chunk.batch * m",
+            "const_data<Share>(y) + chunk.batch * m + chunk.column",
+            "const_data<Share>(y) + chunk.batch * m",
             CHUNKS,
         ),
     ),

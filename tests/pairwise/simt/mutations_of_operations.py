@@ -159,13 +159,13 @@ GRADIENTS = (
         ),
     ),
     *mutants(
-        "pulls.cu",
-        ("pulls.cu",),
+        "weights.cu",
+        ("weights.cu",),
         (
-            "a sum without a barrier",
-            "parts[threadIdx.x / 32] = sum;\n    __syncthreads();",
-            "parts[threadIdx.x / 32] = sum;",
-            "every_order and backward",
+            "near rows of the first half of a share in both",
+            "unsigned(near_rows >> 32)",
+            "unsigned(near_rows)",
+            "common_lines or test_gradients",
         ),
     ),
 )
@@ -199,7 +199,7 @@ PRODUCTS = (
     ),
     *mutants(
         "factors.cuh",
-        ("store.cu", "search.cu", "ranks.cu"),
+        ("factors.cu", "search.cu", "ranks.cu"),
         (
             "columns of a widened stretch misplaced",
             "body(scores(some), first);",
@@ -208,8 +208,8 @@ PRODUCTS = (
         ),
     ),
     *mutants(
-        "rows.cuh",
-        ("rows.cu", "prepare.cu"),
+        "prepare.cuh",
+        ("prepare.cu",),
         ("targets of the first batch for all", "order[batch * order_stride + first + i]", "order[first + i]", "ranks"),
     ),
     *mutants(
@@ -230,7 +230,7 @@ PRODUCTS = (
         ),
         (
             "a reach rounded up",
-            "double(score) > most ? nextafter(score, T(-INFINITY)) : score",
+            "double(score) > most ? nextafterf(score, -INFINITY) : score",
             "score",
             "test_native_cuda_search and test_counts",
         ),
