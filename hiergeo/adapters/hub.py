@@ -7,17 +7,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import torch
+from pydantic import BeforeValidator
 from torch import nn
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, UnavailableError, reason
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import validated
+from hiergeo._core.storage.documents import Document, validated
 from hiergeo._core.storage.files import path_of, writing
 from hiergeo._core.text import shortened
+from hiergeo.geometry.coordinates import Coordinates
 
 T = TypeVar("T")
 
@@ -265,6 +267,34 @@ def options_of(rest: str, kind: type[T]) -> tuple[str, T]:
             raise InputError(f"'?{query}' in the model spec names the option '{key}' twice.")
         given[key] = int(value) if value.isascii() and value.isdigit() and len(value) <= DIGITS else value
     return name, fitting(given, kind, f"'?{query}' in the model spec")
+
+
+class CoordinateOptions(Document):
+    """Options of a spec that say which points of a hyperbolic space the rows are."""
+
+    coordinates: str | None = None
+    curvature: Annotated[float, BeforeValidator(float)] | None = None
+
+    @property
+    def read(self) -> Coordinates | None:
+        """The coordinates; None for rows of flat space. Raises InputError for one option without the other."""
+        if (self.coordinates is None) != (self.curvature is None):
+            raise InputError(
+                "coordinates go with a curvature in a model spec: write ?coordinates=hyperboloid&curvature=-1."
+            )
+        if self.coordinates is None or self.curvature is None:
+            return None
+        return Coordinates(self.coordinates, self.curvature)
+
+
+CARD, HYPERBOLIC = "README.md", re.compile(r"hyperbolic|hyperboloid|lorentz|poincar", re.IGNORECASE)
+"""The card of a model, and what it says of one that was trained in a curved space."""
+
+
+def card_of(folder: Path) -> str:
+    """The card in a folder; empty without one."""
+    path = folder / CARD
+    return path.read_text("utf-8", "replace") if path.is_file() else ""
 
 
 def check_size(build: Callable[[], nn.Module], folder: Path, source: str) -> None:

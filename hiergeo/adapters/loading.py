@@ -19,6 +19,7 @@ ADAPTERS: Plugins[Callable[..., Model]] = Plugins(
         "open_clip": "hiergeo.adapters.open_clip:load_open_clip",
         "hf": "hiergeo.adapters.huggingface:load_huggingface",
         "sentence-transformers": "hiergeo.adapters.sentence_transformers:load_sentence_transformers",
+        "hit": "hiergeo.adapters.sentence_transformers:load_hit",
         "mteb": "hiergeo.adapters.mteb:load_mteb",
         "npz": "hiergeo.adapters.npz:load_npz",
         "lvis": "hiergeo.adapters.npz:load_lvis_model",
@@ -42,6 +43,7 @@ WITHOUT_ARGUMENTS = "tiny"
 PACKAGES = {
     "hf": "transformers",
     "sentence-transformers": "sentence_transformers",
+    "hit": "sentence_transformers",
     "mteb": "mteb",
     "prolip": "transformers",
 }

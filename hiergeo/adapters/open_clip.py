@@ -4,7 +4,6 @@ import copy
 import inspect
 import json
 import logging
-import re
 import shutil
 import warnings
 from collections import Counter
@@ -41,10 +40,6 @@ PREPROCESSING = {
     "image_resize_mode": "resize_mode",
 }
 """Argument of `open_clip.create_model_from_pretrained` -> key of a published configuration."""
-
-
-CARD, HYPERBOLIC = "README.md", re.compile(r"hyperbolic|hyperboloid|lorentz|poincar", re.IGNORECASE)
-"""The card of a model, and what it says of one that was trained in a curved space."""
 
 
 class SpaceOptions(Document):
@@ -190,7 +185,7 @@ def load_open_clip(rest: str, *, device: torch.device) -> OpenClipModel:
     model = _loaded(f"open_clip:{rest}", source, device)
     if geometry is not None:
         model.live_in(Space(geometry, torch.zeros(model.config["embed_dim"])), options.norm == "unit")
-    elif HYPERBOLIC.search(_card(source)):
+    elif hub.HYPERBOLIC.search(_card(source)):
         warn(
             f"the card of {source} speaks of a hyperbolic space, and it is measured in Euclidean space: name the space "
             "of the training, such as ?space=lorentz:-1 behind the spec."
@@ -202,10 +197,10 @@ def _card(source: str) -> str:
     """The card of a folder or of a repository in the cache; empty without one."""
     from huggingface_hub import try_to_load_from_cache
 
-    path: Any = path_of(source.removeprefix(FOLDER)) / CARD if source.startswith(FOLDER) else None
-    if source.startswith(HUB):
-        path = try_to_load_from_cache(source.removeprefix(HUB), CARD)
-    return Path(path).read_text("utf-8", "replace") if isinstance(path, str | Path) and Path(path).is_file() else ""
+    if source.startswith(FOLDER):
+        return hub.card_of(path_of(source.removeprefix(FOLDER)))
+    path = try_to_load_from_cache(source.removeprefix(HUB), hub.CARD) if source.startswith(HUB) else None
+    return hub.card_of(Path(path).parent) if isinstance(path, str) else ""
 
 
 def _loaded(name: str, source: str, device: torch.device) -> OpenClipModel:
@@ -339,7 +334,7 @@ def _from_hub(name: str, rest: str, device: torch.device) -> OpenClipModel:
             instead = f"open_clip:{FOLDER}/path/to/folder with {CONFIG} and the weights"
             raise hub.not_obtained(f"the open_clip model '{repository}'", instead, error) from error
         with suppress(Exception):  # a repository need not have a card
-            hf_hub_download(repository, CARD)
+            hf_hub_download(repository, hub.CARD)
         hub.check_config(open_clip.get_model_config(rest), f"the configuration of '{repository}'")
         return _build(name, rest, device, quick_gelu=quick)
 

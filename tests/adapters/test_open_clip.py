@@ -288,5 +288,5 @@ def test_a_card_in_the_cache_of_the_hub_says_whether_its_space_is_curved(card, s
         (repository / folder).mkdir(parents=True)
     (repository / "refs" / "main").write_text("abc")
     (repository / "snapshots" / "abc" / "README.md").write_text(card, encoding="utf-8")
-    assert bool(checks.HYPERBOLIC.search(checks._card("hf-hub:org/x"))) is says
+    assert bool(hub.HYPERBOLIC.search(checks._card("hf-hub:org/x"))) is says
     assert checks._card("hf-hub:org/y") == checks._card("ViT-B-32/openai") == ""
