@@ -19,6 +19,9 @@ COORDINATES = ("hyperboloid", "ball", "lorentz-space", "negated-time")
 SLACK = 16.0
 """Error of time coordinates of others, in units of their rounding."""
 
+LOOKED_AT = 1 << 12
+"""Rows, evenly spread, by which a hyperboloid is recognised."""
+
 VARIATION = 1e-3
 """Least relative spread of the coordinates that are taken for times: a constant says nothing."""
 
@@ -52,6 +55,15 @@ class Coordinates:
     def chart(self) -> ConstantCurvature:
         """The geometry whose chart they are."""
         return PoincareBall(self.curvature) if self.name == "ball" else Lorentz(self.curvature)
+
+    @property
+    def options(self) -> str:
+        """How they are named in a spec."""
+        return f"coordinates={self.name}&curvature={self.curvature!r}"
+
+    def dim(self, ambient: int) -> int:
+        """The dimension of tangent vectors of points of so many coordinates."""
+        return ambient if self.name in ("ball", "lorentz-space") else ambient - 1
 
     def space(self, dim: int) -> Space:
         """The space of tangent vectors (N, dim) around the origin."""
@@ -89,11 +101,11 @@ class Coordinates:
 def refuse_hyperboloid(rows: Tensor, what: str, cure: str) -> None:
     """Raise InputError where rows (N, D) are points of a hyperboloid, which flat or unit rows never are.
 
-    `what` says whose rows they are, and `cure` what to write, with ``{}`` for the coordinates and their curvature.
+    `what` says whose rows they are, and `cure` what to write, with ``{}`` for the options of a spec.
     """
     if len(rows) < 2 or rows.shape[-1] < 3:
         return
-    exact = wide(rows)
+    exact = wide(rows[:: -(-len(rows) // LOOKED_AT)])
     for axis, others, where in ((0, slice(1, None), "first"), (-1, slice(None, -1), "last")):
         time, length = exact[:, axis], exact[:, others].norm(dim=1)
         height = time.abs()
