@@ -30,6 +30,9 @@ SNAPSHOT = ["*.json", "*.safetensors", "*.yaml", "*.model", "*.txt", "*.jinja", 
 """Files of a model that are downloaded: configuration, weights, tokenizer, chat template and card. Weights in pickles
 (``*.bin``) are taken only where there are no others."""
 
+HUB = "hf-hub:"
+"""What the name of a repository of the hub has before it in a spec that takes paths, too."""
+
 PATIENCE = 4.0
 """Seconds to wait for the hub to answer at all."""
 
@@ -55,7 +58,30 @@ def folder_of(source: str, instead: str) -> Path:
         InputError: the source is a path where there is no folder.
         UnavailableError: the download failed; `instead` says how to point to a local copy.
     """
-    return local_folder(source) or snapshot(source, f"the model '{source}'", instead)
+    repository = source.removeprefix(HUB)
+    own = local_folder(source) if repository == source else None
+    return own or snapshot(repository, f"the model '{repository}'", instead)
+
+
+def file_of(source: str, instead: str) -> Path:
+    """The file of a path, or of ``hf-hub:ORG/NAME/FILE``, which is downloaded into the cache.
+
+    Raises:
+        InputError: the name of a repository without a file.
+        UnavailableError: the download failed; `instead` says how to point to a local copy.
+    """
+    if not source.startswith(HUB):
+        return path_of(source)
+    from huggingface_hub import hf_hub_download
+
+    *repository, file = source.removeprefix(HUB).split("/", 2)
+    if len(repository) != 2 or not file:
+        raise InputError(f"'{source}' names no file of a repository: write {HUB}ORG/NAME/FILE.")
+    try:
+        with cached_if_unreachable():
+            return Path(hf_hub_download("/".join(repository), file))
+    except Exception as error:  # the hub's errors are many
+        raise not_obtained(f"the file '{source}'", instead, error) from error
 
 
 def snapshot(repository: str, wanted: str, instead: str, revision: str | None = None) -> Path:
