@@ -22,7 +22,7 @@ from hiergeo._core.storage import documents, tensors
 from hiergeo._core.storage.documents import Document, Json, Open, Sha256
 from hiergeo._core.storage.files import atomic_write, path_of, refuse_existing, remove_leftovers, sha256
 from hiergeo._core.storage.locks import locked
-from hiergeo.adapters.hub import snapshot
+from hiergeo.adapters.hub import HUB, snapshot
 from hiergeo.adapters.model import Model, NetworkModel, probe_rows, unit_rows
 from hiergeo.datasets.pictures import ImageLike
 from hiergeo.geometry import Space
@@ -189,9 +189,6 @@ NUMBER_BYTES = 8
 
 CONFIG, WEIGHTS, HISTORY = "config.json", "head-{}.safetensors", "history-{}.json"
 """The files of a head; the last two are named by the first digits of their hashes."""
-
-HUB = "hf-hub:"
-"""Beginning of the name of a repository of the Hugging Face hub."""
 
 Width = Annotated[int, Field(ge=0, le=limits.WIDTH)]
 

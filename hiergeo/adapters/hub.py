@@ -7,17 +7,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import torch
+from pydantic import BeforeValidator
 from torch import nn
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, UnavailableError, reason
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import validated
+from hiergeo._core.storage.documents import Document, validated
 from hiergeo._core.storage.files import path_of, writing
 from hiergeo._core.text import shortened
+from hiergeo.geometry.coordinates import Coordinates
 
 T = TypeVar("T")
 
@@ -27,6 +29,9 @@ _switch = RLock()
 SNAPSHOT = ["*.json", "*.safetensors", "*.yaml", "*.model", "*.txt", "*.jinja", "*.md"]
 """Files of a model that are downloaded: configuration, weights, tokenizer, chat template and card. Weights in pickles
 (``*.bin``) are taken only where there are no others."""
+
+HUB = "hf-hub:"
+"""What the name of a repository of the hub has before it in a spec that takes paths, too."""
 
 PATIENCE = 4.0
 """Seconds to wait for the hub to answer at all."""
@@ -53,7 +58,30 @@ def folder_of(source: str, instead: str) -> Path:
         InputError: the source is a path where there is no folder.
         UnavailableError: the download failed; `instead` says how to point to a local copy.
     """
-    return local_folder(source) or snapshot(source, f"the model '{source}'", instead)
+    repository = source.removeprefix(HUB)
+    own = local_folder(source) if repository == source else None
+    return own or snapshot(repository, f"the model '{repository}'", instead)
+
+
+def file_of(source: str, instead: str) -> Path:
+    """The file of a path, or of ``hf-hub:ORG/NAME/FILE``, which is downloaded into the cache.
+
+    Raises:
+        InputError: the name of a repository without a file.
+        UnavailableError: the download failed; `instead` says how to point to a local copy.
+    """
+    if not source.startswith(HUB):
+        return path_of(source)
+    from huggingface_hub import hf_hub_download
+
+    *repository, file = source.removeprefix(HUB).split("/", 2)
+    if len(repository) != 2 or not file:
+        raise InputError(f"'{source}' names no file of a repository: write {HUB}ORG/NAME/FILE.")
+    try:
+        with cached_if_unreachable():
+            return Path(hf_hub_download("/".join(repository), file))
+    except Exception as error:  # the hub's errors are many
+        raise not_obtained(f"the file '{source}'", instead, error) from error
 
 
 def snapshot(repository: str, wanted: str, instead: str, revision: str | None = None) -> Path:
@@ -265,6 +293,34 @@ def options_of(rest: str, kind: type[T]) -> tuple[str, T]:
             raise InputError(f"'?{query}' in the model spec names the option '{key}' twice.")
         given[key] = int(value) if value.isascii() and value.isdigit() and len(value) <= DIGITS else value
     return name, fitting(given, kind, f"'?{query}' in the model spec")
+
+
+class CoordinateOptions(Document):
+    """Options of a spec that say which points of a hyperbolic space the rows are."""
+
+    coordinates: str | None = None
+    curvature: Annotated[float, BeforeValidator(float)] | None = None
+
+    @property
+    def read(self) -> Coordinates | None:
+        """The coordinates; None for rows of flat space. Raises InputError for one option without the other."""
+        if (self.coordinates is None) != (self.curvature is None):
+            raise InputError(
+                "coordinates go with a curvature in a model spec: write ?coordinates=hyperboloid&curvature=-1."
+            )
+        if self.coordinates is None or self.curvature is None:
+            return None
+        return Coordinates(self.coordinates, self.curvature)
+
+
+CARD, HYPERBOLIC = "README.md", re.compile(r"hyperbolic|hyperboloid|lorentz|poincar", re.IGNORECASE)
+"""The card of a model, and what it says of one that was trained in a curved space."""
+
+
+def card_of(folder: Path) -> str:
+    """The card in a folder; empty without one."""
+    path = folder / CARD
+    return path.read_text("utf-8", "replace") if path.is_file() else ""
 
 
 def check_size(build: Callable[[], nn.Module], folder: Path, source: str) -> None:

@@ -19,6 +19,7 @@ ADAPTERS: Plugins[Callable[..., Model]] = Plugins(
         "open_clip": "hiergeo.adapters.open_clip:load_open_clip",
         "hf": "hiergeo.adapters.huggingface:load_huggingface",
         "sentence-transformers": "hiergeo.adapters.sentence_transformers:load_sentence_transformers",
+        "hit": "hiergeo.adapters.sentence_transformers:load_hit",
         "mteb": "hiergeo.adapters.mteb:load_mteb",
         "npz": "hiergeo.adapters.npz:load_npz",
         "lvis": "hiergeo.adapters.npz:load_lvis_model",
@@ -30,6 +31,7 @@ ADAPTERS: Plugins[Callable[..., Model]] = Plugins(
         "uncha": "hiergeo.adapters.meru:load_uncha",
         "phyclip": "hiergeo.adapters.meru:load_phyclip",
         "hyper3": "hiergeo.adapters.hyper3:load_hyper3",
+        "hysac": "hiergeo.adapters.hysac:load_hysac",
         "prolip": "hiergeo.adapters.prolip:load_prolip",
         "tiny": "hiergeo.adapters.open_clip:load_tiny",
     },
@@ -42,7 +44,9 @@ WITHOUT_ARGUMENTS = "tiny"
 PACKAGES = {
     "hf": "transformers",
     "sentence-transformers": "sentence_transformers",
+    "hit": "sentence_transformers",
     "mteb": "mteb",
+    "hysac": "transformers",
     "prolip": "transformers",
 }
 """Name -> the optional package that it needs."""
@@ -96,10 +100,16 @@ def check_spec(spec: str) -> None:
         from hiergeo.adapters.open_clip import check_source
 
         check_source(rest)
-    if name in ON_DISK and not rest.startswith("hf-hub:"):
+    if name in ON_DISK and not rest.startswith("hf-hub:") and not _is_short(name, rest):
         paths = [rest, *(rest[:end] for end, character in enumerate(rest) if character in "@?")]
         if not any(path and path_of(path).exists() for path in paths):
             raise UnavailableError(f"{path_of(paths[-1] or rest)} is not there: name the file or folder of the model.")
+
+
+def _is_short(name: str, rest: str) -> bool:
+    from hiergeo.adapters.meru import PUBLISHED
+
+    return f"{name}:{rest.partition('?')[0]}" in PUBLISHED
 
 
 def _parts(spec: str) -> tuple[str, str]:

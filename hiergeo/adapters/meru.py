@@ -15,7 +15,6 @@ from torch import Tensor
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage import tensors
-from hiergeo._core.storage.files import path_of
 from hiergeo.adapters import hub, weights
 from hiergeo.adapters.native import (
     MIN_RADIUS,
@@ -43,6 +42,20 @@ RENAMED = (
     ("textual.resblocks.", "textual.transformer.resblocks."),
 )
 """Beginnings of names in the file, and what open_clip calls them."""
+
+GRIT = "hf-hub:avik-pal/hycoclip"
+
+PUBLISHED = {
+    f"{adapter}:{short}_{size}": f"{GRIT}/{model}_vit_{size}.pth"
+    for adapter, short, model in (
+        ("hycoclip", "vit", "hycoclip"),
+        ("meru", "grit_vit", "meru"),
+        ("meru-clip", "grit_vit", "clip"),
+    )
+    for size in ("s", "b")
+}
+"""Short spec -> the file on the hub. The MERU and CLIP there were trained on GRIT by HyCoCLIP's authors: they are other
+models than those of MERU's authors, which no hub has."""
 
 UNUSED = ("logit_scale", "textual.attn_mask")
 """Weights that embeddings do not depend on."""
@@ -72,6 +85,8 @@ class Family(NamedTuple):
 def load_meru(rest: str, *, device: torch.device) -> NativeModel:
     """The MERU of a file ``FILE.pth``, with options behind a question mark: ``FILE.pth?images=squash&heads=12``.
 
+    ``hf-hub:ORG/NAME/FILE.pth`` is a file of the hub, and the short names of `PUBLISHED` are such files.
+
     Options are ``heads`` and ``text_heads`` for towers of other widths than those published, and ``images`` (``crop``:
     shorter side to the size of the model and centre crop, the default of classification and traversal; ``squash``: both
     sides to it, as for retrieval).
@@ -79,13 +94,14 @@ def load_meru(rest: str, *, device: torch.device) -> NativeModel:
     Raises:
         InputError: no such file, a folder, damaged, weights that are missing, left over, misshapen or not finite (as
             those of another family are), heads that do not fit, or an option that does not exist.
+        UnavailableError: a download failed.
     """
     return _load("meru", rest, device=device)
 
 
 def _load(adapter: str, rest: str, *, device: torch.device) -> NativeModel:
     name, options = hub.options_of(rest, MeruOptions)
-    path = path_of(name)
+    path = hub.file_of(PUBLISHED.get(f"{adapter}:{name}", name), f"{adapter}:/path/to/file.pth")
     if path.is_dir():
         raise InputError(f"{adapter}: loads a file, and {path} is a folder: name the checkpoint file in it.")
     family, content = FAMILIES[adapter], tensors.read_checkpoint(path)

@@ -226,19 +226,21 @@ class DualEncoder(nn.Module):
 
     def encode_image(self, pixels: Tensor) -> Tensor:
         """(B, 3, side, side) normalised pixels -> (B, dim)."""
-        return self._within_reach(self.visual_proj(self.visual(pixels)) * self.visual_scale)
+        return within_reach(self.visual_proj(self.visual(pixels)) * self.visual_scale, self.reach)
 
     def encode_text(self, tokens: Tensor) -> Tensor:
         """(B, context) tokens -> (B, dim)."""
-        return self._within_reach(self.textual_proj(self.textual(tokens)) * self.textual_scale)
+        return within_reach(self.textual_proj(self.textual(tokens)) * self.textual_scale, self.reach)
 
-    def _within_reach(self, rows: Tensor) -> Tensor:
-        if not len(self.reach):
-            return rows
-        factors = rows.unflatten(-1, (len(self.reach), -1))
-        length = factors.norm(dim=-1, keepdim=True)
-        limit = self.reach[:, None]
-        return (factors * torch.where(length > limit, limit / length, 1.0)).flatten(-2)
+
+def within_reach(rows: Tensor, reach: Tensor) -> Tensor:
+    """Rows (B, dim), in each of the factors of the space at most as long as `reach` (factors,); of none as they are."""
+    if not len(reach):
+        return rows
+    factors = rows.unflatten(-1, (len(reach), -1))
+    length = factors.norm(dim=-1, keepdim=True)
+    limit = reach[:, None]
+    return (factors * torch.where(length > limit, limit / length, 1.0)).flatten(-2)
 
 
 @final

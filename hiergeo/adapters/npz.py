@@ -6,7 +6,7 @@ import re
 import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from numpy.typing import NDArray
@@ -17,11 +17,14 @@ from hiergeo._core.numerics import wide
 from hiergeo._core.storage import archives
 from hiergeo._core.storage.archives import Array
 from hiergeo._core.storage.files import path_of, sha256
+from hiergeo.adapters import hub
 from hiergeo.adapters.model import ROWS_AT_ONCE, Model, unit_rows, usable_norms
 from hiergeo.datasets.download import data_home
 from hiergeo.datasets.hierarchy import ImageRef
 from hiergeo.datasets.lvis import FILE, PROMPT, load_lvis
 from hiergeo.datasets.pictures import ImageLike
+from hiergeo.geometry import Space
+from hiergeo.geometry.coordinates import Coordinates, refuse_hyperboloid
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -34,7 +37,7 @@ NAME = re.compile(r"(?:COCO_(?:[a-z]+20\d\d_)?)?(\d{1,18})(?:\.\w+)?")
 MEAN_ROOT = "@mean"
 """Ending of the spec of a file whose root is the mean of its texts."""
 
-FREE_NORMS = "?norms=keep"
+KEEP = "?norms=keep"
 """Ending of the spec of a file whose rows are taken as they are, such as tangent vectors at a root that may be 0."""
 
 LVIS_HOME = "clip"
@@ -49,8 +52,17 @@ ARRAYS = {
     "root": Array("f", (1,), required=False),
     "image": Array("f", (2,), required=False),
     "image_id": Array("iuU", (1,), required=False),
+    "coordinates": Array("U", (0,), required=False),
+    "curvature": Array("f", (0,), required=False),
 }
-"""What a file holds: rows of texts, of any norm but zero, the root, and rows of images by COCO id or name of a file."""
+"""What a file holds: rows of texts, of any norm but zero, the root, rows of images by COCO id or name of a file, and
+which points of a hyperbolic space the rows are."""
+
+
+class NpzOptions(hub.CoordinateOptions):
+    """What may stand behind the question mark of a spec."""
+
+    norms: Literal["keep"] | None = None
 
 
 class StoredTexts(Model):
@@ -89,19 +101,29 @@ class NpzModel(StoredTexts):
         mean_root: take the mean of the text embeddings for that of the empty caption, whether or not one is there.
         keep_norms: take rows as they are; otherwise they are divided by their norms, and a warning says so where these
             differ.
+        coordinates: which points of a hyperbolic space the rows are; None is what the file says, flat rows where it
+            says nothing.
 
     Raises:
         InputError: the file is missing, damaged, altered, holds pickled objects, lacks an array, has arrays of wrong
-            shape or type or with rows that are not finite or (unless norms are kept) zero, or two different embeddings
-            of a caption or image.
+            shape or type or with rows that are not finite or (unless norms are kept) zero, has points outside of their
+            space or on a hyperboloid that nothing names, or two different embeddings of a caption or image.
     """
 
     preprocessing = "stored embeddings"
 
-    def __init__(self, path: Path, mean_root: bool = False, keep_norms: bool = False) -> None:
+    def __init__(
+        self, path: Path, mean_root: bool = False, keep_norms: bool = False, coordinates: Coordinates | None = None
+    ) -> None:
         if path.is_dir():
             raise InputError(f"{path} is a folder: name the .npz file in it.")
         stored = archives.read(path, {k: array for k, array in ARRAYS.items() if not (mean_root and k == "root")})
+        named = coordinates
+        if coordinates is None and "coordinates" in stored and "curvature" in stored:
+            coordinates = Coordinates(str(stored["coordinates"]), float(stored["curvature"]))
+        self.coordinates = coordinates
+        if "root" not in stored and coordinates is not None and not mean_root:
+            stored["root"] = coordinates.points(torch.zeros(1, coordinates.dim(stored["text"].shape[-1])))[0].numpy()
         if "root" not in stored and not mean_root:
             raise InputError(
                 f"{path} has no array 'root', the embedding of the empty caption: npz:{path}{MEAN_ROOT} takes the mean "
@@ -109,7 +131,8 @@ class NpzModel(StoredTexts):
             )
         if ("image" in stored) != ("image_id" in stored):
             raise InputError(f"{path} has only one of 'image' and 'image_id': it needs both or neither.")
-        self._path, self.normalised, self.has_images = path, not keep_norms, "image" in stored
+        free = keep_norms or coordinates is not None
+        self._path, self.normalised, self.has_images = path, not free, "image" in stored
         dim = stored["text"].shape[-1]
         shapes = {"caption": stored["text"].shape[:-1], "root": (dim,)}
         if self.has_images:
@@ -125,13 +148,20 @@ class NpzModel(StoredTexts):
         if "" in rows and not mean_root:
             self._check_agreement("text", [""], texts[rows[""]][None], root[None])
         digest = sha256(path)
-        if ending := MEAN_ROOT * mean_root + FREE_NORMS * keep_norms:
+        ending = MEAN_ROOT * mean_root + KEEP * keep_norms
+        if named is not None:
+            ending += f"{'&' if keep_norms else '?'}{named.options}"
+        if ending:
             digest = hashlib.sha256(f"{digest}{ending}".encode()).hexdigest()
         super().__init__(f"npz:{path}{ending}", texts, rows, root, digest[:16])
         self._images = self._usable(stored["image"], "image") if self.has_images else texts[:0]
         keys: list[Any] = stored["image_id"].tolist() if self.has_images else []
         self._image_row: dict[int | str, int] = self._index("image", keys, self._images)
         self._by_number = not any(isinstance(key, str) for key in keys)
+
+    def native_space(self) -> Space | None:
+        """The hyperbolic space whose points the rows are, around its origin; None for flat rows."""
+        return None if self.coordinates is None else self.coordinates.space(self._texts.shape[1])
 
     def check_images(self, images: Sequence[ImageLike]) -> None:
         """Raise InputError for images that are not stored, or files of one name."""
@@ -148,11 +178,17 @@ class NpzModel(StoredTexts):
     def _usable(self, rows: NDArray[Any], kind: str) -> Tensor:
         tensor, what = torch.from_numpy(rows), f"the {kind} embeddings of {self._path}"
         norms = usable_norms(tensor, what, zero=not self.normalised)
+        if self.coordinates is not None:
+            try:
+                return self.coordinates.tangent(tensor)
+            except InputError as error:
+                raise InputError(f"{what} are no points of {self.coordinates.options}: {error}") from None
+        refuse_hyperboloid(tensor, what, f"npz:{self._path}?{{}}")
         low, high = float(norms.min()), float(norms.max())
         if self.normalised and high > SPREAD * low:
             warnings.warn(
                 f"{what} have norms from {low:.3g} to {high:.3g}, which are divided out: to keep them, write "
-                f"{FREE_NORMS} behind the name of the file.",
+                f"{KEEP} behind the name of the file.",
                 stacklevel=4,
             )
         return tensor
@@ -186,16 +222,17 @@ class NpzModel(StoredTexts):
 def load_npz(rest: str, *, device: torch.device) -> NpzModel:
     """The embedding file ``FILE``, or ``FILE@mean`` for one without an embedding of the empty caption.
 
-    The mean of its text embeddings then stands in for it. ``?norms=keep`` behind it takes rows as they are.
+    The mean of its text embeddings then stands in for it. ``?norms=keep`` behind it takes rows as they are,
+    ``?coordinates=hyperboloid&curvature=-1`` as points of a hyperbolic space, in one of
+    `hiergeo.geometry.coordinates.COORDINATES`; its origin is the root where the file has none.
 
     Raises:
         InputError: the file cannot be used, or holds two different embeddings of one caption or image.
     """
-    options = []
-    for ending in (FREE_NORMS, MEAN_ROOT):
-        options.append(rest.endswith(ending) and not path_of(rest).exists())
-        rest = rest.removesuffix(ending) if options[-1] else rest
-    return NpzModel(path_of(rest), keep_norms=options[0], mean_root=options[1])
+    source, options = hub.options_of(rest, NpzOptions)
+    mean_root = source.endswith(MEAN_ROOT) and not path_of(source).exists()
+    path = path_of(source.removesuffix(MEAN_ROOT) if mean_root else source)
+    return NpzModel(path, mean_root, options.norms == "keep", options.read)
 
 
 def _file_path(image: ImageLike) -> Path:

@@ -4,7 +4,6 @@ import copy
 import inspect
 import json
 import logging
-import re
 import shutil
 import warnings
 from collections import Counter
@@ -13,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -25,14 +24,21 @@ from hiergeo._core.storage.files import atomic_write, atomic_write_text, path_of
 from hiergeo._core.storage.tensors import Shapes
 from hiergeo.adapters import hub, tiny, weights
 from hiergeo.adapters.model import ClipModel
+from hiergeo.adapters.native import Native, hyperbolic
 from hiergeo.adapters.towers import Tower
 from hiergeo.geometry import Space, parse
 
-HUB, FOLDER = "hf-hub:", "local-dir:"
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+HUB, FOLDER = hub.HUB, "local-dir:"
 """What the name of a repository, and of a folder of `CONFIG` and `WEIGHTS`, has before it in a spec."""
 
-CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
-"""What open_clip looks for in a folder."""
+CONFIG, WEIGHTS, PICKLED = "open_clip_config.json", "open_clip_model.safetensors", "open_clip_pytorch_model.bin"
+"""What open_clip looks for in a folder, the last where there is no other file of weights."""
+
+NUMBERS = ("curv", "visual_alpha", "textual_alpha")
+"""Weights of towers that were trained in a hyperbolic space: logarithms of its -K and of a factor of each modality."""
 
 PREPROCESSING = {
     "image_mean": "mean",
@@ -41,10 +47,6 @@ PREPROCESSING = {
     "image_resize_mode": "resize_mode",
 }
 """Argument of `open_clip.create_model_from_pretrained` -> key of a published configuration."""
-
-
-CARD, HYPERBOLIC = "README.md", re.compile(r"hyperbolic|hyperboloid|lorentz|poincar", re.IGNORECASE)
-"""The card of a model, and what it says of one that was trained in a curved space."""
 
 
 class SpaceOptions(Document):
@@ -65,6 +67,23 @@ class OpenClipModel(ClipModel):
         super().__init__(name, network, device, preprocessing=str(network.visual.preprocess_cfg), **prepared)
         self.config = config
         self._space: Space | None = None
+        self._factors: tuple[Tensor, Tensor] | None = None
+
+    def embed_texts(self, texts: list[str]) -> Tensor:
+        rows = super().embed_texts(texts)
+        return rows if self._factors is None else rows * self._factors[1]
+
+    def embed_pictures(self, pictures: list["Image"]) -> Tensor:
+        rows = super().embed_pictures(pictures)
+        return rows if self._factors is None else rows * self._factors[0]
+
+    def live_natively(self, native: Native) -> None:
+        """Take the space that was stored with the weights, whose rows are features times a factor of their modality."""
+        assert native.space is not None
+        self.live_in(native.space, False)
+        visual, textual = (scale.to(self.device) for scale in native.scales)
+        self._factors = visual, textual
+        self.settings += f"{native.space.geometry.spec} {float(visual[0])!r} {float(textual[0])!r}"
 
     def live_in(self, space: Space, normalised: bool) -> None:
         """Say which space the model was trained in, and whether its rows are unit vectors of it."""
@@ -72,7 +91,7 @@ class OpenClipModel(ClipModel):
         self.settings += "" if normalised else "free norms"
 
     def native_space(self) -> Space | None:
-        """The space that the spec names; None where it names none."""
+        """The space that the spec names or the weights bring; None without."""
         return self._space
 
     @property
@@ -198,7 +217,7 @@ def load_open_clip(rest: str, *, device: torch.device) -> OpenClipModel:
     model = _loaded(f"open_clip:{rest}", source, device)
     if geometry is not None:
         model.live_in(Space(geometry, torch.zeros(model.config["embed_dim"])), options.norm == "unit")
-    elif HYPERBOLIC.search(_card(source)):
+    elif model.native_space() is None and hub.HYPERBOLIC.search(_card(source)):
         warn(
             f"the card of {source} speaks of a hyperbolic space, and it is measured in Euclidean space: name the space "
             "of the training, such as ?space=lorentz:-1 behind the spec."
@@ -210,10 +229,10 @@ def _card(source: str) -> str:
     """The card of a folder or of a repository in the cache; empty without one."""
     from huggingface_hub import try_to_load_from_cache
 
-    path: Any = path_of(source.removeprefix(FOLDER)) / CARD if source.startswith(FOLDER) else None
-    if source.startswith(HUB):
-        path = try_to_load_from_cache(source.removeprefix(HUB), CARD)
-    return Path(path).read_text("utf-8", "replace") if isinstance(path, str | Path) and Path(path).is_file() else ""
+    if source.startswith(FOLDER):
+        return hub.card_of(path_of(source.removeprefix(FOLDER)))
+    path = try_to_load_from_cache(source.removeprefix(HUB), hub.CARD) if source.startswith(HUB) else None
+    return hub.card_of(Path(path).parent) if isinstance(path, str) else ""
 
 
 def _loaded(name: str, source: str, device: torch.device) -> OpenClipModel:
@@ -324,7 +343,7 @@ def _from_file(name: str, arch: str, path: Path, device: torch.device) -> OpenCl
     shapes = checkpoint_shapes(path)
     options, quick = preprocessing_of(arch), uses_quick_gelu(arch)
     try:
-        model = _build(name, arch, device, pretrained=str(path), quick_gelu=quick, **options)
+        model = _build(name, arch, device, pretrained=str(path), quick_gelu=quick, file=path, **options)
     except HiergeoError:
         raise
     except Exception as error:  # a foreign checkpoint fails anywhere in open_clip's conversions
@@ -342,14 +361,14 @@ def _from_hub(name: str, rest: str, device: torch.device) -> OpenClipModel:
     with hub.cached_if_unreachable():
         try:
             quick = uses_quick_gelu(rest)
-            download_pretrained_from_hf(repository)
+            file = Path(download_pretrained_from_hf(repository))
         except Exception as error:  # the hub's errors are many
             instead = f"open_clip:{FOLDER}/path/to/folder with {CONFIG} and the weights"
             raise hub.not_obtained(f"the open_clip model '{repository}'", instead, error) from error
         with suppress(Exception):  # a repository need not have a card
-            hf_hub_download(repository, CARD)
+            hf_hub_download(repository, hub.CARD)
         hub.check_config(open_clip.get_model_config(rest), f"the configuration of '{repository}'")
-        return _build(name, rest, device, quick_gelu=quick)
+        return _build(name, rest, device, quick_gelu=quick, file=file)
 
 
 def _from_folder(name: str, rest: str, device: torch.device) -> OpenClipModel:
@@ -371,7 +390,8 @@ def _from_folder(name: str, rest: str, device: torch.device) -> OpenClipModel:
         with _texts_of_the_hub(rest):
             bare = partial(open_clip.create_model, rest, load_weights=False, pretrained_text=False, device="meta")
             hub.check_size(bare, folder, str(described))
-            return _build(name, rest, device, quick_gelu=uses_quick_gelu(rest))
+            file = next((folder / name for name in (WEIGHTS, PICKLED) if (folder / name).is_file()), None)
+            return _build(name, rest, device, quick_gelu=uses_quick_gelu(rest), file=file)
     except HiergeoError:
         raise
     except Exception as error:  # a foreign folder fails anywhere in open_clip's conversions
@@ -380,20 +400,43 @@ def _from_folder(name: str, rest: str, device: torch.device) -> OpenClipModel:
 
 
 def _build(
-    name: str, arch: str, device: torch.device, *, quick_gelu: bool, pretrained: str | None = None, **preprocessing: Any
+    name: str,
+    arch: str,
+    device: torch.device,
+    *,
+    quick_gelu: bool,
+    pretrained: str | None = None,
+    file: Path | None = None,
+    **preprocessing: Any,
 ) -> OpenClipModel:
     import open_clip
+
+    curved = file is not None and NUMBERS[0] in checkpoint_shapes(file)
 
     with warnings.catch_warnings(), _texts_of_the_hub(arch):
         warnings.filterwarnings("ignore", "QuickGELU mismatch", UserWarning)
         tokenizer = _tokenizer(arch)
         schema = arch.startswith((HUB, FOLDER))
-        make = open_clip.create_model_from_pretrained if pretrained or schema else _random
+        make = open_clip.create_model_from_pretrained if (pretrained or schema) and not curved else _random
         network, transform = make(arch, pretrained, force_quick_gelu=quick_gelu, **preprocessing)
     config = open_clip.get_model_config(arch) | {"quick_gelu": quick_gelu}
     if merges := _merges_beside(arch):
         config["text_cfg"]["tokenizer_kwargs"] |= merges
-    return OpenClipModel(name, network, device, tokenizer=tokenizer, transform=transform, config=config)
+    native = _loaded_natively(file, network, config["embed_dim"]) if file is not None and curved else None
+    model = OpenClipModel(name, network, device, tokenizer=tokenizer, transform=transform, config=config)
+    if native is not None:
+        model.live_natively(native)
+    return model
+
+
+def _loaded_natively(file: Path, network: nn.Module, dim: int) -> Native:
+    """Load weights that bring numbers of a space onto towers; raises InputError for others than those of the towers."""
+    content = tensors.read(file) if file.suffix == ".safetensors" else tensors.read_checkpoint(file)
+    state = weights.state_in(file, content, ("state_dict", "model"))
+    weights.check_usable(file, state)
+    log_curvature, visual, textual = (weights.taken(file, state, number)[0] for number in NUMBERS)
+    weights.strictly(file, lambda: network, state)
+    return hyperbolic(file, log_curvature, visual, textual, dim)
 
 
 def _random(arch: str, _: str | None, **options: Any) -> tuple[nn.Module, Any]:

@@ -1,20 +1,27 @@
-"""Text models of sentence-transformers, and the same as trainable towers."""
+"""Models of sentence-transformers, HiT among them, and their text sides as trainable towers."""
 
 import copy
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from hiergeo._core import extras
-from hiergeo._core.errors import InputError, reason
+from hiergeo._core.errors import InputError, reason, unknown_name, warn
+from hiergeo._core.numerics import wide
 from hiergeo._core.storage.documents import Foreign
 from hiergeo.adapters import hub
 from hiergeo.adapters.model import NetworkModel
 from hiergeo.adapters.towers import Tower, on
+from hiergeo.geometry import Space
+from hiergeo.geometry.coordinates import Coordinates, refuse_hyperboloid
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 class _Module(Foreign):
@@ -23,13 +30,56 @@ class _Module(Foreign):
     type: Annotated[str, Field(pattern=r"^sentence_transformers\.[\w.]+$")]
 
 
+class _Options(hub.CoordinateOptions):
+    """What may stand behind the question mark of a spec."""
+
+    prompt: str | None = None
+    prompt_name: str | None = None
+    norms: Literal["keep"] | None = None
+
+
+HIT = re.compile(r"hierarchy[-_ ]?transformer", re.IGNORECASE)
+"""What the cards of HiT models say (He et al., NeurIPS 2024), whose folders are those of sentence-transformers."""
+
+UNIT = 1e-2
+"""How far the norms of unit rows of 16 bits may be from 1."""
+
+
 class SentenceTransformersModel(NetworkModel):
-    """A sentence embedder with its own tokenizer, prompt and pooling; it has no image tower."""
+    """An embedder with its own tokenizer, pooling and prompt, of texts and perhaps of images.
 
-    has_images = False
+    Args:
+        name: as for `NetworkModel`, and so the other two that are not named here.
+        network: of that library.
+        device: where it runs.
+        prompt: what goes before every text, the empty one of the root included; models that converse take it as an
+            instruction, and then it goes with images too. None is the default of the model.
+        coordinates: which points of a hyperbolic space its rows are.
+        normalised: whether rows are divided by their norms; never those of points in coordinates.
+    """
 
-    def __init__(self, name: str, network: Any, device: torch.device) -> None:
-        super().__init__(name, network, device, preprocessing=f"at most {network.max_seq_length} tokens")
+    def __init__(
+        self,
+        name: str,
+        network: Any,
+        device: torch.device,
+        *,
+        prompt: str | None = None,
+        coordinates: Coordinates | None = None,
+        normalised: bool = True,
+    ) -> None:
+        settings = "" if prompt is None else f"prompt {prompt!r}"
+        settings += "" if normalised else "free norms"
+        settings += "" if coordinates is None else f"{coordinates}"
+        super().__init__(name, network, device, f"at most {network.max_seq_length} tokens", settings)
+        self.has_images = "image" in getattr(network, "modalities", ())
+        self.prompt, self.coordinates = prompt, coordinates
+        self.normalised = normalised and coordinates is None
+        self._met_rows = False
+
+    def native_space(self) -> Space | None:
+        """The hyperbolic space whose points the rows are, around its origin; None for flat rows."""
+        return None if self.coordinates is None else self.coordinates.space(self.dim)
 
     def rebuilt_network(self) -> nn.Module:
         import transformers
@@ -44,21 +94,91 @@ class SentenceTransformersModel(NetworkModel):
         return built
 
     def embed_texts(self, texts: list[str]) -> Tensor:
-        rows: Tensor = self.network.encode(texts, convert_to_tensor=True, show_progress_bar=False)
+        return self._rows(texts)
+
+    def embed_pictures(self, pictures: list["Image"]) -> Tensor:
+        return self._rows(pictures)
+
+    def _rows(self, items: list[Any]) -> Tensor:
+        rows: Tensor = self.network.encode(items, prompt=self.prompt, convert_to_tensor=True, show_progress_bar=False)
+        if self.coordinates is not None:
+            return self.coordinates.tangent(rows)
+        if self.normalised and not self._met_rows:
+            self._met_rows = True
+            refuse_hyperboloid(rows, f"the rows of {self.name}", f"{self.name}?{{}}")
+            norms = wide(rows).norm(dim=1)
+            low, high = float(norms.min()), float(norms.max())
+            if low < 1 - UNIT or high > 1 + UNIT:
+                warn(
+                    f"the rows of {self.name} have norms from {low:.3g} to {high:.3g}, which are divided out: to keep "
+                    "them, write ?norms=keep behind the spec; where they are points of a hyperbolic space, "
+                    "?coordinates=ball&curvature=-1."
+                )
         return rows
 
 
 def load_sentence_transformers(rest: str, *, device: torch.device) -> SentenceTransformersModel:
     """The model of a hub name or of a folder written by sentence-transformers.
 
+    ``?prompt=TEXT`` or ``?prompt_name=NAME`` (of those that come with the model) goes before every text, that of the
+    root included. ``?norms=keep`` takes rows as they are, and ``?coordinates=ball&curvature=-1`` as points of a
+    hyperbolic space; those of HiT are taken as its ball where its card says what it is.
+
     Raises:
-        InputError: the folder is not a model of sentence-transformers.
+        InputError: the folder is not a model of sentence-transformers, or has no prompt of that name.
         UnavailableError: sentence-transformers is not installed, or a download failed.
     """
-    library = extras.require("sentence_transformers", "this model")
+    source, options = hub.options_of(rest, _Options)
+    folder = _folder(source)
+    network = _network(source, folder, device)
+    coordinates, prompt = options.read, options.prompt
+    if options.prompt_name is not None:
+        if prompt is not None:
+            raise InputError(f"'{rest}' names a prompt and its text: give one of them.")
+        if options.prompt_name not in network.prompts:
+            raise unknown_name(f"prompt of '{source}'", options.prompt_name, network.prompts)
+        prompt = network.prompts[options.prompt_name]
+    free = options.norms == "keep"
+    if coordinates is None and not free and type(network[-1]).__name__ != "Normalize":
+        coordinates = _of_hit(network) if HIT.search(hub.card_of(folder)) else None
+    if coordinates is None and not free and hub.HYPERBOLIC.search(hub.card_of(folder)):
+        warn(
+            f"the card of '{source}' speaks of a hyperbolic space, and its rows are measured as unit vectors of "
+            "Euclidean space: write behind the spec what they are, such as ?coordinates=ball&curvature=-1."
+        )
+    return SentenceTransformersModel(
+        f"sentence-transformers:{rest}", network, device, prompt=prompt, coordinates=coordinates, normalised=not free
+    )
+
+
+def load_hit(rest: str, *, device: torch.device) -> SentenceTransformersModel:
+    """A HiT of a hub name or a folder, whatever its card says: rows are points of the ball of curvature -1/d.
+
+    Raises as `load_sentence_transformers`.
+
+    Source: He et al., Language Models as Hierarchy Encoders (NeurIPS 2024).
+    """
+    network = _network(rest, _folder(rest), device)
+    return SentenceTransformersModel(f"hit:{rest}", network, device, coordinates=_of_hit(network))
+
+
+def _of_hit(network: Any) -> Coordinates:
+    """The ball around the cube of coordinates in [-1, 1], which pooled outputs of tanh fill."""
+    dim = getattr(
+        network, "get_embedding_dimension", network.get_sentence_embedding_dimension
+    )()  # before 5.4, and since
+    return Coordinates("ball", -1 / dim)
+
+
+def _folder(source: str) -> Path:
     instead = "sentence-transformers:/path/to/folder"
-    repository = rest if "/" in rest else f"sentence-transformers/{rest}"
-    folder = hub.local_folder(rest) or hub.snapshot(repository, f"the model '{rest}'", instead)
+    repository = source if "/" in source else f"sentence-transformers/{source}"
+    return hub.local_folder(source) or hub.snapshot(repository, f"the model '{source}'", instead)
+
+
+def _network(rest: str, folder: Path, device: torch.device) -> Any:
+    """The model of that library, its configurations checked and without code of its own."""
+    library = extras.require("sentence_transformers", "this model")
     if not (folder / "modules.json").is_file():
         raise InputError(
             f"'{rest}' holds no modules.json: it is not a sentence-transformers model, its pooling would be a guess."
@@ -69,10 +189,9 @@ def load_sentence_transformers(rest: str, *, device: torch.device) -> SentenceTr
         hub.check_config(hub.foreign_json(path), f"{path.relative_to(folder)} of '{rest}'")
     with hub.only_cached(), hub.quiet_transformers():
         try:
-            network = library.SentenceTransformer(str(folder), device=str(device), trust_remote_code=False)
+            return library.SentenceTransformer(str(folder), device=str(device), trust_remote_code=False)
         except Exception as error:  # transformers and safetensors each raise their own
             raise InputError(f"'{rest}' cannot be loaded by sentence-transformers: {reason(error)}.") from error
-    return SentenceTransformersModel(f"sentence-transformers:{rest}", network, device)
 
 
 class SentenceTransformersTower(Tower):

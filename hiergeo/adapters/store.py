@@ -27,6 +27,8 @@ from hiergeo.adapters.model import Model
 from hiergeo.adapters.npz import NpzModel
 from hiergeo.datasets.hierarchy import Hierarchy, ImageRef
 from hiergeo.datasets.pictures import ImageLike, open_rgb
+from hiergeo.geometry import Lorentz, PoincareBall
+from hiergeo.geometry.coordinates import Coordinates
 
 ENTRY = {"rows": Array("f", (2,)), "key": Array("U", (0,))}
 
@@ -101,6 +103,7 @@ def embed(
     out: Path | str,
     *,
     batch_size: int = 64,
+    coordinates: str | None = None,
     overwrite: bool = False,
     progress: bool = False,
 ) -> Path:
@@ -118,6 +121,9 @@ def embed(
         hierarchy: the texts and images.
         out: the file.
         batch_size: texts or images that are embedded at a time.
+        coordinates: of points of the model's own hyperbolic space, one of `hiergeo.geometry.coordinates.COORDINATES`;
+            the file says which, and their curvature. "negated-time" is for engines that rank by the inner product with
+            a query of "hyperboloid". None is for unit rows.
         overwrite: replace a file of another run.
         progress: draw a bar on standard error for work that outlasts a second.
 
@@ -135,9 +141,11 @@ def embed(
     if out.is_dir():
         raise InputError(f"{out} is a folder: name a file to write the embeddings to.")
     check_whole("the batch size", batch_size, 1, limits.COUNT)
-    if not model.normalised:
+    points = None if coordinates is None else _coordinates(model, coordinates)
+    if points is None and not model.normalised:
         raise InputError(
-            f"{model.name} gives embeddings of free norms, and embedding files hold unit ones: use it as it is."
+            f"{model.name} gives embeddings of free norms, and embedding files hold unit ones: use it as it is, or "
+            "name the coordinates of its points where its space is hyperbolic."
         )
     texts, images = hierarchy.texts, hierarchy.images if model.has_images else ()
     chains = _chains(hierarchy)
@@ -148,10 +156,15 @@ def embed(
         "model": model.name,
         "fingerprint": model.fingerprint(),
         "preprocessing": model.preprocessing,
-        "normalisation": "l2",
+        "normalisation": "l2" if points is None else points.options,
         "dataset": hierarchy.name,
         "split": hierarchy.split,
     }
+
+    def located(rows: Tensor) -> NDArray[np.generic]:
+        array: NDArray[np.generic] = (rows if points is None else points.points(rows)).numpy()
+        return array
+
     ids = [image.image_id for image in images]
     inputs = _hash([texts, ids, *({name: array.tolist()} for name, array in chains.items())])
     work = _hash({**origin, "batch_size": str(batch_size), "inputs": inputs})
@@ -165,14 +178,25 @@ def embed(
         refuse_existing(out, overwrite)
         stored = cached(model, partial, lambda image: f"{work} {cast(ImageRef, image).image_id}")
         arrays: dict[str, NDArray[np.generic]] = {name: np.array(value) for name, value in origin.items()}
-        arrays |= {"work": np.array(work), "root": model.root().numpy(), "caption": np.array(texts)}
-        arrays["text"] = stored.encode_text(texts, batch_size=batch_size, progress=progress).numpy()
+        arrays |= {"work": np.array(work), "root": located(model.root()), "caption": np.array(texts)}
+        arrays["text"] = located(stored.encode_text(texts, batch_size=batch_size, progress=progress))
         if images:
             arrays["image_id"] = np.array(ids, dtype=np.int64)
-            arrays["image"] = stored.encode_image(images, batch_size=batch_size, progress=progress).numpy()
+            arrays["image"] = located(stored.encode_image(images, batch_size=batch_size, progress=progress))
+        if points is not None:
+            arrays |= {"coordinates": np.array(points.name), "curvature": np.array(points.curvature)}
         archives.write(out, arrays | chains)
         retire(partial)
     return out
+
+
+def _coordinates(model: Model, name: str) -> Coordinates:
+    """Coordinates of a model's own space; InputError where that is not hyperbolic, or a product."""
+    space = model.native_space()
+    geometry = None if space is None else space.geometry
+    if not isinstance(geometry, Lorentz | PoincareBall):
+        raise InputError(f"{model.name} brings no hyperbolic space, so its embeddings have no coordinates: leave them.")
+    return Coordinates(name, geometry.value)
 
 
 def _refuse_foreign(partial: Path) -> None:

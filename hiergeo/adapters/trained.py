@@ -19,8 +19,7 @@ from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import Open, Sha256
 from hiergeo._core.storage.files import path_of, retire, sha256, sync_files, temporary, writing
 from hiergeo.adapters import huggingface
-from hiergeo.adapters.head import HUB
-from hiergeo.adapters.hub import snapshot
+from hiergeo.adapters.hub import HUB, snapshot
 from hiergeo.adapters.huggingface import HuggingFaceClip, load_huggingface
 from hiergeo.adapters.model import ClipModel
 from hiergeo.adapters.open_clip import FOLDER, WEIGHTS, OpenClipModel, load_folder

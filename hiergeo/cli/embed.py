@@ -1,7 +1,7 @@
 """``hiergeo embed``: the embeddings of a dataset in one file; an interrupted run can go on."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from hiergeo._core.errors import UnavailableError
 from hiergeo._core.storage.files import writing
@@ -18,6 +18,10 @@ def embed_command(
     split: options.Split = "test",
     rows: options.Rows = None,
     batch_size: Annotated[int, option("N", "Captions or images per batch.", min=1)] = 64,
+    coordinates: Annotated[
+        str | None,
+        option("NAME", "Points of the model's hyperbolic space: hyperboloid, ball, lorentz-space or negated-time."),
+    ] = None,
     overwrite: options.Overwrite = False,
     json: options.Json = None,
     device: options.Device = options.AUTO,
@@ -32,13 +36,14 @@ def embed_command(
     hierarchy = load_data(data, split, rows)
     loaded = adapters.load(model, device=device)
     try:
-        adapters.embed(loaded, hierarchy, out, batch_size=batch_size, overwrite=overwrite, progress=True)
+        settings: dict[str, Any] = {"batch_size": batch_size, "coordinates": coordinates, "overwrite": overwrite}
+        adapters.embed(loaded, hierarchy, out, **settings, progress=True)
     except UnavailableError as error:
         raise again(error, "embed") from error
     images = len(hierarchy.images) if loaded.has_images else 0
     with writing(out):
         size = out.stat().st_size
     metrics = {"texts": len(hierarchy.texts), "images": images, "dim": loaded.dim, "bytes": size}
-    settings = {"model": loaded.name, "data": data, "split": split, "out": str(out)}
+    named = {"model": loaded.name, "data": data, "split": split, "out": str(out)}
     line = f"{metrics['texts']} texts and {images} images of dimension {loaded.dim}: {out}"
-    conclude(json, {"metrics": metrics, "settings": settings}, line)
+    conclude(json, {"metrics": metrics, "settings": named}, line)

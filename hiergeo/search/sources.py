@@ -14,8 +14,10 @@ from torch import Tensor
 
 from hiergeo._core.errors import InputError, reason
 from hiergeo._core.storage.files import path_of
+from hiergeo.adapters import hub
 from hiergeo.datasets.pictures import SUFFIXES
 from hiergeo.datasets.reading import Columns, Sample, sound
+from hiergeo.geometry.coordinates import Coordinates, refuse_hyperboloid
 from hiergeo.search import layout
 from hiergeo.search.queries import are_numbers, tensor_kind
 from hiergeo.search.shards import Labels
@@ -52,7 +54,7 @@ Images: TypeAlias = Iterable[str | Path] | str | Path
 
 Embeddings: TypeAlias = Tensor | Iterable[Tensor] | str | Path | Stored
 """(N, D); or blocks (n, D) of them; or a .npy file; or an .npz with their captions, as ``hiergeo embed`` writes it, or
-what was read from one."""
+what was read from one. ``?coordinates=hyperboloid&curvature=-1`` behind a file says which points its rows are."""
 
 
 class ItemBatch(NamedTuple):
@@ -84,7 +86,10 @@ class ItemBatch(NamedTuple):
 
 @final
 class ItemInputs:
-    """What an index is made of: `build`'s arguments; `stored` is the file that the embeddings are from."""
+    """What an index is made of: `build`'s arguments; `stored` is the file that the embeddings are from.
+
+    `coordinates` says which points of a hyperbolic space those are.
+    """
 
     def __init__(
         self,
@@ -93,10 +98,15 @@ class ItemInputs:
         embeddings: Embeddings | None,
         ids: Iterable[int] | Tensor | None,
     ) -> None:
-        if isinstance(embeddings, str | Path) and str(embeddings).lower().endswith(".npz"):
-            embeddings = read_stored(path_of(embeddings))
+        self.coordinates: Coordinates | None = None
+        if isinstance(embeddings, str | Path):
+            name, options = hub.options_of(str(embeddings), hub.CoordinateOptions)
+            embeddings, self.coordinates = path_of(name), options.read
+            if name.lower().endswith(".npz"):
+                embeddings = read_stored(embeddings, self.coordinates)
         self.stored = embeddings if isinstance(embeddings, Stored) else None
         if isinstance(embeddings, Stored):
+            self.coordinates = embeddings.coordinates
             captions = embeddings.captions if captions is None else captions
             embeddings = embeddings.embeddings
         self.captions, self.images, self.embeddings, self.ids = captions, images, embeddings, ids
@@ -148,7 +158,7 @@ class ItemInputs:
             if items is not None:
                 yield _from_column(name, items)
         if self.embeddings is not None:
-            yield _from_blocks(self.embeddings)
+            yield _from_blocks(_located(self.embeddings, self.coordinates))
 
 
 def _from_files(files: CaptionFiles, folder: Path | None) -> tuple[Sample, Take]:
@@ -217,8 +227,20 @@ def ids_of(ids: Iterable[int] | Tensor) -> Tensor:
     return ids_only
 
 
-def _from_blocks(embeddings: Any) -> Take:
-    blocks, rest = _blocks(embeddings), torch.empty(0, 0)
+def _located(embeddings: Any, coordinates: Coordinates | None) -> Iterator[Tensor]:
+    """Blocks of embeddings as tangent vectors; raises InputError for points of a hyperboloid that nothing names."""
+    for number, block in enumerate(_blocks(embeddings)):
+        if coordinates is not None:
+            yield coordinates.tangent(block)
+            continue
+        if number == 0:
+            cure = "?{} behind the name of their file, or give tangent vectors at its origin"
+            refuse_hyperboloid(block, "the embeddings", cure)
+        yield block
+
+
+def _from_blocks(blocks: Iterator[Tensor]) -> Take:
+    rest = torch.empty(0, 0)
 
     def take(start: int, size: int) -> dict[str, Tensor]:
         nonlocal rest

@@ -9,6 +9,7 @@ from torch import Tensor
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage import archives
 from hiergeo._core.storage.archives import Array
+from hiergeo.geometry.coordinates import Coordinates
 from hiergeo.search.layout import ModelFacts
 
 ARRAYS = {
@@ -17,6 +18,8 @@ ARRAYS = {
     "root": Array("f", (1,), required=False),
     "model": Array("U", (0,), required=False),
     "fingerprint": Array("U", (0,), required=False),
+    "coordinates": Array("U", (0,), required=False),
+    "curvature": Array("f", (0,), required=False),
 }
 
 ROOTS = 1e-2
@@ -25,13 +28,17 @@ ROOTS = 1e-2
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """What an ``.npz`` holds: embeddings (n, D), and captions, the root (D,) and what embedded them, or None."""
+    """What an ``.npz`` holds: embeddings (n, D), and captions, the root (D,) and what embedded them, or None.
+
+    Of points in `coordinates` of a hyperbolic space the embeddings are coordinates, around its origin and no root.
+    """
 
     path: Path
     embeddings: Tensor
     captions: list[str] | None
     root: Tensor | None
     model: ModelFacts | None
+    coordinates: Coordinates | None = None
 
     def check(self, facts: ModelFacts | None, root: Tensor | None) -> None:
         """Raise InputError if the file is known to be of another model or around another root than an index."""
@@ -48,8 +55,11 @@ class Stored:
             )
 
 
-def read_stored(path: Path) -> Stored:
-    """Read an ``.npz`` with ``text`` (n, D) or (n, 4, D), and ``caption``, ``root``, ``model`` if they are there."""
+def read_stored(path: Path, coordinates: Coordinates | None = None) -> Stored:
+    """Read an ``.npz`` with ``text`` (n, D) or (n, 4, D), and ``caption``, ``root``, ``model`` if they are there.
+
+    `coordinates` of None are those that the file names.
+    """
     arrays = archives.read(path, ARRAYS)
     text = torch.from_numpy(arrays["text"])
     captions, root, dim = arrays.get("caption"), arrays.get("root"), text.shape[-1]
@@ -60,10 +70,13 @@ def read_stored(path: Path) -> Stored:
     model = None
     if "model" in arrays and "fingerprint" in arrays:
         model = ModelFacts(str(arrays["model"]), str(arrays["fingerprint"]), True)
+    if coordinates is None and "coordinates" in arrays and "curvature" in arrays:
+        coordinates = Coordinates(str(arrays["coordinates"]), float(arrays["curvature"]))
     return Stored(
         path,
         text.reshape(-1, dim),
         None if captions is None else captions.ravel().tolist(),
-        None if root is None else torch.from_numpy(root).float(),
+        None if root is None or coordinates is not None else torch.from_numpy(root).float(),
         model,
+        coordinates,
     )

@@ -183,3 +183,12 @@ def test_an_untrained_copy_has_the_same_towers(tmp_path, state):
     assert made.network.shape == model.network.shape
     assert made.encode_image(list(pictures())).isfinite().all()
     assert not torch.allclose(made.encode_text(TEXTS), model.encode_text(TEXTS), atol=1e-3)
+
+
+def test_a_repository_of_the_hub_is_loaded_by_name(tmp_path, state, monkeypatch):
+    asked = []
+    home = folder(tmp_path / "x", state)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda name, **_: asked.append(name) or str(home))
+    for spec in ("hyper3:hf-hub:org/name", "hyper3:org/name"):
+        assert adapters.load(spec).fingerprint() == adapters.load(f"hyper3:{home}").fingerprint()
+    assert asked == ["org/name"] * 2

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from hiergeo import adapters
-from hiergeo._core.errors import InputError
+from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo.adapters import hub
+from hiergeo.adapters.loading import check_spec
 from tests.adapters import meru_common as meru
 
 BLOCK = "visual.blocks.1.mlp.fc1.weight"
@@ -150,3 +152,34 @@ def test_weights_of_sixteen_bits_are_read(weights, tmp_path):
     file = meru.write(tmp_path / "a.pth", {**weights, BLOCK: weights[BLOCK].bfloat16()})
     model = adapters.load(f"meru:{file}{meru.OPTIONS}")
     assert torch.equal(model.network.visual.blocks[1].mlp.fc1.weight, weights[BLOCK].bfloat16().float())
+
+
+@pytest.mark.parametrize(
+    ("spec", "wanted"),
+    [
+        ("hycoclip:hf-hub:avik-pal/hycoclip/hycoclip_vit_s.pth", ("avik-pal/hycoclip", "hycoclip_vit_s.pth")),
+        ("hycoclip:vit_b", ("avik-pal/hycoclip", "hycoclip_vit_b.pth")),
+        ("meru:grit_vit_s", ("avik-pal/hycoclip", "meru_vit_s.pth")),
+        ("uncha:hf-hub:org/name/folder/x.pth", ("org/name", "folder/x.pth")),
+    ],
+)
+def test_files_of_the_hub_are_loaded_by_name(spec, wanted, tmp_path, monkeypatch):
+    more = ("global_logit_scale", "local_logit_scale", "global_local_logit_scale") if "uncha" in spec else ()
+    numbers = {"curv": -1.0, "visual_alpha": -0.8, "textual_alpha": -0.4, "logit_scale": 2.0} | dict.fromkeys(more, 1.0)
+    file = meru.write(tmp_path / "made.pth", meru.state(**numbers))
+    asked = []
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", lambda *name: asked.append(name) or str(file))
+    monkeypatch.setattr(hub, "_answers", lambda endpoint: False)
+    check_spec(f"{spec}{meru.OPTIONS}")
+    model = adapters.load(f"{spec}{meru.OPTIONS}", device="cpu")
+    own = adapters.load(f"{spec.partition(':')[0]}:{file}{meru.OPTIONS}", device="cpu")
+    assert asked == [wanted]
+    assert (model.name, model.fingerprint()) == (f"{spec}{meru.OPTIONS}", own.fingerprint())
+
+
+def test_what_the_hub_does_not_give_is_named(monkeypatch):
+    monkeypatch.setattr(hub, "_answers", lambda endpoint: False)
+    with pytest.raises(InputError, match="no file of a repository"):
+        adapters.load("meru:hf-hub:org/name")
+    with pytest.raises(UnavailableError, match=r"org/name/x\.pth.*meru:/path"):
+        adapters.load("meru:hf-hub:org/name/x.pth")

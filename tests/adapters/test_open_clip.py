@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import pickle
 from pathlib import Path
 
@@ -288,5 +289,38 @@ def test_a_card_in_the_cache_of_the_hub_says_whether_its_space_is_curved(card, s
         (repository / folder).mkdir(parents=True)
     (repository / "refs" / "main").write_text("abc")
     (repository / "snapshots" / "abc" / "README.md").write_text(card, encoding="utf-8")
-    assert bool(checks.HYPERBOLIC.search(checks._card("hf-hub:org/x"))) is says
+    assert bool(hub.HYPERBOLIC.search(checks._card("hf-hub:org/x"))) is says
     assert checks._card("hf-hub:org/y") == checks._card("ViT-B-32/openai") == ""
+
+
+@pytest.mark.parametrize("form", ["folder", "pickled folder", "file"])
+def test_weights_that_bring_a_curvature_and_factors_bring_their_space(form, checkpoint, pictures, tmp_path):
+    """The formulas of towers trained in a hyperboloid: -K = exp(curv), tangent vectors features * exp(alpha)."""
+    numbers = {"curv": math.log(0.4), "visual_alpha": -0.7, "textual_alpha": -1.2}
+    state = load_file(checkpoint) | {name: torch.tensor(value) for name, value in numbers.items()}
+    file, spec = tmp_path / checks.WEIGHTS, f"local-dir:{tmp_path}"
+    if form == "file":
+        spec = f"test-small/{file}"
+    else:
+        (tmp_path / checks.CONFIG).write_text(json.dumps({"model_cfg": CONFIG, "preprocess_cfg": {}}))
+    if form == "pickled folder":
+        file = tmp_path / checks.PICKLED
+        torch.save({"state_dict": state}, file)
+    else:
+        save_file(state, file)
+    model = adapters.load(f"open_clip:{spec}")
+    network, _, transform = open_clip.create_model_and_transforms("test-small")
+    network.load_state_dict(load_file(checkpoint))
+    with torch.no_grad():
+        text = network.eval().encode_text(open_clip.get_tokenizer("test-small")(TEXTS)).double() * math.exp(-1.2)
+        image = network.encode_image(torch.stack([transform(p) for p in pictures])).double() * math.exp(-0.7)
+    assert torch.allclose(model.encode_text(TEXTS).double(), text, rtol=1e-6, atol=1e-6)
+    assert torch.allclose(model.encode_image(pictures).double(), image, rtol=1e-6, atol=1e-6)
+    space = model.native_space()
+    assert space.geometry.value == pytest.approx(-0.4, rel=1e-6)
+    assert not space.root.any()
+    assert model.fingerprint() != adapters.load(f"open_clip:test-small/{checkpoint}").fingerprint()
+    del state["textual_alpha"]
+    save_file(state, file) if form != "pickled folder" else torch.save({"state_dict": state}, file)
+    with pytest.raises(InputError, match="textual_alpha"):
+        adapters.load(f"open_clip:{spec}")

@@ -74,6 +74,7 @@ class Stream:
 
     def __init__(self, inputs: ItemInputs) -> None:
         self.given, self.stored, self.columns = tuple(inputs.given()), inputs.stored, Columns()
+        self.coordinates = inputs.coordinates
         self.sources, self.base = (Source("items", 0, 0),), Path()
         batches = inputs.batches()
         self.first = next(batches, None)
@@ -277,7 +278,10 @@ def _planned(model: Model | None, space: Space | str | None, sources: Sources, d
         raise InputError(f"{model.name} embeds texts only: choose an image-text model, or the items captions.")
     if model is not None and first is not None and first.captions and first.embeddings is None:
         model.check_texts([caption.strip() for caption in first.captions])
+    given = None if first is None else first.embeddings
     native = model.native_space() if model is not None else None
+    if given is not None and isinstance(sources, Stream) and sources.coordinates is not None:
+        native = sources.coordinates.space(given.shape[1])
     chosen = Space(space) if isinstance(space, str) else space or native or Space("euclidean")
     facts = stored.model if stored is not None else None
     if model is not None:
@@ -288,7 +292,6 @@ def _planned(model: Model | None, space: Space | str | None, sources: Sources, d
         chosen = chosen.rooted(root)
     if stored is not None:
         stored.check(facts, chosen.root)
-    given = None if first is None else first.embeddings
     if model is None and given is None:
         raise InputError("there are no embeddings: an index of none needs a model.")
     dim = model.dim if model is not None else cast(Tensor, given).shape[1]

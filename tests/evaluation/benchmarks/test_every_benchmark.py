@@ -18,6 +18,7 @@ SETTINGS = {"model", "dataset", "geometry", "root", "protocol", "seed", "bootstr
 OPTIONS: dict[str, dict[str, Any]] = {
     "hyperlex": {"data": "demo"},
     "wordnet": {"data": "demo", "prompt": "{}"},
+    "subsumption": {"data": "canine.n.02", "per_pair": 2},
     "trees": {},
     "zero_shot": {},
     "retrieval": {"data": "scenes", "take": 12},
