@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         training,
     )
     from hiergeo._core.polar import Polar
+    from hiergeo.adapters import embedded
     from hiergeo.evaluation import Comparison, Result, auditing, benchmarks, compare, evaluate, experiment, metrics
     from hiergeo.evaluation.auditing import Audit, audit
     from hiergeo.geometry import Euclidean, Lorentz, PoincareBall, Product, Space, Sphere
@@ -42,6 +43,7 @@ OBJECTS = {
     "audit": "evaluation.auditing",
     "backend": "pairwise",
     "compare": "evaluation",
+    "embedded": "adapters",
     "evaluate": "evaluation",
 }
 """Public name -> the module that it is of. Modules are imported when something of them is first asked for."""
@@ -89,6 +91,7 @@ __all__ = [
     "benchmarks",
     "compare",
     "datasets",
+    "embedded",
     "errors",
     "evaluate",
     "evaluation",

@@ -160,6 +160,9 @@ class HeadModel(Model):
     def check_images(self, images: Sequence[ImageLike]) -> None:
         self.base.check_images(images)
 
+    def stores(self, images: Sequence[ImageLike]) -> int:
+        return self.base.stores(images)
+
     def text_rows(self, texts: Sequence[str]) -> Tensor:
         return _applied(self.head, self.base.encode_text(texts, batch_size=len(texts), device=self.head.device))
 

@@ -11,6 +11,7 @@ from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.plugins import Plugins
 from hiergeo._core.storage.files import path_of
 from hiergeo.adapters.model import Model
+from hiergeo.adapters.npz import ARRAYS_SPEC
 
 ADAPTERS: Plugins[Callable[..., Model]] = Plugins(
     "adapter",
@@ -118,6 +119,11 @@ def _parts(spec: str) -> tuple[str, str]:
     An architecture of open_clip by itself, such as ``ViT-B-32/openai``, is named as such.
     """
     name, _, rest = spec.partition(":")
+    if spec.startswith(ARRAYS_SPEC):
+        raise InputError(
+            f"'{spec}' is a model of arrays in memory: make it again by hiergeo.embedded and pass the model, or store "
+            "the arrays in a file and name npz:FILE."
+        )
     if name not in ADAPTERS:
         from hiergeo.adapters.open_clip import architectures, check_source
 

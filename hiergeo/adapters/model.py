@@ -5,6 +5,7 @@ import hashlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,6 +19,7 @@ from hiergeo._core.devices import resolve_device, resolve_dtype
 from hiergeo._core.errors import InputError, check_whole
 from hiergeo._core.numerics import torch_defaults, wide
 from hiergeo._core.progress import track
+from hiergeo.datasets.hierarchy import Hierarchy
 from hiergeo.datasets.pictures import ImageLike, check_images, open_rgb
 from hiergeo.geometry import Space
 
@@ -86,6 +88,10 @@ class Model(ABC):
     def check_images(self, images: Sequence[ImageLike]) -> None:
         """Raise `InputError` for images that can never be embedded, before work starts: by default damaged files."""
         check_images(images)
+
+    def stores(self, images: Sequence[ImageLike]) -> int:
+        """How many of the images it has stored embeddings of, so that their files may be missing; by default none."""
+        return 0
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {getattr(self, 'name', 'without a name')}>"
@@ -224,6 +230,13 @@ class Model(ABC):
             return unit_rows(whole, what, whole).to(result)
         usable_norms(whole, what, zero=True)
         return whole.to(result)
+
+
+def with_stored_images(model: Model, hierarchy: Hierarchy) -> Hierarchy:
+    """The hierarchy with the images that have no files, if a model has stored embeddings of any of them."""
+    if not model.stores(hierarchy.absent):
+        return hierarchy
+    return replace(hierarchy, images=hierarchy.absent, absent=())
 
 
 def _wanted(device: str | torch.device | None) -> torch.device:

@@ -1,19 +1,19 @@
-"""Stored embeddings: an ``.npz`` of texts, images and the root, looked up by caption and by COCO id."""
+"""Stored embeddings: arrays of texts, images and the root, looked up by caption and by the id or name of an image."""
 
 import hashlib
 import os
 import re
-import warnings
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar, cast, final
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hiergeo._core.errors import InputError
-from hiergeo._core.numerics import wide
+from hiergeo._core.errors import InputError, reason, unknown_name, warn
+from hiergeo._core.numerics import torch_defaults, wide
 from hiergeo._core.storage import archives
 from hiergeo._core.storage.archives import Array
 from hiergeo._core.storage.files import path_of, sha256
@@ -28,6 +28,15 @@ from hiergeo.geometry.coordinates import Coordinates, refuse_hyperboloid
 
 Key = TypeVar("Key", bound=Hashable)
 
+Rows: TypeAlias = NDArray[Any] | Tensor | Sequence[Any]
+"""Rows of floating-point numbers: an array, a tensor, or a list of rows."""
+
+ARRAYS_SPEC = "arrays:"
+"""Beginning of the name of a model of arrays in memory, which no spec loads."""
+
+SOURCE = "hiergeo.embedded"
+"""What errors call such arrays."""
+
 AGREEMENT = 1e-3
 """Largest distance between two unit embeddings of one caption or image: four times the rounding of float16."""
 
@@ -39,6 +48,9 @@ MEAN_ROOT = "@mean"
 
 KEEP = "?norms=keep"
 """Ending of the spec of a file whose rows are taken as they are, such as tangent vectors at a root that may be 0."""
+
+NORMS = ("divide", "keep")
+"""What becomes of the norms of rows: they are divided out, or the rows are taken as they are."""
 
 LVIS_HOME = "clip"
 """What of ``lvis:clip`` names the file in the data home."""
@@ -79,13 +91,29 @@ class StoredTexts(Model):
         """16 hexadecimal digits of the SHA-256 of the file."""
         return self._digest
 
+    @property
+    def captions(self) -> tuple[str, ...]:
+        """The captions whose embeddings it has, stripped and distinct, in order of first appearance."""
+        return tuple(filter(None, self._text_row))
+
     def check_texts(self, texts: Sequence[str]) -> None:
         missing = [text for text in texts if text and text not in self._text_row]
-        if missing:
+        if not missing:
+            return
+        spelled = {_folded(caption) for caption in self._text_row}
+        alike = sum(_folded(text) in spelled for text in missing)
+        hint = f" ({alike} of them are there in other letter case or spacing)" if alike else ""
+        if len(missing) == len(list(filter(None, texts))) and not alike:
             raise InputError(
-                f"{self.name} ({self.preprocessing}) lacks {len(missing)} of {len(texts)} texts; the first is "
-                f"{missing[0]!r}."
+                f"{self.name} ({self.preprocessing}) has embeddings of {len(self.captions):,} captions, the first "
+                f"{next(iter(self.captions), '')!r}, and these are other captions: 0 of {len(missing):,} are there, "
+                f"the first is {missing[0]!r}; use it with its own (chains of them are the data chains:FILE.csv), or "
+                "embed these too."
             )
+        raise InputError(
+            f"{self.name} ({self.preprocessing}) lacks {len(missing)} of {len(texts)} texts; the first is "
+            f"{missing[0]!r}{hint}: embed them too, or leave out what has them."
+        )
 
     def text_rows(self, texts: Sequence[str]) -> Tensor:
         rows = self._texts[[self._text_row.get(text, 0) for text in texts]].float()
@@ -93,46 +121,42 @@ class StoredTexts(Model):
         return rows
 
 
-class NpzModel(StoredTexts):
+@final
+class ArrayModel(StoredTexts):
     """A model of which only the embeddings of certain captions and images are at hand.
 
     Args:
-        path: a file of `ARRAYS`.
-        mean_root: take the mean of the text embeddings for that of the empty caption, whether or not one is there.
+        spec: the spec that loads it.
+        source: what the arrays are called in errors.
+        stored: arrays by the names of `ARRAYS`, of such kinds and dimensions. Without ``root`` the mean of the text
+            embeddings stands in for that of the empty caption.
+        digest: the SHA-256 of the arrays.
         keep_norms: take rows as they are; otherwise they are divided by their norms, and a warning says so where these
             differ.
         coordinates: which points of a hyperbolic space the rows are; None is what the file says, flat rows where it
             says nothing.
 
     Raises:
-        InputError: the file is missing, damaged, altered, holds pickled objects, lacks an array, has arrays of wrong
-            shape or type or with rows that are not finite or (unless norms are kept) zero, has points outside of their
-            space or on a hyperboloid that nothing names, or two different embeddings of a caption or image.
+        InputError: arrays of shapes that do not fit each other, rows that are not finite or (unless norms are kept)
+            zero, points outside of their space or on a hyperboloid that nothing names, or two different embeddings of a
+            caption or image.
     """
 
     preprocessing = "stored embeddings"
 
     def __init__(
-        self, path: Path, mean_root: bool = False, keep_norms: bool = False, coordinates: Coordinates | None = None
+        self,
+        spec: str,
+        source: object,
+        stored: Mapping[str, NDArray[Any]],
+        digest: str,
+        keep_norms: bool = False,
+        coordinates: Coordinates | None = None,
     ) -> None:
-        if path.is_dir():
-            raise InputError(f"{path} is a folder: name the .npz file in it.")
-        stored = archives.read(path, {k: array for k, array in ARRAYS.items() if not (mean_root and k == "root")})
-        named = coordinates
-        if coordinates is None and "coordinates" in stored and "curvature" in stored:
-            coordinates = Coordinates(str(stored["coordinates"]), float(stored["curvature"]))
-        self.coordinates = coordinates
-        if "root" not in stored and coordinates is not None and not mean_root:
-            stored["root"] = coordinates.points(torch.zeros(1, coordinates.dim(stored["text"].shape[-1])))[0].numpy()
-        if "root" not in stored and not mean_root:
-            raise InputError(
-                f"{path} has no array 'root', the embedding of the empty caption: npz:{path}{MEAN_ROOT} takes the mean "
-                "of its texts instead."
-            )
         if ("image" in stored) != ("image_id" in stored):
-            raise InputError(f"{path} has only one of 'image' and 'image_id': it needs both or neither.")
-        free = keep_norms or coordinates is not None
-        self._path, self.normalised, self.has_images = path, not free, "image" in stored
+            raise InputError(f"{source} has only one of 'image' and 'image_id': it needs both or neither.")
+        self._source, self.coordinates, self.has_images = source, coordinates, "image" in stored
+        self.normalised, self._in_memory = not keep_norms and coordinates is None, spec.startswith(ARRAYS_SPEC)
         dim = stored["text"].shape[-1]
         shapes = {"caption": stored["text"].shape[:-1], "root": (dim,)}
         if self.has_images:
@@ -140,20 +164,14 @@ class NpzModel(StoredTexts):
         for name, array in sorted(stored.items(), key=lambda item: list(ARRAYS).index(item[0])):
             if not array.size or array.shape != shapes.get(name, array.shape):
                 fits = f"where {shapes[name]} fits the others" if array.size else "and is empty"
-                raise InputError(f"{path} is not an embedding file: '{name}' has shape {array.shape} {fits}.")
-        texts = self._usable(stored["text"].reshape(-1, dim), "text")
+                raise InputError(f"{source} cannot be used: '{name}' has shape {array.shape} {fits}.")
+        texts, mean_root = self._usable(stored["text"].reshape(-1, dim), "text"), "root" not in stored
         root = self._located(texts).mean(0) if mean_root else self._usable(stored["root"][None], "root")[0]
         captions = [caption.strip() for caption in stored["caption"].ravel().tolist()]
         rows = self._index("text", captions, texts)
         if "" in rows and not mean_root:
             self._check_agreement("text", [""], texts[rows[""]][None], root[None])
-        digest = sha256(path)
-        ending = MEAN_ROOT * mean_root + KEEP * keep_norms
-        if named is not None:
-            ending += f"{'&' if keep_norms else '?'}{named.options}"
-        if ending:
-            digest = hashlib.sha256(f"{digest}{ending}".encode()).hexdigest()
-        super().__init__(f"npz:{path}{ending}", texts, rows, root, digest[:16])
+        super().__init__(spec, texts, rows, root, digest[:16])
         self._images = self._usable(stored["image"], "image") if self.has_images else texts[:0]
         keys: list[Any] = stored["image_id"].tolist() if self.has_images else []
         self._image_row: dict[int | str, int] = self._index("image", keys, self._images)
@@ -166,31 +184,37 @@ class NpzModel(StoredTexts):
     def check_images(self, images: Sequence[ImageLike]) -> None:
         """Raise InputError for images that are not stored, or files of one name."""
         keys = [self._key(image) for image in images]
-        missing = [key for key in keys if key not in self._image_row]
-        if missing:
-            raise InputError(f"{self._path} lacks {len(missing)} of {len(images)} images; the first is {missing[0]}.")
-        if not self._by_number:
-            _refuse_namesakes(keys, images)
+        if missing := [image for key, image in zip(keys, images, strict=True) if key is None]:
+            first, stored = missing[0], next(iter(self._image_row), None)
+            name = _name(first) or str(getattr(first, "image_id", ""))
+            if not name:
+                raise InputError("stored embeddings are looked up by file name, which a picture lacks: pass its path.")
+            hint = ", which holds no COCO id to look up" if self._by_number and not _numbers(name) else ""
+            raise InputError(
+                f"{self._source} lacks {len(missing)} of {len(images)} images; the first is {name}{hint}: name "
+                f"images as its image_id does, such as {stored!r}."
+            )
+        _refuse_namesakes((key, image) for key, image in zip(keys, images, strict=True) if _is_of_name(key, image))
+
+    def stores(self, images: Sequence[ImageLike]) -> int:
+        return sum(self._key(image) is not None for image in images)
 
     def image_rows(self, images: Sequence[ImageLike]) -> Tensor:
-        return self._images[[self._image_row[self._key(image)] for image in images]]
+        return self._images[[self._image_row[cast("int | str", self._key(image))] for image in images]]
 
     def _usable(self, rows: NDArray[Any], kind: str) -> Tensor:
-        tensor, what = torch.from_numpy(rows), f"the {kind} embeddings of {self._path}"
+        tensor, what = torch.from_numpy(rows), f"the {kind} embeddings of {self._source}"
         norms = usable_norms(tensor, what, zero=not self.normalised)
         if self.coordinates is not None:
             try:
                 return self.coordinates.tangent(tensor)
             except InputError as error:
                 raise InputError(f"{what} are no points of {self.coordinates.options}: {error}") from None
-        refuse_hyperboloid(tensor, what, f"npz:{self._path}?{{}}")
+        refuse_hyperboloid(tensor, what, "{}" if self._in_memory else f"npz:{self._source}?{{}}")
         low, high = float(norms.min()), float(norms.max())
         if self.normalised and high > SPREAD * low:
-            warnings.warn(
-                f"{what} have norms from {low:.3g} to {high:.3g}, which are divided out: to keep them, write "
-                f"{KEEP} behind the name of the file.",
-                stacklevel=4,
-            )
+            keep = "norms='keep'" if self._in_memory else f"{KEEP} behind the name of the file"
+            warn(f"{what} have norms from {low:.3g} to {high:.3g}, which are divided out: to keep them, write {keep}.")
         return tensor
 
     def _located(self, rows: Tensor) -> Tensor:
@@ -209,17 +233,24 @@ class NpzModel(StoredTexts):
         one, other = self._located(rows), self._located(others)
         apart = ((one - other).norm(dim=1) > AGREEMENT * other.norm(dim=1)).nonzero()[:, 0]
         if len(apart):
-            raise InputError(f"{self._path} holds two different embeddings of the {kind} {keys[int(apart[0])]!r}.")
+            raise InputError(f"{self._source} holds two different embeddings of the {kind} {keys[int(apart[0])]!r}.")
 
-    def _key(self, image: ImageLike) -> int | str:
-        """What an image is stored under: its COCO id, or the name of its file with its ending or else without."""
+    def _key(self, image: ImageLike) -> int | str | None:
+        """What an image is stored under: its id, or the longest end of its path or address, best with its ending."""
+        name = _name(image).replace("\\", "/")
+        keys: list[int | str] = []
+        if isinstance(image, ImageRef) and (self._by_number or not name):
+            keys.append(image.image_id if self._by_number else str(image.image_id))
         if self._by_number:
-            return _coco_id(image)
-        name = _file_path(image).name
-        return name if name in self._image_row else Path(name).stem
+            keys += _numbers(name)
+        else:
+            parts = name.split("/")
+            ends = ("/".join(parts[start:]) for start in range(len(parts)))
+            keys += (key for end in ends for key in (end, os.path.splitext(end)[0]))
+        return next((key for key in keys if key in self._image_row), None)
 
 
-def load_npz(rest: str, *, device: torch.device) -> NpzModel:
+def load_npz(rest: str, *, device: torch.device) -> ArrayModel:
     """The embedding file ``FILE``, or ``FILE@mean`` for one without an embedding of the empty caption.
 
     The mean of its text embeddings then stands in for it. ``?norms=keep`` behind it takes rows as they are,
@@ -227,37 +258,171 @@ def load_npz(rest: str, *, device: torch.device) -> NpzModel:
     `hiergeo.geometry.coordinates.COORDINATES`; its origin is the root where the file has none.
 
     Raises:
-        InputError: the file cannot be used, or holds two different embeddings of one caption or image.
+        InputError: the file is missing, damaged, altered, holds pickled objects or lacks an array; or as `ArrayModel`.
     """
     source, options = hub.options_of(rest, NpzOptions)
     mean_root = source.endswith(MEAN_ROOT) and not path_of(source).exists()
     path = path_of(source.removesuffix(MEAN_ROOT) if mean_root else source)
-    return NpzModel(path, mean_root, options.norms == "keep", options.read)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: name the .npz file in it.")
+    stored = archives.read(path, {k: array for k, array in ARRAYS.items() if not (mean_root and k == "root")})
+    keep_norms, named = options.norms == "keep", options.read
+    coordinates = named
+    if named is None and "coordinates" in stored and "curvature" in stored:
+        coordinates = Coordinates(str(stored["coordinates"]), float(stored["curvature"]))
+    if "root" not in stored and not mean_root and coordinates is None:
+        raise InputError(
+            f"{path} has no array 'root', the embedding of the empty caption: npz:{path}{MEAN_ROOT} takes the mean "
+            "of its texts instead."
+        )
+    if not mean_root:
+        stored = _rooted(stored, coordinates)
+    ending = MEAN_ROOT * mean_root + KEEP * keep_norms
+    if named is not None:
+        ending += f"{'&' if keep_norms else '?'}{named.options}"
+    return ArrayModel(f"npz:{path}{ending}", path, stored, _marked(sha256(path), ending), keep_norms, coordinates)
 
 
-def _file_path(image: ImageLike) -> Path:
-    """The file of an image; raises InputError for a picture that has none."""
-    path = image.path if isinstance(image, ImageRef) else image
-    if not isinstance(path, str | Path):
-        raise InputError("stored embeddings are looked up by file name, which a picture does not tell: pass its path.")
-    return Path(path)
+def _rooted(stored: Mapping[str, NDArray[Any]], coordinates: Coordinates | None) -> dict[str, NDArray[Any]]:
+    """Arrays with the origin of their coordinates for a root where they have none."""
+    if coordinates is None or "root" in stored:
+        return dict(stored)
+    origin = coordinates.points(torch.zeros(1, coordinates.dim(stored["text"].shape[-1])))[0]
+    return {**stored, "root": origin.numpy()}
 
 
-def _coco_id(image: ImageLike) -> int:
-    """The id of a dataset's image, or that in a file name (``COCO_val2014_000000000139.jpg`` is 139)."""
+def _marked(digest: str, ending: str) -> str:
+    """The SHA-256 of arrays that are read as the ending of a spec says."""
+    return hashlib.sha256(f"{digest}{ending}".encode()).hexdigest() if ending else digest
+
+
+def embedded(
+    text: Rows,
+    captions: Sequence[Any] | NDArray[Any],
+    image: Rows | None = None,
+    image_id: Sequence[Any] | NDArray[Any] | Tensor | None = None,
+    root: Rows | None = None,
+    *,
+    norms: str = "divide",
+    coordinates: str | None = None,
+    curvature: float | None = None,
+    name: str = "mine",
+) -> ArrayModel:
+    """Arrays as a model, which stands wherever a model is taken: `hiergeo.compare`, `hiergeo.audit`, an index, a head.
+
+    Such a model embeds its own captions and images and no others. Arrays are not copied where they need not be: leave
+    them as they are.
+
+    Args:
+        text: (N, D) embeddings of captions, or (n, T, D) of chains of them; float16, bfloat16, float32 or float64.
+        captions: N strings, or n chains of T of them, that the rows embed. A caption may occur several times, with one
+            embedding.
+        image: (M, D) embeddings of images, in the same space.
+        image_id: what each image is called: a whole number, such as the id of COCO, or a string, such as the path or
+            the name of its file, by which chains name it (column ``image_url``).
+        root: (D,) the embedding of the empty caption, by the same model. None takes it from the caption ``""`` if there
+            is one, otherwise the mean of the text embeddings.
+        norms: ``divide`` brings rows to norm one, ``keep`` takes them as they are, such as tangent vectors.
+        coordinates: of points of hyperbolic space, such as ``hyperboloid`` or ``ball`` (`COORDINATES`); their origin is
+            the root where none is given.
+        curvature: of that space, below 0.
+        name: what results call the model.
+
+    Raises:
+        InputError: arrays that do not fit each other or are of other types, rows that are not finite or have norm zero,
+            or two different embeddings of a caption or image.
+    """
+    if norms not in NORMS:
+        raise unknown_name("treatment of norms", norms, NORMS)
+    read = hub.CoordinateOptions(coordinates=coordinates, curvature=curvature).read
+    given = {"text": text, "image": image, "root": root}
+    stored = {key: _rows(key, rows) for key, rows in given.items() if rows is not None or key == "text"}
+    stored["caption"] = _labels("captions", captions, (str,))
+    if stored["caption"].shape != stored["text"].shape[:-1]:
+        shapes = f"{stored['caption'].shape} captions for rows of shape {stored['text'].shape}"
+        raise InputError(f"{SOURCE} has {shapes}: text must be (N, D) and captions N strings, one for each row.")
+    if image_id is not None:
+        stored["image_id"] = _labels("image_id", image_id, (int, np.integer), (str, os.PathLike))
+        if stored["image_id"].ndim != 1:
+            raise InputError(f"{SOURCE}: image_id has shape {stored['image_id'].shape}, not one id for each image.")
+    flat = [caption.strip() for caption in stored["caption"].ravel()]
+    if root is None and "" in flat:
+        stored["root"] = stored["text"].reshape(len(flat), -1)[flat.index("")]
+    stored = _rooted(stored, read)
+    if "root" not in stored:
+        warn(f"{SOURCE} has no root, so radii begin at the mean of its texts: give root, the embedding of ''.")
+    ending = MEAN_ROOT * ("root" not in stored) + KEEP * (norms == "keep")
+    if read is not None:
+        ending += f"{'&' if norms == 'keep' else '?'}{read.options}"
+    digest = _marked(_digest(stored), ending)
+    with torch_defaults():
+        return ArrayModel(f"{ARRAYS_SPEC}{name}{ending}", SOURCE, stored, digest, norms == "keep", read)
+
+
+def _rows(name: str, rows: Any) -> NDArray[Any]:
+    """Rows as an array in native byte order that torch can share; raises InputError for anything but numbers."""
+    try:
+        if isinstance(rows, Tensor):
+            rows = rows.detach().cpu()
+            rows = (rows.float() if rows.dtype == torch.bfloat16 else rows).numpy()
+        array = np.asarray(rows)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{SOURCE}: {name} is no dense array of numbers ({reason(error)}).") from error
+    archives.check(SOURCE, name, ARRAYS[name], array)
+    return np.require(array, array.dtype.newbyteorder("="), ["C", "W"])
+
+
+def _labels(name: str, labels: Any, *kinds: tuple[type, ...]) -> NDArray[Any]:
+    """Captions or ids as an array of objects, which does not pad strings; raises InputError for one of no kind."""
+    listed = labels.tolist() if hasattr(labels, "tolist") else labels
+    array = np.array(None if isinstance(listed, str | bytes) else listed, dtype=object)
+    items = array.ravel().tolist()
+    fits = any(all(isinstance(item, kind) and not isinstance(item, bool) for item in items) for kind in kinds)
+    if not array.ndim or not fits:
+        wanted = "strings" if len(kinds) == 1 else "whole numbers, or a list of strings"
+        found = ", ".join(sorted({type(item).__name__ for item in items})) if array.ndim else type(labels).__name__
+        raise InputError(f"{SOURCE}: {name} must be a list of {wanted}, not of {found}.")
+    array.ravel()[:] = [int(item) if isinstance(item, int | np.integer) else str(item) for item in items]
+    return array
+
+
+def _digest(stored: Mapping[str, NDArray[Any]]) -> str:
+    """The SHA-256 of arrays; strings and whole numbers count as what they are."""
+    digest = hashlib.sha256()
+    for name, array in sorted(stored.items()):
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        labels = array.dtype.kind == "O"
+        digest.update(repr(array.tolist()).encode("utf-8", "surrogatepass") if labels else array.data)
+    return digest.hexdigest()
+
+
+def _folded(caption: str) -> str:
+    return " ".join(caption.casefold().split())
+
+
+def _name(image: ImageLike) -> str:
+    """The address or the path of an image; empty for a picture without one."""
     if isinstance(image, ImageRef):
-        return image.image_id
-    number = NAME.fullmatch(_file_path(image).name)
-    if number is None:
-        raise InputError(f"the file name {image} holds no COCO id to look up, such as 000000000139.jpg.")
-    return int(number[1])
+        return image.address or str(image.path or "")
+    return str(image) if isinstance(image, str | Path) else ""
 
 
-def _refuse_namesakes(keys: Sequence[Hashable], images: Sequence[ImageLike]) -> None:
+def _numbers(name: str) -> list[int]:
+    """The COCO id in the name of a file (``COCO_val2014_000000000139.jpg`` is 139), if there is one."""
+    number = NAME.fullmatch(name.rpartition("/")[2])
+    return [int(number[1])] if number else []
+
+
+def _is_of_name(key: int | str | None, image: ImageLike) -> bool:
+    """Whether a key is of the name of a file, which others may have too."""
+    return isinstance(key, str) or (isinstance(image, ImageRef) and key != image.image_id)
+
+
+def _refuse_namesakes(named: Iterable[tuple[Hashable, ImageLike]]) -> None:
     """Raise InputError if two files that are not one and the same would get the same row."""
-    first: dict[Hashable, Path] = {}
-    for key, image in zip(keys, images, strict=True):
-        path = _file_path(image)
+    first: dict[Hashable, str] = {}
+    for key, image in named:
+        path = _name(image)
         other = first.setdefault(key, path)
         if other != path and os.path.abspath(other) != os.path.abspath(path):
             raise InputError(

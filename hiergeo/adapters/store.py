@@ -23,8 +23,8 @@ from hiergeo._core.storage.archives import Array
 from hiergeo._core.storage.files import refuse_existing, remove_leftovers, retire
 from hiergeo._core.storage.locks import locked
 from hiergeo.adapters.head import HeadModel
-from hiergeo.adapters.model import Model
-from hiergeo.adapters.npz import NpzModel
+from hiergeo.adapters.model import Model, with_stored_images
+from hiergeo.adapters.npz import ArrayModel
 from hiergeo.datasets.hierarchy import Hierarchy, ImageRef
 from hiergeo.datasets.pictures import ImageLike, open_rgb
 from hiergeo.geometry import Lorentz, PoincareBall
@@ -48,7 +48,7 @@ def cached(model: Model, folder: Path, image_key: Callable[[ImageLike], str] | N
     """
     if isinstance(model, HeadModel):
         return HeadModel(cached(model.base, folder, image_key), model.head, model.name, model.trained_in)
-    if isinstance(model, NpzModel):
+    if isinstance(model, ArrayModel):
         return model
     identity = [model.fingerprint(), model.preprocessing]
     made, key_of = copy.copy(model), image_key or _image_hash
@@ -147,6 +147,7 @@ def embed(
             f"{model.name} gives embeddings of free norms, and embedding files hold unit ones: use it as it is, or "
             "name the coordinates of its points where its space is hyperbolic."
         )
+    hierarchy = with_stored_images(model, hierarchy)
     texts, images = hierarchy.texts, hierarchy.images if model.has_images else ()
     chains = _chains(hierarchy)
     model.check_texts([text.strip() for text in texts])

@@ -31,6 +31,7 @@ def embed_command(
     An interrupted run goes on where it stopped when the same command is run again.
     """
     from hiergeo import adapters
+    from hiergeo.adapters.model import with_stored_images
 
     check_writable(json, out)
     hierarchy = load_data(data, split, rows)
@@ -40,7 +41,7 @@ def embed_command(
         adapters.embed(loaded, hierarchy, out, **settings, progress=True)
     except UnavailableError as error:
         raise again(error, "embed") from error
-    images = len(hierarchy.images) if loaded.has_images else 0
+    images = len(with_stored_images(loaded, hierarchy).images) if loaded.has_images else 0
     with writing(out):
         size = out.stat().st_size
     metrics = {"texts": len(hierarchy.texts), "images": images, "dim": loaded.dim, "bytes": size}

@@ -75,8 +75,8 @@ def _path_in(address: str) -> str:
         return ""
 
 
-def image_refs(numbers: Mapping[str, int], folder: Path, expected: bool, advice: str = "") -> tuple[ImageRef, ...]:
-    """The images by address -> number, if they are expected or any of them is in the folder.
+def image_refs(numbers: Mapping[str, int], folder: Path, advice: str = "") -> tuple[ImageRef, ...]:
+    """The images by address -> number, whether or not they are in the folder.
 
     `advice` says what to do about one that is missing, before that of putting a copy there.
     """
@@ -84,11 +84,9 @@ def image_refs(numbers: Mapping[str, int], folder: Path, expected: bool, advice:
     for address, number in numbers.items():
         if number not in files:
             files[number] = address, image_file(address, folder)
-    there = expected or any(path is not None and path.is_file() for _, path in files.values())
     return tuple(
-        ImageRef(number, partial(_open, address, path, advice), path)
+        ImageRef(number, partial(_open, address, path, advice), path, address=address)
         for number, (address, path) in files.items()
-        if there
     )
 
 

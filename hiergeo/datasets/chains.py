@@ -1,11 +1,11 @@
-"""Chains of one's own: folders that `hiergeo chains build` made, and CSV files in the formats of HierarCaps.
+"""Chains of one's own: folders that `hiergeo chains build` made, and files in the formats of HierarCaps.
 
 A file has a row a chain: the columns ``positive``, perhaps ``negative`` and ``image_url`` (as HierarCaps' training
 file), or ``captions`` and perhaps ``image_url`` (as its test file). The texts of a chain are joined by ``=>``, general
-to specific. Addresses of images are never fetched.
+to specific. In JSON rows are objects, and a chain may be a list. Addresses of images are never fetched.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -15,9 +15,10 @@ from hiergeo._core import limits
 from hiergeo._core.errors import InputError, UnavailableError, unknown_name
 from hiergeo._core.storage.files import csv_rows, path_of, size_of
 from hiergeo.datasets.addresses import image_numbers, image_refs
-from hiergeo.datasets.hierarchy import LEAST_TIERS, Hierarchy, Row
-from hiergeo.datasets.reading.samples import garbled
-from hiergeo.datasets.tables import Table, read_table
+from hiergeo.datasets.hierarchy import LEAST_TIERS, Hierarchy, ImageRef, Row
+from hiergeo.datasets.pictures import file_ref
+from hiergeo.datasets.reading.samples import IMAGES, garbled
+from hiergeo.datasets.tables import TIERS, Table, read_table
 
 NAME = "chains"
 
@@ -27,12 +28,15 @@ FILES = {
 }
 """Split -> its file in a built folder, and the file of the same rows with negatives."""
 
-CURE = "name a folder made by `hiergeo chains build`, or a CSV file of chains"
+CURE = "name a folder made by `hiergeo chains build`, or a CSV or JSON file of chains"
 
 POSITIVE, NEGATIVE, CAPTIONS, IMAGE, ID = "positive", "negative", "captions", "image_url", "id"
 """Columns of files of chains."""
 
-ARROW = " => "
+IMAGE_COLUMNS = (IMAGE, *IMAGES, "image_id")
+"""Columns of images, of which the first that a file has counts."""
+
+ARROW = f" {TIERS} "
 
 CELL_CHARACTERS = 131_072
 """Characters of a cell that Python's CSV reader takes."""
@@ -58,7 +62,8 @@ def load(split: str = "test", *, address: str = "", images: Path | str | None = 
 
     Images are numbered as in MS-COCO where their address tells, the others from `UNNUMBERED` on in the order in which
     they appear. They are looked for in the folder of the file, at their relative path, and in its folder ``images``,
-    there also by name alone. If none exists the hierarchy has no images, and only captions are measured.
+    there also by name alone. If none exists only captions are measured, and the images of which a model has stored
+    embeddings (`hiergeo.embedded`, ``npz:FILE``).
 
     Args:
         split: ``train`` or ``test``; a file is the same for both.
@@ -72,15 +77,68 @@ def load(split: str = "test", *, address: str = "", images: Path | str | None = 
     if split not in FILES:
         raise unknown_name("split of chains", split, FILES)
     source = located(address)
-    rows = read(source, split)
-    numbers = image_numbers(chain.image for chain in rows)
     folder = source.parent if source.is_file() else source
-    return Hierarchy(
-        f"{NAME}:{address}",
-        split,
-        tuple(Row(index, row.positive, row.negative, numbers.get(row.image)) for index, row in enumerate(rows)),
-        image_refs(numbers, folder if images is None else path_of(images), images is not None),
-    )
+    chains = read(source, split)
+    numbers = image_numbers(chain.image for chain in chains)
+    refs = image_refs(numbers, folder if images is None else path_of(images))
+    return _hierarchy(f"{NAME}:{address}", split, chains, numbers, refs, images is not None)
+
+
+def from_lists(
+    positive: Iterable[Sequence[str]],
+    negative: Iterable[Sequence[str]] | None = None,
+    image: Iterable[str | int | Path | None] | None = None,
+    *,
+    name: str = "own",
+) -> Hierarchy:
+    """Chains that are in memory as data of the same kind as a file of them.
+
+    Args:
+        positive: n chains of T captions each, from general to specific.
+        negative: n chains of captions that contradict those of `positive`; None for data without.
+        image: what the image of each chain is called, as in `load`: the path of a file, or an ``image_id`` of
+            `hiergeo.embedded`; None for a chain without an image.
+        name: what results call the data.
+
+    Raises:
+        InputError: no chains, chains of different lengths, a caption that is empty or no string, or another number of
+            contradicting chains or images.
+    """
+    chains = _texts(positive)
+    against = [None] * len(chains) if negative is None else _texts(negative)
+    images = [None] * len(chains) if image is None else list(image)
+    for what, others in (("contradicting chains", against), ("images", images)):
+        if len(others) != len(chains):
+            raise InputError(f"there are {len(chains)} chains and {len(others)} {what}: give one for each chain.")
+    addresses = ["" if address is None else str(address) for address in images]
+    rows = [Chain(at, *parts) for at, parts in enumerate(zip(chains, against, addresses, strict=True))]
+    numbers = image_numbers(addresses)
+    files = {number: replace(file_ref(number, Path(address)), address=address) for address, number in numbers.items()}
+    return _hierarchy(name, "test", rows, numbers, tuple(files.values()), False)
+
+
+def _texts(chains: Iterable[Sequence[str]]) -> list[tuple[str, ...]]:
+    """Chains of stripped captions; raises InputError for one that holds anything else."""
+    stripped = []
+    for row, chain in enumerate(chains):
+        if isinstance(chain, str) or not all(isinstance(text, str) and text.strip() for text in chain):
+            raise InputError(f"chain {row} (the first is 0) must be a list of captions that are not empty strings.")
+        stripped.append(tuple(map(str.strip, chain)))
+    return stripped
+
+
+def _hierarchy(
+    name: str,
+    split: str,
+    chains: Sequence[Chain],
+    numbers: Mapping[str, int],
+    images: tuple[ImageRef, ...],
+    expected: bool,
+) -> Hierarchy:
+    """Chains as data; images whose files are not `expected` to be there are absent if none is."""
+    rows = tuple(Row(at, row.positive, row.negative, numbers.get(row.image)) for at, row in enumerate(chains))
+    there = expected or any(image.path is not None and image.path.is_file() for image in images)
+    return Hierarchy(name, split, rows, images if there else (), () if there else images)
 
 
 def located(address: str) -> Path:
@@ -157,10 +215,11 @@ def parse(table: Table, tiers: int | None = None) -> Iterator[Chain]:
     """
     plain = POSITIVE not in table.header and CAPTIONS in table.header
     sides = [CAPTIONS if plain else POSITIVE, *([NEGATIVE] if NEGATIVE in table.header and not plain else [])]
-    others = [name for name in (IMAGE, ID) if name in table.header]
+    image = next((name for name in IMAGE_COLUMNS if name in table.header), IMAGE)
+    others = [name for name in (image, ID) if name in table.header]
     for row, cells in table.cells([*sides, *others]):
         facts = dict(zip(others, cells[len(sides) :], strict=True))
-        chains = [tuple(map(str.strip, cell.split("=>"))) for cell in cells[: len(sides)]]
+        chains = [tuple(map(str.strip, cell.split(TIERS))) for cell in cells[: len(sides)]]
         tiers = tiers or max(len(chains[0]), LEAST_TIERS)
         if chains[1:] == [("",)]:
             chains.pop()
@@ -172,7 +231,7 @@ def parse(table: Table, tiers: int | None = None) -> Iterator[Chain]:
         number = facts.get(ID, "").strip()
         numbered = number.isascii() and number.isdigit() and len(number) < limits.JSON_DIGITS
         negative = chains[1] if len(chains) > 1 else None
-        yield Chain(int(number) if numbered else row, chains[0], negative, facts.get(IMAGE, "").strip())
+        yield Chain(int(number) if numbered else row, chains[0], negative, facts.get(image, "").strip())
 
 
 def write_train(path: Path | str, chains: Iterable[Chain]) -> int:

@@ -107,5 +107,5 @@ def balanced_by_length(hierarchy: Hierarchy) -> Hierarchy:
         )
     rows = tuple(_changed(hierarchy.rows[index], itemgetter(*tiers)) for index, *tiers in sorted(chosen))
     shown = {row.image_id for row in rows}
-    images = tuple(image for image in hierarchy.images if image.image_id in shown)
-    return Hierarchy(hierarchy.name, f"{hierarchy.split}, balanced by length", rows, images)
+    images, absent = (tuple(i for i in part if i.image_id in shown) for part in (hierarchy.images, hierarchy.absent))
+    return Hierarchy(hierarchy.name, f"{hierarchy.split}, balanced by length", rows, images, absent)

@@ -27,12 +27,16 @@ class Row:
 
 @dataclass(frozen=True)
 class ImageRef:
-    """An image by id, opened only when its pixels are needed; `hashes` are those of its pixels, by name."""
+    """An image by id, opened only when its pixels are needed; `hashes` are those of its pixels, by name.
+
+    `address` is what a table calls it, where it is from one.
+    """
 
     image_id: int
     open: Callable[[], "Image"] = field(compare=False, repr=False)
     path: Path | None = None
     hashes: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
+    address: str = ""
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,12 +48,14 @@ class Hierarchy:
         split: split name, such as ``test``.
         rows: the chains, all of the same number of non-empty stripped captions, at least two.
         images: the distinct images of the rows, in order of first appearance; empty when rows have none.
+        absent: instead of `images` those whose files are not there, of which a model may have stored embeddings.
     """
 
     name: str
     split: str
     rows: tuple[Row, ...]
     images: tuple[ImageRef, ...] = ()
+    absent: tuple[ImageRef, ...] = ()
 
     def __repr__(self) -> str:
         return f"<{self.name} {self.split}, {len(self.rows)} rows, {len(self.images)} images>"
@@ -62,7 +68,7 @@ class Hierarchy:
         for row in self.rows:
             if any(len(chain) != self.tiers for chain in (row.positive, row.negative) if chain is not None):
                 raise InputError(f"row {row.row_id} of {self.name} has a chain of other than {self.tiers} tiers.")
-        orphans = {image.image_id for image in self.images} - {row.image_id for row in self.rows}
+        orphans = {image.image_id for image in (*self.images, *self.absent)} - {row.image_id for row in self.rows}
         if orphans:
             raise InputError(f"image {min(orphans)} of {self.name} belongs to no row: leave it out.")
 
@@ -88,7 +94,8 @@ class Hierarchy:
             raise InputError(f"take at least 1 row of {self.name}, not {count}.")
         rows = self.rows[:count]
         shown = {row.image_id for row in rows}
-        return Hierarchy(self.name, self.split, rows, tuple(i for i in self.images if i.image_id in shown))
+        images, absent = (tuple(i for i in part if i.image_id in shown) for part in (self.images, self.absent))
+        return Hierarchy(self.name, self.split, rows, images, absent)
 
 
 def distinct(captions: Iterable[str]) -> tuple[str, ...]:

@@ -1,16 +1,21 @@
-"""CSV files of chains of captions, read row by row under caps; the first row that is wrong ends the reading."""
+"""CSV and JSON files of chains of captions, read row by row under caps; the first wrong row ends the reading."""
 
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 from hiergeo._core.errors import InputError, UnavailableError, reason
+from hiergeo._core.storage.documents import load_json, parse_json
 from hiergeo._core.storage.files import size_of
 from hiergeo._core.text import one_line, shortened
-from hiergeo.datasets.reading.lines import csv_records
-from hiergeo.datasets.reading.samples import BrokenError, garbled
+from hiergeo.datasets.reading.inputs import suffix_of
+from hiergeo.datasets.reading.lines import csv_records, lines
+from hiergeo.datasets.reading.samples import BrokenError, broken_json, garbled
+
+TIERS = "=>"
+"""What separates the texts of a chain in a cell."""
 
 QUOTED = 100
 """Most characters of a cell that an error quotes."""
@@ -19,7 +24,7 @@ QUOTED = 100
 @final
 @dataclass(frozen=True)
 class Table:
-    """A CSV file that is being read, whose records can be walked through once."""
+    """A file that is being read, whose records can be walked through once."""
 
     path: Path
     header: list[str]
@@ -51,11 +56,15 @@ class Table:
 
 
 def read_table(path: Path, cure: str) -> Table:
-    """Begin to read the CSV file at `path` (UTF-8, perhaps compressed); cells may hold line ends.
+    """Begin to read the file at `path` (UTF-8, perhaps compressed): JSON by its name, CSV by any other.
+
+    Cells of CSV may hold line ends. JSON is a list of objects (``.json``) or an object a line (``.jsonl``,
+    ``.ndjson``), all with the keys of the first one; a list of strings is the cell that joins them by ``=>``.
 
     Raises:
         UnavailableError: there is no such file (`cure` says what to do), or it cannot be read.
-        InputError: it is truncated, undecodable, not CSV, has no rows, or inflates beyond `hiergeo._core.limits`.
+        InputError: it is truncated, undecodable, of no such format, has no rows, or inflates beyond
+            `hiergeo._core.limits`.
     """
     if size_of(path) is None:
         raise UnavailableError(f"{path} is not there: {cure}.")
@@ -67,8 +76,9 @@ def read_table(path: Path, cure: str) -> Table:
 
 
 def _records(path: Path) -> Iterator[list[str]]:
+    kind = suffix_of(path)
     try:
-        for row, record in enumerate(csv_records(path), -1):
+        for row, record in enumerate(_objects(path, kind) if "json" in kind else csv_records(path), -1):
             if fault := garbled("".join(record)):
                 where = f"data row {row} (the first is 0)" if row >= 0 else "header"
                 raise InputError(f"{path}, {where}: {fault}; save it as UTF-8 text.")
@@ -77,6 +87,41 @@ def _records(path: Path) -> Iterator[list[str]]:
         if getattr(error, "errno", None):
             raise UnavailableError(f"cannot read {path}: {reason(error)}.") from error
         raise InputError(f"{path} is damaged ({reason(error)}): replace it by an intact copy.") from error
+
+
+def _objects(path: Path, kind: str) -> Iterator[list[str]]:
+    """The keys of the first object of a JSON file, then the cells of every one; raises BrokenError for what is none."""
+    header: list[str] = []
+    for row, value in enumerate(_values(path, kind)):
+        if not isinstance(value, dict):
+            raise BrokenError(f"row {row} (the first is 0) is no object")
+        if not row:
+            header = list(value)
+            yield header
+        if others := value.keys() - set(header):
+            raise BrokenError(f"row {row} (the first is 0) has the key '{min(others)}', which the first row lacks")
+        yield [_cell(value.get(name)) for name in header]
+
+
+def _values(path: Path, kind: str) -> Iterator[Any]:
+    try:
+        if kind != ".json":
+            written = (line.encode("utf-8", "surrogateescape") for line in lines(path) if not line.isspace())
+            yield from map(parse_json, written)
+        elif isinstance(whole := load_json(path), list):
+            yield from whole
+        else:
+            raise BrokenError("it is no list of objects")
+    except InputError:
+        raise
+    except ValueError as error:
+        raise BrokenError(broken_json(error)) from error
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, list):
+        return f" {TIERS} ".join(map(str, value))
+    return "" if value is None else str(value)
 
 
 def quoted(cell: str) -> str:

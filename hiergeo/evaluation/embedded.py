@@ -13,6 +13,7 @@ from torch import Tensor
 from hiergeo._core.devices import AUTO, resolve_device
 from hiergeo._core.errors import InputError
 from hiergeo.adapters import Model
+from hiergeo.adapters.model import with_stored_images
 from hiergeo.datasets import Hierarchy
 from hiergeo.datasets.hierarchy import distinct
 from hiergeo.evaluation.metrics.sharing import Sharing
@@ -95,9 +96,7 @@ class Embedded:
     @property
     def why_no_images(self) -> str:
         """Why there is nothing to measure of images, for a sentence; empty where there are images."""
-        if self.image is not None:
-            return ""
-        return f"{self.model if self.hierarchy.images else self.hierarchy.name} has no images"
+        return "" if self.image is not None else without_images(self.model, bool(self.hierarchy.images), self.hierarchy)
 
     @property
     def positive(self) -> Tensor:
@@ -131,6 +130,7 @@ def embed(
     Raises:
         InputError: images and texts of different dimensions, and what `Model.encode_text` and `encode_image` refuse.
     """
+    hierarchy = with_stored_images(model, hierarchy)
     texts = distinct(caption for row in hierarchy.rows for caption in row.positive)
     wrong = [row.negative or () for row in hierarchy.rows] if negatives and hierarchy.has_negatives else []
     captions = distinct((*texts, *(caption for chain in wrong for caption in chain))) if wrong else texts
@@ -152,6 +152,14 @@ def embed(
         image=image,
         root=model.root(rows.device, rows.dtype),
     )
+
+
+def without_images(model: str, blind: bool, hierarchy: Hierarchy) -> str:
+    """Why a model, which may be `blind` to images, has none of a hierarchy, for a sentence."""
+    if hierarchy.absent and not blind:
+        named = f"{len(hierarchy.absent)} images of {hierarchy.name}, the first {hierarchy.absent[0].address},"
+        return f"of the {named} no file is there and {model} stores no embedding"
+    return f"{model if blind else hierarchy.name} has no images"
 
 
 def positions(captions: Sequence[str], chains: Iterable[Sequence[str]], device: torch.device) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from hiergeo._core.errors import InputError
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
-from hiergeo.evaluation.embedded import positions
+from hiergeo.evaluation.embedded import positions, without_images
 from hiergeo.evaluation.length import rankings
 from hiergeo.evaluation.metrics import CHANCE, Ranking, pep_scores
 from hiergeo.evaluation.metrics.length import chain_lengths
@@ -84,8 +84,8 @@ class ImageEntailment(Protocol):
 
     def check(self, model: Model, hierarchy: Hierarchy, space: Space) -> None:
         if not (model.has_images and hierarchy.images):
-            without = hierarchy.name if model.has_images else model.name
-            raise InputError(f"the hyper3 protocol pairs captions with images, and {without} has none: use 'pairs'.")
+            why = without_images(model.name, not model.has_images, hierarchy)
+            raise InputError(f"the hyper3 protocol pairs captions with images, and {why}: use 'pairs'.")
         image_pairs(hierarchy)
 
     def run(self, view: View, steps: int, progress: bool) -> Outcome:

@@ -14,6 +14,7 @@ from hiergeo._core.errors import check_whole
 from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.version import __version__
 from hiergeo.adapters import Model
+from hiergeo.adapters.model import with_stored_images
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.answers import HEADLINE, Answer
 from hiergeo.evaluation.embedded import ON_THE_CPU, Compute, Embedded, embed
@@ -163,7 +164,7 @@ def described_compute(embeddings: Tensor) -> dict[str, str | int | float]:
 def check_fit(model: Model, hierarchy: Hierarchy, space: Space, protocol: str) -> None:
     """Raise InputError if model, data, space and protocol do not fit each other, before anything is embedded."""
     space.geometry.parts(model.dim)
-    protocol_named(protocol).check(model, hierarchy, space)
+    protocol_named(protocol).check(model, with_stored_images(model, hierarchy), space)
 
 
 def embed_for(

@@ -17,7 +17,7 @@ from hiergeo._core.plugins import Plugins
 from hiergeo._core.polar import Polar
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
-from hiergeo.evaluation.embedded import Embedded
+from hiergeo.evaluation.embedded import Embedded, without_images
 from hiergeo.evaluation.length import PairLengths, matched_by_length, nearest_within, rankings
 from hiergeo.evaluation.metrics import Ranking, ladder, ladder_metrics
 from hiergeo.evaluation.metrics.length import word_count
@@ -176,8 +176,8 @@ class Traversal(Protocol):
         if space.centre == "none":
             raise InputError("the traversal protocol walks to the root: give the space one.")
         if not (model.has_images and hierarchy.images):
-            without = hierarchy.name if model.has_images else model.name
-            raise InputError(f"the traversal protocol starts from images, and {without} has none: use 're' or 'pairs'.")
+            why = without_images(model.name, not model.has_images, hierarchy)
+            raise InputError(f"the traversal protocol starts from images, and {why}: use 're' or 'pairs'.")
 
     def run(self, view: View, steps: int, progress: bool) -> Outcome:
         """Precision, recall and any-hit of the captions met.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Union, final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hiergeo import adapters
@@ -27,7 +28,7 @@ class Item:
     id: int
 
 
-Query: TypeAlias = Union[str, Path, "Image", Tensor, Item]
+Query: TypeAlias = Union[str, Path, "Image", Tensor, NDArray[np.floating], Item]
 """A text, the path or picture of an image, an embedding (D,), or an item of the index itself."""
 
 
@@ -57,6 +58,8 @@ class Encoder:
         """Embeddings (Q, D) of queries of any kinds, zero for items, whose points are stored; raises InputError."""
         rows, texts, images = torch.zeros(len(queries), self.dim), dict[int, str](), dict[int, Any]()
         for i, query in enumerate(queries):
+            if isinstance(query, np.ndarray):
+                query = torch.as_tensor(np.array(query)) if query.dtype.kind == "f" else query
             if isinstance(query, Tensor):
                 rows[i] = self._vector(query)
             elif isinstance(query, str) and not is_image(query):

@@ -88,7 +88,7 @@ def test_what_is_not_stored_is_counted_and_the_first_named(path, arrays):
         model.encode_text(["animal", "cat", "mouse"])
     with pytest.raises(InputError, match=r"lacks 1 of 2 images; the first is 7"):
         model.encode_image(["COCO_139.jpg", "7.jpg"])
-    with pytest.raises(InputError, match=r"no\.jpg holds no COCO id"):
+    with pytest.raises(InputError, match=r"no\.jpg, which holds no COCO id"):
         model.encode_image(["no.jpg"])
     with pytest.raises(InputError, match="pass its path"):
         model.encode_image([Image.new("RGB", (2, 2))])

@@ -1,6 +1,7 @@
 """Chains of one's own as datasets: formats, images, and files that are written and read back."""
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,23 @@ def test_bad_files(tmp_path, content, words):
         datasets.load(f"chains:{tmp_path / 'bad.csv'}")
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('{"captions": ["a", "b"]}', "no list of objects"),
+        ('[["a", "b"]]', r"row 0 .* no object"),
+        ('[{"captions": ["a", "b"]}, {"captions": ["a"]}]', "data row 1 .*1 tier instead of 2"),
+        ('[{"captions": ["a", "b"]}, {"captions": ["a", "c"], "negative": []}]', "row 1 .*'negative'"),
+        ('[{"captions": ["a", ', "broken JSON"),
+        ("[]", "empty"),
+    ],
+)
+def test_bad_json(tmp_path, content, words):
+    (tmp_path / "bad.json").write_text(content)
+    with pytest.raises(InputError, match=words):
+        datasets.load(f"chains:{tmp_path / 'bad.json'}")
+
+
 def test_bad_names(tmp_path):
     with pytest.raises(InputError, match="chains:DIR"):
         datasets.load("chains")
@@ -186,6 +204,10 @@ def test_what_is_written_is_read_back(tmp_path_factory, data, tiers):
     ids = [Chain(row.row + 10, row.positive, None, row.image) for row in rows]
     write_test(folder / "test.csv", ids)
     assert chains.read(folder / "test.csv") == ids
+    objects = [{"positive": row.positive, "negative": row.negative, "image": row.image or None} for row in rows]
+    (folder / "train.json").write_text(json.dumps(objects))
+    (folder / "train.jsonl").write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in objects), "utf-8")
+    assert chains.read(folder / "train.json") == chains.read(folder / "train.jsonl") == rows
 
 
 def test_own_chains_are_checked(tmp_path, run):

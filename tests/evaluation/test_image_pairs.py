@@ -122,7 +122,7 @@ def test_length_alone_is_a_baseline():
 
 def test_without_images_or_negatives_there_is_nothing_to_pair():
     texts = Hierarchy("made", "test", chains(ROWS).rows)
-    with pytest.raises(InputError, match="made has none"):
+    with pytest.raises(InputError, match="made has no images"):
         hiergeo.evaluate(Given(), texts, protocol="hyper3", device="cpu")
     with pytest.raises(InputError, match="captions of other images"):
         hiergeo.evaluate(Given(), chains([["a", "b"]]), protocol="hyper3", device="cpu")

@@ -103,5 +103,13 @@ def test_values_keep_the_contract(curvature: float, dim: int, arithmetic: str) -
         psi = oracle.half_aperture(x.radius, curvature)[:, None]
         length = oracle.every_pair(oracle.distance, x, y, curvature)
         off = [(angle - true).abs(), (margin - (psi - true)).abs(), ((distance - length).abs() / length).nan_to_num()]
-        print([f"{float(e.double().flatten().kthvalue(int(.999*e.numel())).values):.1e} {float(e.max()):.1e}" for e in off], curvature, dim, arithmetic)
+        print(
+            [
+                f"{float(e.double().flatten().kthvalue(int(0.999 * e.numel())).values):.1e} {float(e.max()):.1e}"
+                for e in off
+            ],
+            curvature,
+            dim,
+            arithmetic,
+        )
         assert_bars(angle, margin, distance, (true, psi - true, length))

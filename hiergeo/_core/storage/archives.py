@@ -80,7 +80,7 @@ def read(path: Path | str, wanted: Mapping[str, Array]) -> dict[str, NDArray[Any
                 array = _array(path, stored, name)
                 _update(digest, name, array)
                 if name in wanted:
-                    _check(path, name, wanted[name], array)
+                    check(path, name, wanted[name], array)
                     arrays[name] = array.astype(array.dtype.newbyteorder("="), copy=False)
             if HASH in names and str(stored[HASH]) != digest.hexdigest():
                 raise InputError(f"{path} was altered: its content does not match its {HASH}.")
@@ -122,7 +122,8 @@ def _refuse_bomb(path: Path) -> None:
         )
 
 
-def _check(path: Path, name: str, schema: Array, array: NDArray[Any]) -> None:
+def check(path: object, name: str, schema: Array, array: NDArray[Any]) -> None:
+    """Raise InputError for an array of another kind or rank; `path` is what holds it."""
     if array.dtype.kind not in schema.kinds or (array.dtype.kind in "fiu" and array.itemsize > 8):
         raise InputError(f"{path} cannot be used: '{name}' holds {array.dtype}, not {NUMBERS[schema.kinds]}.")
     if array.ndim not in schema.ranks:

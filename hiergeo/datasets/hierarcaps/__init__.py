@@ -180,7 +180,7 @@ def load(split: str = "test", *, home: Path | None = None) -> Hierarchy:
             if number is not None:
                 numbers[chain.image] = number
             rows.append(Row(index, chain.positive, chain.negative, number))
-    whole = Hierarchy(NAME, split, tuple(rows), image_refs(numbers, path.parent, True, FETCH))
+    whole = Hierarchy(NAME, split, tuple(rows), image_refs(numbers, path.parent, FETCH))
     return replace(balanced_by_length(whole), split=split) if chosen.balanced else whole
 
 

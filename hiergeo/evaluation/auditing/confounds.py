@@ -23,7 +23,7 @@ from hiergeo._core.records import Exported, Grid, Record, Records, json_text, pe
 from hiergeo._core.text import caption, without_folders
 from hiergeo.adapters import Model
 from hiergeo.adapters.head import HeadModel
-from hiergeo.adapters.npz import NpzModel
+from hiergeo.adapters.npz import ArrayModel
 from hiergeo.datasets import Hierarchy
 from hiergeo.datasets.controls import content_free, exchanged_words, shuffled_words
 from hiergeo.evaluation.answers import Answer, length_answer, order_answer
@@ -217,7 +217,7 @@ def length_controls(
     loaded, chosen = ready(model, space, resolve_device(compute.device))
     embedded = embed(loaded, data, images=False, compute=compute)
     facts = length_facts(embedded, _radii(embedded, chosen), chosen, seed)
-    if isinstance(loaded.base if isinstance(loaded, HeadModel) else loaded, NpzModel):
+    if isinstance(loaded.base if isinstance(loaded, HeadModel) else loaded, ArrayModel):
         return facts
     words = _words(data)
 
