@@ -63,9 +63,9 @@ def launch(kernel: str, chunk: Tensor, *operands: object, **constants: int) -> N
     try:
         from hiergeo.pairwise import epilogues
 
-        blocks = -(-n // epilogues.ROWS.value) * -(-m // epilogues.COLUMNS.value)
+        grid = (-(-n // epilogues.ROWS.value) * -(-m // epilogues.COLUMNS.value),)
         with torch.accelerator.device_index(chunk.device.index):
-            getattr(epilogues, kernel)[(blocks,)](chunk, *operands, **constants, **options(kernel, constants))
+            getattr(epilogues, kernel)[grid](chunk, *operands, **constants, **options(kernel, constants))
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # of a compiler, a driver or an import: Triton has no base class for them

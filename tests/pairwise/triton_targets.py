@@ -112,6 +112,14 @@ def of_amd(assembly: str) -> tuple[int, int, int]:
     return facts["vgpr_count"], memory, len(instructions)
 
 
+def missing(target: str) -> str | None:
+    """Which tool is not there that a target takes; None where all are."""
+    if target.startswith("gfx"):
+        return None
+    absent = [name for name in ("cuobjdump", "nvdisasm") if not shutil.which(tool(name))]
+    return f"no {' and no '.join(absent)} beside Triton or on the path" if absent else None
+
+
 def tool(name: str) -> str:
     """A tool of CUDA, which Triton brings."""
     there = TOOLS / name
@@ -119,18 +127,16 @@ def tool(name: str) -> str:
 
 
 def main() -> None:
-    """Print a table of registers, and instructions a pair, in Markdown."""
+    """Print a table in Markdown, with the numbers for rows of odd lengths after those for even ones."""
     print("|", " | ".join(("registers, instructions a pair", *TARGETS)), "|")
     print("|---" * (len(TARGETS) + 1) + "|")
+    rows: dict[str, list[list[str]]] = {}
     for kernel in kernels():
-        cells = [compiled(kernel, target) for target in TARGETS.values()]
-        assert not any(code.memory for code in cells), kernel
-        print(
-            f"| {kernel.title} |",
-            " | ".join(f"{code.registers}, {code.instructions:.0f}" for code in cells),
-            "|",
-            kernel.even,
-        )
+        codes = [compiled(kernel, target) for target in TARGETS.values()]
+        assert not any(code.memory for code in codes), f"{kernel.title}: a stack or spills"
+        rows.setdefault(kernel.title, []).append([f"{code.registers}, {code.instructions:.0f}" for code in codes])
+    for title, lengths in rows.items():
+        print("|", " | ".join((title, *(" / ".join(cell) for cell in zip(*lengths, strict=True)))), "|")
 
 
 if __name__ == "__main__":
