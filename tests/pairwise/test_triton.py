@@ -33,8 +33,10 @@ def test_kernels_fit_their_registers(target: str) -> None:
     missing = triton_targets.missing(target)
     if missing:
         pytest.skip(missing)
-    kernels = [kernel for kernel in triton_targets.kernels() if not (kernel.even and kernel.name in ("law", "weigh"))]
-    assert {kernel.name for kernel in kernels} == {"law", "weigh", "count", "least", "reduce_logits", "weigh_logits"}
+    # Odd rows take more registers, energies more than angles.
+    kernels = [of for of in triton_targets.kernels() if of.even != (of.name in ("law", "weigh"))]
+    kernels = [of for of in kernels if not of.title.startswith("angle")]
+    assert {of.name for of in kernels} == {"law", "weigh", "count", "least", "reduce_logits", "weigh_logits"}
     for kernel in kernels:
         code = triton_targets.compiled(kernel, triton_targets.TARGETS[target])
         assert code.registers <= 128, kernel.title
@@ -69,11 +71,13 @@ def test_a_kernel_that_cannot_run_is_replaced_by_plain_pytorch(monkeypatch: pyte
     x, y = hard(-1.0)
     backend = FusedBackend()
     assert torch.equal(stored(backend, x, y, -1.0, "distance"), stored(PORTABLE, x, y, -1.0, "distance"))
-    assert str(backend.broken).startswith("law raised ")
-    points = [Factor(x, y, -1.0)]
+    assert str(backend.broken).startswith("import raised ")
+    points, other = [Factor(x, y, -1.0)], FusedBackend()
+    other.backward(torch.ones(1, 60, 60), x, y, -1.0, QUANTITIES["distance"], None)
+    assert other.broken == backend.broken
     values, right = (of.smallest(points, QUANTITIES["distance"], 3, False) for of in (backend, PORTABLE))
     assert torch.equal(values[1], right[1])
-    with pytest.raises(LaunchError, match="law raised "):
+    with pytest.raises(LaunchError, match="import raised "):
         stored(FusedBackend(strict=True), x, y, -1.0, "distance")
 
 

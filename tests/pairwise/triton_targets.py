@@ -50,15 +50,16 @@ class Code(NamedTuple):
 
 
 def kernels() -> Iterator[Kernel]:
-    """Every kernel with every sign and kind; of those that differ in the use of an aperture the longest."""
+    """Every kernel with every sign and kind; the one of margins is that of energies without its last step."""
     for (sign, k), even in product(SIGNS.items(), (True, False)):
         law = {"SIGN": k, "SWAP": int(not even)}
         yield Kernel(f"angle, {sign}", "law", {**law, "KIND": 0, "CONE": 0}, even)
-        if even:
-            yield Kernel(f"energy, {sign}", "law", {**law, "KIND": 0, "CONE": 2, "SWAP": 1}, even)
+        yield Kernel(f"energy, {sign}", "law", {**law, "KIND": 0, "CONE": 2}, even)
         yield Kernel(f"distance, {sign}", "law", {**law, "KIND": 1, "CONE": 0}, even)
-        yield Kernel(f"weights of angles, {sign}", "weigh", {"SIGN": k, "KIND": 0, "K": 1}, even)
-        yield Kernel(f"weights of distances, {sign}", "weigh", {"SIGN": k, "KIND": 1, "K": 1}, even)
+        for by_curvature, title in enumerate(("weights", "weights, also by K,")):
+            weigh = {"SIGN": k, "K": by_curvature}
+            yield Kernel(f"{title} of angles, {sign}", "weigh", {**weigh, "KIND": 0}, even)
+            yield Kernel(f"{title} of distances, {sign}", "weigh", {**weigh, "KIND": 1}, even)
     for softplus, reduction in enumerate(("logsumexp", "softplus")):
         yield Kernel(f"logits reduced, {reduction}", "reduce_logits", {"SOFTPLUS": softplus}, True)
         yield Kernel(f"weights of logits, {reduction}", "weigh_logits", {"SOFTPLUS": softplus}, True)
