@@ -71,7 +71,7 @@ def approximate(monkeypatch: pytest.MonkeyPatch) -> None:
         return off(log2, np.where(close, 0, 2 * ULP), np.where(close, 2 * ULP, 0)) * np.float32(math.log(2))
 
     def exponential(x: Any) -> Any:  # ex2.approx of a rounded product: 2 ulp and half an ulp of the exponent
-        return off(np.exp(x), 2 * ULP + np.abs(x) * ULP / 2)
+        return off(np.exp(x), 2 * ULP + np.where(np.isfinite(x), np.abs(x), 0) * ULP / 2)
 
     unary = {
         "create_sqrt": lambda x: off(np.sqrt(flushed(x)), 2 * ULP),
@@ -141,6 +141,7 @@ def test_every_operation_agrees_with_the_reference(spaces: list[tuple[int, float
 @pytest.mark.usefixtures("device", "approximate")
 def test_gradients_are_those_of_the_reference(curvature: float, quantity: str) -> None:
     x, y = hard(curvature)
+    y.direction[0, 1] = 1.0  # of a root, whose direction does not count
     psi = unchecked_aperture(x.radius, curvature, 0.1) if quantity == "energy" else None
     upstream = torch.randn(1, 60, 60, generator=torch.Generator().manual_seed(1))
     found, expected = (
@@ -171,27 +172,28 @@ def test_derivatives_of_single_distances_by_curvature(curvature: float, reach: f
 
 
 @pytest.mark.parametrize("reduction", ["logsumexp", "softplus"])
-@pytest.mark.parametrize("squared", [False, True])
-@pytest.mark.usefixtures("device")
-def test_contrast(reduction: str, squared: bool) -> None:
-    """Logits of some thousands, a point that is not a number, labels and none."""
+@pytest.mark.parametrize(
+    ("squared", "scale", "labelled"), [(False, 3.0, True), (True, 0.5, False), (False, 90.0, True)]
+)
+@pytest.mark.usefixtures("device", "approximate")
+def test_contrast(reduction: str, squared: bool, scale: float, labelled: bool) -> None:
+    """Logits from hardly different to some hundreds apart."""
     x, y = hard(-1.0)
-    x.direction[0, 5, 3], y.radius[0, 7] = math.nan, math.inf
-    for scale, labels in ((3.0, (torch.arange(60)[None] % 7,) * 2), (900.0, None)):
-        one = torch.ones(1, dtype=torch.float64)
-        terms = LogitTerms(scale * one, 0.3 * one, labels, squared, reduction)
-        points, pulls = [Factor(x, y, -1.0)], [torch.randn(1, 60).double() for _ in range(4)]
-        reduced = REFERENCE.contrast(points, QUANTITIES["distance"], terms)
-        for part, right in zip(TRIAL.contrast(points, QUANTITIES["distance"], terms), reduced, strict=True):
-            torch.testing.assert_close(part, right, rtol=1e-5, atol=1e-5 * scale, equal_nan=True)
-        known = [part.nan_to_num() for part in reduced[:2]]
-        gradients = (
-            backend.contrast_backward(points, QUANTITIES["distance"], terms, known, pulls)
-            for backend in (TRIAL, REFERENCE)
-        )
-        for part, right in zip(*gradients, strict=True):
-            size = float(right.abs().nan_to_num(0, 0, 0).max()) + 1e-30
-            torch.testing.assert_close(part / size, right.to(part) / size, rtol=0, atol=2e-3, equal_nan=True)
+    generator = torch.Generator().manual_seed(0)
+    labels = (torch.arange(60)[None] % 7,) * 2 if labelled else None
+    terms = LogitTerms(torch.tensor([scale]).double(), torch.tensor([0.3]).double(), labels, squared, reduction)
+    points, distance = [Factor(x, y, -1.0)], QUANTITIES["distance"]
+    pulls = [torch.randn(1, 60, generator=generator, dtype=torch.float64) for _ in range(4)]
+    reduced = REFERENCE.contrast(points, distance, terms)
+    for part, right in zip(TRIAL.contrast(points, distance, terms), reduced, strict=True):
+        torch.testing.assert_close(part, right, rtol=1e-5, atol=1e-5)
+    of_both = (backend.contrast_backward(points, distance, terms, reduced[:2], pulls) for backend in (TRIAL, REFERENCE))
+    for part, right in zip(*of_both, strict=True):
+        size = float(right.abs().max())
+        torch.testing.assert_close(part / size, right.to(part) / size, rtol=0, atol=1e-4)
+    y.direction[0, 9, 2] = math.nan
+    found, right = (backend.contrast(points, distance, terms)[1] for backend in (TRIAL, REFERENCE))
+    torch.testing.assert_close(found, right, rtol=1e-5, atol=1e-5, equal_nan=True)
 
 
 @pytest.mark.usefixtures("device")
@@ -229,7 +231,7 @@ def test_ties_go_to_the_lower_index() -> None:
     values, (_, index) = stored(TRIAL, x, twice, -1.0, "energy"), TRIAL.energy_min(x, twice, -1.0, psi)
     assert torch.equal(index, values.argmin(-1))  # the first of equal ones
     assert int(index.max()) < 60
-    reach = values.double().median(-1).values
-    assert torch.equal(
-        TRIAL.count([Factor(x, twice, -1.0, psi)], QUANTITIES["energy"], reach), (values <= reach[..., None]).sum(-1)
-    )
+    median = values.double().median(-1).values
+    for reach in (median, median - 1e-12):  # the second rounds to the first
+        count = TRIAL.count([Factor(x, twice, -1.0, psi)], QUANTITIES["energy"], reach)
+        assert torch.equal(count, (values <= reach[..., None]).sum(-1))
