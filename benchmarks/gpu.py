@@ -1,10 +1,11 @@
-"""Time of the CUDA kernels as a ratio to a cuBLAS product of the same shapes and dtype; medians by CUDA events."""
+"""Time of the CUDA kernels, Triton and plain PyTorch, by that of a cuBLAS product of the same shapes and dtype."""
 
 import argparse
 import json
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from benchmarks.problem import points
 from hiergeo import Polar, pairwise
+from hiergeo.pairwise.fused import TRIAL
 from hiergeo.pairwise.interface import Factor, LogitTerms
 from hiergeo.pairwise.portable import PORTABLE
 from hiergeo.pairwise.quantity import QUANTITIES
@@ -92,7 +94,7 @@ def measure(shape: tuple[int, int, int], kind: str, repeats: int) -> list[Row]:
 
 
 def operations(x: Polar, y: Polar, out: Tensor, kind: str) -> dict[str, Callable[[], object]]:
-    """Native operations by name, on prepared tensors, and the reference where it fits beside them."""
+    """Native operations by name, on prepared tensors, and some of them by Triton and plain PyTorch."""
     angle, distance, energy = (QUANTITIES[name] for name in ("exterior_angle", "distance", "energy"))
     psi, points = pairwise.half_aperture(x.radius, CURVATURE), Factor(x, y, CURVATURE)
     m = y.radius.shape[-1]
@@ -128,8 +130,18 @@ def operations(x: Polar, y: Polar, out: Tensor, kind: str) -> dict[str, Callable
         ),
         "energy sum, backward": lambda: NATIVE.backward(upstream, x, y, CURVATURE, energy, psi),
     }
-    if kind == "float32":
-        native["plain PyTorch: exterior angle, stored"] = lambda: PORTABLE.store([points], angle, out[None])
+    for title, other in {} if kind == "TF32" else {"Triton": TRIAL, "plain PyTorch": PORTABLE}.items():
+        native |= {
+            f"{title}: exterior angle, stored": partial(other.store, [points], angle, out[None]),
+            f"{title}: distance, stored": partial(other.store, [points], distance, out[None]),
+            f"{title}: top-10 by distance": partial(other.smallest, [points], distance, 10, False),
+            f"{title}: energy sum": partial(other.energy_sum, x, y, CURVATURE, psi),
+            f"{title}: energy sum, backward": partial(other.backward, upstream, x, y, CURVATURE, energy, psi),
+            f"{title}: contrast of distances": partial(other.contrast, [points], distance, terms),
+            f"{title}: contrast of distances, backward": partial(
+                other.contrast_backward, [points], distance, terms, reduced[:2], reduced
+            ),
+        }
     return native
 
 

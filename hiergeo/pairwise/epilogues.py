@@ -1,7 +1,7 @@
 """What becomes of a chunk of cosines or values of pairs, as Triton kernels: the triangle law, its derivatives, sums.
 
 They compute what `PlainTriangle`, `Contrasted` and `TileBackend` compute of a chunk by many operations of torch, in one
-pass. Points come as tables, float32 (8, N): the fields of `Side`. Chunks (n, m) are contiguous. Sums are written
+pass. Points come as tables, float32 (8, N), see `fused.table`. Chunks (n, m) are contiguous. Sums are written
 block by block, and added up by torch.
 
 Importing this needs Triton. Nothing here asks for more than the approximate exp, log, sqrt and division of a GPU.

@@ -10,6 +10,7 @@ import math
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
@@ -58,45 +59,52 @@ def options(kernel: str, constants: dict[str, int]) -> dict[str, Any]:
     return {"num_warps": warps, "enable_fp_fusion": True}
 
 
-def launch(kernel: str, chunk: Tensor, *operands: object, **constants: int) -> None:
-    """Run a kernel on every block of a chunk (n, m); LaunchError, with its name, where that fails."""
-    n, m = chunk.shape
+@contextmanager
+def _named(step: str) -> Iterator[None]:
+    """Make any error a LaunchError that names the step: those of compilers and drivers have no base class."""
     try:
-        from hiergeo.pairwise import epilogues
-
-        blocks = -(-n // epilogues.ROWS.value) * -(-m // epilogues.COLUMNS.value)
-        with torch.accelerator.device_index(chunk.device.index):
-            getattr(epilogues, kernel)[(blocks,)](chunk, *operands, **constants, **options(kernel, constants))
+        yield
     except torch.OutOfMemoryError:
         raise
-    except Exception as error:  # of a compiler, a driver or an import: Triton has no base class for them
+    except Exception as error:
         first = (str(error).strip() or "no message").splitlines()[0]
-        raise LaunchError(f"{kernel} raised {type(error).__name__}: {first}") from error
+        raise LaunchError(f"{step} raised {type(error).__name__}: {first}") from error
+
+
+def _kernels() -> Any:
+    with _named("import"):
+        from hiergeo.pairwise import epilogues
+    return epilogues
+
+
+def launch(kernel: str, chunk: Tensor, *operands: object, **constants: int) -> None:
+    """Run a kernel on every block of a chunk (n, m); LaunchError, with its name, where that fails."""
+    kernels, (n, m) = _kernels(), chunk.shape
+    grid = (-(-n // kernels.ROWS.value) * -(-m // kernels.COLUMNS.value),)
+    with _named(kernel), torch.accelerator.device_index(chunk.device.index):
+        getattr(kernels, kernel)[grid](chunk, *operands, **constants, **options(kernel, constants))
 
 
 def blocks(chunk: Tensor, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
     """Room for a number a row, and one a column, of every block of a chunk: (blocks, n) and (blocks, m)."""
-    from hiergeo.pairwise import epilogues
-
-    n, m = chunk.shape
-    return (
-        chunk.new_empty(-(-m // epilogues.COLUMNS.value), n, dtype=dtype),
-        chunk.new_empty(-(-n // epilogues.ROWS.value), m, dtype=dtype),
-    )
+    kernels, (n, m) = _kernels(), chunk.shape
+    across, down = -(-m // kernels.COLUMNS.value), -(-n // kernels.ROWS.value)
+    return chunk.new_empty(across, n, dtype=dtype), chunk.new_empty(down, m, dtype=dtype)
 
 
-def fields(of: Profile, curvature: float) -> Tensor:
-    """What kernels read of points of this profile in curvature K, (8, N), in the order of `epilogues`.
+def table(of: Profile, curvature: float) -> Tensor:
+    """What kernels read of points, float32 (8, N), in the order of `epilogues`.
 
-    The sixth is 2 tanh(a/2)/s for K < 0, r or 2 sin(a/2)/s, the seventh cosh(a/2), 1 or cos(a/2), for a = s r.
+    The fields of `Profile` but its gap; 2 tanh(a/2)/s, r or 2 sin(a/2)/s, and cosh(a/2), 1 or cos(a/2), with a = s r; 0
+    at the root, else 1.
     """
-    s, half, half_cosine = math.sqrt(abs(curvature)), of.radius, torch.ones_like(of.radius)
+    s, half, cosine = math.sqrt(abs(curvature)), of.radius, torch.ones_like(of.radius)
     if curvature:
         a = of.radius * (s / 2)
         half = (torch.tanh(a) if curvature < 0 else torch.sin(a)) * (2 / s)
-        half_cosine = torch.cosh(a) if curvature < 0 else torch.cos(a)
-    every = (of.radius, of.sine, of.shrink, of.cosine, of.bow, half, half_cosine, of.radius != 0)
-    return torch.stack([part.to(torch.float32) for part in every])
+        cosine = torch.cosh(a) if curvature < 0 else torch.cos(a)
+    fields = (of.radius, of.sine, of.shrink, of.cosine, of.bow, half, cosine, of.radius != 0)
+    return torch.stack([field.to(torch.float32) for field in fields])
 
 
 @dataclass(frozen=True)
@@ -105,7 +113,7 @@ class FusedTriangle:
 
     Attributes:
         cosine: cos(theta), (n, m), contiguous.
-        x: the fields of the sides of rows, (8, n), and
+        x: the table of rows, (8, n), and
         y: of columns, (8, m).
         curvature: signed K.
         near: the pairs that are measured in float64; None where there are none.
@@ -165,16 +173,14 @@ class FusedPairs(PlainPairs):
 
     @cached_property
     def tables(self) -> tuple[Tensor, Tensor]:
-        """The fields of x and y, (8, N) and (8, M)."""
-        x, y = (fields(of, self.curvature) for of in self.profiles)
+        """Those of x and y, (8, N) and (8, M)."""
+        x, y = (table(of, self.curvature) for of in self.profiles)
         return x, y
 
     def triangle(self, i: slice, j: slice, cosine: Tensor) -> FusedTriangle:
         """The law of the pairs of a chunk."""
-        x, y = self.tables
-        return FusedTriangle(
-            cosine, x[:, i].contiguous(), y[:, j].contiguous(), self.curvature, self.near(i, j, cosine), self.swap
-        )
+        x, y = (of[:, index].contiguous() for of, index in zip(self.tables, (i, j), strict=True))
+        return FusedTriangle(cosine, x, y, self.curvature, self.near(i, j, cosine), self.swap)
 
 
 class FusedSums(PlainSums):
@@ -202,10 +208,10 @@ class FusedValues(Values):
     def write(self, i: slice, out: Tensor) -> None:
         """Write the values of row block `i` to `out` (rows, M)."""
         if len(self.factors) > 1 or out.dtype != torch.float32 or out.stride(-1) != 1:
-            return super().write(i, out)
+            super().write(i, out)
+            return
         for tile in self.factors[0].tiles(i):
             tile.triangle.write(self.quantity, self._aperture(0, tile), out[:, tile.j])
-        return None
 
     def _value(self, f: int, tile: Tile) -> Tensor:
         values: Tensor = tile.triangle.write(self.quantity, self._aperture(f, tile), tile.triangle.cosine)

@@ -113,7 +113,7 @@ def backend(
     It sets the environment variables of the same meaning and restores them at the end; what is None stays as it is.
 
     Args:
-        native: False for plain PyTorch; True for native kernels, or an error where there are none.
+        native: False for plain PyTorch, without Triton; True for native kernels, or an error where there are none.
         simd: the level that CPU kernels run at.
         screen: the precision in which CPU searches tell which pairs need an exact score; results do not depend on it.
         product: whether the CPU kernels multiply tiles themselves or torch does.

@@ -293,7 +293,7 @@ def test_points_of_a_hyperboloid_are_read_where_they_are_named() -> None:
     vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True) * lengths
     points = np.concatenate([np.cosh(lengths), vectors * (np.sinh(lengths) / lengths)], axis=1)
     with pytest.raises(InputError):
-        hiergeo.embedded(points, CAPTIONS)
+        hiergeo.embedded(points, CAPTIONS, root=points[0])
     model = hiergeo.embedded(points, CAPTIONS, coordinates="hyperboloid", curvature=-1.0)
     torch.testing.assert_close(model.encode_text(CAPTIONS).double(), torch.from_numpy(vectors), rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(model.root().double(), torch.zeros(DIM, dtype=torch.float64))

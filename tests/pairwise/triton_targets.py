@@ -50,15 +50,16 @@ class Code(NamedTuple):
 
 
 def kernels() -> Iterator[Kernel]:
-    """Every kernel with every sign and kind; of those that differ in the use of an aperture the longest."""
+    """Every kernel with every sign and kind; the one of margins is that of energies without its last step."""
     for (sign, k), even in product(SIGNS.items(), (True, False)):
         law = {"SIGN": k, "SWAP": int(not even)}
         yield Kernel(f"angle, {sign}", "law", {**law, "KIND": 0, "CONE": 0}, even)
-        if even:
-            yield Kernel(f"energy, {sign}", "law", {**law, "KIND": 0, "CONE": 2, "SWAP": 1}, even)
+        yield Kernel(f"energy, {sign}", "law", {**law, "KIND": 0, "CONE": 2}, even)
         yield Kernel(f"distance, {sign}", "law", {**law, "KIND": 1, "CONE": 0}, even)
-        yield Kernel(f"weights of angles, {sign}", "weigh", {"SIGN": k, "KIND": 0, "K": 1}, even)
-        yield Kernel(f"weights of distances, {sign}", "weigh", {"SIGN": k, "KIND": 1, "K": 1}, even)
+        for by_curvature, title in enumerate(("weights", "weights, also by K,")):
+            weigh = {"SIGN": k, "K": by_curvature}
+            yield Kernel(f"{title} of angles, {sign}", "weigh", {**weigh, "KIND": 0}, even)
+            yield Kernel(f"{title} of distances, {sign}", "weigh", {**weigh, "KIND": 1}, even)
     for softplus, reduction in enumerate(("logsumexp", "softplus")):
         yield Kernel(f"logits reduced, {reduction}", "reduce_logits", {"SOFTPLUS": softplus}, True)
         yield Kernel(f"weights of logits, {reduction}", "weigh_logits", {"SOFTPLUS": softplus}, True)
@@ -112,6 +113,14 @@ def of_amd(assembly: str) -> tuple[int, int, int]:
     return facts["vgpr_count"], memory, len(instructions)
 
 
+def missing(target: str) -> str | None:
+    """Which tool is not there that a target takes; None where all are."""
+    if target.startswith("gfx"):
+        return None
+    absent = [name for name in ("cuobjdump", "nvdisasm") if not shutil.which(tool(name))]
+    return f"no {' and no '.join(absent)} beside Triton or on the path" if absent else None
+
+
 def tool(name: str) -> str:
     """A tool of CUDA, which Triton brings."""
     there = TOOLS / name
@@ -119,18 +128,16 @@ def tool(name: str) -> str:
 
 
 def main() -> None:
-    """Print a table of registers, and instructions a pair, in Markdown."""
+    """Print a table in Markdown, with the numbers for rows of odd lengths after those for even ones."""
     print("|", " | ".join(("registers, instructions a pair", *TARGETS)), "|")
     print("|---" * (len(TARGETS) + 1) + "|")
+    rows: dict[str, list[list[str]]] = {}
     for kernel in kernels():
-        cells = [compiled(kernel, target) for target in TARGETS.values()]
-        assert not any(code.memory for code in cells), kernel
-        print(
-            f"| {kernel.title} |",
-            " | ".join(f"{code.registers}, {code.instructions:.0f}" for code in cells),
-            "|",
-            kernel.even,
-        )
+        codes = [compiled(kernel, target) for target in TARGETS.values()]
+        assert not any(code.memory for code in codes), f"{kernel.title}: a stack or spills"
+        rows.setdefault(kernel.title, []).append([f"{code.registers}, {code.instructions:.0f}" for code in codes])
+    for title, lengths in rows.items():
+        print("|", " | ".join((title, *(" / ".join(cell) for cell in zip(*lengths, strict=True)))), "|")
 
 
 if __name__ == "__main__":
