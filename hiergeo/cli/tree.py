@@ -10,9 +10,9 @@ from rich.console import RenderableType
 from rich.text import Text
 from rich.tree import Tree
 
-from hiergeo._core.errors import unknown_name
+from hiergeo._core.errors import InputError, unknown_name
 from hiergeo._core.records import WRITTEN, Records, drawn, percent
-from hiergeo._core.storage.files import refuse_existing
+from hiergeo._core.storage.files import atomic_write_text, refuse_existing
 from hiergeo._core.text import caption
 from hiergeo.cli import defaults, options
 from hiergeo.cli._io import check_writable, publish, sole_writer, write_json
@@ -20,7 +20,7 @@ from hiergeo.cli._terminal import counted, note
 from hiergeo.cli.options import option, path_argument, path_option
 
 if TYPE_CHECKING:
-    from hiergeo.search.taxonomy import Judgement, Taxonomy
+    from hiergeo.search.taxonomy import Judgement, Levels, Taxonomy
 
 DEFAULTS = defaults.Tree()
 SHOWN_ROOTS, SHOWN_CHILDREN, SHOWN_DEPTH = 12, 4, 3
@@ -52,6 +52,14 @@ def tree_command(
     against: Annotated[
         str | None, option("NAME", "Compare with a known taxonomy: wordnet, where captions are nouns.")
     ] = None,
+    levels: Annotated[
+        str | None,
+        option(
+            "N,N,...",
+            "Groups instead of generalisations: cut the corpus into these numbers of nested groups, such as 5,20,100, "
+            "named by their medoids; --out gets the groups of every item, as CSV.",
+        ),
+    ] = None,
     json: options.Json = None,
     seed: options.Seed = 0,
     overwrite: options.Overwrite = False,
@@ -68,6 +76,13 @@ def tree_command(
     if not exported and form not in ("table", *WRITTEN):
         raise unknown_name("format", form, ("table", *WRITTEN, *EXPORTS))
     check_writable(json, out)
+    if levels is not None:
+        if (by, k, min_confidence) != tuple(DEFAULTS) or against is not None or form in ("graphml", "newick"):
+            raise InputError(
+                "--levels groups by distance: leave out --by, -k, --min-confidence, --against and exports."
+            )
+        _print_levels(index, _counts(levels), geometry, seed, out, json, form, overwrite)
+        return
     settings = TreeSettings(cast(Any, by), k, min_confidence, seed)
     if against is not None and against != "wordnet":
         raise unknown_name("taxonomy to compare with", against, ("wordnet",))
@@ -113,6 +128,59 @@ def tree_command(
     if form == "newick" and taxonomy.edges - int((taxonomy.best >= 0).sum()):
         lost = f"{taxonomy.edges - int((taxonomy.best >= 0).sum()):,} of {counted(taxonomy.edges, 'edge')}"
         note(f"Newick holds one parent of each item; left out: {lost}.")
+
+
+def _counts(levels: str) -> list[int]:
+    try:
+        return [int(count) for count in levels.split(",")]
+    except ValueError:
+        raise InputError(f"--levels {levels}: write numbers of groups with commas between, such as 5,20,100.") from None
+
+
+def _print_levels(
+    folder: Path,
+    counts: list[int],
+    geometry: str | None,
+    seed: int,
+    out: Path | None,
+    json: Path | None,
+    form: str,
+    overwrite: bool,
+) -> None:
+    from hiergeo import search
+    from hiergeo.search.taxonomy import cut
+
+    if out is not None:
+        refuse_existing(out, overwrite)
+    with sole_writer(json, out):
+        groups = cut(search.open(folder), counts, space=geometry, seed=seed, progress=True)
+        if out is not None:
+            atomic_write_text(out, groups.to_csv())
+        named = [
+            {"groups": count, "names": groups.names(level), "items": groups.sizes(level)}
+            for level, count in enumerate(groups.counts)
+        ]
+        lines = [] if out is None else [f"Groups: {out.absolute()}"]
+        document = {"geometry": groups.geometry, "levels": named}
+        publish(document, json, form, groups, screen=_nested(groups), lines=lines)
+
+
+def _nested(groups: "Levels") -> list[Tree]:
+    """The groups of all levels, as far as a terminal shows them."""
+    levels = range(len(groups.counts))
+    names, sizes = list(map(groups.names, levels)), list(map(groups.sizes, levels))
+
+    def branch(level: int, group: int) -> Tree:
+        label = Text(caption(names[level][group]), style="" if level else "bold")
+        tree = Tree(label.append(f"  {sizes[level][group]:,}", style="dim"))
+        below = groups.parts(level, group) if level + 1 in levels[:SHOWN_DEPTH] else []
+        for part in below[:SHOWN_CHILDREN]:
+            tree.add(branch(level + 1, part))
+        if len(below) > SHOWN_CHILDREN:
+            tree.add(Text(f"{len(below) - SHOWN_CHILDREN:,} more", style="dim"))
+        return tree
+
+    return [branch(0, group) for group in range(min(groups.counts[0], SHOWN_ROOTS))]
 
 
 def _rows(about: dict[str, Any], judgement: "Judgement | None") -> Iterator[tuple[object, ...]]:
