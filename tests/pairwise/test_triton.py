@@ -115,7 +115,8 @@ def test_native_kernels_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native, "missing", lambda _: None)
     monkeypatch.setattr(native, "setting", lambda _: ("OWN", False))
     assert resolver.resolve(GPU) is resolver.NATIVE
-    assert resolver.resolve(GPU, native.MOST_FACTORS + 1) is FUSED
+    assert resolver.resolve(GPU, factors=native.MOST_FACTORS + 1) is FUSED
+    assert resolver.resolve(GPU, torch.float64) is FUSED
 
 
 @pytest.mark.usefixtures("gpu")
