@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hiergeo._core.polar import Polar
     from hiergeo.evaluation import Comparison, Result, auditing, benchmarks, compare, evaluate, experiment, metrics
     from hiergeo.evaluation.auditing import Audit, audit
+    from hiergeo.evaluation.classifying import classify
     from hiergeo.geometry import Euclidean, Lorentz, PoincareBall, Product, Space, Sphere
     from hiergeo.pairwise import backend
     from hiergeo.report import interop, plot
@@ -41,6 +42,7 @@ OBJECTS = {
     "Sphere": "geometry",
     "audit": "evaluation.auditing",
     "backend": "pairwise",
+    "classify": "evaluation.classifying",
     "compare": "evaluation",
     "evaluate": "evaluation",
 }
@@ -87,6 +89,7 @@ __all__ = [
     "auditing",
     "backend",
     "benchmarks",
+    "classify",
     "compare",
     "datasets",
     "errors",
