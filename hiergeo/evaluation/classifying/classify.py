@@ -76,6 +76,7 @@ class Classified(Exported):
         level: how many of them are believed, (n,) int64; 0 is none.
         promise: the floors, and what they promise.
         settings: how they were classified.
+        images: what was given for each item that is an image, for pages; empty without any.
     """
 
     tree: LabelTree
@@ -84,6 +85,7 @@ class Classified(Exported):
     confidence: np.ndarray
     promise: Promise
     settings: dict[str, str | int | float]
+    images: tuple[Any, ...] = ()
 
     @property
     def level(self) -> np.ndarray:
@@ -148,12 +150,14 @@ class Classified(Exported):
         level = self.level
         counts = np.bincount(level, minlength=self.tree.depth + 1)
         table = [(at, int(count), percent(count / len(level))) for at, count in enumerate(counts) if count]
-        yield Records.of(("level", "items", "share"), table, str(self.promise)).grid
-        shown = [
-            (shortened(tame(self.items[at]), 60), row["path"] or "(the root)", row["confidence"])
-            for at, row in zip(self.least_sure[:10], self.rows(self.least_sure[:10]), strict=True)
-        ]
-        yield replace(Records.of(("item", "label", "confidence"), shown).grid, title="The least sure")
+        yield Records.of(("level", "items", "share"), table).grid
+        shown = []
+        for at, row in zip(self.least_sure[:10], self.rows(self.least_sure[:10]), strict=True):
+            on = int(row["level"]) + 1  # type: ignore[call-overload]
+            further = row.get(f"level_{on}"), row.get(f"confidence_{on}")
+            shown.append((shortened(tame(self.items[at]), 60), row["path"] or "(the root)", row["confidence"], *further))
+        heads = ("item", "stops at", "confidence", "would go on to", "with")
+        yield replace(Records.of(heads, shown).grid, title="The least sure")
 
     def write(self, path: Path) -> None:
         """Write the rows to a file, whole or not at all: ``.csv``, ``.parquet`` or ``.json``.
@@ -323,15 +327,18 @@ def classify(
     }
     key = sha256(json.dumps([settings, loaded.fingerprint()]).encode()).hexdigest()
     names: list[str] = []
+    images: list[Any] = []
     parts: list[Paths] = []
     with nullcontext() if work is None else locked(Path(work)):
         jobs = None if work is None else Jobs(Path(work), Part)
         bar = track(source.batches(), "classifying", enabled=progress, size=lambda b: len(b.names), total=source.size)
         for number, batch in enumerate(bar):
             names += batch.names
+            images += batch.images
             parts.append(_part(jobs, number, batch, key, points, loaded, how, compute))
     path, confidence = (torch.cat(column).numpy() for column in zip(*parts, strict=True))
-    return Classified(labels, tuple(names), path, confidence, promise, settings)
+    pictures = tuple(images) if any(image is not None for image in images) else ()
+    return Classified(labels, tuple(names), path, confidence, promise, settings, pictures)
 
 
 def _part(

@@ -60,6 +60,13 @@ class ItemBatch(NamedTuple):
             list(range(len(data))) if isinstance(data, Tensor) else [i for i, one in enumerate(data) if one is not None]
         )
 
+    @property
+    def images(self) -> list[Any]:
+        """For each item its image, where it is one that can be opened again; None otherwise."""
+        if isinstance(self.data, Tensor):
+            return [None] * len(self.names)
+        return [None if isinstance(one, str | bytes) else one for one in self.data]
+
     def embed(self, model: Model, compute: Compute) -> Tensor:
         """The embeddings of the usable items, (m, D) float."""
         if isinstance(self.data, Tensor):

@@ -7,7 +7,7 @@ cosine less one; T is the temperature.
     top-down   softmax of scores / T over the children of a label, times what the label itself has
     level      softmax of scores / T over the labels of one level
     distance   softmax of scores / T over all labels, inner ones too; a label has the sum of itself and all below it
-    cone       the logistic function of (cone margin of the label over the item) / T, radians
+    cone       the same with the margins of the labels' cones over the item, radians, as scores
     ladder     the share of radii, evenly spread over those of the labels, at which the nearest label within the radius
                is the label or one below it; without a temperature
 
@@ -116,8 +116,6 @@ class LabelPoints:
 
     def confidences(self, scores: Tensor, method: Method, temperature: float = TEMPERATURE) -> Tensor:
         """How sure each label is of each item, (n, N) in [0, 1], from `measure` of the kind that the method needs."""
-        if method == "cone":
-            return (scores / temperature).sigmoid()
         if method == "ladder":
             return self.summed(scores)
         logits = scores / temperature
@@ -125,7 +123,7 @@ class LabelPoints:
             mass = torch.zeros_like(logits)
             mass[:, self._leaves] = logits[:, self._leaves].softmax(1)
             return self.summed(mass)
-        if method == "distance":
+        if method in ("distance", "cone"):
             return self.summed(logits.softmax(1))
         if method == "level":
             return grouped_softmax(logits, self._levels)

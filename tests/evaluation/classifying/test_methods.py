@@ -60,8 +60,9 @@ def by_definition(points: LabelPoints, item: Tensor, method: str) -> list[float]
     if method == "flat":
         share = dict(zip(tree.leaves.tolist(), softmax([scores[at] for at in tree.leaves]), strict=True))
         return [sum(share.get(under, 0.0) for under in below(tree, at)) for at in every]
-    if method == "distance":
-        share = dict(enumerate(softmax(scores)))
+    if method in ("distance", "cone"):
+        margins = [float(space.margin(points.points.rows(slice(at, at + 1)), item)) / T for at in every]
+        share = dict(enumerate(softmax(scores if method == "distance" else margins)))
         return [sum(share[under] for under in below(tree, at)) for at in every]
     if method == "level":
         sure = [0.0] * len(tree)
@@ -78,9 +79,6 @@ def by_definition(points: LabelPoints, item: Tensor, method: str) -> list[float]
             for at, value in zip(members, softmax([scores[at] for at in members]) if members else [], strict=True):
                 mass[at] += mass[parent] * value
         return mass[: len(tree)]
-    if method == "cone":
-        margins = [float(space.margin(points.points.rows(slice(at, at + 1)), item)) for at in every]
-        return [1 / (1 + math.exp(-margin / T)) for margin in margins]
     radii = space.radius(points.points)
     met = [0] * len(tree)
     for threshold in torch.linspace(float(radii.min()), float(radii.max()), STEPS, dtype=torch.float64):
