@@ -79,7 +79,7 @@ def classify_command(
     With --alpha and --calibrate the share of wrong labels is promised.
     """
     from hiergeo.datasets.labels import load_tree
-    from hiergeo.evaluation.classifying.classify import check_table, classify
+    from hiergeo.evaluation.classifying.placing import check_table, classify
 
     check_writable(out, html)
     if out is not None:

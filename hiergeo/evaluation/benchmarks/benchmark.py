@@ -193,6 +193,7 @@ BENCHMARKS: Plugins[type[Benchmark]] = Plugins(
         "breeds": "hiergeo.evaluation.benchmarks.classifiers:Breeds",
         "trees": "hiergeo.evaluation.benchmarks.classifiers:Trees",
         "wordnet": "hiergeo.evaluation.benchmarks.words:WordNetIsA",
+        "taxonomy": "hiergeo.evaluation.benchmarks.taxonomy_benchmark:TaxonomyBenchmark",
         "zero_shot": "hiergeo.evaluation.benchmarks.classifiers:ZeroShotClassification",
         "hyperlex": "hiergeo.evaluation.benchmarks.words:HyperLex",
         "himo": "hiergeo.evaluation.benchmarks.captioned:HiMo",

@@ -2,7 +2,7 @@
 
 from hiergeo.datasets.labels.label_tree import LabelTree
 from hiergeo.datasets.labels.tree_files import load_tree
-from hiergeo.evaluation.classifying.classify import Classified, classify
+from hiergeo.evaluation.classifying.placing import Classified, classify
 from hiergeo.evaluation.classifying.promise import Promise
 
 __all__ = ["Classified", "LabelTree", "Promise", "load_tree"]

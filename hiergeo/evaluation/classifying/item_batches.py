@@ -17,7 +17,7 @@ from hiergeo._core.storage import archives
 from hiergeo._core.storage.archives import Array
 from hiergeo._core.storage.files import path_of
 from hiergeo.adapters import Model
-from hiergeo.datasets import Labelled
+from hiergeo.datasets import Labelled, labelled
 from hiergeo.datasets.pictures import SUFFIXES, ImageLike, decoded
 from hiergeo.datasets.reading import Columns, Defect, Read, listing, read
 from hiergeo.datasets.reading.inputs import is_input
@@ -141,7 +141,7 @@ class ItemSource:
         Raises:
             InputError: there is nothing of that name, a column is missing, or items are of no known kind.
         """
-        items = self.items
+        items = labelled(self.items) if isinstance(self.items, str) and self.items == "scenes" else self.items
         if isinstance(items, Labelled):
             keys = items.keys or items.classes
             names, labels = map(_image_name, items.images), (keys[at] for at in items.labels)

@@ -19,6 +19,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "hyperlex": {"data": "demo"},
     "wordnet": {"data": "demo", "prompt": "{}"},
     "trees": {},
+    "taxonomy": {},
     "zero_shot": {},
     "retrieval": {"data": "scenes", "take": 12},
     "himo": {"take": 12},

@@ -155,7 +155,9 @@ class Classified(Exported):
         for at, row in zip(self.least_sure[:10], self.rows(self.least_sure[:10]), strict=True):
             on = int(row["level"]) + 1  # type: ignore[call-overload]
             further = row.get(f"level_{on}"), row.get(f"confidence_{on}")
-            shown.append((shortened(tame(self.items[at]), 60), row["path"] or "(the root)", row["confidence"], *further))
+            shown.append(
+                (shortened(tame(self.items[at]), 60), row["path"] or "(the root)", row["confidence"], *further)
+            )
         heads = ("item", "stops at", "confidence", "would go on to", "with")
         yield replace(Records.of(heads, shown).grid, title="The least sure")
 
@@ -238,6 +240,21 @@ def place(points: LabelPoints, items: Tensor, how: Chosen) -> Paths:
     return Paths(*(torch.cat(column) for column in zip(*walked, strict=True)))
 
 
+def surest_by_level(points: LabelPoints, items: Tensor, how: Chosen) -> np.ndarray:
+    """The surest label of each level for items (n, D), (n, levels), whether or not they are one path."""
+    kind = kind_of(how.method)
+    parts = [
+        points.best_by_level(points.confidences(points.measure(part, kind), *how))
+        for part in items.split(block(points.tree))
+    ]
+    return torch.cat(parts).cpu().numpy()
+
+
+def embed_items(model: Model, batches: Sequence[ItemBatch], compute: Compute, *, progress: bool = False) -> Tensor:
+    """The embeddings (n, D) of all items of some batches."""
+    return torch.cat([batch.embed(model, compute) for batch in track(batches, "embedding items", enabled=progress)])
+
+
 @torch_defaults()
 @torch.no_grad()
 def classify(
@@ -314,9 +331,9 @@ def classify(
     promise = Promise(floor, {})
     if labelled is not None and alpha is not None:
         batches, truth = labelled
-        rows = [batch.embed(loaded, compute) for batch in track(batches, "embedding labelled items", enabled=progress)]
+        rows = embed_items(loaded, batches, compute, progress=progress)
         methods = METHODS if method == "auto" else (method,)
-        how, promise = calibrated(points, torch.cat(rows), truth, alpha, methods, temperature, seed)
+        how, promise = calibrated(points, rows, truth, alpha, methods, temperature, seed)
     settings = {
         "model": loaded.name,
         **described_space(points.space, loaded.root(compute.device)),
