@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hiergeo.adapters import embedded
     from hiergeo.evaluation import Comparison, Result, auditing, benchmarks, compare, evaluate, experiment, metrics
     from hiergeo.evaluation.auditing import Audit, audit
+    from hiergeo.evaluation.classifying import classify
     from hiergeo.geometry import Euclidean, Lorentz, PoincareBall, Product, Space, Sphere
     from hiergeo.pairwise import backend
     from hiergeo.report import interop, plot
@@ -42,6 +43,7 @@ OBJECTS = {
     "Sphere": "geometry",
     "audit": "evaluation.auditing",
     "backend": "pairwise",
+    "classify": "evaluation.classifying",
     "compare": "evaluation",
     "embedded": "adapters",
     "evaluate": "evaluation",
@@ -89,6 +91,7 @@ __all__ = [
     "auditing",
     "backend",
     "benchmarks",
+    "classify",
     "compare",
     "datasets",
     "embedded",

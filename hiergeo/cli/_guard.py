@@ -33,6 +33,7 @@ ENVIRONMENT = (
 RESUMED = {
     ("index", "build"): "complete shards",
     ("embed",): "finished batches",
+    ("classify",): "finished batches",
     ("data", "fetch"): "whole files",
     ("study",): "trained heads",
     ("suite",): "finished cells",

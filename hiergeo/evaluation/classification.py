@@ -26,7 +26,7 @@ HyCoCLIP; so HyCoCLIP's own evaluation, with its CLIP baselines.
 
 
 @dataclass(frozen=True)
-class Classified:
+class ClassItems:
     """Images, each of one class; templates are prompts with one ``{}``, keys what a tree calls classes."""
 
     name: str
@@ -37,7 +37,7 @@ class Classified:
     templates: tuple[str, ...]
 
     @classmethod
-    def of(cls, labelled: Labelled) -> "Classified":
+    def of(cls, labelled: Labelled) -> "ClassItems":
         """Labelled images as items."""
         keys = labelled.keys or labelled.classes
         return cls(labelled.name, labelled.images, labelled.labels, labelled.classes, keys, labelled.templates)
@@ -47,7 +47,7 @@ class Classified:
         """The prompts of all classes, class by class."""
         return [template.replace("{}", name) for name in self.classes for template in self.templates]
 
-    def renamed(self, classes: Sequence[str], labels: Sequence[int]) -> "Classified":
+    def renamed(self, classes: Sequence[str], labels: Sequence[int]) -> "ClassItems":
         """The same items among other classes."""
         return replace(self, classes=tuple(classes), keys=tuple(classes), labels=tuple(labels))
 
@@ -84,7 +84,7 @@ class EmbeddedLabels:
 @torch_defaults()
 def embed_labels(
     model: Model,
-    labelled: Labelled | Classified,
+    labelled: Labelled | ClassItems,
     averaging: str = "auto",
     *,
     compute: Compute = ON_THE_CPU,
@@ -108,9 +108,9 @@ def averaging_of(model: Model) -> str:
     return "normalised" if model.normalised else "tangent"
 
 
-def check_labels(model: Model, labelled: Labelled | Classified) -> Classified:
+def check_labels(model: Model, labelled: Labelled | ClassItems) -> ClassItems:
     """The items; raises InputError where a model cannot classify them, before any of them is embedded."""
-    items = Classified.of(labelled) if isinstance(labelled, Labelled) else labelled
+    items = ClassItems.of(labelled) if isinstance(labelled, Labelled) else labelled
     if not model.has_images:
         raise InputError(f"{model.name} embeds texts only: the images of {items.name} need an image-text model.")
     model.check_texts(items.prompts)

@@ -194,6 +194,7 @@ BENCHMARKS: Plugins[type[Benchmark]] = Plugins(
         "trees": "hiergeo.evaluation.benchmarks.classifiers:Trees",
         "wordnet": "hiergeo.evaluation.benchmarks.words:WordNetIsA",
         "subsumption": "hiergeo.evaluation.benchmarks.subsumption:Subsumption",
+        "taxonomy": "hiergeo.evaluation.benchmarks.taxonomy_benchmark:TaxonomyBenchmark",
         "zero_shot": "hiergeo.evaluation.benchmarks.classifiers:ZeroShotClassification",
         "hyperlex": "hiergeo.evaluation.benchmarks.words:HyperLex",
         "himo": "hiergeo.evaluation.benchmarks.captioned:HiMo",

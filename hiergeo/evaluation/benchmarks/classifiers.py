@@ -20,7 +20,7 @@ from hiergeo.datasets.scenes import taxonomy
 from hiergeo.datasets.wordnet import load_wordnet, read_tree
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Published, Run, check_choice, published
-from hiergeo.evaluation.classification import AVERAGING, Classified, EmbeddedLabels, check_labels, embed_labels
+from hiergeo.evaluation.classification import AVERAGING, ClassItems, EmbeddedLabels, check_labels, embed_labels
 from hiergeo.evaluation.metrics import TREE_METRICS, Tree
 from hiergeo.evaluation.metrics.registry import declare, share
 from hiergeo.evaluation.metrics.trees import quoted_names
@@ -34,11 +34,11 @@ TANGENT, NORMALISED = f"{IMAGENET} averaged in the tangent space", f"{IMAGENET},
 FIVE = 5
 
 
-def read_items(data: str, names: str = "", templates: str = "") -> Classified:
+def read_items(data: str, names: str = "", templates: str = "") -> ClassItems:
     """The items that the options of a `ClassifierBenchmark` name."""
     prompts = _prompts(templates) if templates else None
     labelled = datasets.labelled(data, prompts)
-    return Classified.of(labelled if data == "scenes" else with_names(labelled, names or None))
+    return ClassItems.of(labelled if data == "scenes" else with_names(labelled, names or None))
 
 
 def _is_imagenet(data: str) -> bool:
@@ -71,7 +71,7 @@ class PromptBenchmark(Benchmark):
 
     @property
     @abstractmethod
-    def items(self) -> Classified:
+    def items(self) -> ClassItems:
         """The items and their classes, which are embedded."""
 
     @abstractmethod
@@ -124,7 +124,7 @@ class ClassifierBenchmark(PromptBenchmark):
             self.published = ()
 
     @cached_property
-    def items(self) -> Classified:
+    def items(self) -> ClassItems:
         return read_items(self.split, self.names, self.templates)
 
 
@@ -342,17 +342,17 @@ class Breeds(PromptBenchmark):
         return load_breeds().superclasses(SPLITS[self.split])
 
     @cached_property
-    def subclasses(self) -> Classified:
+    def subclasses(self) -> ClassItems:
         """The images of the subclasses."""
         if self.source == "demo":
-            return Classified.of(datasets.labelled("scenes"))
+            return ClassItems.of(datasets.labelled("scenes"))
         wnids = [wnid for above in self.superclasses for wnid in above.subclasses]
         names = load_breeds().classes
         labelled = datasets.labelled(self.source, only=wnids)
-        return Classified.of(replace(labelled, classes=tuple(_class_name(names[wnid], wnid, names) for wnid in wnids)))
+        return ClassItems.of(replace(labelled, classes=tuple(_class_name(names[wnid], wnid, names) for wnid in wnids)))
 
     @cached_property
-    def items(self) -> Classified:
+    def items(self) -> ClassItems:
         """The images among the names of both levels, superclasses first, of which theirs are."""
         lower = self.subclasses
         upper_of = {key: index for index, upper in enumerate(self.superclasses) for key in upper.subclasses}

@@ -35,6 +35,7 @@ from hiergeo.evaluation.metrics.resampling import (
     sign_test,
     simultaneous_intervals,
 )
+from hiergeo.evaluation.metrics.taxonomies import taxonomy_scores
 from hiergeo.evaluation.metrics.trees import TREE_METRICS, Tree, tree_scores
 
 __all__ = [
@@ -47,5 +48,6 @@ __all__ = [
     "pep_scores",
     "reconstruction",
     "tau_d",
+    "taxonomy_scores",
     "tree_scores",
 ]

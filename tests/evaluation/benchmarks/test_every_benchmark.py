@@ -20,6 +20,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "wordnet": {"data": "demo", "prompt": "{}"},
     "subsumption": {"data": "canine.n.02", "per_pair": 2},
     "trees": {},
+    "taxonomy": {},
     "zero_shot": {},
     "retrieval": {"data": "scenes", "take": 12},
     "himo": {"take": 12},

@@ -1,0 +1,117 @@
+"""``hiergeo classify``: items into one's own tree of labels, each down to the level at which it can be believed."""
+
+from pathlib import Path
+from typing import Annotated
+
+from hiergeo._core.storage.files import retire
+from hiergeo.cli import options
+from hiergeo.cli._io import check_writable, page_lines, publish
+from hiergeo.cli._terminal import note
+from hiergeo.cli.options import argument, option, path_option
+from hiergeo.cli.plans import Config
+
+
+def classify_command(
+    items: Annotated[
+        str,
+        argument(
+            "ITEMS",
+            "A table (CSV, TSV, Parquet, JSON Lines), a text of one item a line, a folder of images, or "
+            "embeddings (.npz, .npy).",
+            show_default=False,
+        ),
+    ],
+    tree: Annotated[
+        str,
+        option(
+            "FILE",
+            "The labels: a table of paths or of edges (child, parent), indented text, JSON, OBO, SKOS, Newick; or "
+            "wordnet:SYNSET.",
+            "--tree",
+            "-t",
+        ),
+    ],
+    model: options.Model,
+    config: Config = None,
+    alpha: Annotated[
+        float | None, option("X", "The share of wrong labels to promise, such as 0.1; it needs --calibrate.")
+    ] = None,
+    calibrate: Annotated[
+        str | None,
+        option(
+            "FILE",
+            "Labelled items like those to be classified: a table with a column of labels, or a folder of "
+            "images with a subfolder for each label.",
+        ),
+    ] = None,
+    floor: Annotated[float, option("X", "Without labels: the confidence above which a label is believed.")] = 0.0,
+    geometry: options.MeasuredGeometry = None,
+    method: Annotated[
+        str,
+        option("NAME", "flat, top-down, level, distance, cone or ladder; auto: chosen with labelled items, else flat."),
+    ] = "auto",
+    temperature: Annotated[
+        float | None, option("T", "Temperature of the softmax. (by default chosen with labelled items, else 0.05)")
+    ] = None,
+    template: Annotated[
+        list[str] | None,
+        option(
+            "TEXT",
+            "Text of a label, {} for its name or {path} for the name and what is above it; give it once "
+            "for each. (by default the name)",
+        ),
+    ] = None,
+    column: Annotated[
+        str | None, option("NAME", "The column of the items. (by default caption, text, image, title or name)")
+    ] = None,
+    label_column: Annotated[
+        str | None, option("NAME", "The column of the labels. (by default label, category, class or taxon)")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        path_option("FILE", "The table of all items: .csv, .parquet or .json. A stopped run goes on.", "--out", "-o"),
+    ] = None,
+    html: Annotated[Path | None, path_option("FILE", "Also write a page, the least sure items first.")] = None,
+    device: options.Device = options.AUTO,
+) -> None:
+    """Classify items into a tree of labels, each down to the level at which it can be believed.
+
+    With --alpha and --calibrate the share of wrong labels is promised.
+    """
+    from hiergeo.datasets.labels import load_tree
+    from hiergeo.evaluation.classifying.placing import check_table, classify
+
+    check_writable(out, html)
+    if out is not None:
+        check_table(out)
+    labels = load_tree(tree)
+    if labels.namesakes:
+        note(f"labels of one name in {tree}: {labels.namesakes}.")
+    work = None if out is None else out.with_name(f".{out.name}.parts")
+    done = classify(
+        items,
+        labels,
+        model=model,
+        space=geometry,
+        method=method,  # type: ignore[arg-type]
+        temperature=temperature,
+        templates=tuple(template or ("{}",)),
+        alpha=alpha,
+        calibrate=calibrate,
+        floor=floor,
+        column=column,
+        label_column=label_column,
+        work=work,
+        device=device,
+        progress=True,
+    )
+    lines = []
+    if out is not None and work is not None:
+        done.write(out)
+        retire(work)
+        lines.append(f"Table: {out.absolute()}")
+    if html is not None:
+        from hiergeo.report.classified import write_classified
+
+        write_classified(done, html)
+    publish({}, None, "table", done, first=(str(done.promise),), lines=[*lines, *page_lines(html)])

@@ -1,0 +1,8 @@
+"""Classification into trees of labels, with a promised error for the level at which an item stops."""
+
+from hiergeo.datasets.labels.label_tree import LabelTree
+from hiergeo.datasets.labels.tree_files import load_tree
+from hiergeo.evaluation.classifying.placing import Classified, classify
+from hiergeo.evaluation.classifying.promise import Promise
+
+__all__ = ["Classified", "LabelTree", "Promise", "load_tree"]

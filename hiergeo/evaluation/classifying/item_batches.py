@@ -1,0 +1,291 @@
+"""Items to classify, read in batches: texts, images, folders, tables, stored embeddings and arrays, maybe labelled."""
+
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias, final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hiergeo._core.errors import InputError, reason
+from hiergeo._core.storage import archives
+from hiergeo._core.storage.archives import Array
+from hiergeo._core.storage.files import path_of
+from hiergeo.adapters import Model
+from hiergeo.datasets import Labelled, labelled
+from hiergeo.datasets.pictures import SUFFIXES, ImageLike, decoded
+from hiergeo.datasets.reading import Columns, Defect, Read, listing, read
+from hiergeo.datasets.reading.inputs import is_input
+from hiergeo.datasets.reading.lines import csv_records
+from hiergeo.datasets.reading.samples import CAPTIONS, IMAGES, Sample
+from hiergeo.evaluation.embedded import Compute
+
+LABELS = ("label", "labels", "category", "class", "taxon")
+"""Columns that labels are taken from where none is named."""
+
+NAMES = ("title", "name", "product", "description")
+"""Columns that texts are taken from where there is none of captions or images."""
+
+TEXTS, PICTURES = 4096, 256
+"""Items of a batch."""
+
+ARRAYS = {
+    "image": Array("f", (2,), required=False),
+    "image_id": Array("iuU", (1,), required=False),
+    "text": Array("f", (2, 3), required=False),
+    "caption": Array("U", (1, 2), required=False),
+}
+
+Items: TypeAlias = str | Path | Tensor | np.ndarray | Labelled | Iterable[Any]
+"""Texts, images (paths, pictures, arrays of pixels), embeddings (n, D); or a file or folder of any of them."""
+
+
+class ItemBatch(NamedTuple):
+    """Some items: what they are called, their data (None for an item that cannot be used), labels or None."""
+
+    names: list[str]
+    data: Sequence[Any] | Tensor
+    labels: list[str] | None = None
+
+    @property
+    def usable(self) -> list[int]:
+        """The positions of the items that have data."""
+        data = self.data
+        return (
+            list(range(len(data))) if isinstance(data, Tensor) else [i for i, one in enumerate(data) if one is not None]
+        )
+
+    @property
+    def images(self) -> list[Any]:
+        """For each item its image, where it is one that can be opened again; None otherwise."""
+        if isinstance(self.data, Tensor):
+            return [None] * len(self.names)
+        return [None if isinstance(one, str | bytes) else one for one in self.data]
+
+    def embed(self, model: Model, compute: Compute) -> Tensor:
+        """The embeddings of the usable items, (m, D) float."""
+        if isinstance(self.data, Tensor):
+            return self.data.to(compute.keywords["device"], torch.float32)
+        rows = [self.data[at] for at in self.usable]
+        if isinstance(rows[0], str):
+            return model.encode_text(rows, **compute.keywords)
+        return model.encode_image([decoded(row) if isinstance(row, bytes) else row for row in rows], **compute.keywords)
+
+    @property
+    def sha256(self) -> str:
+        """A hash of names and texts, and of embeddings; of images their names."""
+        digest = sha256("\0".join(self.names).encode("utf-8", "surrogatepass"))
+        if isinstance(self.data, Tensor):
+            digest.update(self.data.contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+
+@final
+@dataclass(frozen=True)
+class ItemSource:
+    """Items from a source, batch by batch; each walk reads them anew.
+
+    Args:
+        items: see `Items`.
+        column: the column of the items in tables; None is the first of `CAPTIONS`, `IMAGES` and `NAMES` that is there.
+        label_column: that of the labels; None is the first of `LABELS`.
+        labelled: whether items need labels.
+    """
+
+    items: Items
+    column: str | None = None
+    label_column: str | None = None
+    labelled: bool = False
+
+    @property
+    def size(self) -> int | None:
+        """How many there are, where that is known without reading them."""
+        items = self.items
+        if isinstance(items, Labelled):
+            return len(items.images)
+        return len(items) if isinstance(items, Sized) and not isinstance(items, str) else None
+
+    def check(self, model: Model) -> None:
+        """Raise InputError, before any work starts, where the first items cannot be used or the model cannot embed."""
+        first = next(self.batches(), None)
+        if first is None or not first.usable:
+            raise InputError(f"{self.what} holds no items to classify: give texts, images or embeddings.")
+        if isinstance(first.data, Tensor):
+            if first.data.shape[1] != model.dim:
+                raise InputError(
+                    f"{self.what} has embeddings of {first.data.shape[1]} dimensions and {model.name} embeds in "
+                    f"{model.dim}: embed items and labels by one model."
+                )
+            return
+        rows = [first.data[at] for at in first.usable]
+        if isinstance(rows[0], str):
+            model.check_texts([row.strip() for row in rows])
+        elif not model.has_images:
+            raise InputError(f"{model.name} embeds texts only, and {self.what} holds images: name an image-text model.")
+        elif not isinstance(rows[0], bytes):
+            model.check_images(rows)
+
+    @property
+    def what(self) -> str:
+        """The source in words, for errors."""
+        return str(self.items) if isinstance(self.items, str | Path) else "the list of items"
+
+    def batches(self) -> Iterator[ItemBatch]:
+        """The items in their order.
+
+        Raises:
+            InputError: there is nothing of that name, a column is missing, or items are of no known kind.
+        """
+        items = labelled(self.items) if isinstance(self.items, str) and self.items == "scenes" else self.items
+        if isinstance(items, Labelled):
+            keys = items.keys or items.classes
+            names, labels = map(_image_name, items.images), (keys[at] for at in items.labels)
+            yield from _batched(zip(names, items.images, labels, strict=True), PICTURES)
+        elif isinstance(items, str | Path):
+            yield from self._of_path(path_of(items))
+        elif isinstance(items, Tensor | np.ndarray) and items.ndim == 2:
+            yield from _of_rows(items, map(str, range(len(items))))
+        elif isinstance(items, Iterable):
+            yield from _batched(
+                ((_image_name(item, at), _item(item, at), None) for at, item in enumerate(items)), TEXTS
+            )
+        else:
+            raise InputError(f"items must be texts, images, embeddings (n, D) or a file, not {type(items).__name__}.")
+
+    def _of_path(self, path: Path) -> Iterator[ItemBatch]:
+        suffix = path.suffix.lower()
+        if not path.exists():
+            raise InputError(f"{path} is not there: name a file or folder of items, or give a list of texts.")
+        if suffix == ".npz":
+            yield from _of_npz(path)
+        elif suffix == ".npy":
+            try:
+                rows = np.load(path, mmap_mode="r", allow_pickle=False)
+            except (OSError, ValueError, EOFError) as error:
+                raise InputError(f"{path} cannot be read as embeddings ({reason(error)}).") from error
+            yield from _of_rows(rows, map(str, range(len(rows))))
+        elif path.is_dir() and (pictures := _pictures(path)):
+            labels = (file.parent.relative_to(path).name if self.labelled else None for file in pictures)
+            names = (file.relative_to(path).as_posix() for file in pictures)
+            yield from _batched(zip(names, pictures, labels, strict=True), PICTURES)
+        elif suffix in SUFFIXES:
+            yield ItemBatch([path.name], [path])
+        elif path.is_dir() or is_input(path):
+            yield from self._of_table(path)
+        else:
+            raise InputError(f"{path} is of a format that cannot be read: name a table, a text, a folder or an .npz.")
+
+    def _of_table(self, path: Path) -> Iterator[ItemBatch]:
+        columns = self._columns(path)
+        inputs = listing(path, columns)
+        records = (record for source in inputs.sources for record in read(inputs.base / source.name, columns))
+        rows = map(partial(_row, labelled=self.labelled), records)
+        yield from _batched(rows, PICTURES if columns.pictures else TEXTS)
+
+    def _columns(self, path: Path) -> Columns:
+        """Which columns hold items and labels; decided by the header of a table, and by its first row."""
+        header, first = _head(path)
+        folded = {name.casefold(): name for name in reversed(header)}
+        item = self.column or next((folded[n] for n in (*CAPTIONS, *IMAGES, *NAMES) if n in folded), None)
+        label = self.label_column or next((folded[name] for name in LABELS if name in folded), None)
+        for name, option in ((item, "column"), (label if self.labelled else None, "label_column")):
+            if header and name not in header:
+                if name is None and option == "label_column" and not self.labelled:
+                    continue
+                wanted = "items" if option == "column" else "labels"
+                lacks = f"no column '{name}'" if name else f"no column of {wanted} that is known"
+                raise InputError(f"{path} has {lacks} (it has {', '.join(header[:12])}): name it by {option}.")
+        cell = first.get(str(item))
+        pictures = isinstance(cell, bytes | dict) or Path(str(cell or "")[-200:]).suffix.lower() in SUFFIXES
+        own = label if self.labelled else None
+        return Columns("images", None, item, own) if pictures else Columns("captions", item, None, own)
+
+
+def _head(path: Path) -> tuple[list[str], dict[str, Any]]:
+    """The header and the first row of a table; nothing of other inputs."""
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        import pyarrow as pa
+        from pyarrow.parquet import ParquetFile
+
+        try:
+            file = ParquetFile(path)
+            batch = next(file.iter_batches(1), None)
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"{path} cannot be read: {reason(error)}.") from error
+        return list(file.schema_arrow.names), batch.to_pylist()[0] if batch is not None and len(batch) else {}
+    if suffix in (".csv", ".tsv"):
+        records = islice(csv_records(path, "\t" if suffix == ".tsv" else ","), 2)
+        header, first = [*records, [], []][:2]
+        return header, dict(zip(header, first, strict=False))
+    return [], {}
+
+
+def _row(record: Read, labelled: bool) -> tuple[str, Any, str | None]:
+    if isinstance(record, Defect):
+        return f"row {record.row}: {record.reason}", None, "" if labelled else None
+    label = str(record.id or "").strip() if labelled else None
+    return _name(record), record.caption if record.image is None else record.image, label
+
+
+def _name(record: Sample) -> str:
+    return record.caption or record.name or record.reference or f"row {record.row}"
+
+
+def _batched(rows: Iterable[tuple[str, Any, str | None]], size: int) -> Iterator[ItemBatch]:
+    rows = iter(rows)
+    while part := list(islice(rows, size)):
+        names, data, labels = map(list, zip(*part, strict=True))
+        yield ItemBatch(names, data, None if labels[0] is None else labels)
+
+
+def _of_rows(rows: Any, names: Iterator[str]) -> Iterator[ItemBatch]:
+    for start in range(0, len(rows), TEXTS):
+        part = torch.as_tensor(
+            np.array(rows[start : start + TEXTS]) if isinstance(rows, np.ndarray) else rows[start : start + TEXTS]
+        )
+        if part.ndim != 2 or not part.is_floating_point():
+            raise InputError(f"embeddings must be floating-point rows (n, D), not {part.dtype} {tuple(part.shape)}.")
+        bad = (~part.isfinite().all(1)).nonzero()
+        if len(bad):
+            raise InputError(f"the embedding of row {start + int(bad[0])} (the first is 0) holds NaN or Inf.")
+        yield ItemBatch(list(islice(names, len(part))), part.detach().cpu().float())
+
+
+def _of_npz(path: Path) -> Iterator[ItemBatch]:
+    """The images of a file of embeddings; its texts where it has no images."""
+    stored = archives.read(path, ARRAYS)
+    kind, called = ("image", "image_id") if "image" in stored else ("text", "caption")
+    if kind not in stored:
+        raise InputError(f"{path} has no array 'image' or 'text' of embeddings.")
+    rows = stored[kind].reshape(-1, stored[kind].shape[-1])
+    names = stored[called].ravel().tolist() if called in stored else list(range(len(rows)))
+    yield from _of_rows(rows, map(str, names))
+
+
+def _item(item: Any, at: int) -> Any:
+    if isinstance(item, str) and Path(item[-200:]).suffix.lower() in SUFFIXES:
+        return Path(item)
+    if isinstance(item, str):
+        return item if item.strip() else None
+    if isinstance(item, Path) or hasattr(item, "convert") or hasattr(item, "image_id") or hasattr(item, "ndim"):
+        return item
+    raise InputError(f"item {at} (the first is 0) is a {type(item).__name__}: give texts, images or embeddings (n, D).")
+
+
+def _image_name(item: ImageLike | str, at: int = 0) -> str:
+    if isinstance(item, str | Path):
+        return str(item)
+    path, number = getattr(item, "path", None), getattr(item, "image_id", at)
+    return str(number) if path is None else path.name
+
+
+def _pictures(folder: Path) -> list[Path]:
+    files = folder.rglob("*")
+    shown = (file for file in files if not any(part.startswith(".") for part in file.relative_to(folder).parts))
+    return sorted(file for file in shown if file.suffix.lower() in SUFFIXES and file.is_file())
