@@ -94,9 +94,6 @@ def _legs(c, sine, of_x, x, n, of_y, y, m, SIGN: constexpr):
 @triton.jit
 def _distance(c, of_x, x, n, of_y, y, m, scale, SIGN: constexpr):
     half_x, half_y = _field(of_x, x, n, HALF), _field(of_y, y, m, HALF)
-    if SIGN == 0:
-        rest = half_x - half_y
-        return tl.sqrt((2 - 2 * c) * half_x * half_y + rest * rest)
     cosine_x, cosine_y = _field(of_x, x, n, HALF_COSINE), _field(of_y, y, m, HALF_COSINE)
     if SIGN > 0:
         product = _field(of_x, x, n, SINE) * _field(of_y, y, m, SINE)
@@ -107,6 +104,8 @@ def _distance(c, of_x, x, n, of_y, y, m, scale, SIGN: constexpr):
         return _arc(chord, other) * (2 / scale)
     rest = half_x - half_y
     square = (2 - 2 * c) * half_x * half_y + rest * rest
+    if SIGN == 0:
+        return tl.sqrt(square)
     square = square * (cosine_x * cosine_x) * (cosine_y * cosine_y * (scale * scale / 4))
     return _log1p(tl.sqrt(square) + square / (1 + tl.sqrt(1 + square))) * (2 / scale)  # asinh of the root
 

@@ -1,6 +1,7 @@
 """Triton's kernels: compiled for GPUs that need not be there, on the interpreter, and who serves where they fail."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -33,9 +34,9 @@ def test_kernels_fit_their_registers(target: str) -> None:
     missing = triton_targets.missing(target)
     if missing:
         pytest.skip(missing)
-    # Odd rows take more registers, energies more than angles.
+    # Odd rows take more registers, energies more than angles, curved spaces more than flat ones.
     kernels = [of for of in triton_targets.kernels() if of.even != (of.name in ("law", "weigh"))]
-    kernels = [of for of in kernels if not of.title.startswith("angle")]
+    kernels = [of for of in kernels if not re.match(r"angle|weights of .* K = 0", of.title)]
     assert {of.name for of in kernels} == {"law", "weigh", "count", "least", "reduce_logits", "weigh_logits"}
     for kernel in kernels:
         code = triton_targets.compiled(kernel, triton_targets.TARGETS[target])

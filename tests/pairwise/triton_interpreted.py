@@ -36,7 +36,7 @@ from tests.tools.blocks import bar_block, block_radii, on_a_line
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of numpy, for what is masked or NaN
 
 CPU = torch.device("cpu")
-CURVATURES = (-4.0, -1.0, -0.25, 0.0, 0.25)
+CURVATURES = (-1.0, -0.3, 0.0, 0.25)
 SIDE = 250
 
 
@@ -90,13 +90,14 @@ def approximate(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # Powers of four change exponents alone: K = -4 and -1/4 are K = -1 to the last bit.
-@pytest.mark.parametrize(("curvature", "dim"), [(k, 48) for k in CURVATURES] + [(k, 512) for k in (-1.0, 0.0, 0.25)])
+@pytest.mark.parametrize("dim", [48, 512])
+@pytest.mark.parametrize("curvature", [-1.0, 0.0, 0.25])
 @pytest.mark.usefixtures("approximate")
 def test_approximate_values_keep_the_contract(curvature: float, dim: int, monkeypatch: pytest.MonkeyPatch) -> None:
     assert_contract(curvature, dim, monkeypatch)
 
 
-@pytest.mark.parametrize("curvature", [-1.0, 0.0, 0.25])
+@pytest.mark.parametrize("curvature", [-4.0, 0.25])
 def test_values_keep_the_contract(curvature: float, monkeypatch: pytest.MonkeyPatch) -> None:
     assert_contract(curvature, 48, monkeypatch)
 
