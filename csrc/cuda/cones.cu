@@ -25,7 +25,8 @@ __global__ void __launch_bounds__(kThreads, 2)
       visit_tile(memory, rows, columns, {span.batch, span.row, t * Seats::size}, curvature, [&](auto sign, const Seat&) {
         return [&](int w, const Point& y, const Point& x, Opening<float> opening) {
           auto triangle = triangle_of<decltype(sign)::value>(x, y, opening, curvature);
-          inside |= uint64_t(owned && triangle.exterior_angle() <= x.number) << w;
+          bool member = triangle.exterior_angle() <= x.number;
+          inside |= uint64_t(owned && member) << w;
         };
       });
       found[group][seat] = __popcll(inside);

@@ -125,7 +125,7 @@ def test_each_row_is_copied_once_a_tile() -> None:
 
 def test_rows_far_apart() -> None:
     """Rows whose places differ by more than 2^31 numbers and bytes."""
-    stride = 1_200_000_001
+    stride = 1_200_000_000  # in whole words of 16 bytes, so that rows are read where they are
     memory = torch.frombuffer(mmap.mmap(-1, (2 * stride + 8) * 2), dtype=torch.float16)
     rows = random_points(3, 8, 0, torch.float16)
     spread = memory.as_strided((1, 3, 8), (0, stride, 1))

@@ -177,6 +177,9 @@ def test_problems_of_many_chunks(dtype: torch.dtype) -> None:
     crow, _ = NATIVE.members(*operands)
     assert torch.equal(crow.diff(), counts[0])
     torch.testing.assert_close(NATIVE.energy_sum(*operands), REFERENCE.energy_sum(*operands), rtol=1e-5, atol=TIE)
+    energy, (least, places) = problem.stored(REFERENCE, "energy"), NATIVE.energy_min(*operands)
+    for found in (least, energy.gather(-1, places.unsqueeze(-1)).squeeze(-1)):
+        torch.testing.assert_close(found, energy.amin(-1), rtol=0, atol=TIE)
     values, indices = NATIVE.smallest([Factor(x, y, -0.3)], ANGLE, k, False)
     angle = problem.stored(REFERENCE, "exterior_angle")
     torch.testing.assert_close(values, angle.sort(-1).values[..., :k], rtol=0, atol=TIE)

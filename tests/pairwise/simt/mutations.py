@@ -47,9 +47,9 @@ PIPELINE = mutants(
         "refills the slot in use",
         "load(ahead, ahead % STAGES)",
         "load(ahead, s % STAGES)",
-        "far_pairs or (every_order and count) or test_counts",
+        "every_time and count",
     ),
-    ("no commit in the pipeline", "    commit_copies();\n    multiply(", "    multiply(", "test_counts"),
+    ("no commit in the pipeline", "    commit_copies();\n    multiply(", "    multiply(", "every_time and count"),
     ("no barrier after the pipeline", "  await_copies<0>();\n  __syncthreads();", "  await_copies<0>();", COUNT),
 )
 
@@ -178,8 +178,8 @@ SIDES = (
         SCORES,
         (
             "an output index of 32 bits",
-            "row_stride = out.row_stride, to",
-            "row_stride = int32_t(out.row_stride), to",
+            "to += out.row_stride;",
+            "to += int32_t(out.row_stride);",
             "far_apart",
         ),
     ),

@@ -95,7 +95,7 @@ IN_CONTRAST = (
         (
             "slopes of the logits of no distance",
             "logits.logit.slope(distance)",
-            "logits.logit.slope(T(1))",
+            "logits.logit.slope(1)",
             "cuda_contrast and test_values and euclidean",
         ),
         ("derivatives by K from the others near the root", ">= float(kHomogeneous)", ">= 0", "curvature_near_the_root"),
