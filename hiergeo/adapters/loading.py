@@ -63,11 +63,11 @@ def load(spec: str, *, device: str | torch.device | None = AUTO) -> Model:
     Args:
         spec: ``open_clip:ARCH/TAG``, ``open_clip:ARCH//abs/path.safetensors`` (after the first /, what begins with / or
             . is a path), ``open_clip:hf-hub:ORG/NAME``, ``open_clip:local-dir:PATH``, ``hf:NAME_OR_PATH``,
-            ``sentence-transformers:NAME_OR_PATH``, ``mteb:NAME``, ``npz:FILE``, ``head:FOLDER`` (a trained head on the
-            model it names; ``head:FOLDER@SPEC`` on another one), ``trained:FOLDER`` (of ``hiergeo train clip``),
-            ``meru:FILE.pth``, ``hycoclip:FILE.pth`` and the other models that bring a space of their own, ``lvis:clip``
-            (stored embeddings of names), ``tiny``, or the name of a third-party adapter (entry-point group
-            ``hiergeo.adapters``: ``(rest_of_spec, device=...) -> Model``).
+            ``sentence-transformers:NAME_OR_PATH``, ``hit:NAME_OR_PATH``, ``mteb:NAME``, ``npz:FILE``, ``head:FOLDER``
+            (a trained head on the model it names; ``head:FOLDER@SPEC`` on another one), ``trained:FOLDER`` (of
+            ``hiergeo train clip``), ``meru:FILE.pth``, ``hycoclip:FILE.pth`` and the other models that bring a space of
+            their own, ``lvis:clip`` (stored embeddings of names), ``tiny``, or the name of a third-party adapter
+            (entry-point group ``hiergeo.adapters``: ``(rest_of_spec, device=...) -> Model``).
         device: where the network runs: ``auto`` (the accelerator where there is one), a name, or a device of torch.
 
     Raises:

@@ -15,7 +15,7 @@ from hiergeo._core.errors import InputError, reason, unknown_name, warn
 from hiergeo._core.numerics import wide
 from hiergeo._core.storage.documents import Foreign
 from hiergeo.adapters import hub
-from hiergeo.adapters.model import NetworkModel
+from hiergeo.adapters.model import PROBES, NetworkModel
 from hiergeo.adapters.towers import Tower, on
 from hiergeo.geometry import Space
 from hiergeo.geometry.coordinates import Coordinates, refuse_hyperboloid
@@ -75,7 +75,6 @@ class SentenceTransformersModel(NetworkModel):
         self.has_images = "image" in getattr(network, "modalities", ())
         self.prompt, self.coordinates = prompt, coordinates
         self.normalised = normalised and coordinates is None
-        self._met_rows = False
 
     def native_space(self) -> Space | None:
         """The hyperbolic space whose points the rows are, around its origin; None for flat rows."""
@@ -101,20 +100,27 @@ class SentenceTransformersModel(NetworkModel):
 
     def _rows(self, items: list[Any]) -> Tensor:
         rows: Tensor = self.network.encode(items, prompt=self.prompt, convert_to_tensor=True, show_progress_bar=False)
-        if self.coordinates is not None:
-            return self.coordinates.tangent(rows)
-        if self.normalised and not self._met_rows:
-            self._met_rows = True
-            refuse_hyperboloid(rows, f"the rows of {self.name}", f"{self.name}?{{}}")
-            norms = wide(rows).norm(dim=1)
-            low, high = float(norms.min()), float(norms.max())
-            if low < 1 - UNIT or high > 1 + UNIT:
-                warn(
-                    f"the rows of {self.name} have norms from {low:.3g} to {high:.3g}, which are divided out: to keep "
-                    "them, write ?norms=keep behind the spec; where they are points of a hyperbolic space, "
-                    "?coordinates=ball&curvature=-1."
-                )
-        return rows
+        return rows if self.coordinates is None else self.coordinates.tangent(rows)
+
+    def check_flat(self, card: str) -> None:
+        """Say what dividing rows by their norms would lose, by a few of them and what the card speaks of.
+
+        Raises:
+            InputError: the rows are points of a hyperboloid.
+        """
+        rows = wide(self.text_rows(PROBES).float())
+        refuse_hyperboloid(rows.float(), f"the rows of {self.name}", f"{self.name}?{{}}")
+        norms = rows.norm(dim=1)
+        if hub.HYPERBOLIC.search(card):
+            found = "belong to a hyperbolic space by their card, and are measured as unit vectors of Euclidean space"
+        elif float((norms - 1).abs().max()) > UNIT:
+            found = f"have norms from {float(norms.min()):.3g} to {float(norms.max()):.3g}, which are divided out"
+        else:
+            return
+        warn(
+            f"the rows of {self.name} {found}: write behind the spec ?norms=keep to keep them, or which points of a "
+            "hyperbolic space they are, such as ?coordinates=ball&curvature=-1."
+        )
 
 
 def load_sentence_transformers(rest: str, *, device: torch.device) -> SentenceTransformersModel:
@@ -139,16 +145,15 @@ def load_sentence_transformers(rest: str, *, device: torch.device) -> SentenceTr
             raise unknown_name(f"prompt of '{source}'", options.prompt_name, network.prompts)
         prompt = network.prompts[options.prompt_name]
     free = options.norms == "keep"
-    if coordinates is None and not free and type(network[-1]).__name__ != "Normalize":
-        coordinates = _of_hit(network) if HIT.search(hub.card_of(folder)) else None
-    if coordinates is None and not free and hub.HYPERBOLIC.search(hub.card_of(folder)):
-        warn(
-            f"the card of '{source}' speaks of a hyperbolic space, and its rows are measured as unit vectors of "
-            "Euclidean space: write behind the spec what they are, such as ?coordinates=ball&curvature=-1."
-        )
-    return SentenceTransformersModel(
+    card, unit = hub.card_of(folder), type(network[-1]).__name__ == "Normalize"
+    if coordinates is None and not free and not unit and HIT.search(card):
+        coordinates = _of_hit(network)
+    model = SentenceTransformersModel(
         f"sentence-transformers:{rest}", network, device, prompt=prompt, coordinates=coordinates, normalised=not free
     )
+    if model.normalised:
+        model.check_flat(card)
+    return model
 
 
 def load_hit(rest: str, *, device: torch.device) -> SentenceTransformersModel:
