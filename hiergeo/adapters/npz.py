@@ -6,7 +6,7 @@ import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, TypeVar, cast, final
+from typing import Any, TypeAlias, TypeVar, cast, final
 
 import numpy as np
 import torch
@@ -261,7 +261,7 @@ def embedded(
     image_id: Sequence[Any] | NDArray[Any] | Tensor | None = None,
     root: Rows | None = None,
     *,
-    norms: Literal["divide", "keep"] = "divide",
+    norms: str = "divide",
     name: str = "mine",
 ) -> ArrayModel:
     """Arrays as a model, which stands wherever a model is taken: `hiergeo.compare`, `hiergeo.audit`, an index, a head.
