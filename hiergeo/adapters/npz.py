@@ -3,7 +3,8 @@
 import hashlib
 import os
 import re
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar, cast, final
 
@@ -100,20 +101,22 @@ class StoredTexts(Model):
         missing = [text for text in texts if text and text not in self._text_row]
         if not missing:
             return
-        spelled = {_folded(caption) for caption in self._text_row}
-        alike = sum(_folded(text) in spelled for text in missing)
+        alike = sum(_folded(text) in self._spelled for text in missing)
         hint = f" ({alike} of them are there in other letter case or spacing)" if alike else ""
-        if len(missing) == len(list(filter(None, texts))) and not alike:
+        if alike or len(missing) < sum(map(bool, texts)):
             raise InputError(
-                f"{self.name} ({self.preprocessing}) has embeddings of {len(self.captions):,} captions, the first "
-                f"{next(iter(self.captions), '')!r}, and these are other captions: 0 of {len(missing):,} are there, "
-                f"the first is {missing[0]!r}; use it with its own (chains of them are the data chains:FILE.csv), or "
-                "embed these too."
+                f"{self.name} ({self.preprocessing}) lacks {len(missing)} of {len(texts)} texts; the first is "
+                f"{missing[0]!r}{hint}: embed them too, or leave out what has them."
             )
         raise InputError(
-            f"{self.name} ({self.preprocessing}) lacks {len(missing)} of {len(texts)} texts; the first is "
-            f"{missing[0]!r}{hint}: embed them too, or leave out what has them."
+            f"{self.name} ({self.preprocessing}) has embeddings of {len(self._text_row):,} captions, the first "
+            f"{next(iter(self._text_row))!r}, and these are other captions: 0 of {len(missing):,} are there, the first "
+            f"is {missing[0]!r}; use it with its own (chains of them are the data chains:FILE.csv), or embed these too."
         )
+
+    @cached_property
+    def _spelled(self) -> frozenset[str]:
+        return frozenset(map(_folded, self._text_row))
 
     def text_rows(self, texts: Sequence[str]) -> Tensor:
         rows = self._texts[[self._text_row.get(text, 0) for text in texts]].float()
@@ -237,17 +240,20 @@ class ArrayModel(StoredTexts):
 
     def _key(self, image: ImageLike) -> int | str | None:
         """What an image is stored under: its id, or the longest end of its path or address, best with its ending."""
+        return next((key for key in self._keys(image) if key in self._image_row), None)
+
+    def _keys(self, image: ImageLike) -> Iterator[int | str]:
         name = _name(image).replace("\\", "/")
-        keys: list[int | str] = []
         if isinstance(image, ImageRef) and (self._by_number or not name):
-            keys.append(image.image_id if self._by_number else str(image.image_id))
+            yield image.image_id if self._by_number else str(image.image_id)
         if self._by_number:
-            keys += _numbers(name)
-        else:
-            parts = name.split("/")
-            ends = ("/".join(parts[start:]) for start in range(len(parts)))
-            keys += (key for end in ends for key in (end, os.path.splitext(end)[0]))
-        return next((key for key in keys if key in self._image_row), None)
+            yield from _numbers(name)
+            return
+        parts = name.split("/")
+        for start in range(len(parts)):
+            end = "/".join(parts[start:])
+            yield end
+            yield os.path.splitext(end)[0]
 
 
 def load_npz(rest: str, *, device: torch.device) -> ArrayModel:

@@ -11,6 +11,8 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import final
 
+import numpy as np
+
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, UnavailableError, unknown_name
 from hiergeo._core.storage.files import csv_rows, path_of, size_of
@@ -110,6 +112,9 @@ def from_lists(
     for what, others in (("contradicting chains", against), ("images", images)):
         if len(others) != len(chains):
             raise InputError(f"there are {len(chains)} chains and {len(others)} {what}: give one for each chain.")
+    for row, address in enumerate(images):
+        if not isinstance(address, str | int | np.integer | Path | None):
+            raise InputError(f"the image of chain {row} (the first is 0) is {address}: give a name, a number or None.")
     addresses = ["" if address is None else str(address) for address in images]
     rows = [Chain(at, *parts) for at, parts in enumerate(zip(chains, against, addresses, strict=True))]
     numbers = image_numbers(addresses)
@@ -121,7 +126,8 @@ def _texts(chains: Iterable[Sequence[str]]) -> list[tuple[str, ...]]:
     """Chains of stripped captions; raises InputError for one that holds anything else."""
     stripped = []
     for row, chain in enumerate(chains):
-        if isinstance(chain, str) or not all(isinstance(text, str) and text.strip() for text in chain):
+        listed = isinstance(chain, Iterable) and not isinstance(chain, str)
+        if not listed or not all(isinstance(text, str) and text.strip() for text in chain):
             raise InputError(f"chain {row} (the first is 0) must be a list of captions that are not empty strings.")
         stripped.append(tuple(map(str.strip, chain)))
     return stripped

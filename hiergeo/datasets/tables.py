@@ -1,17 +1,19 @@
 """CSV and JSON files of chains of captions, read row by row under caps; the first wrong row ends the reading."""
 
 import itertools
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from hiergeo._core import limits
 from hiergeo._core.errors import InputError, UnavailableError, reason
-from hiergeo._core.storage.documents import load_json, parse_json
+from hiergeo._core.storage.documents import parse_json
 from hiergeo._core.storage.files import size_of
 from hiergeo._core.text import one_line, shortened
 from hiergeo.datasets.reading.inputs import suffix_of
-from hiergeo.datasets.reading.lines import csv_records, lines
+from hiergeo.datasets.reading.lines import csv_records, lines, opened
 from hiergeo.datasets.reading.samples import BrokenError, broken_json, garbled
 
 TIERS = "=>"
@@ -108,10 +110,15 @@ def _values(path: Path, kind: str) -> Iterator[Any]:
         if kind != ".json":
             written = (line.encode("utf-8", "surrogateescape") for line in lines(path) if not line.isspace())
             yield from map(parse_json, written)
-        elif isinstance(whole := load_json(path), list):
-            yield from whole
-        else:
+            return
+        with opened(path) as stream:
+            content = stream.read(limits.JSON_BYTES + 1)
+        if len(content) > limits.JSON_BYTES:
+            raise BrokenError(f"it has more than {limits.JSON_BYTES:,} bytes: write an object a line, as .jsonl")
+        whole = parse_json(content.removeprefix(BOM_UTF8))
+        if not isinstance(whole, list):
             raise BrokenError("it is no list of objects")
+        yield from whole
     except InputError:
         raise
     except ValueError as error:

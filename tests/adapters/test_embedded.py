@@ -19,7 +19,7 @@ from hiergeo.errors import InputError, UnavailableError
 
 DIM = 6
 CAPTIONS = ["animal", "dog", "brown dog", "cat", "old cat"]
-IDS = ["a/1.jpg", "b/1.jpg", "c.png"]
+IDS = ["a/1.jpg", "b/1.jpg", "c.png", "1"]
 
 
 def arrays(norm: float = 1.0) -> dict[str, Any]:
@@ -187,11 +187,11 @@ def test_the_fingerprint_is_that_of_the_content():
         ({"image_id": None}, "only one of 'image'"),
         ({"image": np.ones((3, 5))}, r"'image' has shape \(3, 5\)"),
         ({"image_id": IDS[:2]}, r"'image_id' has shape \(2,\)"),
-        ({"image_id": [IDS]}, r"image_id has shape \(1, 3\)"),
+        ({"image_id": [IDS]}, r"image_id has shape \(1, 4\)"),
         ({"image_id": [1, 2, "c"]}, "image_id .* int, str"),
         ({"image_id": [0.5, 1, 2]}, "image_id .* float"),
         ({"image_id": [True, False, True]}, "image_id .* bool"),
-        ({"image_id": ["a", "b", "a"]}, "two different embeddings of the image 'a'"),
+        ({"image_id": ["a", "b", "a", "c"]}, "two different embeddings of the image 'a'"),
         ({"norms": "kept"}, "did you mean 'keep'"),
     ],
 )
@@ -212,7 +212,8 @@ def test_other_captions_are_told_from_some_that_are_missing():
 
 
 @pytest.mark.parametrize(
-    ("name", "row"), [("a/1.jpg", 0), ("x/b/1.jpg", 1), (r"x\b\1.jpg", 1), ("http://h/c.png", 2), ("c.jpg", None)]
+    ("name", "row"),
+    [("a/1.jpg", 0), ("x/b/1.jpg", 1), (r"x\b\1.jpg", 1), ("http://h/c.png", 2), ("1.jpg", 3), ("c.jpg", None)],
 )
 def test_an_image_is_the_longest_end_of_its_path_that_is_stored(name, row):
     given = arrays()
@@ -228,9 +229,9 @@ def test_an_image_is_the_longest_end_of_its_path_that_is_stored(name, row):
 
 def test_numbers_name_images_and_one_number_names_one():
     given = arrays()
-    model = hiergeo.embedded(**{**given, "image_id": torch.tensor([7, 8, 9])})
+    model = hiergeo.embedded(**{**given, "image_id": torch.tensor([7, 8, 9, 10])})
     data = chains.from_lists([CAPTIONS[:2], CAPTIONS[3:]], image=[8, "9.jpg"])
-    np.testing.assert_allclose(model.encode_image(data.absent).numpy(), given["image"][1:], atol=1e-6)
+    np.testing.assert_allclose(model.encode_image(data.absent).numpy(), given["image"][1:3], atol=1e-6)
     assert not model.stores(chains.from_lists([CAPTIONS[:2]], image=["dog.jpg"]).absent)
     with pytest.raises(InputError, match="both '8'"):
         model.encode_image(chains.from_lists([CAPTIONS[:2]] * 2, image=["a/8.jpg", "b/8.jpg"]).absent)
@@ -275,6 +276,8 @@ def test_lists_of_chains_are_those_of_a_file(scenes, tmp_path):
         ({"positive": [["a", "b"], ["a"]]}, "row 1"),
         ({"positive": [["a", "b"]], "negative": []}, "1 chains and 0 contradicting"),
         ({"positive": [["a", "b"]], "image": [1, 2]}, "1 chains and 2 images"),
+        ({"positive": [["a", "b"], np.nan]}, "chain 1"),
+        ({"positive": [["a", "b"]], "image": [np.nan]}, "chain 0 .* nan"),
     ],
 )
 def test_lists_that_are_no_chains(given, complaint):

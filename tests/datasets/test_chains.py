@@ -1,6 +1,7 @@
 """Chains of one's own as datasets: formats, images, and files that are written and read back."""
 
 import csv
+import gzip
 import json
 from pathlib import Path
 
@@ -205,9 +206,10 @@ def test_what_is_written_is_read_back(tmp_path_factory, data, tiers):
     write_test(folder / "test.csv", ids)
     assert chains.read(folder / "test.csv") == ids
     objects = [{"positive": row.positive, "negative": row.negative, "image": row.image or None} for row in rows]
-    (folder / "train.json").write_text(json.dumps(objects))
+    (folder / "train.json").write_text(json.dumps(objects), "utf-8-sig")
+    (folder / "train.json.gz").write_bytes(gzip.compress(json.dumps(objects).encode()))
     (folder / "train.jsonl").write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in objects), "utf-8")
-    assert chains.read(folder / "train.json") == chains.read(folder / "train.jsonl") == rows
+    assert all(chains.read(folder / f"train.{kind}") == rows for kind in ("json", "json.gz", "jsonl"))
 
 
 def test_own_chains_are_checked(tmp_path, run):
