@@ -189,27 +189,20 @@ def controlled(
         "uniform": of_labels(tree, np.tile(truth, DRAWS), guesses),
     }
     if names is not None:
-        controls["characters"] = of_labels(tree, truth, by_characters(tree, names))
+        shared = letters_in_common([tree.names[leaf] for leaf in leaves], names)
+        controls["characters"] = of_labels(tree, truth, leaves[shared.argmax(1)])
     return controls
 
 
-def by_characters(tree: LabelTree, items: Sequence[str]) -> np.ndarray:
-    """The leaf whose name has the most pieces of `GRAM` letters in common with each text, by cosine, (n,)."""
+def letters_in_common(names: Sequence[str], items: Sequence[str]) -> np.ndarray:
+    """How many pieces of `GRAM` letters texts have in common with names, as a cosine, (items, names)."""
     from scipy.sparse import csr_matrix
 
     vocabulary: dict[str, int] = {}
-
-    def counted(texts: Sequence[str]) -> csr_matrix:
-        pieces = [Counter(f" {text.lower()} "[at : at + GRAM] for at in range(len(text))) for text in texts]
-        rows = [row for row, of in enumerate(pieces) for _ in of]
-        columns = [vocabulary.setdefault(piece, len(vocabulary)) for of in pieces for piece in of]
-        values = [count for of in pieces for count in of.values()]
-        matrix = csr_matrix((values, (rows, columns)), shape=(len(texts), len(vocabulary)), dtype=np.float64)
-        norms = np.sqrt(np.asarray(matrix.multiply(matrix).sum(1)).ravel())
-        return csr_matrix(matrix.multiply(1 / np.maximum(norms, 1e-12)[:, None]))
-
-    labels = counted([tree.names[leaf] for leaf in tree.leaves])
-    own = counted(items)
-    labels.resize(labels.shape[0], len(vocabulary))
-    best = [int(np.argmax((own[at : at + 1] @ labels.T).toarray())) for at in range(len(items))]
-    return tree.leaves[best]
+    pieces = [Counter(f" {t.lower()} "[at : at + GRAM] for at in range(len(t))) for t in (*names, *items)]
+    rows = [row for row, of in enumerate(pieces) for _ in of]
+    columns = [vocabulary.setdefault(piece, len(vocabulary)) for of in pieces for piece in of]
+    values = np.array([count for of in pieces for count in of.values()], dtype=np.float64)
+    lengths = np.sqrt(np.bincount(rows, values**2, minlength=len(pieces)))
+    matrix = csr_matrix((values / lengths[rows], (rows, columns)), shape=(len(pieces), len(vocabulary)))
+    return np.asarray((matrix[len(names) :] @ matrix[: len(names)].T).todense())

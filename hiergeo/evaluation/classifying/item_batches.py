@@ -1,5 +1,6 @@
 """Items to classify, read in batches: texts, images, folders, tables, stored embeddings and arrays, maybe labelled."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from functools import partial
@@ -29,7 +30,7 @@ LABELS = ("label", "labels", "category", "class", "taxon")
 """Columns that labels are taken from where none is named."""
 
 NAMES = ("title", "name", "product", "description")
-"""Columns that texts are taken from where there is none of captions or images."""
+"""Columns that texts are taken from where there are no captions and images; also as a word, as in ``product_name``."""
 
 TEXTS, PICTURES = 4096, 256
 """Items of a batch."""
@@ -191,18 +192,19 @@ class ItemSource:
         """Which columns hold items and labels; decided by the header of a table, and by its first row."""
         header, first = _head(path)
         folded = {name.casefold(): name for name in reversed(header)}
-        item = self.column or next((folded[n] for n in (*CAPTIONS, *IMAGES, *NAMES) if n in folded), None)
+        usual = (*CAPTIONS, *IMAGES, *NAMES)
+        item = self.column or next((folded[n] for n in usual if n in folded), None)
+        item = item or next((folded[n] for n in folded if set(re.split(r"[\W_]+", n)) & set(usual)), None)
         label = self.label_column or next((folded[name] for name in LABELS if name in folded), None)
-        for name, option in ((item, "column"), (label if self.labelled else None, "label_column")):
-            if header and name not in header:
-                if name is None and option == "label_column" and not self.labelled:
-                    continue
-                wanted = "items" if option == "column" else "labels"
-                lacks = f"no column '{name}'" if name else f"no column of {wanted} that is known"
-                raise InputError(f"{path} has {lacks} (it has {', '.join(header[:12])}): name it by {option}.")
+        wanted = [(item, "column", "items"), (label, "label_column", "labels")][: 2 if self.labelled else 1]
+        for name, option, what in wanted if header else ():
+            if name not in header:
+                lacks = f"no column '{name}'" if name else f"no column that is known to hold {what}"
+                named = f"--{option.replace('_', '-')}, in Python {option}"
+                raise InputError(f"{path} has {lacks} (it has {', '.join(header[:12])}): name it by {named}.")
         cell = first.get(str(item))
         pictures = isinstance(cell, bytes | dict) or Path(str(cell or "")[-200:]).suffix.lower() in SUFFIXES
-        own = label if self.labelled else None
+        own = (label or LABELS[0]) if self.labelled else None
         return Columns("images", None, item, own) if pictures else Columns("captions", item, None, own)
 
 

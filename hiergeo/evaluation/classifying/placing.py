@@ -321,7 +321,7 @@ def classify(
         raise InputError(f"a floor is a number in [0, 1), and none is given where alpha sets it, not {floor!r}.")
     labels = load_tree(tree)
     compute = Compute(resolve_device(device), "float32", batch_size)
-    source = ItemSource(items, column, label_column)
+    source = ItemSource(list(items) if isinstance(items, Iterator) else items, column, label_column)
     labelled = None if calibrate is None else read_labelled(calibrate, labels, column, label_column, alpha or 1)
     loaded, chosen_space = ready(model, space, compute.device)
     chosen_space.geometry.parts(loaded.dim)

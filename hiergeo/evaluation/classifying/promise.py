@@ -23,7 +23,7 @@ import numpy as np
 from hiergeo._core.errors import InputError
 from hiergeo.datasets.labels.label_tree import LabelTree
 
-BRANCH = 3
+BRANCH = 5
 """Times as many labels as a promise takes at least from which a branch has a floor of its own."""
 
 
