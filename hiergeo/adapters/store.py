@@ -130,10 +130,7 @@ def embed(
         UnavailableError: another process is writing `out`; the disk is full or not writable; finished batches are kept.
     """
     out = Path(out)
-    if out.suffix != ".npz":
-        raise InputError(f"embeddings are written as .npz, so name the file {out.with_suffix('.npz')}, not {out}.")
-    if out.is_dir():
-        raise InputError(f"{out} is a folder: name a file to write the embeddings to.")
+    check_target(out)
     check_whole("the batch size", batch_size, 1, limits.COUNT)
     if not model.normalised:
         raise InputError(
@@ -173,6 +170,14 @@ def embed(
         archives.write(out, arrays | chains)
         retire(partial)
     return out
+
+
+def check_target(out: Path) -> None:
+    """Raise InputError for a path that no embedding file can have."""
+    if out.suffix != ".npz":
+        raise InputError(f"embeddings are written as .npz, so name the file {out.with_suffix('.npz')}, not {out}.")
+    if out.is_dir():
+        raise InputError(f"{out} is a folder: name a file to write the embeddings to.")
 
 
 def _refuse_foreign(partial: Path) -> None:

@@ -27,8 +27,10 @@ def embed_command(
     An interrupted run goes on where it stopped when the same command is run again.
     """
     from hiergeo import adapters
+    from hiergeo.adapters.store import check_target
 
     check_writable(json, out)
+    check_target(out)
     hierarchy = load_data(data, split, rows)
     loaded = adapters.load(model, device=device)
     try:
