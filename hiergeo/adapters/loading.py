@@ -10,6 +10,7 @@ from hiergeo._core.errors import InputError, UnavailableError, unknown_name
 from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.plugins import Plugins
 from hiergeo._core.storage.files import path_of
+from hiergeo.adapters.hub import local_folder
 from hiergeo.adapters.model import Model
 from hiergeo.adapters.npz import ARRAYS_SPEC
 
@@ -95,6 +96,8 @@ def check_spec(spec: str) -> None:
         UnavailableError: there is no such file or folder, or an optional package is not installed.
     """
     name, rest = _parts(spec)
+    if name in ("hf", "sentence-transformers"):
+        local_folder(rest)
     if name in PACKAGES:
         extras.require(PACKAGES[name], f"'{spec}'")
     if name == "open_clip":

@@ -5,6 +5,7 @@ import inspect
 import json
 import logging
 import shutil
+import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -283,16 +284,27 @@ def architectures() -> set[str]:
 
 
 def check_source(source: str) -> None:
-    """Raise InputError where ``ARCH/TAG`` or ``ARCH//path`` names an unknown architecture or tag, or no weights."""
+    """Raise InputError where a source names an unknown architecture or tag, no weights, or no folder of open_clip."""
+    if source.startswith(FOLDER):
+        config_of(path_of(source.partition("?")[0].removeprefix(FOLDER)))
     if source.startswith((HUB, FOLDER)):
         return
-    tiny.register()
     arch, _, wanted = source.partition("?")[0].partition("/")
+    if "open_clip" not in sys.modules and arch not in (named := architectures() | {tiny.NAME}):
+        raise unknown_name("open_clip architecture", arch, named)
+    tiny.register()
     _check_architecture(arch, wanted)
     if not wanted.startswith(("/", ".")):
         _published(arch, wanted)
     elif not path_of(wanted).is_file():
         raise UnavailableError(f"there is no checkpoint {path_of(wanted)}.")
+
+
+def config_of(folder: Path) -> Path:
+    """The configuration in a folder of open_clip. Raises InputError where there is none."""
+    if not (folder / CONFIG).is_file():
+        raise InputError(f"{folder} holds no {CONFIG}: not a folder saved by open_clip.")
+    return folder / CONFIG
 
 
 def _check_architecture(arch: str, wanted: str) -> None:
@@ -375,9 +387,7 @@ def _from_folder(name: str, rest: str, device: torch.device) -> OpenClipModel:
     import open_clip
 
     folder = path_of(rest.removeprefix(FOLDER))
-    described = folder / CONFIG
-    if not described.is_file():
-        raise InputError(f"{folder} holds no {CONFIG}: not a folder saved by open_clip.")
+    described = config_of(folder)
     config = hub.foreign_json(described)
     hub.check_config(config, str(described))
     try:

@@ -136,10 +136,7 @@ def embed(
         UnavailableError: another process is writing `out`; the disk is full or not writable; finished batches are kept.
     """
     out = Path(out)
-    if out.suffix != ".npz":
-        raise InputError(f"embeddings are written as .npz, so name the file {out.with_suffix('.npz')}, not {out}.")
-    if out.is_dir():
-        raise InputError(f"{out} is a folder: name a file to write the embeddings to.")
+    check_target(out)
     check_whole("the batch size", batch_size, 1, limits.COUNT)
     points = None if coordinates is None else _coordinates(model, coordinates)
     if points is None and not model.normalised:
@@ -198,6 +195,14 @@ def _coordinates(model: Model, name: str) -> Coordinates:
     if not isinstance(geometry, Lorentz | PoincareBall):
         raise InputError(f"{model.name} brings no hyperbolic space, so its embeddings have no coordinates: leave them.")
     return Coordinates(name, geometry.value)
+
+
+def check_target(out: Path) -> None:
+    """Raise InputError for a path that no embedding file can have."""
+    if out.suffix != ".npz":
+        raise InputError(f"embeddings are written as .npz, so name the file {out.with_suffix('.npz')}, not {out}.")
+    if out.is_dir():
+        raise InputError(f"{out} is a folder: name a file to write the embeddings to.")
 
 
 def _refuse_foreign(partial: Path) -> None:

@@ -65,6 +65,7 @@ def benchmark_command(
         raise InputError(f"name the model to measure on {name}: --model SPEC.")
     chosen = SpaceOptions(geometry, root, min_radius)
     chosen.check()
+    task.load()
     loaded, space = chosen.load(model, device)
     result = measure(loaded, task, space, seed=seed, samples=samples, device=device, progress=True)
     if format == CLIP_BENCHMARK:

@@ -32,8 +32,10 @@ def embed_command(
     """
     from hiergeo import adapters
     from hiergeo.adapters.model import with_stored_images
+    from hiergeo.adapters.store import check_target
 
     check_writable(json, out)
+    check_target(out)
     hierarchy = load_data(data, split, rows)
     loaded = adapters.load(model, device=device)
     try:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from hiergeo._core.errors import InputError, unknown_name
+from hiergeo._core.errors import InputError, UnavailableError, unknown_name
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.texts import read_text
 from hiergeo._core.text import without_folders, without_password
@@ -25,8 +25,12 @@ SOURCES = ("data", "plan", "captions", "embeddings", "index", "path", "source", 
 """Parameters besides models that say what a command reads."""
 
 
+FILES = ("train", "embeddings", "images", "queries")
+"""Parameters that are a file or a folder to read, where they are a path."""
+
+
 class Verb(TyperCommand):
-    """A verb that says what it loads, checks specs of models first, and refuses an option given twice."""
+    """A verb that says what it loads, checks the names of it all first, and refuses an option given twice."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the arguments; raises InputError for a repeated option that takes one value."""
@@ -37,23 +41,48 @@ class Verb(TyperCommand):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command, behind a line that says what is loaded; specs of models are checked before anything else."""
+        """Run the command, behind a line that says what is loaded; names are checked before anything else."""
         if "torch" not in sys.modules:
             bundled = "tiny, scenes" if ctx.info_name == "demo" or ctx.params.get("demo") else "hiergeo"
             phase(f"Loading {', '.join(_sources(ctx.params)) or bundled}")
-        if models := _models(ctx.params):
-            from hiergeo.adapters.loading import check_spec
-
-            for spec in models:
-                check_spec(spec)
+        check_names(ctx.params)
         if "set" in ctx.params:
             ctx.params["set"] = _merged((ctx.default_map or {}).get("set", []), ctx.params["set"])
         return super().invoke(ctx)
 
 
-def _models(values: Mapping[str, Any]) -> list[str]:
-    model = values.get("model") or []
-    return [model] if isinstance(model, str) else list(model)
+def check_names(values: Mapping[str, Any]) -> None:
+    """Refuse files, models, geometries, stores and datasets that do not exist, before anything is loaded.
+
+    Raises InputError or UnavailableError, as what reads them would.
+    """
+    for name in FILES:
+        if isinstance(path := values.get(name), Path) and not path.exists():
+            raise UnavailableError(f"{path} is not there: name a file or a folder that is, with --{name}.")
+    if models := _listed(values.get("model")):
+        from hiergeo.adapters.loading import check_spec
+
+        for spec in models:
+            check_spec(spec)
+    if geometries := _listed(values.get("geometry")):
+        from hiergeo.geometry import parse
+
+        for spec in geometries:
+            parse(spec)
+    if store := values.get("store"):
+        from hiergeo.search.pushing import ENDED
+        from hiergeo.search.store import STORES
+
+        if (kind := store.partition(":")[0]) != ENDED:
+            STORES.check(kind)
+    if data := values.get("data"):
+        from hiergeo import datasets
+
+        datasets.check(data)
+
+
+def _listed(value: str | Sequence[str] | None) -> list[str]:
+    return [value] if isinstance(value, str) else list(value or ())
 
 
 def _sources(values: Mapping[str, Any]) -> list[str]:
@@ -62,7 +91,7 @@ def _sources(values: Mapping[str, Any]) -> list[str]:
     names = [name for name in SOURCES if name != "data" or not ("path" in values or isinstance(stored, Path))]
     given = [values[name] for name in names if values.get(name)]
     named = [
-        *_models(values),
+        *_listed(values.get("model")),
         *(source for value in given for source in (value if isinstance(value, list) else [value])),
         *([stored.name] if isinstance(stored, Path) else []),
     ]

@@ -91,7 +91,6 @@ def search_command(
     device: options.Device = options.AUTO,
 ) -> None:
     """Search an index: what texts or images entail, what entails them, what is near, and ladders."""
-    from hiergeo.geometry import Space
     from hiergeo.search import Request, open
 
     check_writable(json)
@@ -101,8 +100,6 @@ def search_command(
     options |= {"low": low, "high": high, "exclude": exclude or None}
     given = {name: value for name, value in options.items() if value is not None}
     requests = [Request(kind, read_query(query), **given) for query in queries]
-    if geometry is not None:
-        Space(geometry)
     settings: dict[str, Any] = {name: getattr(requests[0], name) for name in SETTINGS}
     settings |= {"path": str(path), "store": store and without_password(store)}
     index = open(path, device=device)

@@ -67,8 +67,9 @@ def serve_command(
         hosts = check_reach(bound, host, token, insecure)
         embeds = not embeddings_only
         settings = serving.Settings(token=token, writable=writable, hosts=hosts, store=store, embeds=embeds)
-        loaded = None if model is None else adapters.load(model, device=device)
-        opened = search.open(index, model=loaded, device=device)
+        opened = search.open(index, device=device)
+        if model is not None:
+            opened = search.open(index, model=adapters.load(model, device=device), device=device)
         if model is not None and opened.encoder.facts is None:
             raise InputError(
                 f"{index} does not say which model embedded it: leave out --model, search with embeddings."

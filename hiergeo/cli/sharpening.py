@@ -44,6 +44,7 @@ def head_command(
     from hiergeo import adapters, training
     from hiergeo._core.devices import resolve_device
     from hiergeo.adapters.head import check_free, read_head_config
+    from hiergeo.adapters.loading import check_spec
     from hiergeo.evaluation import Compute
     from hiergeo.geometry import Space, parse
     from hiergeo.training import Recipe
@@ -53,20 +54,20 @@ def head_command(
     losses = training.parse_losses(loss)
     recipe = options.recipe_of(Recipe, set, losses=losses)
     space = parse(geometry)
+    if evaluate is not None:
+        check_spec(_spec(evaluate))
+    if train is None and model is None:
+        raise InputError("there is nothing to train on: give stored chains, --train FILE, or a model, --model SPEC.")
+    test = None if evaluate is None else load_data(data, "test", rows)
+    hierarchy = None if train is not None else load_data(data, chosen_split(data, split), rows)
     judge = None if evaluate is None else adapters.load(_spec(evaluate), device=device)
-    test = None if judge is None else load_data(data, "test", rows)
     with locked(out):
         if train is not None:
             base = None if model is None else adapters.load(model, device=device)
             chains = training.from_file(train, base=base)
-        elif model is not None:
-            hierarchy = load_data(data, chosen_split(data, split), rows)
+        elif model is not None and hierarchy is not None:
             source = adapters.load(model, device=device)
             chains = training.from_hierarchy(hierarchy, source, device=device, progress=True)
-        else:
-            raise InputError(
-                "there is nothing to train on: give stored chains, --train FILE, or a model, --model SPEC."
-            )
         if judge is not None and judge.dim != chains.text.shape[1]:
             raise InputError(
                 f"--evaluate {judge.name} embeds in {judge.dim} dimensions and the head would take "

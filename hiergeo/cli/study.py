@@ -1,7 +1,8 @@
 """``hiergeo study``: heads of several geometries, trained alike, measured and set against each other."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from hiergeo._core import limits
 from hiergeo._core.errors import check_whole
@@ -9,10 +10,6 @@ from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, page_of, publish_experiment, sole_writer
 from hiergeo.cli.options import option
 from hiergeo.cli.plans import PlanFile
-
-if TYPE_CHECKING:
-    from hiergeo.adapters import Model
-    from hiergeo.training import Chains
 
 RATES = [3e-4, 1e-3, 3e-3]
 
@@ -48,6 +45,7 @@ def study_command(
     Every geometry gets the same tuning and the same number of heads; intervals are over test rows and seeds.
     """
     from hiergeo import adapters, training
+    from hiergeo.datasets import Hierarchy
     from hiergeo.training import Recipe
     from hiergeo.training.study import StudyPlan, StudySettings, run_study
 
@@ -55,9 +53,12 @@ def study_command(
     out = html.with_name(f"{html.stem}-heads")
     check_writable(json, html)
     check_whole("--seeds", seeds, 1, limits.COUNT)
+    losses = training.parse_losses(loss)
+    recipe = options.recipe_of(Recipe, set, SEPARATE, losses=losses)
     test = load_data(data, "test", rows)
+    source = training.from_file(Path(train)) if Path(train).suffix == ".npz" else load_data(data, train, rows)
     loaded = adapters.load(model, device=device)
-    dims, losses = tuple(dim or [loaded.dim]), training.parse_losses(loss)
+    dims = tuple(dim or [loaded.dim])
     if loss == options.SHARPEN:
         losses = options.fitting(losses, loaded.dim, dims)
     training.check_prior(losses, loaded.dim, dims)
@@ -66,20 +67,12 @@ def study_command(
         dims=dims,
         seeds=tuple(range(seeds)),
         learning_rates=tuple(learning_rate),
-        recipe=options.recipe_of(Recipe, set, SEPARATE, losses=losses),
+        recipe=replace(recipe, losses=losses),
     )
-    chains = _chains(train, loaded, data, rows, device)
-    unseen, held_out = training.unseen_rows(chains.captions, test), training.held_out_of(loaded)
+    if isinstance(source, Hierarchy):
+        source = training.from_hierarchy(source, loaded, device=device, progress=True)
+    unseen, held_out = training.unseen_rows(source.captions, test), training.held_out_of(loaded)
     with sole_writer(json, html):
         run: dict[str, Any] = {"unseen": unseen, "held_out": held_out, "out": out, "progress": True}
-        done = run_study(made, chains, loaded, test, StudySettings(device=device), **run)
+        done = run_study(made, source, loaded, test, StudySettings(device=device), **run)
         publish_experiment(done, json, format, full=full, html=html)
-
-
-def _chains(source: str, model: "Model", data: str, rows: int | None, device: str) -> "Chains":
-    """What heads learn from: chains in a file, or a split that the model embeds."""
-    from hiergeo import training
-
-    if Path(source).suffix == ".npz":
-        return training.from_file(source)
-    return training.from_hierarchy(load_data(data, source, rows), model, device=device, progress=True)

@@ -67,7 +67,6 @@ def tree_command(
     """Put every item of an index below its most specific generalisations: a taxonomy of one's own corpus."""
     from hiergeo import search
     from hiergeo.datasets.wordnet import load_wordnet
-    from hiergeo.geometry import Space
     from hiergeo.search.taxonomy import TreeSettings, export, grow, judge, wordnet_truth
     from hiergeo.search.taxonomy.exports import FORMATS as EXPORTS
 
@@ -86,8 +85,6 @@ def tree_command(
     settings = TreeSettings(cast(Any, by), k, min_confidence, seed)
     if against is not None and against != "wordnet":
         raise unknown_name("taxonomy to compare with", against, ("wordnet",))
-    if geometry is not None:
-        Space(geometry)
     if out is not None:
         refuse_existing(out, overwrite)
     wordnet = None if against is None else load_wordnet()

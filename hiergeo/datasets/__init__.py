@@ -69,15 +69,8 @@ def load(name: str, split: str = "test", *, rows: int | None = None, **options: 
     """
     if rows is not None:
         check_whole("rows", rows, 1, limits.COUNT)
-    if name not in DATASETS.names():
-        kind, colon, address = name.partition(":")
-        if colon and kind in DATASETS:
-            name, options = kind, {**options, "address": address}
-        elif Path(name).suffix or "/" in name:
-            raise InputError(
-                f"'{name}' is not a dataset: for files write chains:{name}, or one of the names "
-                f"{', '.join(DATASETS.names())}; docs/extending.md says how to register a dataset of your own."
-            )
+    name, address = _parts(name)
+    options = options if address is None else {**options, "address": address}
     loader = DATASETS.get(name)
     with DATASETS.running(name, f"could not read '{split}'"):
         _, *parameters = inspect.signature(loader).parameters
@@ -90,6 +83,32 @@ def load(name: str, split: str = "test", *, rows: int | None = None, **options: 
     if not isinstance(hierarchy, Hierarchy):
         raise InputError(f"the dataset '{name}' is a {type(hierarchy).__name__}, not a hiergeo.datasets.Hierarchy.")
     return hierarchy if rows is None else hierarchy.take(rows)
+
+
+def check(name: str) -> None:
+    """Refuse the name of a dataset that `load` would refuse, before anything is read.
+
+    Raises:
+        InputError: an unknown name (the nearest is suggested).
+        UnavailableError: the folder or the file of chains is not there.
+    """
+    kind, address = _parts(name)
+    DATASETS.check(kind)
+    if kind == "chains":
+        import_module("hiergeo.datasets.chains").located(address or "")
+
+
+def _parts(name: str) -> tuple[str, str | None]:
+    """The dataset that a name means, and what follows its colon, if anything does. Raises InputError for a file."""
+    kind, colon, address = name.partition(":")
+    if name in DATASETS.names() or not (colon and kind in DATASETS):
+        if name not in DATASETS and (Path(name).suffix or "/" in name):
+            raise InputError(
+                f"'{name}' is not a dataset: for files write chains:{name}, or one of the names "
+                f"{', '.join(DATASETS.names())}; docs/extending.md says how to register a dataset of your own."
+            )
+        return name, None
+    return kind, address
 
 
 PHOTO_TEMPLATES = ("a photo of a {}.", "a photo of one {}.", "a close-up photo of a {}.", "a picture of a {}.", "a {}.")

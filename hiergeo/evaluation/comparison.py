@@ -154,8 +154,8 @@ def compare(
     if not specs or len(set(specs)) < len(specs):
         raise InputError(f"a comparison needs different geometries, not {', '.join(specs) or 'none'}.")
     compute = Compute(resolve_device(device), dtype, batch_size)
-    model = adapters.load(model, device=str(compute.device)) if isinstance(model, str) else model
     hierarchy = datasets.load(dataset) if isinstance(dataset, str) else dataset
+    model = adapters.load(model, device=str(compute.device)) if isinstance(model, str) else model
     for space in chosen:
         check_fit(model, hierarchy, space, protocol)
     embedded = embed_for(protocol, model, hierarchy, compute, progress=progress)

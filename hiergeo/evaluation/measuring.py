@@ -82,8 +82,8 @@ def evaluate(
     """
     settings = ProtocolSettings(protocol, steps, seed, samples)
     compute = Compute(resolve_device(device), dtype, batch_size)
-    model, space = ready(model, space, compute.device)
     hierarchy = datasets.load(dataset) if isinstance(dataset, str) else dataset
+    model, space = ready(model, space, compute.device)
     check_fit(model, hierarchy, space, protocol)
     embedded = embed_for(protocol, model, hierarchy, compute, progress=progress)
     return answered(embedded, space, settings, progress=progress)

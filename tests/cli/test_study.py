@@ -41,7 +41,7 @@ def test_a_study_of_a_model(run, tmp_path, pages):
         ),
         (["--train", "trian"], "did you mean 'train'"),
         (["--train", "nowhere.npz"], "nowhere.npz"),
-        (["--train", "nowhere.npz", "--dim", 8, "--loss", "re"], "the prior compares"),
+        (["--train", "train", "--dim", 8, "--loss", "re"], "the prior compares"),
         (["--train", "train", "--loss", "ordr=1"], "did you mean 'order'"),
         (["--train", "train", "-g", "euclidean", "-g", "euclidean"], "different geometries"),
         (["--train", "train", "--dim", 8, "--loss", "mean", "--set", "seed=1"], "option of its own: --seeds"),

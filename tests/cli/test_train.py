@@ -83,10 +83,10 @@ def test_dimension_norms_and_curvature_are_chosen(run, file, tmp_path):
     ("arguments", "said"),
     [
         ([], "nothing to train on"),
-        (["--train", "nowhere.npz"], "there is no file"),
+        (["--train", "nowhere.npz"], "nowhere.npz is not there"),
         (["--train", "FILE", "--loss", "ordr=1"], "did you mean 'order'"),
         (["--train", "FILE", "-g", "lorenz:-1"], "did you mean 'lorentz'"),
-        (["--train", "FILE", "-m", "tiny", "--evaluate", "nowhere.npz"], "there is no file"),
+        (["--train", "FILE", "-m", "tiny", "--evaluate", "nowhere.npz"], "nowhere.npz is not there"),
         (["--train", "FILE", "-g", "product:lorentz:-1x5"], "have 5 dimensions"),
         (["--train", "FILE", "--set", "hiden=3"], "did you mean 'hidden'"),
         (["--train", "FILE", "--set", "losses=re"], "--set losses has an option of its own: --loss"),

@@ -79,8 +79,8 @@ def audit(
         raise InputError("an audit of a model needs data: a hierarchy, or the name of one such as 'hierarcaps'.")
     compute = compute or Compute(AUTO)
     compute = compute._replace(device=resolve_device(compute.device))
-    loaded, chosen = ready(model, space, compute.device)
     hierarchy = datasets.load(data) if isinstance(data, str) else data
+    loaded, chosen = ready(model, space, compute.device)
     chosen.geometry.parts(loaded.dim)
     embedded = embed(loaded, hierarchy, negatives=True, compute=compute, progress=progress)
     return assess(embedded, chosen, settings, progress=progress)

@@ -248,6 +248,8 @@ def measure(
     if options and not isinstance(benchmark, str):
         raise InputError("options go to a benchmark that is given by name: give them to its constructor instead.")
     compute = Compute(resolve_device(device), dtype, batch_size)
+    if isinstance(model, str):
+        task.load()
     model, space = ready(model, space, compute.device)
     if task.images and not model.has_images:
         raise InputError(f"{model.name} embeds texts only, and the benchmark '{task.name}' needs images.")

@@ -62,8 +62,8 @@ def train_clip(
         sole_writer(plan.seed, out, out / CHECKPOINTS),
         accelerated(device, plan.precision, plan.batch, plan.log, out, settings) as accelerator,
     ):
-        model = _model(plan, device)
         pairs = Pairs(plan.data, plan.seed, plan.boxed)
+        model = _model(plan, device)
         identity = _identity(model, plan, pairs)
         run = ClipRun(model, plan, pairs, accelerator)
         diverged = run.complete(out, identity, DESCRIPTION, overwrite=overwrite, progress=progress and is_writer())
