@@ -124,6 +124,9 @@ class NpzModel(StoredTexts):
         self.coordinates = coordinates
         if "root" not in stored and coordinates is not None and not mean_root:
             stored["root"] = coordinates.points(torch.zeros(1, coordinates.dim(stored["text"].shape[-1])))[0].numpy()
+        if coordinates is None:
+            text = torch.from_numpy(stored["text"].reshape(-1, stored["text"].shape[-1]))
+            refuse_hyperboloid(text, f"the text embeddings of {path}", f"npz:{path}?{{}}")
         if "root" not in stored and not mean_root:
             raise InputError(
                 f"{path} has no array 'root', the embedding of the empty caption: npz:{path}{MEAN_ROOT} takes the mean "

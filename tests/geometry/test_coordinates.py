@@ -132,7 +132,10 @@ def test_a_file_of_points_is_a_model_in_its_space(named, arrays, tmp_path):
 
 def test_a_file_of_points_is_never_read_as_flat(arrays, tmp_path):
     path = tmp_path / "points.npz"
-    np.savez(path, **arrays, root=arrays["text"][0])
+    for root in ({}, {"root": arrays["text"][0]}):
+        np.savez(path, **arrays, **root)
+        with pytest.raises(InputError, match=r"coordinates=hyperboloid&curvature=-0\.5"):
+            adapters.load(f"npz:{path}")
     for options in ("", "@mean", "?norms=keep"):
         with pytest.raises(InputError, match=r"coordinates=hyperboloid&curvature=-0\.5"):
             adapters.load(f"npz:{path}{options}")
@@ -147,7 +150,7 @@ def test_a_file_of_points_is_never_read_as_flat(arrays, tmp_path):
 
 
 @pytest.mark.parametrize("ending", ["npz", "npy"])
-def test_an_index_of_points_searches_their_space(ending, arrays, tmp_path):
+def test_an_index_of_points_searches_their_space(ending, arrays, tmp_path, run):
     path, v = tmp_path / f"points.{ending}", vectors(3, 12, dtype=torch.float32)
     np.savez(path, **arrays) if ending == "npz" else np.save(path, arrays["text"])
     with pytest.raises(InputError, match=r"coordinates=hyperboloid&curvature=-0\.5"):
@@ -163,6 +166,10 @@ def test_an_index_of_points_searches_their_space(ending, arrays, tmp_path):
     found = index.neighbours(v[0], 12)
     for item in found.hits:
         assert item.distance == pytest.approx(float(expected[item.id]), abs=2e-4)
+    spec = f"{path}?coordinates=hyperboloid&curvature=-0.5"
+    for options, geometry in ((["--min-radius", "0.2"], "lorentz:-0.5"), (["-g", "euclidean"], "euclidean")):
+        run("index", "build", tmp_path / geometry, "--embeddings", spec, *options)
+        assert search.open(tmp_path / geometry).space.geometry.spec == geometry
     with pytest.raises(InputError, match="coordinates"):
         search.build(tmp_path / "tensor", None, embeddings=torch.from_numpy(arrays["text"]))
 
