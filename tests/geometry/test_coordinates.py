@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hiergeo import adapters, datasets, search
+from hiergeo import adapters, datasets, search, training
 from hiergeo._core.errors import InputError
 from hiergeo.geometry.coordinates import COORDINATES, Coordinates, refuse_hyperboloid
 from tests.adapters import meru_common as meru
@@ -185,6 +185,8 @@ def test_embeddings_of_a_hyperbolic_model_are_written_as_points_and_read_back(na
     assert again.native_space().geometry.value == pytest.approx(-0.37, rel=1e-6)
     assert torch.allclose(again.encode_text(texts), model.encode_text(texts), atol=1e-5)
     assert torch.allclose(again.root(), model.root(), atol=1e-5)
+    with pytest.raises(InputError, match=f"{name} coordinates"):
+        training.from_file(out)
     with pytest.raises(InputError, match="free norms"):
         adapters.embed(model, scenes, tmp_path / "unit.npz")
     with pytest.raises(InputError, match="no hyperbolic space"):
