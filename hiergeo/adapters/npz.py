@@ -277,6 +277,8 @@ def load_npz(rest: str, *, device: torch.device) -> ArrayModel:
     if named is None and "coordinates" in stored and "curvature" in stored:
         coordinates = Coordinates(str(stored["coordinates"]), float(stored["curvature"]))
     if "root" not in stored and not mean_root and coordinates is None:
+        text = torch.from_numpy(stored["text"].reshape(-1, stored["text"].shape[-1]))
+        refuse_hyperboloid(text, f"the text embeddings of {path}", f"npz:{path}?{{}}")
         raise InputError(
             f"{path} has no array 'root', the embedding of the empty caption: npz:{path}{MEAN_ROOT} takes the mean "
             "of its texts instead."

@@ -159,11 +159,14 @@ class SpaceOptions(NamedTuple):
     root: str | None = None
     min_radius: float | None = None
 
-    def check(self) -> "Space":
-        """The space as far as it is known before a model is loaded. Raises InputError for one that cannot be."""
+    def check(self, own: "Space | None" = None) -> "Space":
+        """The space as far as it is known before a model is loaded, `own` being that of points in coordinates.
+
+        Raises InputError for one that cannot be.
+        """
         from hiergeo.geometry import Space
 
-        return self._over(Space(self.geometry or "euclidean"))
+        return self._over(own if own is not None and self.geometry is None else Space(self.geometry or "euclidean"))
 
     def space(self, model: "Model") -> "Space":
         """The space to measure the model in."""

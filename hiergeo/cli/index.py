@@ -49,7 +49,11 @@ Images = Annotated[
 ]
 Embeddings = Annotated[
     Path | None,
-    path_option("FILE", "Embeddings of the items: .npz as `hiergeo embed` writes it, with its captions, or .npy."),
+    path_option(
+        "FILE",
+        "Embeddings of the items: .npz as `hiergeo embed` writes it, with its captions, or .npy; "
+        "?coordinates=hyperboloid&curvature=-1 behind it says which points its rows are.",
+    ),
 ]
 
 
@@ -97,14 +101,15 @@ def build_command(
     files = _files(captions, caption_column, image_column)
     check_writable(json, out / "index.json")
     named = SpaceOptions(geometry, root, min_radius)
-    space = named.check()
+    named.check()
     if model is None and embeddings is None:
         raise InputError("name the model that embeds the items (--model), or give --embeddings.")
     kind: Any = items
     sources = building.sources_of(out, files, images, embeddings, None, kind, ray or worker is not None)
-    loaded = None
+    loaded, space = None, named.check(sources.native)
     if model is not None:
-        loaded, space = named.load(model, device)
+        loaded, read = named.load(model, device)
+        space = read if sources.native is None else space
     settings: dict[str, Any] = {"worker": worker, "ray": ray, "batch_size": batch_size, "device": device}
     start = time.monotonic()
     try:

@@ -36,6 +36,7 @@ FILE = {
     "dataset": Array("U", (0,), required=False),
     "model": Array("U", (0,), required=False),
     "fingerprint": Array("U", (0,), required=False),
+    "coordinates": Array("U", (0,), required=False),
 }
 """The arrays of a training file; in one of ``hiergeo embed`` `image_id` is of images and `chain_image_id` of chains."""
 
@@ -132,6 +133,10 @@ def from_file(path: Path | str, *, base: Model | None = None) -> Chains:
     path = Path(path)
     arrays = archives.read(path, FILE)
     text, root = (torch.from_numpy(arrays.pop(name)) for name in ("text", "root"))
+    if "coordinates" in arrays:
+        raise InputError(
+            f"{path} holds points in {arrays['coordinates']} coordinates, and heads are trained on flat rows."
+        )
     if root.shape != text.shape[1:]:
         raise InputError(
             f"{path} has text of shape {tuple(text.shape)} and root of shape {tuple(root.shape)}, not (U, D) and (D,)."

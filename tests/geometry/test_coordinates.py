@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hiergeo import adapters, datasets, search
+from hiergeo import adapters, datasets, search, training
 from hiergeo._core.errors import InputError
 from hiergeo.geometry.coordinates import COORDINATES, Coordinates, refuse_hyperboloid
 from tests.adapters import meru_common as meru
@@ -132,7 +132,10 @@ def test_a_file_of_points_is_a_model_in_its_space(named, arrays, tmp_path):
 
 def test_a_file_of_points_is_never_read_as_flat(arrays, tmp_path):
     path = tmp_path / "points.npz"
-    np.savez(path, **arrays, root=arrays["text"][0])
+    for root in ({}, {"root": arrays["text"][0]}):
+        np.savez(path, **arrays, **root)
+        with pytest.raises(InputError, match=r"coordinates=hyperboloid&curvature=-0\.5"):
+            adapters.load(f"npz:{path}")
     for options in ("", "@mean", "?norms=keep"):
         with pytest.raises(InputError, match=r"coordinates=hyperboloid&curvature=-0\.5"):
             adapters.load(f"npz:{path}{options}")
@@ -147,7 +150,7 @@ def test_a_file_of_points_is_never_read_as_flat(arrays, tmp_path):
 
 
 @pytest.mark.parametrize("ending", ["npz", "npy"])
-def test_an_index_of_points_searches_their_space(ending, arrays, tmp_path):
+def test_an_index_of_points_searches_their_space(ending, arrays, tmp_path, run):
     path, v = tmp_path / f"points.{ending}", vectors(3, 12, dtype=torch.float32)
     np.savez(path, **arrays) if ending == "npz" else np.save(path, arrays["text"])
     with pytest.raises(InputError, match=r"coordinates=hyperboloid&curvature=-0\.5"):
@@ -163,6 +166,10 @@ def test_an_index_of_points_searches_their_space(ending, arrays, tmp_path):
     found = index.neighbours(v[0], 12)
     for item in found.hits:
         assert item.distance == pytest.approx(float(expected[item.id]), abs=2e-4)
+    spec = f"{path}?coordinates=hyperboloid&curvature=-0.5"
+    for options, geometry in ((["--min-radius", "0.2"], "lorentz:-0.5"), (["-g", "euclidean"], "euclidean")):
+        run("index", "build", tmp_path / geometry, "--embeddings", spec, *options)
+        assert search.open(tmp_path / geometry).space.geometry.spec == geometry
     with pytest.raises(InputError, match="coordinates"):
         search.build(tmp_path / "tensor", None, embeddings=torch.from_numpy(arrays["text"]))
 
@@ -178,6 +185,8 @@ def test_embeddings_of_a_hyperbolic_model_are_written_as_points_and_read_back(na
     assert again.native_space().geometry.value == pytest.approx(-0.37, rel=1e-6)
     assert torch.allclose(again.encode_text(texts), model.encode_text(texts), atol=1e-5)
     assert torch.allclose(again.root(), model.root(), atol=1e-5)
+    with pytest.raises(InputError, match=f"{name} coordinates"):
+        training.from_file(out)
     with pytest.raises(InputError, match="free norms"):
         adapters.embed(model, scenes, tmp_path / "unit.npz")
     with pytest.raises(InputError, match="no hyperbolic space"):

@@ -273,6 +273,7 @@ def _build(file: Path, folder: Path) -> None:
     images, references = _images(file, stored.embeddings.shape[1])
     index = search.build(folder / "index", None, embeddings=stored)
     if images is not None:
+        images = images if stored.coordinates is None else stored.coordinates.tangent(images)
         index.add(embeddings=images, images=references)
 
 

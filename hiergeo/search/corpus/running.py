@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeAlias, cast, final
+from typing import Any, ClassVar, TypeAlias, cast, final
 
 from torch import Tensor
 
@@ -63,6 +63,7 @@ LOOK = 2.0
 class Files:
     """Several files or folders of images, of which `base` holds `sources`."""
 
+    native: ClassVar[Space | None] = None
     base: Path
     sources: tuple[Source, ...]
     columns: Columns
@@ -70,15 +71,20 @@ class Files:
 
 @final
 class Stream:
-    """One input that is read once; its first batch is read at once, so that what is wrong with it is said early."""
+    """One input that is read once; its first batch is read at once, so that what is wrong with it is said early.
+
+    `native` is the space of embeddings that are points in coordinates.
+    """
 
     def __init__(self, inputs: ItemInputs) -> None:
         self.given, self.stored, self.columns = tuple(inputs.given()), inputs.stored, Columns()
-        self.coordinates = inputs.coordinates
         self.sources, self.base = (Source("items", 0, 0),), Path()
         batches = inputs.batches()
         self.first = next(batches, None)
         self.batches = batches if self.first is None else chain([self.first], batches)
+        given = None if self.first is None else self.first.embeddings
+        where = inputs.coordinates
+        self.native = None if where is None or given is None else where.space(given.shape[1])
 
 
 Sources: TypeAlias = Files | Stream
@@ -279,9 +285,7 @@ def _planned(model: Model | None, space: Space | str | None, sources: Sources, d
     if model is not None and first is not None and first.captions and first.embeddings is None:
         model.check_texts([caption.strip() for caption in first.captions])
     given = None if first is None else first.embeddings
-    native = model.native_space() if model is not None else None
-    if given is not None and isinstance(sources, Stream) and sources.coordinates is not None:
-        native = sources.coordinates.space(given.shape[1])
+    native = sources.native or (model.native_space() if model is not None else None)
     chosen = Space(space) if isinstance(space, str) else space or native or Space("euclidean")
     facts = stored.model if stored is not None else None
     if model is not None:
