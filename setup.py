@@ -7,9 +7,10 @@ from setuptools import Extension, setup
 
 
 def addresses() -> dict[str, str]:
-    """Addresses of the page on PyPI, made of the repository, which CITATION.cff alone names."""
-    citation = Path("CITATION.cff").read_text(encoding="utf-8")
-    named = re.search(r'^repository-code: "(https://github\.com/([^/]+)/(.+))"$', citation, re.MULTILINE)
+    """Addresses of the page on PyPI, made of the repository, which CITATION.cff alone names; none without that file."""
+    citation = Path("CITATION.cff")
+    text = citation.read_text(encoding="utf-8") if citation.is_file() else ""
+    named = re.search(r'^repository-code: "(https://github\.com/([^/]+)/(.+))"$', text, re.MULTILINE)
     if named is None:
         return {}
     repository, owner, name = named.groups()
