@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -143,7 +144,7 @@ def test_labels_choose_and_others_promise() -> None:
 
 def test_labels_come_from_tables_folders_and_pairs(model: Hashed, tmp_path: Path) -> None:
     csv = table(tmp_path / "a.csv", "title")
-    how = {"model": model, "method": "flat", "temperature": 0.05, "alpha": 0.3}
+    how: Any = {"model": model, "method": "flat", "temperature": 0.05, "alpha": 0.3}
     of_table = hiergeo.classify(TEXTS, TREE, calibrate=csv, **how)
     of_pair = hiergeo.classify(TEXTS, TREE, calibrate=(TEXTS, [text.split()[-1] for text in TEXTS]), **how)
     assert of_table.promise == of_pair.promise
