@@ -85,7 +85,7 @@ def lift(x: Tensor, root: Tensor | None, geometry: Geometry, origin: Tensor | No
 
     `origin` is the root as gradients reach it; points that share the root are measured on their embeddings.
     """
-    exact = torch.float32 if x.device.type == "mps" else torch.float64
+    exact = widest(x.device)
     dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
     frozen = _is_frozen(x, origin)
     factors = []

@@ -248,10 +248,10 @@ class HiMo(CaptionedBenchmark):
 
         def of(text: Tensor, image: Tensor) -> Tensor:
             if self._score == "distance":
-                return -space.distance(texts[text], images[image]).double()
-            return torch.nn.functional.cosine_similarity(texts[text].double(), images[image].double(), dim=-1)
+                return wide(-space.distance(texts[text], images[image]))
+            return torch.nn.functional.cosine_similarity(wide(texts[text]), wide(images[image]), dim=-1)
 
-        return row_by_row(of, torch.arange(len(texts)).to(texts.device), owner).cpu().numpy()
+        return row_by_row(of, torch.arange(len(texts)).to(texts.device), owner).cpu().double().numpy()
 
 
 def himo_rows(scores: Sequence[np.ndarray | Sequence[float]]) -> np.ndarray:
