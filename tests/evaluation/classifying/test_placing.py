@@ -43,8 +43,8 @@ def test_every_kind_of_items_gives_the_same_paths(model: Hashed, tmp_path: Path)
     rows = model.encode_text(TEXTS)
     np.save(tmp_path / "a.npy", rows.numpy())
     np.savez(tmp_path / "a.npz", text=rows.numpy(), caption=np.array(TEXTS), root=model.root().numpy())
-    sources = [tmp_path / f"a.{kind}" for kind in ("txt", "jsonl", "csv", "parquet", "npy", "npz")]
-    for source in (*sources, rows, rows.numpy(), iter(TEXTS)):
+    sources: list[Any] = [tmp_path / f"a.{kind}" for kind in ("txt", "jsonl", "csv", "parquet", "npy", "npz")]
+    for source in [*sources, rows, rows.numpy(), iter(TEXTS)]:
         got = hiergeo.classify(source, TREE, model=model)
         assert (got.path == wanted.path).all()
         np.testing.assert_allclose(got.confidence, wanted.confidence, atol=1e-6)
@@ -89,7 +89,7 @@ def test_a_stopped_run_goes_on_and_another_one_is_refused(model, tmp_path, monke
     whole = hiergeo.classify(TEXTS, TREE, model=model)
     embedded = []
 
-    def counting(self: ItemBatch, *arguments: object) -> torch.Tensor:
+    def counting(self: ItemBatch, *arguments: Any) -> torch.Tensor:
         embedded.append(self.names)
         if len(embedded) == 3:
             raise KeyboardInterrupt
