@@ -209,9 +209,9 @@ def contrasted(values: Iterable[Values], terms: LogitTerms) -> Iterator[Contrast
 
 
 def _logsumexp(z: Tensor, dim: int, dtype: torch.dtype) -> Tensor:
-    """`torch.logsumexp` whose logarithm is in `dtype`; -inf of nothing."""
+    """`torch.logsumexp` whose sum is in `dtype`, as all but one term may be tiny; -inf of nothing."""
     if not z.numel():
         return z.sum(dim, dtype=dtype) - torch.inf
     top = z.amax(dim, keepdim=True)
     top = torch.where(top.isinf(), 0.0, top)
-    return (z - top).exp_().sum(dim).to(dtype).log_() + top.squeeze(dim)
+    return (z - top).exp_().sum(dim, dtype=dtype).log_() + top.squeeze(dim)
