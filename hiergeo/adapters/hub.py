@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import torch
 from pydantic import BeforeValidator
@@ -295,22 +295,21 @@ def options_of(rest: str, kind: type[T]) -> tuple[str, T]:
     return name, fitting(given, kind, f"'?{query}' in the model spec")
 
 
-class CoordinateOptions(Document):
-    """Options of a spec that say which points of a hyperbolic space the rows are."""
+class RowOptions(Document):
+    """Options of a spec that say what rows are: taken with their norms, or which points of a hyperbolic space."""
 
+    norms: Literal["keep"] | None = None
     coordinates: str | None = None
     curvature: Annotated[float, BeforeValidator(float)] | None = None
 
     @property
     def read(self) -> Coordinates | None:
         """The coordinates; None for rows of flat space. Raises InputError for one option without the other."""
-        if (self.coordinates is None) != (self.curvature is None):
-            raise InputError(
-                "coordinates go with a curvature in a model spec: write ?coordinates=hyperboloid&curvature=-1."
-            )
-        if self.coordinates is None or self.curvature is None:
+        if self.coordinates is not None and self.curvature is not None:
+            return Coordinates(self.coordinates, self.curvature)
+        if self.coordinates is None and self.curvature is None:
             return None
-        return Coordinates(self.coordinates, self.curvature)
+        raise InputError("coordinates go with a curvature in a model spec: ?coordinates=hyperboloid&curvature=-1.")
 
 
 CARD, HYPERBOLIC = "README.md", re.compile(r"hyperbolic|hyperboloid|lorentz|poincar", re.IGNORECASE)
