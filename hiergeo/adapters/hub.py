@@ -295,10 +295,9 @@ def options_of(rest: str, kind: type[T]) -> tuple[str, T]:
     return name, fitting(given, kind, f"'?{query}' in the model spec")
 
 
-class RowOptions(Document):
-    """Options of a spec that say what rows are: taken with their norms, or which points of a hyperbolic space."""
+class CoordinateOptions(Document):
+    """Options of a spec that say which points of a hyperbolic space the rows are."""
 
-    norms: Literal["keep"] | None = None
     coordinates: str | None = None
     curvature: Annotated[float, BeforeValidator(float)] | None = None
 
@@ -310,6 +309,12 @@ class RowOptions(Document):
         if self.coordinates is None and self.curvature is None:
             return None
         raise InputError("coordinates go with a curvature in a model spec: ?coordinates=hyperboloid&curvature=-1.")
+
+
+class RowOptions(CoordinateOptions):
+    """Options of the spec of a model that say what its rows are."""
+
+    norms: Literal["keep"] | None = None
 
 
 CARD, HYPERBOLIC = "README.md", re.compile(r"hyperbolic|hyperboloid|lorentz|poincar", re.IGNORECASE)

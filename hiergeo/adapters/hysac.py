@@ -20,7 +20,7 @@ from hiergeo._core.storage.documents import Foreign
 from hiergeo.adapters import hub, weights
 from hiergeo.adapters.huggingface import features
 from hiergeo.adapters.model import ClipModel
-from hiergeo.adapters.native import STATISTICS, VOCABULARY, Native, byte_pairs, hyperbolic, square, within_reach
+from hiergeo.adapters.native import STATISTICS, VOCABULARY, Native, byte_pairs, square, stored_natively, within_reach
 from hiergeo.geometry import Space
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ RANK, ALPHA = 16, 1
 HEAD = 64
 """Width of an attention head in both towers."""
 
-NUMBERS = ("curv", "visual_alpha", "textual_alpha")
 UNUSED = re.compile(r"logit_scale|pixel_(mean|std)|.*position_ids")
 PEFT = re.compile(r"(visual|textual)\.base_model\.model\.|\.base_layer(?=\.)")
 """What low-rank adaptation adds to the names of weights."""
@@ -114,10 +113,10 @@ def load_hysac(rest: str, *, device: torch.device) -> HySACModel:
     stored = weights.state_in(path, tensors.read_checkpoint(path))
     state = {name: weight for name, weight in stored.items() if not UNUSED.fullmatch(name)}
     weights.check_usable(path, state)
-    log_curvature, visual, textual = (weights.taken(path, state, name)[0] for name in NUMBERS)
     state = merged(path, {PEFT.sub("", name): weight for name, weight in state.items()})
+    projection = torch.atleast_1d(state.get("visual_projection.weight", torch.empty(0)))
+    native = stored_natively(path, state, len(projection))
     network = _clip(path, state)
-    native = hyperbolic(path, log_curvature, visual, textual, network.config.projection_dim)
     return HySACModel(f"hysac:{rest}", network, device, native, bounds)
 
 

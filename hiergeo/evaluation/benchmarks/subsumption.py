@@ -16,7 +16,7 @@ from hiergeo.adapters import Model
 from hiergeo.datasets.wordnet import load_wordnet, reached, spoken
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.benchmark import Run, check_choice, check_count
-from hiergeo.evaluation.benchmarks.words import WordBenchmark, is_a_scores, letters
+from hiergeo.evaluation.benchmarks.words import WORD_SCORES, WordBenchmark, is_a_scores, letters
 from hiergeo.evaluation.metrics.registry import declare, share
 from hiergeo.evaluation.result import Outcome, Statistic
 from hiergeo.geometry import Space
@@ -27,9 +27,6 @@ SPLITS = ("validation", "test")
 KINDS = ("random", "ancestors")
 WEIGHTS = np.arange(50) / 10
 """Weights w of HiT's score that validation chooses among."""
-
-OTHERS = ("distance", "margin", "angle", "radius", "cosine")
-"""Scores beside that of HiT, as `hiergeo.evaluation.benchmarks.words.WORD_SCORES` has them."""
 
 CURE = "write one `child<TAB>parent<TAB>0 or 1<TAB>validation or test` a line there, or name a noun synset of WordNet"
 
@@ -68,8 +65,8 @@ class Subsumption(WordBenchmark):
         share("subsumption_precision", "subsumption precision"),
         share("subsumption_recall", "subsumption recall"),
         *(
-            share(f"subsumption_f1_{of}", f"subsumption F1 ({of})", depends_on_curvature=of not in ("radius", "cosine"))
-            for of in OTHERS
+            share(f"subsumption_f1_{of}", f"subsumption F1 ({of})", depends_on_curvature=bends)
+            for of, bends in WORD_SCORES.items()
         ),
     )
     loads = "mapping"
@@ -127,10 +124,12 @@ class Subsumption(WordBenchmark):
         for word in words:
             chances = np.array([often[word] for word in words], dtype=np.float64)
             chances[[at[other] for other in (word, *above[word])]] = 0.0
-            count = min(self.per_pair, np.count_nonzero(chances))
+            count = min(self.per_pair, int(np.count_nonzero(chances)))
             for parent in sorted(above[word] - self.mapping[word]):
-                drawn = generator.choice(len(words), count, False, chances / chances.sum()) if count else []
-                rows += [(at[word], at[parent], 1), *((at[word], other, 0) for other in drawn)]
+                rows.append((at[word], at[parent], 1))
+                if count:
+                    drawn = generator.choice(len(words), count, False, chances / chances.sum())
+                    rows += [(at[word], int(other), 0) for other in drawn]
         child, parents, label = np.array(rows, dtype=np.int64).reshape(-1, 3).T
         return Pairs(words, np.column_stack((child, parents)), label == 1, test[child])
 
@@ -213,7 +212,7 @@ def subsumption(data: Pairs, scores: dict[str, np.ndarray]) -> tuple[Outcome, di
     outcome.add("subsumption_f1", f1(tuned[weight]), **baselines)
     outcome.add("subsumption_precision", ratio(right, right + wrong), chance=positive)
     outcome.add("subsumption_recall", ratio(right, right + missed), chance=1.0)
-    for name in OTHERS:
+    for name in WORD_SCORES:
         outcome.add(f"subsumption_f1_{name}", f1(scores[name]), **baselines)
     return outcome, {"weight": weight, "threshold": threshold, "children": len(children)}
 

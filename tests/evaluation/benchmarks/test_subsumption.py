@@ -9,13 +9,13 @@ from hiergeo._core.errors import InputError
 from hiergeo.datasets.wordnet import load_wordnet
 from hiergeo.evaluation.benchmarks import measure
 from hiergeo.evaluation.benchmarks.subsumption import (
-    OTHERS,
     WEIGHTS,
     Pairs,
     Subsumption,
     best_threshold,
     subsumption,
 )
+from hiergeo.evaluation.benchmarks.words import WORD_SCORES
 from hiergeo.testing.protocol_suite import Hashed
 
 CANINES = "canine.n.02"
@@ -40,7 +40,7 @@ def test_the_weight_and_thresholds_are_of_validation_and_the_numbers_of_test():
     generator = np.random.default_rng(0)
     pairs = generator.integers(0, 20, (400, 2))
     data = Pairs(tuple("abcdefghijklmnopqrst"), pairs, generator.random(400) < 0.3, pairs[:, 0] < 10)
-    scores = {name: generator.normal(size=400) + data.label for name in OTHERS}
+    scores = {name: generator.normal(size=400) + data.label for name in WORD_SCORES}
     outcome, facts = subsumption(data, scores)
     on = {
         w: best_threshold((scores["distance"] + w * scores["radius"])[~data.test], data.label[~data.test])
