@@ -4,7 +4,7 @@ import copy
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
 from pydantic import Field
@@ -30,12 +30,11 @@ class _Module(Foreign):
     type: Annotated[str, Field(pattern=r"^sentence_transformers\.[\w.]+$")]
 
 
-class _Options(hub.CoordinateOptions):
+class _Options(hub.RowOptions):
     """What may stand behind the question mark of a spec."""
 
     prompt: str | None = None
     prompt_name: str | None = None
-    norms: Literal["keep"] | None = None
 
 
 HIT = re.compile(r"hierarchy[-_ ]?transformer", re.IGNORECASE)
@@ -46,16 +45,9 @@ UNIT = 1e-2
 
 
 class SentenceTransformersModel(NetworkModel):
-    """An embedder with its own tokenizer, pooling and prompt, of texts and perhaps of images.
+    """An embedder of texts and perhaps images, by its own tokenizer and pooling.
 
-    Args:
-        name: as for `NetworkModel`, and so the other two that are not named here.
-        network: of that library.
-        device: where it runs.
-        prompt: what goes before every text, the empty one of the root included; models that converse take it as an
-            instruction, and then it goes with images too. None is the default of the model.
-        coordinates: which points of a hyperbolic space its rows are.
-        normalised: whether rows are divided by their norms; never those of points in coordinates.
+    A prompt goes before every text, that of the root included, and where models converse it goes with images too.
     """
 
     def __init__(
