@@ -1,8 +1,8 @@
 """What becomes of a chunk of cosines or values of pairs, as Triton kernels: the triangle law, its derivatives, sums.
 
 They compute what `PlainTriangle`, `Contrasted` and `TileBackend` compute of a chunk by many operations of torch, in one
-pass. Points come as tables, float32 (8, N), see `fused.table`. Chunks (n, m) are contiguous. Sums are written
-block by block, and added up by torch.
+pass. Points come as `portable.sides`. Chunks (n, m) are contiguous. Sums are written block by block, and added up by
+torch.
 
 Importing this needs Triton. Nothing here asks for more than the approximate exp, log, sqrt and division of a GPU.
 """
@@ -11,7 +11,7 @@ import triton
 import triton.language as tl
 from triton.language import constexpr
 
-RADIUS, SINE, SHRINK, COSINE, BOW, HALF, HALF_COSINE, DIRECTED = (constexpr(field) for field in range(8))
+RADIUS, SINE, SHRINK, COSINE, BOW, RISE, STRETCH, ARC, DIRECTED = map(constexpr, range(9))
 
 ANGLE, DISTANCE = constexpr(0), constexpr(1)
 
@@ -93,21 +93,19 @@ def _legs(c, sine, of_x, x, n, of_y, y, m, SIGN: constexpr):
 
 @triton.jit
 def _distance(c, of_x, x, n, of_y, y, m, scale, SIGN: constexpr):
-    half_x, half_y = _field(of_x, x, n, HALF), _field(of_y, y, m, HALF)
-    cosine_x, cosine_y = _field(of_x, x, n, HALF_COSINE), _field(of_y, y, m, HALF_COSINE)
+    rise_x, rise_y = _field(of_x, x, n, RISE), _field(of_y, y, m, RISE)
+    stretch_x, stretch_y = _field(of_x, x, n, STRETCH), _field(of_y, y, m, STRETCH)
+    arc_x, arc_y = _field(of_x, x, n, ARC), _field(of_y, y, m, ARC)
     if SIGN > 0:
-        product = _field(of_x, x, n, SINE) * _field(of_y, y, m, SINE)
-        rest = half_x * cosine_y - cosine_x * half_y
-        chord = tl.sqrt((2 - 2 * c) * product + rest * rest) * (scale / 2)
-        rest = cosine_x * cosine_y - half_x * half_y * (scale * scale / 4)
-        other = tl.sqrt((1 + c) * product * (scale * scale / 2) + rest * rest)
+        rest = rise_x * stretch_y - stretch_x * rise_y
+        chord = tl.sqrt((2 - 2 * c) * arc_x * arc_y + rest * rest) * (scale / 2)
+        rest = stretch_x * stretch_y - rise_x * rise_y * (scale * scale / 4)
+        other = tl.sqrt((1 + c) * arc_x * arc_y * (scale * scale / 2) + rest * rest)
         return _arc(chord, other) * (2 / scale)
-    rest = half_x - half_y
-    square = (2 - 2 * c) * half_x * half_y + rest * rest
+    rise = rise_x - c * arc_x * arc_y + stretch_x * rise_y
     if SIGN == 0:
-        return tl.sqrt(square)
-    square = square * (cosine_x * cosine_x) * (cosine_y * cosine_y * (scale * scale / 4))
-    return _log1p(tl.sqrt(square) + square / (1 + tl.sqrt(1 + square))) * (2 / scale)  # asinh of the root
+        return tl.sqrt(rise)
+    return _log1p(tl.sqrt(rise) * tl.sqrt(rise + 2) + rise) * (1 / scale)
 
 
 @triton.jit(do_not_specialize=["n"])

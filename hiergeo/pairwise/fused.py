@@ -12,7 +12,6 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from importlib.util import find_spec
 from typing import Any, TypeVar, final
 
@@ -25,7 +24,6 @@ from hiergeo.pairwise.interface import Factor
 from hiergeo.pairwise.portable import Near, PlainMeasure, PlainPairs, PlainSums, measure
 from hiergeo.pairwise.quantity import ENERGY, MARGIN, QUANTITIES, Quantity
 from hiergeo.pairwise.reference import TileBackend
-from hiergeo.pairwise.sides import Profile
 from hiergeo.pairwise.tiles import GradientSums, Measure, Tile, TiledPairs, Values
 
 DEVICES = ("cuda", "xpu")
@@ -92,29 +90,14 @@ def blocks(chunk: Tensor, dtype: torch.dtype = torch.float32) -> tuple[Tensor, T
     return chunk.new_empty(across, n, dtype=dtype), chunk.new_empty(down, m, dtype=dtype)
 
 
-def table(of: Profile, curvature: float) -> Tensor:
-    """What kernels read of points, float32 (8, N), in the order of `epilogues`.
-
-    The fields of `Profile` but its gap; 2 tanh(a/2)/s, r or 2 sin(a/2)/s, and cosh(a/2), 1 or cos(a/2), with a = s r; 0
-    at the root, else 1.
-    """
-    s, half, cosine = math.sqrt(abs(curvature)), of.radius, torch.ones_like(of.radius)
-    if curvature:
-        a = of.radius * (s / 2)
-        half = (torch.tanh(a) if curvature < 0 else torch.sin(a)) * (2 / s)
-        cosine = torch.cosh(a) if curvature < 0 else torch.cos(a)
-    fields = (of.radius, of.sine, of.shrink, of.cosine, of.bow, half, cosine, of.radius != 0)
-    return torch.stack([field.to(torch.float32) for field in fields])
-
-
 @dataclass(frozen=True)
 class FusedTriangle:
     """The law of `PlainTriangle` on a chunk, by kernels.
 
     Attributes:
         cosine: cos(theta), (n, m), contiguous.
-        x: the table of rows, (8, n), and
-        y: of columns, (8, m).
+        x: the sides of rows, (9, n), and
+        y: of columns, (9, m).
         curvature: signed K.
         near: the pairs that are measured in float64; None where there are none.
         swap: whether the apexes are the columns.
@@ -171,15 +154,9 @@ def is_length(quantity: Quantity) -> int:
 class FusedPairs(PlainPairs):
     """The pairs of two unbatched polar point sets, a chunk at a time, by kernels."""
 
-    @cached_property
-    def tables(self) -> tuple[Tensor, Tensor]:
-        """Those of x and y, (8, N) and (8, M)."""
-        x, y = (table(of, self.curvature) for of in self.profiles)
-        return x, y
-
     def triangle(self, i: slice, j: slice, cosine: Tensor) -> FusedTriangle:
         """The law of the pairs of a chunk."""
-        x, y = (of[:, index].contiguous() for of, index in zip(self.tables, (i, j), strict=True))
+        x, y = (of[:, index].contiguous() for of, index in zip(self.sides, (i, j), strict=True))
         return FusedTriangle(cosine, x, y, self.curvature, self.near(i, j, cosine), self.swap)
 
 
