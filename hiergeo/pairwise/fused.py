@@ -110,10 +110,10 @@ class FusedTriangle:
     near: Near | None
     swap: bool
 
-    @property
-    def sign(self) -> int:
-        """The sign of K."""
-        return (self.curvature > 0) - (self.curvature < 0)
+    def constants(self, quantity: Quantity) -> dict[str, int]:
+        """The sign of K; and 1 for what is measured along geodesics, 0 for angles and what cones make of them."""
+        sign = (self.curvature > 0) - (self.curvature < 0)
+        return {"SIGN": sign, "KIND": int(quantity.law is QUANTITIES["distance"].law)}
 
     @property
     def scale(self) -> float:
@@ -121,11 +121,9 @@ class FusedTriangle:
         return math.sqrt(abs(self.curvature))
 
     def exterior_angle(self) -> Tensor:
-        """As that of `Triangle`."""
         return self.write(QUANTITIES["exterior_angle"], None, torch.empty_like(self.cosine))
 
     def distance(self) -> Tensor:
-        """As that of `Triangle`."""
         return self.write(QUANTITIES["distance"], None, torch.empty_like(self.cosine))
 
     def write(self, quantity: Quantity, aperture: Tensor | None, out: Tensor) -> Tensor:
@@ -133,8 +131,7 @@ class FusedTriangle:
         cone = CONES[quantity.cone] if quantity.cone is not None and aperture is not None else 0
         psi = self.x if aperture is None else aperture.contiguous()
         operands = out, out.stride(0), self.x, self.y, psi, *self.cosine.shape, self.scale
-        kind = {"SIGN": self.sign, "KIND": is_length(quantity), "CONE": cone, "SWAP": int(self.swap)}
-        launch("law", self.cosine, *operands, **kind)
+        launch("law", self.cosine, *operands, **self.constants(quantity), CONE=cone, SWAP=int(self.swap))
         if self.near is not None:
             rows, columns = self.near.rows, self.near.columns
             apex = None if aperture is None else aperture[columns if self.swap else rows]
@@ -145,17 +142,11 @@ class FusedTriangle:
 CONES = {MARGIN: 1, ENERGY: 2}
 
 
-def is_length(quantity: Quantity) -> int:
-    """1 for what is measured along geodesics, 0 for angles and what cones make of them."""
-    return int(quantity.law is QUANTITIES["distance"].law)
-
-
 @dataclass(frozen=True)
 class FusedPairs(PlainPairs):
     """The pairs of two unbatched polar point sets, a chunk at a time, by kernels."""
 
     def triangle(self, i: slice, j: slice, cosine: Tensor) -> FusedTriangle:
-        """The law of the pairs of a chunk."""
         x, y = (of[:, index].contiguous() for of, index in zip(self.sides, (i, j), strict=True))
         return FusedTriangle(cosine, x, y, self.curvature, self.near(i, j, cosine), self.swap)
 
@@ -166,15 +157,14 @@ class FusedSums(PlainSums):
     def weighed(
         self, tile: Tile, pairs: PlainPairs, weight: Tensor, quantity: Quantity
     ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """Derivatives times `weight`; that by theta takes the place of the cosines."""
         law: FusedTriangle = tile.triangle
         chunk, (rows, columns) = law.cosine, blocks(law.cosine)
         by_curvature = torch.empty_like(rows) if self.by_curvature else None
         if law.near is not None and law.near.first is not None:
             chunk[0, 0] = 2.0  # the first pair is always among the near ones
         operands = law.x, law.y, rows, columns, rows if by_curvature is None else by_curvature, *chunk.shape
-        kind = {"SIGN": law.sign, "KIND": is_length(quantity), "K": int(self.by_curvature)}
-        launch("weigh", chunk, weight, *weight.stride(), *operands, law.scale, portable.NEAR, **kind)
+        operands = *weight.stride(), *operands, law.scale, portable.NEAR
+        launch("weigh", chunk, weight, *operands, **law.constants(quantity), K=int(self.by_curvature))
         by_x, by_y = (part.sum(0, dtype=self.curvature.dtype) for part in (rows, columns))
         return chunk, by_x, by_y, None if by_curvature is None else by_curvature.sum(dtype=self.curvature.dtype)
 
@@ -183,7 +173,6 @@ class FusedValues(Values):
     """A quantity of pairs, formed and reduced by kernels where it is float32."""
 
     def write(self, i: slice, out: Tensor) -> None:
-        """Write the values of row block `i` to `out` (rows, M)."""
         if len(self.factors) > 1 or out.dtype != torch.float32 or out.stride(-1) != 1:
             super().write(i, out)
             return
@@ -199,7 +188,6 @@ class FusedValues(Values):
         return None if aperture is None else aperture[tile.j if self.factors[f].swap else tile.i]
 
     def within(self, values: Tensor, reach: Tensor | None) -> Tensor:
-        """How many values (n, m) of each row are at most `reach` (n, 1), or without it at least 0; NaN is excluded."""
         counts, floor = blocks(values, torch.int32)[0], values
         if reach is not None:
             floor = reach.to(torch.float32)
@@ -208,14 +196,12 @@ class FusedValues(Values):
         return counts.sum(0)
 
     def least(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """The least of each row of values (n, m), infinite where all are NaN, and its lowest column."""
         each, columns = blocks(values)[0], blocks(values, torch.int32)[0]
         launch("least", values, each, columns, *values.shape)
         least = each.amin(0)
         return least, torch.where(each == least, columns, values.shape[1]).amin(0).to(torch.int64)
 
     def reduced(self, logits: Tensor, reduction: str) -> tuple[Tensor, Tensor]:
-        """The logits (n, m) of a chunk reduced over its rows and columns."""
         (top_x, top_y), (x, y) = blocks(logits), blocks(logits)
         softplus = int(reduction == "softplus")
         launch("reduce_logits", logits, top_x, top_y, x, y, *logits.shape, SOFTPLUS=softplus)
@@ -227,7 +213,6 @@ class FusedValues(Values):
     def weighed(
         self, logits: Tensor, reduced: tuple[Tensor, Tensor], upstream: tuple[Tensor, Tensor], reduction: str
     ) -> Tensor:
-        """Derivatives by logits (n, m), in their place, of `upstream` times `reduced`, (n,) and (m,)."""
         operands = (part.contiguous() for part in (*reduced, *upstream))
         launch("weigh_logits", logits, *operands, *logits.shape, SOFTPLUS=int(reduction == "softplus"))
         return logits
@@ -237,15 +222,12 @@ class FusedMeasure(PlainMeasure):
     """Pairs in float32 by kernels, but for those on nearly one line."""
 
     def pairs(self, x: Polar, y: Polar, curvature: float, swap: bool = False) -> TiledPairs:
-        """The pairs of two unbatched point sets."""
         return FusedPairs(x, y, curvature, swap, self)
 
     def sums(self, x: Polar, y: Polar, aperture: Tensor | None, by_curvature: bool) -> GradientSums:
-        """What adds up gradients over their chunks."""
         return FusedSums(x, y, aperture, by_curvature)
 
     def values(self, factors: Sequence[Factor], quantity: Quantity, swap: bool = False) -> Iterator[Values]:
-        """The values of each entry of a flattened batch."""
         for of in super().values(factors, quantity, swap):
             yield FusedValues(of.factors, of.apertures, of.quantity)
 
