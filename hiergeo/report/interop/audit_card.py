@@ -80,7 +80,7 @@ def write_audit_card(path: Path | str, audit: Audit) -> None:
     metadata: Any = card.data
     metadata.eval_results = [r for r in metadata.eval_results or () if _key(r) != _key(results[0])] + results
     metadata.model_name = metadata.model_name or settings["model"]
-    start, end = (f"<!-- {mark}hiergeo audit: {plain(f'{data} {split} {geometry}')} -->" for mark in ("", "/"))
+    start, end = (f"<!-- {mark}hiergeo-audit: {plain(f'{data} {split} {geometry}')} -->" for mark in ("", "/"))
     told = f"On {data} ({split}) in {geometry}, by hiergeo {__version__}: {' '.join(audit.sentences)}"
     section = f"{start}\n{plain(told)}\n{end}"
     former = re.compile(f"{re.escape(start)}.*?{re.escape(end)}", re.DOTALL)
