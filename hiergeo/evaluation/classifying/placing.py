@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, final
 
 import numpy as np
 import torch
+from scipy.special import expit, logit
 from torch import Tensor
 
 from hiergeo._core import limits
@@ -72,7 +73,7 @@ class Classified(Exported):
         tree: the labels.
         items: what each item is called, (n,).
         path: the labels of its path from the top down, (n, levels) int64, -1 behind a leaf.
-        confidence: how sure each of them is, (n, levels) in [0, 1], never rising.
+        odds: the log-odds of each of them, (n, levels), never rising.
         level: how many of them are believed, (n,) int64; 0 is none.
         promise: the floors, and what they promise.
         settings: how they were classified.
@@ -82,14 +83,19 @@ class Classified(Exported):
     tree: LabelTree
     items: tuple[str, ...]
     path: np.ndarray
-    confidence: np.ndarray
+    odds: np.ndarray
     promise: Promise
     settings: dict[str, str | int | float]
     images: tuple[Any, ...] = ()
 
     @property
+    def confidence(self) -> np.ndarray:
+        """How sure each label of a path is, (n, levels) float64 in [0, 1], never rising."""
+        return np.asarray(expit(self.odds.astype(np.float64)))
+
+    @property
     def level(self) -> np.ndarray:
-        return self.promise.levels(self.path, self.confidence)
+        return self.promise.levels(self.path, self.odds)
 
     def __repr__(self) -> str:
         return f"<Classified {len(self.items):,} items, mean level {self.mean_level:.2f} of {self.tree.depth}>"
@@ -117,14 +123,14 @@ class Classified(Exported):
     def least_sure(self) -> np.ndarray:
         """The items in order of confidence at the level where they stop, those at the root first, (n,) int64."""
         level = self.level
-        at = np.take_along_axis(self.confidence, np.maximum(level - 1, 0)[:, None], 1)[:, 0]
+        at = np.take_along_axis(self.odds, np.maximum(level - 1, 0)[:, None], 1)[:, 0]
         return np.lexsort((at, level > 0))
 
     def rows(self, which: Sequence[int] | np.ndarray | None = None) -> Iterator[Record]:
         """A row an item: item, label, level, confidence, path, and label and confidence of every level."""
-        names, keys, level = self.tree.names, self.tree.keys, self.level
+        names, keys, level, confidence = self.tree.names, self.tree.keys, self.level, self.confidence
         for at in range(len(self.items)) if which is None else which:
-            stop, path, sure = int(level[at]), self.path[at].tolist(), self.confidence[at].tolist()
+            stop, path, sure = int(level[at]), self.path[at].tolist(), confidence[at].tolist()
             row: dict[str, object] = {
                 "item": self.items[at],
                 "label": keys[path[stop - 1]] if stop else "",
@@ -193,8 +199,8 @@ class Classified(Exported):
     def about(self) -> dict[str, Any]:
         """The promise as JSON values, and how deep items come."""
         made = self.promise
-        numbers = {"floor": made.floor, "alpha": made.alpha, "labels": made.labels, "tuning": made.tuning}
-        branches = {self.tree.names[top]: floor for top, floor in made.branches.items()}
+        numbers = {"floor": float(expit(made.floor)), "alpha": made.alpha, "labels": made.labels, "tuning": made.tuning}
+        branches = {self.tree.names[top]: float(expit(floor)) for top, floor in made.branches.items()}
         return {"sentence": str(made), **numbers, "branches": branches, "mean_level": self.mean_level}
 
 
@@ -233,10 +239,7 @@ def block(tree: LabelTree) -> int:
 
 def place(points: LabelPoints, items: Tensor, how: Chosen) -> Paths:
     """The paths of items (n, D), a block at a time."""
-    walked = [
-        points.walk(points.confidences(points.measure(part, kind_of(how.method)), *how))
-        for part in items.split(block(points.tree))
-    ]
+    walked = [points.walk(points.measure(part, kind_of(how.method)), *how) for part in items.split(block(points.tree))]
     return Paths(*(torch.cat(column) for column in zip(*walked, strict=True)))
 
 
@@ -244,7 +247,7 @@ def surest_by_level(points: LabelPoints, items: Tensor, how: Chosen) -> np.ndarr
     """The surest label of each level for items (n, D), (n, levels), whether or not they are one path."""
     kind = kind_of(how.method)
     parts = [
-        points.best_by_level(points.confidences(points.measure(part, kind), *how))
+        points.best_by_level(points.confidences(points.measure(part, kind), *how)[0])
         for part in items.split(block(points.tree))
     ]
     return torch.cat(parts).cpu().numpy()
@@ -328,7 +331,7 @@ def classify(
     source.check(loaded)
     points = embed_tree(loaded, chosen_space, labels, templates, compute, progress=progress)
     how = Chosen("flat" if method == "auto" else method, TEMPERATURE if temperature is None else temperature)
-    promise = Promise(floor, {})
+    promise = Promise(float(logit(floor)), {})
     if labelled is not None and alpha is not None:
         batches, truth = labelled
         rows = embed_items(loaded, batches, compute, progress=progress)
@@ -353,9 +356,9 @@ def classify(
             names += batch.names
             images += batch.images
             parts.append(_part(jobs, number, batch, key, points, loaded, how, compute))
-    path, confidence = (torch.cat(column).numpy() for column in zip(*parts, strict=True))
+    path, odds = (torch.cat(column).numpy() for column in zip(*parts, strict=True))
     pictures = tuple(images) if any(image is not None for image in images) else ()
-    return Classified(labels, tuple(names), path, confidence, promise, settings, pictures)
+    return Classified(labels, tuple(names), path, odds, promise, settings, pictures)
 
 
 def _part(
@@ -377,15 +380,15 @@ def _part(
             return Paths(**tensors.read(jobs.folder / f"{number:06d}.safetensors"))
     usable = batch.usable
     size = len(batch.names), points.tree.depth
-    label, confidence = torch.full(size, -1), torch.zeros(size)
+    label, odds = torch.full(size, -1), torch.full(size, -torch.inf)
     if usable:
         walked = place(points, batch.embed(model, compute), how)
-        label[usable], confidence[usable] = walked.label.cpu(), walked.confidence.float().cpu()
+        label[usable], odds[usable] = walked.label.cpu(), walked.odds.float().cpu()
     if jobs is not None:
         with atomic_write(jobs.folder / f"{number:06d}.safetensors") as handle:
-            handle.write(tensors.packed({"label": label, "confidence": confidence}))
+            handle.write(tensors.packed({"label": label, "odds": odds}))
         jobs.write(Part(number, len(batch.names), batch.sha256, key))
-    return Paths(label, confidence)
+    return Paths(label, odds)
 
 
 def read_labelled(
@@ -466,8 +469,8 @@ def calibrated(
     branches: tuple[int, ...] = ()
     if len(tune):
         best, branches = _deepest(points, items[tune], truth[tune], alpha, choices, ratio)
-    label, confidence = (column.cpu().numpy() for column in place(points, items[rest], best))
-    return best, promised(points.tree, label, confidence, truth[rest], alpha, branches, len(tune))
+    label, odds = (column.cpu().numpy() for column in place(points, items[rest], best))
+    return best, promised(points.tree, label, odds, truth[rest], alpha, branches, len(tune))
 
 
 def _deepest(
@@ -481,11 +484,11 @@ def _deepest(
     for part in items.split(block(points.tree)):
         scores = {kind: points.measure(part, kind) for kind in dict.fromkeys(kind_of(how.method) for how in choices)}
         for how, paths in walked.items():
-            paths.append(points.walk(points.confidences(scores[kind_of(how.method)], *how)))
+            paths.append(points.walk(scores[kind_of(how.method)], *how))
     depths: dict[Chosen, tuple[float, tuple[int, ...]]] = {}
     for how, parts in walked.items():
-        label, confidence = (torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True))
+        label, odds = (torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True))
         branches = large_branches(label[:, 0], alpha, ratio)
-        depths[how] = promised(points.tree, label, confidence, truth, alpha, branches).depth, branches
+        depths[how] = promised(points.tree, label, odds, truth, alpha, branches).depth, branches
     best = max(choices, key=lambda how: depths[how][0])
     return best, depths[best][1]

@@ -102,7 +102,7 @@ def test_a_stopped_run_goes_on_and_another_one_is_refused(model, tmp_path, monke
     again = hiergeo.classify(TEXTS, TREE, model=model, work=tmp_path / "parts")
     assert [names[0] for names in embedded] == [TEXTS[at] for at in (0, 4, 8, 8)]
     assert (again.path == whole.path).all()
-    assert (again.confidence == whole.confidence).all()
+    assert (again.odds == whole.odds).all()
     changed = ["a yellow star", *TEXTS[1:]]
     assert hiergeo.classify(changed, TREE, model=model, work=tmp_path / "parts").items[0] == "a yellow star"
     assert [names[0] for names in embedded[4:]] == ["a yellow star"]
@@ -140,6 +140,16 @@ def test_labels_choose_and_others_promise() -> None:
         calibrated(points, items[:20], truth[:20], 0.1)
     with pytest.raises(InputError, match="at least 9"):
         calibrated(points, items[:8], truth[:8], 0.1, ["flat"], 0.5)
+
+
+def test_a_floor_stands_between_confidences_that_round_to_one() -> None:
+    """Wrong items are nearer to the middle between two labels, and all of them far from it at a low temperature."""
+    points = points_of(load_tree(["a", "b"]), hiergeo.Space("euclidean", "none"), torch.eye(2))
+    angles = torch.linspace(0, 0.5, 200)
+    items, truth = torch.stack((angles.cos(), angles.sin()), 1), (angles > 0.4).long().numpy()
+    _, made = calibrated(points, items, truth, 0.1, ["flat"], 0.005)
+    assert made.depth > 0.5
+    assert 0.03 < made.error <= 0.1
 
 
 def test_labels_come_from_tables_folders_and_pairs(model: Hashed, tmp_path: Path) -> None:
