@@ -5,9 +5,8 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, final
+from typing import Any, Literal, NamedTuple, TypeAlias, final
 
 import numpy as np
 import torch
@@ -17,15 +16,13 @@ from torch import Tensor
 from hiergeo._core import limits
 from hiergeo._core.devices import AUTO, resolve_device
 from hiergeo._core.errors import InputError, check_whole
-from hiergeo._core.jobs import Jobs
 from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.progress import track
 from hiergeo._core.records import Exported, Grid, Record, Records, json_text, percent
 from hiergeo._core.storage import tensors
-from hiergeo._core.storage.documents import STRICT, Count, Positive, Sha256
-from hiergeo._core.storage.files import atomic_write, csv_rows
+from hiergeo._core.storage.files import atomic_write, atomic_write_text
 from hiergeo._core.storage.locks import locked
-from hiergeo._core.text import inert, shortened, tame
+from hiergeo._core.text import shortened, tame
 from hiergeo.adapters import Model
 from hiergeo.datasets.labels.label_tree import LabelTree
 from hiergeo.datasets.labels.tree_files import TreeLike, load_tree
@@ -44,9 +41,6 @@ from hiergeo.evaluation.classifying.promise import Promise, check_alpha, large_b
 from hiergeo.evaluation.embedded import Compute
 from hiergeo.evaluation.measuring import described_space, ready
 from hiergeo.geometry import Geometry, Space
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 TEMPERATURES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Temperatures of which labels choose one."""
@@ -126,30 +120,23 @@ class Classified(Exported):
         at = np.take_along_axis(self.odds, np.maximum(level - 1, 0)[:, None], 1)[:, 0]
         return np.lexsort((at, level > 0))
 
-    def rows(self, which: Sequence[int] | np.ndarray | None = None) -> Iterator[Record]:
-        """A row an item: item, label, level, confidence, path, and label and confidence of every level."""
-        names, keys, level, confidence = self.tree.names, self.tree.keys, self.level, self.confidence
-        for at in range(len(self.items)) if which is None else which:
-            stop, path, sure = int(level[at]), self.path[at].tolist(), confidence[at].tolist()
-            row: dict[str, object] = {
-                "item": self.items[at],
-                "label": keys[path[stop - 1]] if stop else "",
-                "level": stop,
-                "confidence": sure[stop - 1] if stop else 1.0,
-                "path": self.tree.written(path[:stop]),
-            }
-            for depth, (label, value) in enumerate(zip(path, sure, strict=True), 1):
-                row[f"level_{depth}"] = names[label] if label >= 0 else None
-                row[f"confidence_{depth}"] = value if label >= 0 else None
-            yield row
-
     def records(self, *, items: bool = False) -> Iterator[Record]:
-        """The same rows."""
-        return self.rows()
+        """A row an item: item, label, level, confidence, path, and label and confidence of every level."""
+        return map(self._record, range(len(self.items)), self.level.tolist(), self.confidence.tolist())
 
-    def to_frame(self) -> "DataFrame":
-        """The rows as a data frame. Raises UnavailableError where pandas is not installed."""
-        return self.to_pandas()
+    def _record(self, at: int, stop: int, sure: list[float]) -> Record:
+        tree, path = self.tree, self.path[at].tolist()
+        row: dict[str, object] = {
+            "item": self.items[at],
+            "label": tree.keys[path[stop - 1]] if stop else "",
+            "level": stop,
+            "confidence": sure[stop - 1] if stop else 1.0,
+            "path": tree.written(path[:stop]),
+        }
+        for depth, (label, value) in enumerate(zip(path, sure, strict=True), 1):
+            row[f"level_{depth}"] = tree.names[label] if label >= 0 else None
+            row[f"confidence_{depth}"] = value if label >= 0 else None
+        return row
 
     def grids(self) -> Iterator[Grid]:
         """How many items stop at each level, and the ten least sure."""
@@ -157,10 +144,11 @@ class Classified(Exported):
         counts = np.bincount(level, minlength=self.tree.depth + 1)
         table = [(at, int(count), percent(count / len(level))) for at, count in enumerate(counts) if count]
         yield Records.of(("level", "items", "share"), table).grid
-        shown = []
-        for at, row in zip(self.least_sure[:10], self.rows(self.least_sure[:10]), strict=True):
-            on = int(row["level"]) + 1  # type: ignore[call-overload]
-            further = row.get(f"level_{on}"), row.get(f"confidence_{on}")
+        shown, confidence = [], self.confidence
+        for at in self.least_sure[:10].tolist():
+            stop = int(level[at])
+            row = self._record(at, stop, confidence[at].tolist())
+            further = row.get(f"level_{stop + 1}"), row.get(f"confidence_{stop + 1}")
             shown.append(
                 (shortened(tame(self.items[at]), 60), row["path"] or "(the root)", row["confidence"], *further)
             )
@@ -175,26 +163,18 @@ class Classified(Exported):
             UnavailableError: the file cannot be written.
         """
         suffix = check_table(path)
-        header = list(next(self.rows(range(1)), {"item": ""}))
-        if suffix == ".csv":
-            with csv_rows(path, header) as write:
-                for row in self.rows():
-                    write([inert(tame(cell)) if isinstance(cell, str) else cell for cell in row.values()])
-        elif suffix == ".json":
+        if suffix == ".json":
             about = {"promise": self.about(), "settings": self.settings}
+            atomic_write_text(path, json_text({"about": about, "items": list(self.records())}))
+        elif suffix == ".csv":
             with atomic_write(path) as handle:
-                handle.write(f'{{"about": {json_text(about)},\n"items": [\n'.encode())
-                for at, row in enumerate(self.rows()):
-                    handle.write((",\n" * (at > 0) + json.dumps(row, ensure_ascii=True)).encode())
-                handle.write(b"\n]}\n")
+                handle.write(f"{self.to_csv()}\n".encode("utf-8", "backslashreplace"))
         else:
             import pyarrow as pa
-            from pyarrow.parquet import ParquetWriter
+            from pyarrow.parquet import write_table
 
-            columns = zip(*(row.values() for row in self.rows()), strict=True)
-            table = pa.table({name: pa.array(column) for name, column in zip(header, columns, strict=True)})
-            with atomic_write(path) as handle, ParquetWriter(handle, table.schema) as writer:
-                writer.write_table(table)
+            with atomic_write(path) as handle:
+                write_table(pa.Table.from_pylist(list(self.records())), handle)
 
     def about(self) -> dict[str, Any]:
         """The promise as JSON values, and how deep items come."""
@@ -210,19 +190,6 @@ def check_table(path: Path) -> str:
     if suffix not in (".csv", ".parquet", ".json"):
         raise InputError(f"{path} must end in .csv, .parquet or .json.")
     return suffix
-
-
-@dataclass(frozen=True)
-class Part:
-    """The record of a batch that is classified: its number, items and their hash, and how it was done."""
-
-    __pydantic_config__ = STRICT
-
-    number: Count
-    rows: Positive
-    items_sha256: Sha256
-    how_sha256: Sha256
-    finished: bool = True
 
 
 class Chosen(NamedTuple):
@@ -311,10 +278,8 @@ def classify(
             settings that contradict each other.
         UnavailableError: files, weights or packages that are not there.
     """
-    if method != "auto":
-        check_method(method, TEMPERATURE if temperature is None else temperature)
-    elif temperature is not None:
-        check_method("flat", temperature)
+    how = Chosen("flat" if method == "auto" else method, TEMPERATURE if temperature is None else temperature)
+    check_method(*how)
     check_whole("seed", seed, 0, limits.SEED)
     if alpha is not None:
         check_alpha(alpha)
@@ -330,7 +295,6 @@ def classify(
     chosen_space.geometry.parts(loaded.dim)
     source.check(loaded)
     points = embed_tree(loaded, chosen_space, labels, templates, compute, progress=progress)
-    how = Chosen("flat" if method == "auto" else method, TEMPERATURE if temperature is None else temperature)
     promise = Promise(float(logit(floor)), {})
     if labelled is not None and alpha is not None:
         batches, truth = labelled
@@ -345,50 +309,37 @@ def classify(
         "templates": " | ".join(templates),
         "tree": labels.digest,
     }
-    key = sha256(json.dumps([settings, loaded.fingerprint()]).encode()).hexdigest()
+    key = json.dumps([settings, loaded.fingerprint()])
     names: list[str] = []
     images: list[Any] = []
     parts: list[Paths] = []
     with nullcontext() if work is None else locked(Path(work)):
-        jobs = None if work is None else Jobs(Path(work), Part)
         bar = track(source.batches(), "classifying", enabled=progress, size=lambda b: len(b.names), total=source.size)
         for number, batch in enumerate(bar):
             names += batch.names
             images += batch.images
-            parts.append(_part(jobs, number, batch, key, points, loaded, how, compute))
+            done = None if work is None else Path(work) / f"{batch.digest(f'{number} {key}')}.safetensors"
+            parts.append(_part(done, batch, points, loaded, how, compute))
     path, odds = (torch.cat(column).numpy() for column in zip(*parts, strict=True))
     pictures = tuple(images) if any(image is not None for image in images) else ()
     return Classified(labels, tuple(names), path, odds, promise, settings, pictures)
 
 
 def _part(
-    jobs: Jobs[Part] | None,
-    number: int,
-    batch: ItemBatch,
-    key: str,
-    points: LabelPoints,
-    model: Model,
-    how: Chosen,
-    compute: Compute,
+    path: Path | None, batch: ItemBatch, points: LabelPoints, model: Model, how: Chosen, compute: Compute
 ) -> Paths:
-    """The paths of a batch, from the folder of jobs where it is done; items without data have none."""
-    done = None if jobs is None else jobs.read(number)
-    if jobs is not None and done is not None:
-        if done.how_sha256 != key:
-            raise InputError(f"{jobs.folder} was begun with other settings: remove it, or name another folder.")
-        if done.items_sha256 == batch.sha256:
-            return Paths(**tensors.read(jobs.folder / f"{number:06d}.safetensors"))
-    usable = batch.usable
+    """The paths of a batch, from its file where it is done; items without data have none."""
+    if path is not None and path.exists():
+        return Paths(**tensors.read(path))
     size = len(batch.names), points.tree.depth
-    label, odds = torch.full(size, -1), torch.full(size, -torch.inf)
-    if usable:
+    part = Paths(torch.full(size, -1), torch.full(size, -torch.inf))
+    if usable := batch.usable:
         walked = place(points, batch.embed(model, compute), how)
-        label[usable], odds[usable] = walked.label.cpu(), walked.odds.float().cpu()
-    if jobs is not None:
-        with atomic_write(jobs.folder / f"{number:06d}.safetensors") as handle:
-            handle.write(tensors.packed({"label": label, "odds": odds}))
-        jobs.write(Part(number, len(batch.names), batch.sha256, key))
-    return Paths(label, odds)
+        part.label[usable], part.odds[usable] = walked.label.cpu(), walked.odds.float().cpu()
+    if path is not None:
+        with atomic_write(path) as handle:
+            handle.write(tensors.packed(part._asdict()))
+    return part
 
 
 def read_labelled(
@@ -399,28 +350,26 @@ def read_labelled(
     Raises:
         InputError: labels that are not in the tree, or too few for alpha; before a model is loaded.
     """
-    given: list[Any] | None = None
+    given = None
     if isinstance(calibrate, tuple):
         if len(calibrate) != 2:
             raise InputError("calibrate must be labelled items, or a pair (items, labels).")
-        calibrate, labels = calibrate
-        given = list(labels)
-    batches: list[ItemBatch] = []
-    written: list[Any] = []
-    for batch in ItemSource(calibrate, column, label_column, labelled=given is None).batches():
-        own = batch.labels if given is None else given[len(written) :][: len(batch.names)]
-        if own is None:
-            raise InputError("the labelled items have no labels: give a pair (items, labels), or a table with both.")
-        written += own
-        batches.append(batch._replace(labels=[str(label) for label in own]))
-    if given is not None and (len(given) != len(written) or len(given) != sum(len(b.names) for b in batches)):
-        raise InputError(f"there are {sum(len(b.names) for b in batches)} labelled items and {len(given)} labels.")
-    kept, truth = [], []
+        calibrate, given = calibrate[0], list(calibrate[1])
+    batches = list(ItemSource(calibrate, column, label_column, labelled=given is None).batches())
+    count = sum(len(batch.names) for batch in batches)
+    written = [label for batch in batches for label in batch.labels or ()] if given is None else given
+    if given is not None and len(given) != count:
+        raise InputError(f"there are {count} labelled items and {len(given)} labels.")
+    if len(written) != count:
+        raise InputError("the labelled items have no labels: give a pair (items, labels), or a table with both.")
+    kept, truth, start = [], [], 0
     for batch in batches:
-        use = [at for at in batch.usable if (batch.labels or [])[at]]
+        own = written[start : start + len(batch.names)]
+        start += len(own)
+        use = [at for at in batch.usable if str(own[at])]
         data = batch.data[use] if isinstance(batch.data, Tensor) else [batch.data[at] for at in use]
         kept.append(ItemBatch([batch.names[at] for at in use], data))
-        truth += [(batch.labels or [])[at] for at in use]
+        truth += [own[at] for at in use]
     if len(truth) < needed(alpha):
         raise InputError(
             f"an error of at most {100 * alpha:g} % takes at least {needed(alpha)} labelled items, and there are "

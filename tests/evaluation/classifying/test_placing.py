@@ -68,7 +68,7 @@ def test_results_say_path_level_and_confidence(model: Hashed, tmp_path: Path) ->
     assert done.labels[-1] == ""
     for path, level, label in zip(done.paths, done.level, done.labels, strict=True):
         assert label == " > ".join(path[:level])
-    frame = done.to_frame()
+    frame = done.to_pandas()
     done.write(tmp_path / "a.csv")
     done.write(tmp_path / "a.parquet")
     done.write(tmp_path / "a.json")
@@ -84,7 +84,7 @@ def test_results_say_path_level_and_confidence(model: Hashed, tmp_path: Path) ->
         done.write(tmp_path / "a.xlsx")
 
 
-def test_a_stopped_run_goes_on_and_another_one_is_refused(model, tmp_path, monkeypatch) -> None:
+def test_a_stopped_run_goes_on_and_other_settings_begin_anew(model, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("hiergeo.evaluation.classifying.item_batches.TEXTS", 4)
     whole = hiergeo.classify(TEXTS, TREE, model=model)
     embedded = []
@@ -106,8 +106,8 @@ def test_a_stopped_run_goes_on_and_another_one_is_refused(model, tmp_path, monke
     changed = ["a yellow star", *TEXTS[1:]]
     assert hiergeo.classify(changed, TREE, model=model, work=tmp_path / "parts").items[0] == "a yellow star"
     assert [names[0] for names in embedded[4:]] == ["a yellow star"]
-    with pytest.raises(InputError, match="other settings"):
-        hiergeo.classify(TEXTS, TREE, model=model, method="distance", work=tmp_path / "parts")
+    other = hiergeo.classify(TEXTS, TREE, model=model, method="distance", work=tmp_path / "parts")
+    assert (other.odds == hiergeo.classify(TEXTS, TREE, model=model, method="distance").odds).all()
 
 
 def labelled(count: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
