@@ -350,11 +350,12 @@ def read_labelled(
     Raises:
         InputError: labels that are not in the tree, or too few for alpha; before a model is loaded.
     """
-    given = None
+    given: list[Any] | None = None
     if isinstance(calibrate, tuple):
         if len(calibrate) != 2:
             raise InputError("calibrate must be labelled items, or a pair (items, labels).")
-        calibrate, given = calibrate[0], list(calibrate[1])
+        calibrate, labels = calibrate
+        given = list(labels)
     batches = list(ItemSource(calibrate, column, label_column, labelled=given is None).batches())
     count = sum(len(batch.names) for batch in batches)
     written = [label for batch in batches for label in batch.labels or ()] if given is None else given
