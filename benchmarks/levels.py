@@ -51,10 +51,10 @@ class World(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """What one method at one temperature makes of all items: errors' floors, confidences, right labels and leaves."""
+    """What one method at one temperature makes of all items: errors' floors, log-odds, right labels and leaves."""
 
     errors: np.ndarray
-    confidences: np.ndarray
+    odds: np.ndarray
     right: np.ndarray
     leaf: np.ndarray
 
@@ -135,11 +135,11 @@ def scenes() -> World:
 
 def placed(world: World, points: LabelPoints, scores: Tensor, method: str, temperature: float) -> Placed:
     """All items by one method."""
-    walked = points.walk(points.confidences(scores, method, temperature))  # type: ignore[arg-type]
-    paths, confidences = (column.numpy() for column in walked)
-    errors = error_floors(world.tree, paths, confidences, world.truth)
+    walked = points.walk(scores, method, temperature)  # type: ignore[arg-type]
+    paths, odds = (column.numpy() for column in walked)
+    errors = error_floors(world.tree, paths, odds, world.truth)
     right = on_path(world.tree, paths, world.truth) & (paths >= 0)
-    return Placed(errors, confidences, right, ends(paths) == world.truth)
+    return Placed(errors, odds, right, ends(paths) == world.truth)
 
 
 def candidates(world: World) -> Iterator[tuple[str, str, list[Placed]]]:
@@ -179,11 +179,11 @@ def promises(of: list[Placed], alpha: float) -> tuple[float, float, float]:
     errors, depths = [], []
     for seed in range(SPLITS):
         tune, promise, test = split(len(of[0].errors), seed)
-        own = [stops(one.confidences[tune], floor_of(one.errors[tune], alpha)).mean() for one in of]
+        own = [stops(one.odds[tune], floor_of(one.errors[tune], alpha)).mean() for one in of]
         best = of[int(np.argmax(own))]
         floor = floor_of(best.errors[promise], alpha)
         errors.append(float((best.errors[test] > floor).mean()))
-        depths.append(float(stops(best.confidences[test], floor).mean()))
+        depths.append(float(stops(best.odds[test], floor).mean()))
     return float(np.mean(errors)), float(np.std(errors, ddof=1) / np.sqrt(SPLITS)), float(np.mean(depths))
 
 
@@ -209,7 +209,7 @@ def told(world: World) -> Iterator[str]:
     for method in METHODS:
         methods = {spec: every[spec, method] for spec in world.rows}
         best = {
-            spec: max(at, key=lambda one: stops(one.confidences[tune], floor_of(one.errors[tune], 0.1)).mean())
+            spec: max(at, key=lambda one: stops(one.odds[tune], floor_of(one.errors[tune], 0.1)).mean())
             for spec, at in methods.items()
         }
         for spec in list(world.rows)[1:]:

@@ -68,7 +68,7 @@ def test_results_say_path_level_and_confidence(model: Hashed, tmp_path: Path) ->
     assert done.labels[-1] == ""
     for path, level, label in zip(done.paths, done.level, done.labels, strict=True):
         assert label == " > ".join(path[:level])
-    frame = done.to_frame()
+    frame = done.to_pandas()
     done.write(tmp_path / "a.csv")
     done.write(tmp_path / "a.parquet")
     done.write(tmp_path / "a.json")
@@ -84,7 +84,7 @@ def test_results_say_path_level_and_confidence(model: Hashed, tmp_path: Path) ->
         done.write(tmp_path / "a.xlsx")
 
 
-def test_a_stopped_run_goes_on_and_another_one_is_refused(model, tmp_path, monkeypatch) -> None:
+def test_a_stopped_run_goes_on_and_other_settings_begin_anew(model, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("hiergeo.evaluation.classifying.item_batches.TEXTS", 4)
     whole = hiergeo.classify(TEXTS, TREE, model=model)
     embedded = []
@@ -102,12 +102,12 @@ def test_a_stopped_run_goes_on_and_another_one_is_refused(model, tmp_path, monke
     again = hiergeo.classify(TEXTS, TREE, model=model, work=tmp_path / "parts")
     assert [names[0] for names in embedded] == [TEXTS[at] for at in (0, 4, 8, 8)]
     assert (again.path == whole.path).all()
-    assert (again.confidence == whole.confidence).all()
+    assert (again.odds == whole.odds).all()
     changed = ["a yellow star", *TEXTS[1:]]
     assert hiergeo.classify(changed, TREE, model=model, work=tmp_path / "parts").items[0] == "a yellow star"
     assert [names[0] for names in embedded[4:]] == ["a yellow star"]
-    with pytest.raises(InputError, match="other settings"):
-        hiergeo.classify(TEXTS, TREE, model=model, method="distance", work=tmp_path / "parts")
+    other = hiergeo.classify(TEXTS, TREE, model=model, method="distance", work=tmp_path / "parts")
+    assert (other.odds == hiergeo.classify(TEXTS, TREE, model=model, method="distance").odds).all()
 
 
 def labelled(count: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
@@ -140,6 +140,16 @@ def test_labels_choose_and_others_promise() -> None:
         calibrated(points, items[:20], truth[:20], 0.1)
     with pytest.raises(InputError, match="at least 9"):
         calibrated(points, items[:8], truth[:8], 0.1, ["flat"], 0.5)
+
+
+def test_a_floor_stands_between_confidences_that_round_to_one() -> None:
+    """Wrong items are nearer to the middle between two labels, and all of them far from it at a low temperature."""
+    points = points_of(load_tree(["a", "b"]), hiergeo.Space("euclidean", "none"), torch.eye(2))
+    angles = torch.linspace(0, 0.5, 200)
+    items, truth = torch.stack((angles.cos(), angles.sin()), 1), (angles > 0.4).long().numpy()
+    _, made = calibrated(points, items, truth, 0.1, ["flat"], 0.005)
+    assert made.depth > 0.5
+    assert 0.03 < made.error <= 0.1
 
 
 def test_labels_come_from_tables_folders_and_pairs(model: Hashed, tmp_path: Path) -> None:
