@@ -106,7 +106,7 @@ def check_spec(spec: str) -> None:
 
         check_source(rest)
     if name in ON_DISK and not rest.startswith(HUB):
-        short = [known.partition(":")[2] for known in PUBLISHED if known.startswith(f"{name}:")]
+        short = [spec.partition(":")[2] for spec in PUBLISHED if spec.startswith(f"{name}:")]
         paths = [rest, *(rest[:end] for end, character in enumerate(rest) if character in "@?")]
         if rest.partition("?")[0] not in short and not any(path and path_of(path).exists() for path in paths):
             listed = f", or a short name: {', '.join(short)}" if short else ""

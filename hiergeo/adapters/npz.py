@@ -364,8 +364,8 @@ def _labels(name: str, labels: Any, *kinds: tuple[type, ...]) -> NDArray[Any]:
     fits = any(all(isinstance(item, kind) and not isinstance(item, bool) for item in items) for kind in kinds)
     if not array.ndim or not fits:
         wanted = "strings" if len(kinds) == 1 else "whole numbers, or a list of strings"
-        found = ", ".join(sorted({type(item).__name__ for item in items})) if array.ndim else type(labels).__name__
-        raise InputError(f"{SOURCE}: {name} must be a list of {wanted}, not of {found}.")
+        types = ", ".join(sorted({type(item).__name__ for item in items})) if array.ndim else type(labels).__name__
+        raise InputError(f"{SOURCE}: {name} must be a list of {wanted}, not of {types}.")
     array.ravel()[:] = [int(item) if isinstance(item, int | np.integer) else str(item) for item in items]
     return array
 

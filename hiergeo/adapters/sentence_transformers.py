@@ -104,13 +104,13 @@ class SentenceTransformersModel(NetworkModel):
         refuse_hyperboloid(rows.float(), f"the rows of {self.name}", f"{self.name}?{{}}")
         norms = rows.norm(dim=1)
         if hub.HYPERBOLIC.search(card):
-            found = "belong to a hyperbolic space by their card, and are measured as unit vectors of Euclidean space"
+            loss = "belong to a hyperbolic space by their card, and are measured as unit vectors of Euclidean space"
         elif float((norms - 1).abs().max()) > UNIT:
-            found = f"have norms from {float(norms.min()):.3g} to {float(norms.max()):.3g}, which are divided out"
+            loss = f"have norms from {float(norms.min()):.3g} to {float(norms.max()):.3g}, which are divided out"
         else:
             return
         warn(
-            f"the rows of {self.name} {found}: write behind the spec ?norms=keep to keep them, or which points of a "
+            f"the rows of {self.name} {loss}: write behind the spec ?norms=keep to keep them, or which points of a "
             "hyperbolic space they are, such as ?coordinates=ball&curvature=-1."
         )
 

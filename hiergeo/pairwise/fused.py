@@ -196,10 +196,10 @@ class FusedValues(Values):
         return counts.sum(0)
 
     def least(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        each, columns = blocks(values)[0], blocks(values, torch.int32)[0]
-        launch("least", values, each, columns, *values.shape)
-        least = each.amin(0)
-        return least, torch.where(each == least, columns, values.shape[1]).amin(0).to(torch.int64)
+        leasts, columns = blocks(values)[0], blocks(values, torch.int32)[0]
+        launch("least", values, leasts, columns, *values.shape)
+        least = leasts.amin(0)
+        return least, torch.where(leasts == least, columns, values.shape[1]).amin(0).to(torch.int64)
 
     def reduced(self, logits: Tensor, reduction: str) -> tuple[Tensor, Tensor]:
         (top_x, top_y), (x, y) = blocks(logits), blocks(logits)

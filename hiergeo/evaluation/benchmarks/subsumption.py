@@ -161,14 +161,14 @@ class Subsumption(WordBenchmark):
         """The pairs of names that a model can embed; InputError where a split has no true or no wrong ones."""
         words, pairs, label, test = self.pairs(seed)
         has = self.embeddable(model, words)
-        kept = np.array([word in has for word in words], dtype=bool)[pairs].all(axis=1)
+        usable = np.array([word in has for word in words], dtype=bool)[pairs].all(axis=1)
         for split, name in ((~test, "validation"), (test, "test")):
-            if not (label & split & kept).any() or not (~label & split & kept).any():
+            if not (label & split & usable).any() or not (~label & split & usable).any():
                 raise InputError(
                     f"the {name} split of {self.data} needs true and wrong pairs that {model.name} embeds."
                 )
-        used, moved = np.unique(pairs[kept], return_inverse=True)
-        return Pairs(tuple(words[at] for at in used), moved.reshape(-1, 2), label[kept], test[kept])
+        used, moved = np.unique(pairs[usable], return_inverse=True)
+        return Pairs(tuple(words[at] for at in used), moved.reshape(-1, 2), label[usable], test[usable])
 
 
 def pair_scores(space: Space, text: Tensor, pairs: np.ndarray) -> dict[str, np.ndarray]:

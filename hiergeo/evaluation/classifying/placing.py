@@ -204,7 +204,7 @@ def block(tree: LabelTree) -> int:
     return max(1, BLOCK // len(tree))
 
 
-def place(points: LabelPoints, items: Tensor, how: Chosen) -> Paths:
+def walk_all(points: LabelPoints, items: Tensor, how: Chosen) -> Paths:
     """The paths of items (n, D), a block at a time."""
     walked = [points.walk(points.measure(part, kind_of(how.method)), *how) for part in items.split(block(points.tree))]
     return Paths(*(torch.cat(column) for column in zip(*walked, strict=True)))
@@ -334,7 +334,7 @@ def _part(
     size = len(batch.names), points.tree.depth
     part = Paths(torch.full(size, -1), torch.full(size, -torch.inf))
     if usable := batch.usable:
-        walked = place(points, batch.embed(model, compute), how)
+        walked = walk_all(points, batch.embed(model, compute), how)
         part.label[usable], part.odds[usable] = walked.label.cpu(), walked.odds.float().cpu()
     if path is not None:
         with atomic_write(path) as handle:
@@ -363,20 +363,20 @@ def read_labelled(
         raise InputError(f"there are {count} labelled items and {len(given)} labels.")
     if len(written) != count:
         raise InputError("the labelled items have no labels: give a pair (items, labels), or a table with both.")
-    kept, truth, start = [], [], 0
+    usable, truth, start = [], [], 0
     for batch in batches:
         own = written[start : start + len(batch.names)]
         start += len(own)
         use = [at for at in batch.usable if str(own[at])]
         data = batch.data[use] if isinstance(batch.data, Tensor) else [batch.data[at] for at in use]
-        kept.append(ItemBatch([batch.names[at] for at in use], data))
+        usable.append(ItemBatch([batch.names[at] for at in use], data))
         truth += [own[at] for at in use]
     if len(truth) < needed(alpha):
         raise InputError(
             f"an error of at most {100 * alpha:g} % takes at least {needed(alpha)} labelled items, and there are "
             f"{len(truth)}: label more, or allow a larger alpha."
         )
-    return [batch for batch in kept if batch.names], tree.numbers(truth, "the labelled items")
+    return [batch for batch in usable if batch.names], tree.numbers(truth, "the labelled items")
 
 
 def calibrated(
@@ -419,7 +419,7 @@ def calibrated(
     branches: tuple[int, ...] = ()
     if len(tune):
         best, branches = _deepest(points, items[tune], truth[tune], alpha, choices, ratio)
-    label, odds = (column.cpu().numpy() for column in place(points, items[rest], best))
+    label, odds = (column.cpu().numpy() for column in walk_all(points, items[rest], best))
     return best, promised(points.tree, label, odds, truth[rest], alpha, branches, len(tune))
 
 
