@@ -10,7 +10,6 @@ from typing import Any, Literal, NamedTuple, TypeAlias, final
 
 import numpy as np
 import torch
-from scipy.special import expit, logit
 from torch import Tensor
 
 from hiergeo._core import limits
@@ -85,6 +84,8 @@ class Classified(Exported):
     @property
     def confidence(self) -> np.ndarray:
         """How sure each label of a path is, (n, levels) float64 in [0, 1], never rising."""
+        from scipy.special import expit
+
         return np.asarray(expit(self.odds.astype(np.float64)))
 
     @property
@@ -178,6 +179,8 @@ class Classified(Exported):
 
     def about(self) -> dict[str, Any]:
         """The promise as JSON values, and how deep items come."""
+        from scipy.special import expit
+
         made = self.promise
         numbers = {"floor": float(expit(made.floor)), "alpha": made.alpha, "labels": made.labels, "tuning": made.tuning}
         branches = {self.tree.names[top]: float(expit(floor)) for top, floor in made.branches.items()}
@@ -295,7 +298,7 @@ def classify(
     chosen_space.geometry.parts(loaded.dim)
     source.check(loaded)
     points = embed_tree(loaded, chosen_space, labels, templates, compute, progress=progress)
-    promise = Promise(float(logit(floor)), {})
+    promise = Promise(float(torch.logit(torch.tensor(floor, dtype=torch.float64))), {})
     if labelled is not None and alpha is not None:
         batches, truth = labelled
         rows = embed_items(loaded, batches, compute, progress=progress)
