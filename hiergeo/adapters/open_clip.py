@@ -102,7 +102,8 @@ class OpenClipModel(ClipModel):
         """The model with a network of open_clip, which the bundled one is loaded without."""
         if not isinstance(self.network, tiny.TinyClip):
             return self
-        return _build("tiny", tiny.register(), self.device, pretrained=str(tiny.weights()), quick_gelu=False)
+        with _no_root_handler():
+            return _build("tiny", tiny.register(), self.device, pretrained=str(tiny.weights()), quick_gelu=False)
 
     def rebuilt_network(self) -> nn.Module:
         from open_clip import CLIP

@@ -170,7 +170,10 @@ def _of_hit(network: Any) -> Coordinates:
 def _folder(source: str) -> Path:
     instead = "sentence-transformers:/path/to/folder"
     repository = source if "/" in source else f"sentence-transformers/{source}"
-    return hub.local_folder(source) or hub.snapshot(repository, f"the model '{source}'", instead)
+    if (local := hub.local_folder(source)) is not None:
+        return local
+    extras.require("sentence_transformers", "this model")
+    return hub.snapshot(repository, f"the model '{source}'", instead)
 
 
 def _network(rest: str, folder: Path, device: torch.device) -> Any:
