@@ -169,7 +169,7 @@ def _add_cones(gathered: Numbers, subject: Subject, cones: Occupancy) -> None:
         "cone_misaligned": 1 - true,
     }
     for name, values in measured.items():
-        gathered.add(name, mean_of(values, sharing))
+        gathered.add(name, mean_of(values, sharing, signed=name == "cone_gain"))
 
 
 def _add_length(gathered: Numbers, facts: LengthFacts) -> None:
