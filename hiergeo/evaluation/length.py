@@ -60,12 +60,13 @@ def order_and_length(radii: np.ndarray, hierarchy: Hierarchy) -> Outcome:
     words, characters = chain_lengths(captions), chain_lengths(captions, "characters")
     chains = np.unique(np.array(captions), return_inverse=True)[1].reshape(radii.shape)
     outcome = Outcome(numbers={"tied_share": tied_share(radii)})
-    order = mean_of(tau_d_rows(radii), Sharing(chains))
+    order = mean_of(tau_d_rows(radii), Sharing(chains), signed=True)
     outcome.add("tau_d", order, length=tau_d(words), characters=tau_d(characters), chance=0.0)
     signs, pairs = selected_pairs(radii, words, "equal", chains)
     if len(pairs):
         by_characters = tau_d_equal_length(characters, words)
-        outcome.add("tau_d_equal_length", mean_of(signs, Sharing(pairs)), length=0.0, characters=by_characters)
+        order = mean_of(signs, Sharing(pairs), signed=True)
+        outcome.add("tau_d_equal_length", order, length=0.0, characters=by_characters)
     else:
         outcome.left_out["tau_d_equal_length"] = NO_EQUAL_TIERS
     return outcome

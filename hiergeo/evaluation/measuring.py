@@ -20,6 +20,7 @@ from hiergeo.evaluation.answers import HEADLINE, Answer
 from hiergeo.evaluation.embedded import ON_THE_CPU, Compute, Embedded, embed
 from hiergeo.evaluation.length import order_and_length
 from hiergeo.evaluation.metrics import Interval
+from hiergeo.evaluation.metrics.order import is_of_all_tiers
 from hiergeo.evaluation.protocols import PROTOCOLS, View, located_rows, pair_scores, protocol_named
 from hiergeo.evaluation.result import Result
 from hiergeo.geometry import Geometry, Space
@@ -104,7 +105,8 @@ def answered(
         answers = {name: answer for name, answer in first.answers.items() if name != "curvature"}
     answers |= answers_of(embedded, space, [name for name in HEADLINE if name not in answers], seed=settings.seed)
     order = answers["order"]
-    bounds = {} if order.word == "inapplicable" else {"tau_d": Interval(order.low, order.high)}
+    whole = is_of_all_tiers(order.value, result.metrics.get("tau_d", math.nan))
+    bounds = {"tau_d": Interval(order.low, order.high)} if whole else {}
     return replace(result, answers=answers, bounds=result.bounds | bounds)
 
 

@@ -45,7 +45,7 @@ class Statistic:
         stacked: whether `of` also takes counts (k, rows) and then returns (k,).
         sharing: which rows share captions, where they do; None for independent rows.
         influence: of rows that share captions, where there are no values: derivatives (rows,) by weights, times `rows`.
-        least: the least value that it can have.
+        least: the least value that it can have, 0 or -1.
     """
 
     rows: int
@@ -76,10 +76,11 @@ class Statistic:
 
     @property
     def interval(self) -> Interval:
-        """95 % interval by Student's t, of rows that share captions, in [`least`, 1]."""
+        """95 % interval by Student's t, of rows that share captions, in [`least`, 1]; exact where all rows are an end."""
         assert self.sharing is not None
-        low, high = deviating_test(self.sharing, self.value, self.deviations).interval
-        return Interval(max(low, self.least), high)
+        if self.least < 0:
+            return deviating_test(self.sharing, self.value, self.deviations).interval
+        return deviating_test(self.sharing, 2 * self.value - 1, 2 * self.deviations).as_share.interval
 
     def minus(self, other: "Statistic") -> Tested:
         """The difference to another statistic of the same rows, tested against 0."""
@@ -95,9 +96,9 @@ class Statistic:
         return self.values - self.values.mean()
 
 
-def mean_of(values: np.ndarray, sharing: Sharing | None = None) -> Statistic:
-    """The mean of one value per row; where none is negative, the mean cannot be."""
-    least = 0.0 if values.min() >= 0 else -1.0
+def mean_of(values: np.ndarray, sharing: Sharing | None = None, *, signed: bool = False) -> Statistic:
+    """The mean of one value per row, from 0 to 1 or `signed` from -1 to 1."""
+    least = -1.0 if signed else 0.0
     count = len(values)
     return Statistic(count, lambda counts: counts @ values / count, values, stacked=True, sharing=sharing, least=least)
 

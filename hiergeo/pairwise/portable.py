@@ -392,7 +392,14 @@ def full_float32(device: torch.device) -> Iterator[None]:
             matmul.fp32_precision = "ieee"
             yield
         finally:
-            matmul.fp32_precision = before
+            restore_precision(matmul, before)
+
+
+def restore_precision(matmul: Any, before: str) -> None:
+    """Set a precision of products in torch back; one that was inherited still follows what it is inherited from."""
+    matmul.fp32_precision = "none"
+    if matmul.fp32_precision != before:
+        matmul.fp32_precision = before
 
 
 class Units(NamedTuple):

@@ -8,7 +8,7 @@ from hiergeo._core.errors import UnavailableError, warn
 from hiergeo.pairwise import fused, native, settings
 from hiergeo.pairwise.fused import FUSED, TRIAL
 from hiergeo.pairwise.interface import PairBackend
-from hiergeo.pairwise.portable import PORTABLE
+from hiergeo.pairwise.portable import PORTABLE, restore_precision
 from hiergeo.pairwise.settings import SIMD_LEVELS, backend
 from hiergeo.pairwise.smoke import KernelOutcome, KernelVerdicts, Sample, compared
 
@@ -186,4 +186,4 @@ def _places() -> Iterator[tuple[str, torch.device, PairBackend]]:
                     matmul.fp32_precision = precision
                     yield f"{device}, TF32" if precision == "tf32" else str(device), device, NATIVE
             finally:
-                matmul.fp32_precision = before
+                restore_precision(matmul, before)

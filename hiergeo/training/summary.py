@@ -155,7 +155,7 @@ def measured(
     if embedded.image is not None:
         match = retrieve(embedded, space, held_out)
         rows |= {f"{way}_r{k}": (at < k).astype(np.float64) for way, at in match._asdict().items() for k in KS}
-    means = {name: mean_of(values, sharing.get(name)) for name, values in rows.items()}
+    means = {name: mean_of(values, sharing.get(name), signed=name in sharing) for name, values in rows.items()}
     return extended(result, Outcome(means, baselines=baselines), settings)
 
 

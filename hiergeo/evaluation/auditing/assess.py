@@ -22,6 +22,7 @@ from hiergeo.evaluation.auditing.subject import Subject, subject_of
 from hiergeo.evaluation.length import NO_EQUAL_TIERS
 from hiergeo.evaluation.measuring import as_space, described, ready
 from hiergeo.evaluation.metrics import holm
+from hiergeo.evaluation.metrics.order import is_of_all_tiers
 from hiergeo.evaluation.metrics.registry import Metric, correlation, declare, reciprocal, share
 from hiergeo.evaluation.metrics.sharing import Sharing
 from hiergeo.evaluation.result import Statistic, mean_of
@@ -107,7 +108,9 @@ def assess(embedded: Embedded, space: Space, settings: AuditSettings, *, progres
         numbers[name], intervals[name] = numbers[metric], intervals[metric]
     order = facts.order.tau_d
     numbers |= {"depth": order.value, "depth_p": order.p_value, "depth_effective": facts.in_order.effective}
-    intervals["depth"] = intervals["tau_d"] = order.interval
+    intervals["depth"] = order.interval
+    if is_of_all_tiers(order.value, numbers["tau_d"]):
+        intervals["tau_d"] = order.interval
     numbers |= {f"captions_tier{tier}": float(len(column.unique())) for tier, column in enumerate(embedded.chains.T)}
     answers = {"order": facts.in_order, "beyond_length": facts.beyond_length} | questions(
         subject, ("radii", "curvature", "cones"), cones=cones, ranked=ranked, seed=settings.seed
@@ -169,7 +172,7 @@ def _add_cones(gathered: Numbers, subject: Subject, cones: Occupancy) -> None:
         "cone_misaligned": 1 - true,
     }
     for name, values in measured.items():
-        gathered.add(name, mean_of(values, sharing))
+        gathered.add(name, mean_of(values, sharing, signed=name == "cone_gain"))
 
 
 def _add_length(gathered: Numbers, facts: LengthFacts) -> None:

@@ -26,7 +26,7 @@ def attribute(subject: Subject, steps: int, *, progress: bool = False) -> dict[s
     What a control settles by construction is left out: tau_d, which is of radii alone; ladders where all radii are
     equal, which hold a single caption; and the control ``flat`` of a flat space.
     """
-    order = mean_of(tau_d_rows(subject.radii), subject.embedded.sharing)
+    order = mean_of(tau_d_rows(subject.radii), subject.embedded.sharing, signed=True)
     measured = {"native": {"tau_d": order, **hierarchy_metrics(subject, steps, progress=progress)}}
     for name, change in CONTROLS.items():
         if name != "flat" or any(subject.curvatures):

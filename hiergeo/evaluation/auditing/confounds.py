@@ -43,7 +43,7 @@ class RadialOrder:
     """How radii order the tiers of chains; the items of a number are pairs of tiers.
 
     Attributes:
-        tau_d: over all pairs of tiers, in [-1, 1].
+        tau_d: over all pairs of tiers, in [-1, 1]; those of `LengthFacts.order` that `order_of_tiers` tests.
         equal: share of the pairs of equally many words that are in the right order, ties one half; None without any.
         shorter: the same of the pairs whose more specific text is the shorter one.
         radii: mean radius of each tier, general to specific, geodesic units.
@@ -252,7 +252,9 @@ def length_facts(embedded: Embedded, radii: np.ndarray, space: Space, seed: int)
         None if part is None else _measured(part.as_share, part.items)
         for part in ((None, None) if at_equal is None else at_equal[:2])
     )
-    order = replace(order_of(radii, words, chains), tau_d=_measured(tested, pairs), equal=equal)
+    varying = int(np.any(chains != chains[:1], axis=0).sum())
+    tested_pairs = _pairs(radii[:, :varying]) if varying > 1 else pairs
+    order = replace(order_of(radii, words, chains), tau_d=_measured(tested, tested_pairs), equal=equal)
     return LengthFacts(
         model=embedded.model,
         data=f"{hierarchy.name} {hierarchy.split}",

@@ -105,7 +105,7 @@ def _half_of(parent: np.ndarray, seed: int) -> np.ndarray:
 
 
 def rescalings(subject: Subject) -> list[list[Alter]]:
-    """Monotone changes of the radii, factor by factor."""
+    """Monotone changes of the radii, factor by factor, that keep their medians: factors stay in proportion."""
     powers: list[Callable[[Tensor], Tensor]] = [partial(torch.pow, exponent=power) for power in POWERS]
     scales = [math.sqrt(abs(k)) or 1.0 for k in subject.curvatures]
     factors = list(zip(subject.text.factors, scales, strict=True))
@@ -117,10 +117,10 @@ def _rescaling(points: Polar, law: Callable[[Tensor], Tensor], scale: float) -> 
         radius = wide(point.radius)
         return law((scale * radius).clamp(max=0.42 * math.log(torch.finfo(radius.dtype).max)))
 
-    middle = float(raw(points).median()) or 1.0
+    median, middle = (float(lengths.median()) or 1.0 for lengths in (wide(points.radius), raw(points)))
 
     def change(point: Polar) -> Polar:
-        rescaled = (raw(point) / middle).clamp(1 / LARGEST, LARGEST)
+        rescaled = median * (raw(point) / middle).clamp(1 / LARGEST, LARGEST)
         return Polar(point.direction, torch.where(point.radius > 0, rescaled, 0.0).to(point.radius.dtype))
 
     return change

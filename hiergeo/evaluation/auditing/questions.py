@@ -80,6 +80,5 @@ def _of_cones(subject: Subject, cones: Occupancy, saturated: float) -> Answer:
     if not fair.any():
         return inapplicable("No caption can be matched to any child: give chains of at least two branches.")
     sharing, true, matched = Sharing(pairs[fair]), true[fair], matched[fair]
-    held = mean_test(sharing, 2 * true - 1).as_share
-    others, gain = (mean_test(sharing, values) for values in (matched, true - matched))
-    return cones_answer(held, others, gain, saturated)
+    held, others = (mean_test(sharing, 2 * share - 1).as_share for share in (true, matched))
+    return cones_answer(held, others, mean_test(sharing, true - matched), saturated)

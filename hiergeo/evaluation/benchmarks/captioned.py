@@ -238,9 +238,9 @@ class HiMo(CaptionedBenchmark):
 
         words = [list(map(word_count, parts)) for parts in captions]
         outcome = Outcome()
-        outcome.add("himo", mean_of(correlations(0)), chance=0.0, length=float(himo_rows(words).mean()))
+        outcome.add("himo", mean_of(correlations(0), signed=True), chance=0.0, length=float(himo_rows(words).mean()))
         if len(images) > 1:
-            outcome.add("himo_other_image", mean_of(correlations(1)))
+            outcome.add("himo_other_image", mean_of(correlations(1), signed=True))
         return outcome
 
     def _scores(self, space: Space, texts: Tensor, images: Tensor, owner: Tensor) -> np.ndarray:

@@ -12,7 +12,7 @@ from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Run, check_count, published
 from hiergeo.evaluation.measuring import ProtocolSettings, check_fit, embed_for, measure
-from hiergeo.evaluation.metrics.order import order_of_tiers
+from hiergeo.evaluation.metrics.order import is_of_all_tiers, order_of_tiers
 from hiergeo.evaluation.protocols import LADDERS
 from hiergeo.geometry import Space
 
@@ -99,4 +99,5 @@ class HierarCaps(ChainBenchmark):
         radii = np.empty(len(embedded.texts))
         radii[chains] = result.radii
         order = order_of_tiers(radii, chains, seed=how.seed)
-        return replace(result, bounds=result.bounds | {"tau_d": order.interval})
+        whole = is_of_all_tiers(order.value, result.metrics["tau_d"])
+        return replace(result, bounds=result.bounds | ({"tau_d": order.interval} if whole else {}))

@@ -1,5 +1,6 @@
 """The order of radii along chains: tau_d, and tests of the order of tiers at all and at equal lengths of captions."""
 
+import math
 from itertools import combinations
 from typing import NamedTuple, final
 
@@ -70,6 +71,11 @@ def order_of_tiers(radii: Floats, chains: Positions, *, seed: int = 0) -> Tested
         return means, values - means[..., None]
 
     return permutation_test(Sharing(chains), statistic, radii, seed=seed)
+
+
+def is_of_all_tiers(tested: float, tau_d: float) -> bool:
+    """Whether the tau_d that was tested is that of all tiers: none of them was left out."""
+    return math.isclose(tested, tau_d, abs_tol=1e-9)
 
 
 @final

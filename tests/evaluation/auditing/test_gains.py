@@ -75,6 +75,14 @@ def test_pairs_are_counted_once_however_many_chains_repeat_them():
     assert once == often
 
 
+def test_a_factor_in_which_nothing_happens_changes_nothing():
+    points, chains = tree(0)
+    beside = np.concatenate([points, 1e-9 * np.random.default_rng(0).normal(size=(len(points), 2))], axis=1)
+    alone = gains.gains(subject_of(made(points, chains), hiergeo.Space("lorentz:-1"))).of_curvature
+    product = hiergeo.Space("product:lorentz:-1x4,euclidean:x2")
+    assert gains.gains(subject_of(made(beside, chains), product)).of_curvature == alone
+
+
 def test_of_many_pairs_some_are_drawn(monkeypatch):
     points, chains = tree(0)
     subject = subject_of(made(points, chains), hiergeo.Space("lorentz:-1"))

@@ -113,9 +113,20 @@ def test_differences_to_controls_are_paired_by_chain_and_corrected():
 def test_intervals_of_what_cannot_be_negative_begin_at_0():
     shared = Sharing([[0, 1], [0, 2], [3, 4], [3, 5]])
     assert mean_of(np.array([0.0, 0.0, 0.0, 1.0]), shared).interval.low == 0
-    assert mean_of(np.array([0.0, -1.0, 0.0, 1.0]), shared).interval.low < 0
+    assert mean_of(np.array([0.0, -1.0, 0.0, 1.0]), shared, signed=True).interval.low < 0
     ranking = Ranking(np.array([1.0, 0.0]), np.array([0.5, 0.6]))
     assert auroc_of(ranking, 2, Sharing([[0], [1]])).interval.low == 0
+
+
+@pytest.mark.parametrize("hits", [0, 40])
+def test_shares_that_all_items_agree_on_have_the_exact_interval(hits):
+    alone, exact = Sharing(np.arange(40)[:, None]), stats.binomtest(hits, 40).proportion_ci(0.95)
+    values = np.full(40, hits / 40)
+    assert mean_of(values, alone).interval == pytest.approx((exact.low, exact.high))
+    ranking = Ranking(values - 0.5, 0.5 - values)
+    assert auroc_of(ranking, 40, alone).interval == pytest.approx((exact.low, exact.high))
+    signed = mean_of(2 * values - 1, alone, signed=True).interval
+    assert signed == pytest.approx((2 * exact.low - 1, 2 * exact.high - 1))
 
 
 def test_the_interval_of_a_median_has_the_coverage_of_a_sign_test():

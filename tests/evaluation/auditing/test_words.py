@@ -5,6 +5,8 @@ import pytest
 
 import hiergeo
 from hiergeo.evaluation.auditing import Audit, AuditSettings
+from hiergeo.evaluation.measuring import ProtocolSettings, answered
+from hiergeo.evaluation.metrics.sharing import Sharing, mean_test
 from tests.evaluation.auditing.audit_common import made, sample
 
 
@@ -53,5 +55,9 @@ def test_a_general_caption_that_all_chains_hold_is_left_out_of_depth_and_not_of_
     signs = np.sign(np.stack([radii[:, 1] - radii[:, 0], radii[:, 2] - radii[:, 0], radii[:, 2] - radii[:, 1]]))
     assert found.numbers["tau_d"] == pytest.approx(signs.mean())
     assert found.numbers["depth"] == pytest.approx(signs[2].mean())
-    for name in ("tau_d", "depth"):
-        assert found.intervals[name].low <= found.numbers[name] <= found.intervals[name].high
+    assert found.intervals["depth"].low <= found.numbers["depth"] <= found.intervals["depth"].high
+    expected = mean_test(Sharing(chains), signs.mean(axis=0)).interval
+    assert found.intervals["tau_d"] == pytest.approx(expected)
+    result = answered(made(points, chains), hiergeo.Space("euclidean"), ProtocolSettings("re"), progress=False)
+    assert result.metrics["tau_d"] == pytest.approx(signs.mean())
+    assert result.intervals["tau_d"] == pytest.approx(expected)
