@@ -271,9 +271,7 @@ def _model(
 ) -> ArrayModel:
     """The model of arrays read as options say; where only coordinates have no root, their origin is it."""
     keep_norms, named = options.norms == "keep", options.read
-    coordinates = named
-    if named is None and "coordinates" in stored:
-        coordinates = Coordinates(str(stored["coordinates"]), float(stored.get("curvature", np.array(np.nan))))
+    coordinates = Coordinates.of_arrays(stored) if named is None else named
     if coordinates is not None and not mean_root and "root" not in stored:
         origin = torch.zeros(1, coordinates.dim(stored["text"].shape[-1]))
         stored = {**stored, "root": coordinates.points(origin)[0].numpy()}

@@ -94,6 +94,16 @@ class SentenceTransformersModel(NetworkModel):
         rows: Tensor = self.network.encode(items, prompt=self.prompt, convert_to_tensor=True, show_progress_bar=False)
         return rows if self.coordinates is None else self.coordinates.tangent(rows)
 
+    def check_prompt(self) -> None:
+        """Raise InputError for a prompt that fills the context, so that all texts would come out equal."""
+        prompt, limit = self.prompt or "", self.network.max_seq_length
+        tokens = _tokenised(self.network, [prompt]).get("input_ids") if prompt and limit else None
+        if tokens is not None and tokens.shape[-1] >= limit:
+            raise InputError(
+                f"the prompt {prompt!r} fills the context of {limit} tokens, which leaves none to texts: take a "
+                "shorter one."
+            )
+
     def check_flat(self, card: str) -> None:
         """Say what dividing rows by their norms would lose, by a few of them and what the card speaks of.
 
@@ -123,7 +133,8 @@ def load_sentence_transformers(rest: str, *, device: torch.device) -> SentenceTr
     hyperbolic space; those of HiT are taken as its ball where its card says what it is.
 
     Raises:
-        InputError: the folder is not a model of sentence-transformers, or has no prompt of that name.
+        InputError: the folder is not a model of sentence-transformers, has no prompt of that name, or its context has
+            no room for texts behind it.
         UnavailableError: sentence-transformers is not installed, or a download failed.
     """
     source, options = hub.options_of(rest, _Options)
@@ -143,6 +154,7 @@ def load_sentence_transformers(rest: str, *, device: torch.device) -> SentenceTr
     model = SentenceTransformersModel(
         f"sentence-transformers:{rest}", network, device, prompt=prompt, coordinates=coordinates, normalised=not free
     )
+    model.check_prompt()
     if model.normalised:
         model.check_flat(card)
     return model
@@ -157,6 +169,11 @@ def load_hit(rest: str, *, device: torch.device) -> SentenceTransformersModel:
     """
     network = _network(rest, _folder(rest), device)
     return SentenceTransformersModel(f"hit:{rest}", network, device, coordinates=_of_hit(network))
+
+
+def _tokenised(network: Any, texts: list[str]) -> dict[str, Any]:
+    tokens: dict[str, Any] = getattr(network, "preprocess", network.tokenize)(texts)  # from 5.4 on, and before
+    return tokens
 
 
 def _of_hit(network: Any) -> Coordinates:
@@ -198,8 +215,7 @@ class SentenceTransformersTower(Tower):
     """A whole sentence embedder: transformer, pooling and whatever layers follow."""
 
     def tokenise(self, texts: Sequence[str]) -> dict[str, Tensor]:
-        prepare = getattr(self.network, "preprocess", self.network.tokenize)
-        return on(self.device, prepare(list(texts)))
+        return on(self.device, _tokenised(self.network, list(texts)))
 
     def forward(self, **tokens: Tensor) -> Tensor:
         rows: Tensor = self.network(tokens)["sentence_embedding"]

@@ -12,7 +12,7 @@ from hiergeo._core.errors import InputError, unknown_name
 from hiergeo._core.progress import track
 from hiergeo._core.storage.files import atomic_write, remove_leftovers, retire, sha256, size_of
 from hiergeo._core.storage.locks import clear, locked
-from hiergeo.datasets import breeds, download, hyperlex, sugarcrepe
+from hiergeo.datasets import breeds, download, hyperlex
 from hiergeo.datasets.download import data_home
 
 SOURCE = "https://raw.githubusercontent.com"
@@ -55,7 +55,7 @@ PUBLIC: dict[str, tuple[PublicFile, ...]] = {
         ),
     ),
     "sugarcrepe": tuple(
-        PublicFile(sugarcrepe.FOLDER / f"{name}.json", f"{SUGARCREPE}/{name}.json", digest)
+        PublicFile(Path("sugarcrepe", f"{name}.json"), f"{SUGARCREPE}/{name}.json", digest)
         for name, digest in (
             ("add_att", "012d88d729693d193760e6f3393b06a1cf874380a9db0062e937201199fe044d"),
             ("add_obj", "1b9d76b93139a937b8dc1ada92a4f05ecc821bb3c291d752428bafadd4bb0682"),

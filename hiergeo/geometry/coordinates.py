@@ -1,8 +1,9 @@
 """Coordinates of hyperbolic space as other libraries store them, to tangent vectors at the origin and back."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor
@@ -50,6 +51,13 @@ class Coordinates:
             raise unknown_name("kind of coordinates", self.name, COORDINATES)
         if not self.curvature < 0 or math.isinf(self.curvature):
             raise InputError(f"{self.name} coordinates need a curvature below 0, such as -1, not {self.curvature:g}.")
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, Any]) -> "Coordinates | None":
+        """Those that the arrays ``coordinates`` and ``curvature`` of a file name; None where the first is not there."""
+        if "coordinates" not in arrays:
+            return None
+        return cls(str(arrays["coordinates"]), float(arrays.get("curvature", math.nan)))
 
     @property
     def chart(self) -> ConstantCurvature:

@@ -70,8 +70,8 @@ def read_stored(path: Path, coordinates: Coordinates | None = None) -> Stored:
     model = None
     if "model" in arrays and "fingerprint" in arrays:
         model = ModelFacts(str(arrays["model"]), str(arrays["fingerprint"]), True)
-    if coordinates is None and "coordinates" in arrays and "curvature" in arrays:
-        coordinates = Coordinates(str(arrays["coordinates"]), float(arrays["curvature"]))
+    if coordinates is None:
+        coordinates = Coordinates.of_arrays(arrays)
     return Stored(
         path,
         text.reshape(-1, dim),

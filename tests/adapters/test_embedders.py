@@ -30,7 +30,7 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small random embedder of texts with prompts, mean pooling and no normalisation."""
     folder = tmp_path_factory.mktemp("bert")
     (folder / "vocab.txt").write_text("\n".join(WORDS))
-    tokenizer = transformers.BertTokenizerFast(vocab_file=str(folder / "vocab.txt"))
+    tokenizer = transformers.BertTokenizerFast.from_pretrained(folder)
     sizes = {"hidden_size": DIM, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
     torch.manual_seed(0)
     config = transformers.BertConfig(vocab_size=len(WORDS), max_position_embeddings=64, **sizes)
@@ -79,6 +79,7 @@ def test_texts_and_the_root_are_embedded_under_one_prompt(request, kind, options
     expected = own.encode(TEXTS, prompt=prompt, convert_to_tensor=True, normalize_embeddings=True)
     assert (model.encode_text(TEXTS) - expected).abs().max() < 1e-6
     assert (model.root() - expected[-1]).abs().max() < 1e-6
+    assert kind == "clip" or torch.pdist(expected).min() > 1e-4
     others = loaded(f"sentence-transformers:{folder}").fingerprint()
     assert (model.fingerprint() == others) == (prompt is None)
 
@@ -98,6 +99,17 @@ def test_an_unknown_prompt_is_refused(bert):
     for options, named in (("prompt_name=querry", "query"), ("prompt_name=query&prompt=x", "one of them")):
         with pytest.raises(InputError, match=named):
             adapters.load(f"sentence-transformers:{bert}?{options}", device="cpu")
+
+
+@pytest.mark.parametrize("kind", ["bert", "clip"])
+def test_a_prompt_that_leaves_no_room_for_texts_is_refused(request, kind):
+    spec = f"sentence-transformers:{request.getfixturevalue(kind)}?prompt="
+    limit = library.SentenceTransformer(str(request.getfixturevalue(kind)), device="cpu").max_seq_length
+    with pytest.raises(InputError, match=rf"fills the context of {limit} tokens"):
+        adapters.load(spec + "a " * (limit - 2), device="cpu")
+    if kind == "bert":
+        rows = loaded(spec + "a " * (limit - 4) + ":").encode_text(["dog", "cat"])
+        assert (rows[0] - rows[1]).abs().max() > 1e-4
 
 
 def test_rows_that_are_not_unit_are_never_divided_in_silence(bert, tmp_path):

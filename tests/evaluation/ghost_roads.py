@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,6 +24,8 @@ from hiergeo.evaluation import benchmarks, embed
 from hiergeo.geometry import parse
 from hiergeo.pairwise import portable
 from hiergeo.report import write_page
+from hiergeo.search import serving
+from hiergeo.search.requests import KINDS, Request
 from hiergeo.training import Recipe, from_hierarchy, train_head
 from hiergeo.training.study import StudyPlan, StudySettings, run_study
 from tests.evaluation.ghost_device import GHOST, Mixed, as_a_device
@@ -108,6 +111,7 @@ VERBS = {
         "tree index",
         "explore index --export page",
     ],
+    "serve": ["index build index -m tiny --captions captions.txt", "serve index --port 0 --writable"],
     "train head": ["train head -m tiny --data scenes --rows 24 --set steps=2 -o head", "info"],
     "train clip": ["train clip clip.toml --out clip"],
     "train re": ["train re -m tiny --data scenes --rows 12 --set batch=4 -o re"],
@@ -130,9 +134,20 @@ benchmarks = [{ title = "HierarCaps", name = "hierarcaps", data = "scenes", take
 """
 
 
+def served(app: Any, *_: object) -> None:
+    """What a server does between requests, on this thread, which the ghost watches."""
+    engine = app.state.service.engine
+    answers = engine.answer([[Request(kind=kind, query="a shape")] for kind in KINDS])
+    assert not [answer for answer in answers if isinstance(answer, Exception)]
+    addition = SimpleNamespace(captions=["a green shape"], images=None, ids=None)
+    assert engine.store(addition, engine.encode("texts", addition.captions))["rows"] == 6
+    assert engine.answer([[Request(kind="neighbours", query="a green shape", k=1)]])[0][0].hits[0].id == 5
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_verbs(place: torch.device, verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(serving, "serve", served)
     Path("captions.txt").write_text("a shape\na red shape\na red circle\na big red circle\na blue star\n")
     Path("clip.toml").write_text(CLIP)
     Path("suite.toml").write_text(SUITE)

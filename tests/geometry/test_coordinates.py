@@ -149,6 +149,15 @@ def test_a_file_of_points_is_never_read_as_flat(arrays, tmp_path):
             adapters.load(f"npz:{path}{options}")
 
 
+def test_a_file_that_names_coordinates_needs_their_curvature(arrays, tmp_path):
+    path = tmp_path / "points.npz"
+    space = {"text": arrays["text"][:, 1:], "caption": arrays["caption"], "coordinates": "lorentz-space"}
+    np.savez(path, **space)
+    for read in (lambda: adapters.load(f"npz:{path}"), lambda: search.build(tmp_path / "ix", None, embeddings=path)):
+        with pytest.raises(InputError, match="need a curvature"):
+            read()
+
+
 @pytest.mark.parametrize("ending", ["npz", "npy"])
 def test_an_index_of_points_searches_their_space(ending, arrays, tmp_path, run):
     path, v = tmp_path / f"points.{ending}", vectors(3, 12, dtype=torch.float32)

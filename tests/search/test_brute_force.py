@@ -15,7 +15,6 @@ from torch.nn.functional import normalize
 from hiergeo import Space, search
 from hiergeo.geometry.space import By
 from hiergeo.search import Answer, Climb, Request, layout, quantiles
-from hiergeo.search.chunks import stream
 from hiergeo.search.groups import Result
 from hiergeo.search.requests import Kind, fitting
 from hiergeo.search.rows import Rows
@@ -114,7 +113,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layout, "SHARD_BYTES", 80 * DIM * 2)
     monkeypatch.setattr(layout, "BATCH", 40)
     monkeypatch.setattr(quantiles, "SHELLS", 5)
-    monkeypatch.setattr(exact, "stream", partial(stream, chunk_bytes=50 * DIM * 2))
+    monkeypatch.setattr(exact, "stream", partial(exact.stream, chunk_bytes=50 * DIM * 2))
 
 
 @pytest.mark.parametrize("spec", ["euclidean", "lorentz:-1", "sphere:0.2", PRODUCT])

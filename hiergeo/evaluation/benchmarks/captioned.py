@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
-from typing import final
+from typing import NamedTuple, final
 
 import numpy as np
 import torch
@@ -17,11 +17,15 @@ from torch import Tensor
 
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo._core.numerics import wide
+from hiergeo._core.storage import documents
+from hiergeo._core.storage.documents import Foreign
 from hiergeo._core.storage.files import path_of
 from hiergeo.adapters import Model
-from hiergeo.datasets import ImageRef, reading
-from hiergeo.datasets.captioned import Captioned, caption_table, load_captioned, scene_parts
-from hiergeo.datasets.sugarcrepe import CATEGORIES, Foiled, load_sugarcrepe
+from hiergeo.datasets import ImageRef, reading, scenes
+from hiergeo.datasets.captioned import Captioned, Name, caption_table, load_captioned, scene_parts
+from hiergeo.datasets.download import data_home
+from hiergeo.datasets.pictures import file_ref
+from hiergeo.datasets.public import PUBLIC
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Published, Run, check_choice, check_count, published
 from hiergeo.evaluation.matching import KS, RECALLS, Match, match_pairs
@@ -34,6 +38,7 @@ from hiergeo.geometry import Space
 from hiergeo.geometry.points import row_by_row
 
 RE_PAPER, MERU, HYCOCLIP = "arXiv 2407.08521", "arXiv 2304.09172", "hycoclip model zoo"
+CATEGORIES = tuple(file.path.stem for file in PUBLIC["sugarcrepe"])
 VAL2017, NOT_PUBLIC = "COCO val2017", "COCO; split and captions not public"
 
 
@@ -262,6 +267,62 @@ def himo_rows(scores: Sequence[np.ndarray | Sequence[float]]) -> np.ndarray:
     level = [np.ptp(row) == 0 for row in scores]
     pairs = zip(scores, level, strict=True)
     return np.array([0.0 if flat else np.corrcoef(np.arange(len(row)), row)[0, 1] for row, flat in pairs])
+
+
+class Foiled(NamedTuple):
+    """An image with a caption that is true of it and one that is not."""
+
+    category: str
+    image: ImageRef
+    caption: str
+    foil: str
+
+
+class _Item(Foreign):
+    filename: Name
+    caption: str
+    negative_caption: str
+
+
+def load_sugarcrepe(
+    source: str | Path | None = None, images: str | Path | None = None, *, take: int | None = None
+) -> tuple[Foiled, ...]:
+    """Read the items of every category; those of one image share its reference.
+
+    Args:
+        source: a folder of ``CATEGORY.json`` files, each an object of numbers -> ``{"filename": ..., "caption": ...,
+            "negative_caption": ...}``; ``sugarcrepe`` in the data home by default; or ``scenes``, generated pictures
+            with the most specific caption of either chain.
+        images: the folder of the images, by default COCO's ``coco/val2017`` in the data home.
+        take: only the first items of each category.
+
+    Raises:
+        UnavailableError: a file of the seven is missing.
+        InputError: a file is not such an object, or it is empty.
+
+    Source: Hsieh et al., SugarCrepe (NeurIPS 2023).
+    """
+    if source == "scenes":
+        made = scenes.load("test") if take is None else scenes.load("test", count=take)
+        pairs = zip(made.images, made.rows, strict=True)
+        return tuple(Foiled("scenes", ref, row.positive[-1], row.negative[-1]) for ref, row in pairs if row.negative)
+    folder = data_home() / "sugarcrepe" if source is None else path_of(source)
+    pictures = data_home() / "coco" / "val2017" if images is None else path_of(images)
+    refs: dict[str, ImageRef] = {}
+    foiled = []
+    for category in CATEGORIES:
+        path = folder / f"{category}.json"
+        if not path.is_file():
+            raise UnavailableError(
+                f"{path} is not there: run `hiergeo data fetch sugarcrepe`, or put the seven files of SugarCrepe there."
+            )
+        items = documents.read(path, dict[str, _Item])
+        if not items:
+            raise InputError(f"{path} holds no items.")
+        for item in list(items.values())[:take]:
+            ref = refs.setdefault(item.filename, file_ref(len(refs), pictures / item.filename))
+            foiled.append(Foiled(category, ref, item.caption.strip(), item.negative_caption.strip()))
+    return tuple(foiled)
 
 
 @final

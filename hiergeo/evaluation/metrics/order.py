@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hiergeo._core.errors import InputError
-from hiergeo.evaluation.metrics._checks import checked
+from hiergeo.evaluation.metrics.ranking import checked
 from hiergeo.evaluation.metrics.sharing import Floats, Sharing, Tested, permutation_test
 
 Positions = NDArray[np.int64]

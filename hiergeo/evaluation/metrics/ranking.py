@@ -7,9 +7,9 @@ from typing import Any, NamedTuple, final
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
+from torch import Tensor
 
-from hiergeo._core.errors import InputError
-from hiergeo.evaluation.metrics._checks import checked
+from hiergeo._core.errors import InputError, reason
 from hiergeo.pairwise.weighing import ranked_items, weighed
 
 
@@ -376,3 +376,20 @@ def similarity_drift(before: np.ndarray, after: np.ndarray) -> Drift:
     old, new = (np.clip(rows @ rows.T, -1, 1)[upper] for rows in unit)
     level = old.std() == 0 or new.std() == 0
     return Drift(float(np.abs(new - old).mean()), float("nan") if level else float(np.corrcoef(old, new)[0, 1]))
+
+
+def checked(name: str, values: ArrayLike, ndim: int | None = None) -> np.ndarray:
+    """`values` as a non-empty float64 array of `ndim` dimensions without NaN; InputError otherwise."""
+    raw = values.detach().cpu().double().numpy() if isinstance(values, Tensor) else values
+    try:
+        array = np.asarray(raw, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} must be an array of numbers ({reason(error)}).") from error
+    if array.size == 0:
+        raise InputError(f"{name} is empty: nothing to measure.")
+    if ndim is not None and array.ndim != ndim:
+        raise InputError(f"{name} must have {ndim} dimension(s), not shape {array.shape}.")
+    if np.isnan(array).any():
+        position = tuple(int(i) for i in np.argwhere(np.isnan(array))[0])
+        raise InputError(f"{name} holds {int(np.isnan(array).sum())} NaN, the first at {position}.")
+    return array

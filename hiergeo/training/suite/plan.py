@@ -320,7 +320,3 @@ def _without_options(table: dict[str, Any]) -> dict[str, Any]:
             raise ValueError(f"it names {key} twice, by options and as '{key}': leave one of them out.")
         table |= {key: entries} if entries else {}
     return table
-
-
-def _several(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]

@@ -6,7 +6,7 @@ What goes wrong in a cell is a reason in its file, and the others go on.
 import json
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -143,19 +143,22 @@ class Runner:
         """What becomes of a cell: the finished one, where its work is still the same."""
         entry, model = self.plan.benchmark(key.benchmark), self.plan.model(key.model)
         empty = Cell(key, "failed", plan=self.plan.digest(key))
-        loaded = self._load(key.model)
-        if isinstance(loaded, Exception):
-            if finished is not None and finished.plan == empty.plan:
-                warn(f"{key.model} cannot be loaded, so its finished cell is kept unchecked: {_reason(loaded)}.")
-                return finished
-            skipped = model.optional and isinstance(loaded, HiergeoError)
-            hint = "" if skipped or not isinstance(loaded, UnavailableError) else " (optional = true leaves it out)"
-            return empty.without("skipped" if skipped else "failed", _reason(loaded) + hint)
         try:
-            return self._cell(replace(empty, protocol=entry.task.protocol), entry, loaded, finished)
+            if finished is None:  # before a model loads; pictures that are not there matter to models of images alone
+                with suppress(UnavailableError) if entry.task.images else nullcontext():
+                    entry.task.load()
+            loaded = self._load(key.model)
+            if not isinstance(loaded, Exception):
+                return self._cell(replace(empty, protocol=entry.task.protocol), entry, loaded, finished)
         except Exception as error:  # of the code of a model or a benchmark as well: this cell fails alone
             missing = entry.optional and isinstance(error, UnavailableError)
             return empty.without("skipped" if missing else "failed", _reason(error))
+        if finished is not None and finished.plan == empty.plan:
+            warn(f"{key.model} cannot be loaded, so its finished cell is kept unchecked: {_reason(loaded)}.")
+            return finished
+        skipped = model.optional and isinstance(loaded, HiergeoError)
+        hint = "" if skipped or not isinstance(loaded, UnavailableError) else " (optional = true leaves it out)"
+        return empty.without("skipped" if skipped else "failed", _reason(loaded) + hint)
 
     def _load(self, name: str) -> Loaded | Exception:
         """Load a model, and so train it where the plan says so; or what went wrong, which its cells tell."""
@@ -173,7 +176,7 @@ class Runner:
         work = _work(plan, entry, space, loaded.fingerprint)
         if finished is not None and finished.work == work:
             return finished if finished.plan == empty.plan else replace(finished, plan=empty.plan)
-        with suppress(UnavailableError):  # it may be of data that these options do not need
+        with suppress(UnavailableError):
             task.load()
         if task.images and not model.has_images:
             return empty.without("skipped", "the model embeds texts only, and the benchmark needs images")

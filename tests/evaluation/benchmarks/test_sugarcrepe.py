@@ -8,8 +8,8 @@ import pytest
 
 from hiergeo import Space
 from hiergeo._core.errors import InputError, UnavailableError
-from hiergeo.datasets.sugarcrepe import CATEGORIES, load_sugarcrepe
 from hiergeo.evaluation import benchmarks
+from hiergeo.evaluation.benchmarks.captioned import CATEGORIES, load_sugarcrepe
 from tests.evaluation.benchmarks.pictures_common import Given
 
 

@@ -153,6 +153,18 @@ class TestFailures:
         assert {place.model for place in table.failed} == {"b"}
         assert all("nowhere.npz" in why for why in table.failed.values())
 
+    @pytest.mark.parametrize("data", ["damaged.csv", "nowhere.csv"])
+    def test_data_that_cannot_be_read_are_refused_before_a_model_loads(self, tmp_path, monkeypatch, data):
+        (tmp_path / "damaged.csv").write_text("a,b\n1,2\n")
+        started = []
+        monkeypatch.setattr(Toy, "__init__", lambda self, name: started.append(name))
+        measured = f'name = "hierarcaps"\ndata = "chains:{tmp_path / data}"'
+        text = PLAN.replace('name = "radius"\ntitle = "higher bar"\nbar = 1.5', "").replace('name = "radius"', measured)
+        table = suite.run(plan(text.strip().removesuffix("[[benchmarks]]")), tmp_path)
+        assert len(table.failed) == len(table.plan.cells)
+        assert all(data in why for why in table.failed.values())
+        assert not started
+
     def test_finished_cells_of_a_model_that_is_gone_are_kept(self, tmp_path, monkeypatch):
         before = suite.run(plan(), tmp_path / "out").to_csv()
         monkeypatch.setattr(Toy, "fingerprint", lambda _: 1 / 0)
