@@ -104,7 +104,7 @@ def classify_command(
         device=device,
         progress=True,
     )
-    lines = []
+    lines = [f"Method: {done.settings['method']}, temperature {done.settings['temperature']:g}"]
     if out is not None and work is not None:
         done.write(out)
         retire(work)

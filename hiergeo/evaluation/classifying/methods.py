@@ -189,13 +189,15 @@ class LabelPoints:
             out |= self._levels != self._levels[label][:, None]
         return own.masked_fill(out, -torch.inf).logsumexp(1)
 
-    def best_by_level(self, sure: Tensor) -> Tensor:
-        """The surest label of each level, (n, levels) int64, whether or not they are one path."""
-        best = []
-        for level in range(1, int(self.tree.levels.max()) + 1):
-            labels = (self._levels == level).nonzero()[:, 0]
-            best.append(labels[sure[:, labels].argmax(1)])
-        return torch.stack(best, 1)
+    def consistent(self, sure: Tensor) -> Tensor:
+        """Whether the surest label of each level (n, N) leads on to that of the next, (n,) bool, down to a leaf."""
+        members = [(self._levels == level).nonzero()[:, 0] for level in range(1, int(self._levels.max()) + 1)]
+        best = torch.stack([labels[sure[:, labels].argmax(1)] for labels in members], 1)
+        parent, child = self._edges
+        size = len(self.tree) + 1
+        linked = torch.isin(best[:, :-1] * size + best[:, 1:], parent * size + child)
+        ended = torch.isin(best[:, :-1], self._leaves).cummax(1).values
+        return (linked | ended).all(1)
 
 
 def kind_of(method: Method) -> Kind:

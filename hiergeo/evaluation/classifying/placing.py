@@ -210,16 +210,6 @@ def place(points: LabelPoints, items: Tensor, how: Chosen) -> Paths:
     return Paths(*(torch.cat(column) for column in zip(*walked, strict=True)))
 
 
-def surest_by_level(points: LabelPoints, items: Tensor, how: Chosen) -> np.ndarray:
-    """The surest label of each level for items (n, D), (n, levels), whether or not they are one path."""
-    kind = kind_of(how.method)
-    parts = [
-        points.best_by_level(points.confidences(points.measure(part, kind), *how)[0])
-        for part in items.split(block(points.tree))
-    ]
-    return torch.cat(parts).cpu().numpy()
-
-
 def embed_items(model: Model, batches: Sequence[ItemBatch], compute: Compute, *, progress: bool = False) -> Tensor:
     """The embeddings (n, D) of all items of some batches."""
     return torch.cat([batch.embed(model, compute) for batch in track(batches, "embedding items", enabled=progress)])

@@ -15,7 +15,7 @@ Source: Angelopoulos et al., Conformal risk control (arXiv 2208.02814), theorem 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import final
 
 import numpy as np
@@ -26,6 +26,9 @@ from hiergeo.datasets.labels.label_tree import LabelTree
 
 LARGE = 6.9
 """Log-odds above which a confidence is written as what it lacks to 1."""
+
+CURVE = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
+"""Errors whose depth a promise tells, beside its own."""
 
 BRANCH = 5
 """Times as many labels as a promise takes at least from which a branch has a floor of its own."""
@@ -86,6 +89,21 @@ def written(odds: float) -> str:
     return f"{expit(odds):.3g}" if odds < LARGE or math.isinf(odds) else f"1 - {expit(-odds):.1g}"
 
 
+def risk_by_depth(errors: np.ndarray, odds: np.ndarray, steps: int = 101) -> tuple[np.ndarray, np.ndarray]:
+    """The level where each item stops, and whether that is an error, at floors from the root down, (n, steps) each.
+
+    Means over items are the curve of risk against depth.
+
+    Args:
+        errors: what `error_floors` gives of n items.
+        odds: (n, levels).
+        steps: floors, evenly spread over the ranks of all log-odds; the last lets every label pass.
+    """
+    floors = np.quantile(odds, np.linspace(1, 0, steps), method="nearest")
+    floors[-1] = -np.inf
+    return (odds[:, :, None] > floors).sum(1), errors[:, None] > floors
+
+
 @final
 @dataclass(frozen=True)
 class Promise:
@@ -99,6 +117,7 @@ class Promise:
         tuning: how many others chose method and temperature.
         depth: mean level of the labelled items at their floors; NaN without them.
         error: the share of them that are errors there.
+        curve: error that would be promised -> the mean level of the labelled items at its floors.
     """
 
     floor: float
@@ -108,6 +127,7 @@ class Promise:
     tuning: int = 0
     depth: float = math.nan
     error: float = math.nan
+    curve: dict[float, float] = field(default_factory=dict)
 
     def levels(self, paths: np.ndarray, odds: np.ndarray) -> np.ndarray:
         """The level at which each item stops, (n,) int64; 0 is the root."""
@@ -120,10 +140,11 @@ class Promise:
     def __str__(self) -> str:
         if self.alpha is None:
             return f"The floor of {written(self.floor)} is a number without a promise: no labels stand behind it."
+        others = f" ({self.tuning:,} others chose how)" if self.tuning else ""
         own = f"; {len(self.branches)} branches have floors of their own" if self.branches else ""
         return (
-            f"At most {100 * self.alpha:g} % of items get a wrong label, on average over exchangeable items: "
-            f"floor {written(self.floor)}, from {self.labels:,} labelled items{own}. "
+            f"At most {100 * self.alpha:g} % of items get a wrong label, on average over exchangeable items: floor "
+            f"{written(self.floor)}, from {self.labels:,} labelled items{others}{own}. "
             f"They stop at level {self.depth:.2f} (mean)."
         )
 
@@ -156,14 +177,14 @@ def promised(
             f"an error of at most {100 * alpha:g} % takes at least {needed(alpha)} labelled items for the promise "
             f"alone, and there are {len(truth)}: label more, or allow a larger alpha."
         )
-    errors = error_floors(tree, paths, odds, truth)
-    top = paths[:, 0]
-    own = {branch: floor_of(errors[top == branch], alpha) for branch in branches}
-    rest = errors[~np.isin(top, list(own))]
-    made = Promise(floor_of(rest, alpha), own, alpha, len(truth), tuning)
-    floors = made.floors(paths)
-    levels = stops(odds, floors)
-    return Promise(made.floor, own, alpha, len(truth), tuning, float(levels.mean()), float((errors > floors).mean()))
+    errors, top = error_floors(tree, paths, odds, truth), paths[:, 0]
+
+    def at(error: float) -> Promise:
+        own = {branch: floor_of(errors[top == branch], error) for branch in branches}
+        return Promise(floor_of(errors[~np.isin(top, list(own))], error), own, alpha, len(truth), tuning)
+
+    made, curve = at(alpha), {error: float(at(error).levels(paths, odds).mean()) for error in sorted({*CURVE, alpha})}
+    return replace(made, depth=curve[alpha], error=float((errors > made.floors(paths)).mean()), curve=curve)
 
 
 def large_branches(tops: np.ndarray, alpha: float, ratio: float) -> tuple[int, ...]:

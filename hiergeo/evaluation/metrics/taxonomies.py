@@ -59,12 +59,16 @@ class TaxonomyItems:
     predicted: np.ndarray
     true: np.ndarray
 
-    def sets(self, counts: np.ndarray | float = 1.0) -> dict[str, float]:
-        """hP, hR and hF of items that count so often, (n,)."""
-        common, predicted, true = (float((counts * of).sum()) for of in (self.common, self.predicted, self.true))
-        precision, recall = common / predicted if predicted else 0.0, common / true if true else 0.0
-        both = precision + recall
-        return dict(zip(SET_METRICS, (precision, recall, 2 * precision * recall / both if both else 0.0), strict=True))
+    @property
+    def ratios(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """What is summed above and below for each of `SET_METRICS`, (n,) each."""
+        over = (self.common, self.predicted), (self.common, self.true), (2 * self.common, self.predicted + self.true)
+        return dict(zip(SET_METRICS, over, strict=True))
+
+    def means(self) -> dict[str, float]:
+        """Every metric."""
+        sets = {name: float(part.sum() / max(whole.sum(), 1)) for name, (part, whole) in self.ratios.items()}
+        return {**{name: float(np.nanmean(values)) for name, values in self.values.items()}, **sets}
 
 
 def taxonomy_scores(true: Iterable[Any], predicted: Iterable[Any], tree: Any = None) -> dict[str, float]:
@@ -83,9 +87,7 @@ def taxonomy_scores(true: Iterable[Any], predicted: Iterable[Any], tree: Any = N
     Raises:
         InputError: no items, counts that differ, labels that are not in the tree, or labels without a tree.
     """
-    scored = taxonomy_items(true, predicted, tree)
-    means = {name: float(np.nanmean(values)) for name, values in scored.values.items()}
-    return {**{n: means[n] for n in means if n not in TREE_METRICS}, **scored.sets(), **means}
+    return taxonomy_items(true, predicted, tree).means()
 
 
 def taxonomy_items(true: Iterable[Any], predicted: Iterable[Any], tree: Any = None) -> TaxonomyItems:

@@ -150,11 +150,12 @@ def test_paths_lead_to_leaves_and_are_never_surer_below(seed, size, several, met
 
 
 def test_the_surest_of_each_level_may_be_no_path():
-    tree = load_tree(["a > b", "a > c", "d > e"])
+    tree = load_tree(["a > b > f", "a > c", "d > e"])
     points = points_of(tree, Space("euclidean", "none"), torch.eye(len(tree)))
-    sure = torch.zeros(1, len(tree))
-    sure[0, tree.numbers(["a", "e"])] = 0.9
-    assert tree.written(points.best_by_level(sure)[0].tolist()) == "a > e"
+    sure = torch.zeros(4, len(tree))
+    for row, labels in zip(sure, (["a", "e", "f"], ["a", "c", "f"], ["a", "b", "f"], ["d", "b", "f"]), strict=True):
+        row[tree.numbers(labels)] = 0.9
+    assert points.consistent(sure).tolist() == [False, True, True, False]
 
 
 @pytest.mark.parametrize("method", METHODS[:-1])

@@ -15,6 +15,7 @@ from hiergeo.evaluation.classifying.promise import (
     large_branches,
     needed,
     promised,
+    risk_by_depth,
     stops,
 )
 
@@ -72,6 +73,23 @@ def test_new_items_err_as_rarely_as_promised(alpha):
     for rates in (np.array(errors), *np.array(tops).T):
         assert rates.mean() <= alpha + 2 * rates.std() / np.sqrt(len(rates))
     assert np.mean(errors) > 0.6 * alpha
+
+
+def test_risk_grows_with_depth_down_to_the_error_of_whole_paths():
+    paths, sure, truth = drawn(300, np.random.default_rng(1))
+    errors = error_floors(TREE, paths, sure, truth)
+    levels, wrong = risk_by_depth(errors, sure, 11)
+    assert (np.diff(levels.mean(0)) >= 0).all()
+    assert (np.diff(wrong.mean(0)) >= 0).all()
+    assert levels[:, -1].tolist() == [3] * 300
+    assert wrong[:, -1].tolist() == wrong_at(paths, sure, truth, -np.inf).tolist()
+    floor = np.sort(sure.ravel())[::-1][round(0.3 * (sure.size - 1))]
+    assert (levels[:, 3] == stops(sure, floor)).all()
+    assert (wrong[:, 3] == wrong_at(paths, sure, truth, floor)).all()
+    made = promised(TREE, paths, sure, truth, 0.1)
+    assert made.curve[0.1] == made.depth
+    assert list(made.curve.values()) == sorted(made.curve.values())
+    assert made.curve[0.3] == promised(TREE, paths, sure, truth, 0.3).depth
 
 
 def test_how_many_labels_a_promise_takes():
