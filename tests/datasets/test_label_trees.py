@@ -82,6 +82,7 @@ def paths(tree: LabelTree) -> set[str]:
         ("a.tsv", CSV.replace(",", "\t")),
         ("b.csv", EDGES),
         ("c.csv", NAMED),
+        ("e.csv", NAMED.replace("id,parent,name", "category_id,parent_category_id,category_name")),
         ("d.csv", "path\n" + "\n".join(PATHS)),
         ("a.txt", INDENTED),
         ("b.txt", "\n".join(f"gid://x/{at} : {path}" for at, path in enumerate(PATHS))),

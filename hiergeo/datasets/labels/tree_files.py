@@ -1,6 +1,7 @@
 """Trees of labels from files and objects: tables of paths or edges, indented text, JSON, WordNet, own indexes, OBO."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
@@ -21,8 +22,9 @@ from hiergeo.datasets.wordnet import load_wordnet, reached, spoken
 TreeLike: TypeAlias = LabelTree | str | Path | Mapping[str, Any] | Iterable[Any]
 """A tree; a file or spec of one (`load_tree`); nested mappings; or an iterable of paths or of edges (child, parent)."""
 
-CHILD, PARENT = ("id", "key", "child", "node"), ("parent", "parent_id", "parents", "parent id")
-NAME, SYNONYMS, PATH = ("name", "label", "title", "caption"), ("synonyms", "synonym", "aliases"), ("path", "full_path")
+CHILD, PARENT = ("id", "key", "child", "node"), ("parent", "parents")
+NAME, SYNONYMS = ("name", "label", "title", "caption", "category"), ("synonyms", "synonym", "aliases")
+PATH = ("path", "full_path", "category_path", "breadcrumb")
 SEVERAL = "|"
 """What separates several parents or synonyms in one cell."""
 
@@ -147,14 +149,23 @@ def table_rows(path: Path) -> Iterator[tuple[int, list[Any]]]:
         raise InputError(f"{path} cannot be read: {reason(error)}.") from error
 
 
+def column_of(header: Iterable[str], words: Sequence[str], others: Sequence[str] = ()) -> str | None:
+    """The column that is called by one of some words, or else has one in its name and none of some others."""
+    folded = {name.strip().casefold(): name for name in reversed(list(header))}
+    parts = {name: set(re.split(r"[\W_]+", name)) for name in reversed(folded)}
+    exact = (folded[word] for word in words if word in folded)
+    within = (folded[name] for word in words for name, of in parts.items() if word in of and not of & set(others))
+    return next(chain(exact, within), None)
+
+
 def _of_table(path: Path) -> LabelTree:
     rows = table_rows(path)
     _, header = next(rows, (1, []))
     columns = {str(name).strip().casefold(): at for at, name in enumerate(header)}
-    parent, written, child, name, synonyms = (
-        next((columns[word] for word in words if word in columns), None)
-        for words in (PARENT, PATH, CHILD, NAME, SYNONYMS)
-    )
+    written = next((columns[word] for word in PATH if word in columns), None)
+    parent = columns.get(column_of(columns, PARENT, SYNONYMS))
+    child, name = (columns.get(column_of(columns, words, (*PARENT, *SYNONYMS))) for words in (CHILD, NAME))
+    synonyms = columns.get(column_of(columns, SYNONYMS))
     if parent is None:
         paths = (row if written is None else str(row[written] or "").split(JOINT.strip()) for _, row in rows)
         return LabelTree(_paths(enumerate(paths, 2)), str(path))

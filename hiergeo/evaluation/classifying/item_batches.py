@@ -1,6 +1,5 @@
 """Items to classify, read in batches: texts, images, folders, tables, stored embeddings and arrays, maybe labelled."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +18,7 @@ from hiergeo._core.storage.archives import Array
 from hiergeo._core.storage.files import path_of
 from hiergeo.adapters import Model
 from hiergeo.datasets import Labelled, labelled
-from hiergeo.datasets.labels.tree_files import table_rows
+from hiergeo.datasets.labels.tree_files import column_of, table_rows
 from hiergeo.datasets.pictures import SUFFIXES, ImageLike, decoded
 from hiergeo.datasets.reading import Columns, Defect, Read, listing, read
 from hiergeo.datasets.reading.inputs import is_input
@@ -30,7 +29,7 @@ LABELS = ("label", "labels", "category", "class", "taxon")
 """Columns that labels are taken from where none is named."""
 
 NAMES = ("title", "name", "product", "description")
-"""Columns that texts are taken from where there are no captions and images; also as a word, as in ``product_name``."""
+"""Columns that texts are taken from where there are no captions and images."""
 
 TEXTS, PICTURES = 4096, 256
 """Items of a batch."""
@@ -191,11 +190,8 @@ class ItemSource:
         """Which columns hold items and labels; decided by the header of a table, and by its first row."""
         tabular = path.suffix.lower() in (".csv", ".tsv", ".parquet")
         header, first = [*(row for _, row in islice(table_rows(path), 2 * tabular)), [], []][:2]
-        folded = {name.casefold(): name for name in reversed(header)}
-        usual = (*CAPTIONS, *IMAGES, *NAMES)
-        item = self.column or next((folded[n] for n in usual if n in folded), None)
-        item = item or next((folded[n] for n in folded if set(re.split(r"[\W_]+", n)) & set(usual)), None)
-        label = self.label_column or next((folded[name] for name in LABELS if name in folded), None)
+        item = self.column or column_of(header, (*CAPTIONS, *IMAGES, *NAMES), ("id", *LABELS))
+        label = self.label_column or column_of(header, LABELS, ("id",))
         wanted = [(item, "column", "items"), (label, "label_column", "labels")][: 2 if self.labelled else 1]
         for name, option, what in wanted if header else ():
             if name not in header:

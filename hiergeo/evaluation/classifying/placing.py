@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias, final
 
@@ -22,7 +22,6 @@ from hiergeo._core.records import Exported, Grid, Record, Records, json_text, pe
 from hiergeo._core.storage import tensors
 from hiergeo._core.storage.files import atomic_write, atomic_write_text
 from hiergeo._core.storage.locks import locked
-from hiergeo._core.text import shortened, tame
 from hiergeo.adapters import Model
 from hiergeo.datasets.labels.label_tree import LabelTree
 from hiergeo.datasets.labels.tree_files import TreeLike, load_tree
@@ -122,38 +121,26 @@ class Classified(Exported):
 
     def records(self, *, items: bool = False) -> Iterator[Record]:
         """A row an item: item, label, level, confidence, path, and label and confidence of every level."""
-        return map(self._record, range(len(self.items)), self.level.tolist(), self.confidence.tolist())
-
-    def _record(self, at: int, stop: int, sure: list[float]) -> Record:
-        tree, path = self.tree, self.path[at].tolist()
-        row: dict[str, object] = {
-            "item": self.items[at],
-            "label": tree.keys[path[stop - 1]] if stop else "",
-            "level": stop,
-            "confidence": sure[stop - 1] if stop else 1.0,
-            "path": tree.written(path[:stop]),
-        }
-        for depth, (label, value) in enumerate(zip(path, sure, strict=True), 1):
-            row[f"level_{depth}"] = tree.names[label] if label >= 0 else None
-            row[f"confidence_{depth}"] = value if label >= 0 else None
-        return row
+        tree = self.tree
+        for item, path, stop, sure in zip(self.items, self.path, self.level.tolist(), self.confidence, strict=True):
+            row: dict[str, object] = {
+                "item": item,
+                "label": tree.keys[path[stop - 1]] if stop else "",
+                "level": stop,
+                "confidence": float(sure[stop - 1]) if stop else 1.0,
+                "path": tree.written(path[:stop]),
+            }
+            for depth, (label, value) in enumerate(zip(path.tolist(), sure.tolist(), strict=True), 1):
+                row[f"level_{depth}"] = tree.names[label] if label >= 0 else None
+                row[f"confidence_{depth}"] = value if label >= 0 else None
+            yield row
 
     def grids(self) -> Iterator[Grid]:
-        """How many items stop at each level, and the ten least sure."""
+        """How many items stop at each level."""
         level = self.level
         counts = np.bincount(level, minlength=self.tree.depth + 1)
         table = [(at, int(count), percent(count / len(level))) for at, count in enumerate(counts) if count]
         yield Records.of(("level", "items", "share"), table).grid
-        shown, confidence = [], self.confidence
-        for at in self.least_sure[:10].tolist():
-            stop = int(level[at])
-            row = self._record(at, stop, confidence[at].tolist())
-            further = row.get(f"level_{stop + 1}"), row.get(f"confidence_{stop + 1}")
-            shown.append(
-                (shortened(tame(self.items[at]), 60), row["path"] or "(the root)", row["confidence"], *further)
-            )
-        heads = ("item", "stops at", "confidence", "would go on to", "with")
-        yield replace(Records.of(heads, shown).grid, title="The least sure")
 
     def write(self, path: Path) -> None:
         """Write the rows to a file, whole or not at all: ``.csv``, ``.parquet`` or ``.json``.

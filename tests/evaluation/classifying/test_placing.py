@@ -190,6 +190,12 @@ def test_what_cannot_be_classified_is_named_before_work_starts(model, items, opt
         hiergeo.classify(items, TREE, model=model, **options)
 
 
+def test_columns_are_recognised_by_words_of_their_names(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("product_id,product_category,brand,product_name\n7,star,x,a red star\n")
+    batch = next(ItemSource(tmp_path / "a.csv", labelled=True).batches())
+    assert (batch.names, batch.labels) == (["a red star"], ["star"])
+
+
 def test_a_column_that_is_missing_is_named(tmp_path: Path) -> None:
     csv = table(tmp_path / "a.csv", "words")
     with pytest.raises(InputError, match="number, words, category"):
