@@ -163,9 +163,9 @@ def _of_table(path: Path) -> LabelTree:
     _, header = next(rows, (1, []))
     columns = {str(name).strip().casefold(): at for at, name in enumerate(header)}
     written = next((columns[word] for word in PATH if word in columns), None)
-    parent = columns.get(column_of(columns, PARENT, SYNONYMS))
-    child, name = (columns.get(column_of(columns, words, (*PARENT, *SYNONYMS))) for words in (CHILD, NAME))
-    synonyms = columns.get(column_of(columns, SYNONYMS))
+    parent = columns.get(column_of(columns, PARENT) or "")
+    child, name = (columns.get(column_of(columns, words, (*PARENT, *SYNONYMS)) or "") for words in (CHILD, NAME))
+    synonyms = columns.get(column_of(columns, SYNONYMS) or "")
     if parent is None:
         paths = (row if written is None else str(row[written] or "").split(JOINT.strip()) for _, row in rows)
         return LabelTree(_paths(enumerate(paths, 2)), str(path))
