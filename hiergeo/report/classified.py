@@ -1,7 +1,7 @@
 """The page of items in a tree of labels: what is promised, how deep they come, and the least sure of them first."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,36 +26,43 @@ def write_classified(classified: Classified, path: Path, *, items: int = SHOWN +
     Raises:
         UnavailableError: the file cannot be written.
     """
-    made, depth = classified.promise, classified.tree.depth
-    counts = np.bincount(classified.level, minlength=depth + 1)
-    order = classified.least_sure[:items]
-    cards = [_card(classified, int(at)) for at in order]
-    model = without_folders(str(classified.settings["model"]))
-    count = len(classified.items)
+    tree, made, depth = classified.tree, classified.promise, classified.tree.depth
+    level, counts = classified.level, np.bincount(classified.level, minlength=depth + 1)
+    order, count = classified.least_sure[:items], len(classified.items)
+    chosen = (classified.path[order].tolist(), classified.confidence[order].tolist(), level[order].tolist())
+    cards = [
+        {
+            "item": classified.items[at],
+            "picture": _picture(classified, at),
+            "rungs": [
+                (tree.names[label], sure, at <= stop)
+                for at, (label, sure) in enumerate(zip(labels, sures, strict=True), 1)
+                if label >= 0
+            ],
+            "level": stop,
+        }
+        for at, labels, sures, stop in zip(order.tolist(), *chosen, strict=True)
+    ]
+    about = {name: str(value) for name, value in classified.settings.items()}
+    reach = f"Items reach {level.mean():.1f} of {depth} levels on average"
+    none = "; nothing is promised about their errors."
+    wrong = none if made.alpha is None else f", with at most {100 * made.alpha:g} % wrong."
     return write_html(
         path,
         "classified.html",
         picture=DotPlots((), ""),
-        title=f"{count:,} items in a tree of {len(classified.tree):,} labels",
-        kicker=("classify", model, str(classified.settings["geometry"]), str(classified.settings["method"])),
-        conclusion=Conclusion(_headline(classified)),
+        title=f"{count:,} items in a tree of {len(tree):,} labels",
+        kicker=("classify", without_folders(about["model"]), about["geometry"], about["method"]),
+        conclusion=Conclusion(reach + wrong),
         promise=made,
         facts=_facts(classified),
-        levels=[(level or "root", f"{n:,}", percent(n / count), n / counts.max()) for level, n in enumerate(counts)],
+        levels=[(at or "root", f"{n:,}", percent(n / count), n / counts.max()) for at, n in enumerate(counts)],
         curve=[(percent(e), f"{at:.2f}", percent(at / depth), at / depth) for e, at in made.curve.items()],
         shown=cards[:SHOWN],
         folded=cards[SHOWN:],
         count=count,
         settings=spaced(classified.settings),
     )
-
-
-def _headline(classified: Classified) -> str:
-    alpha = classified.promise.alpha
-    reach = f"{classified.mean_level:.1f} of {classified.tree.depth} levels on average"
-    if alpha is None:
-        return f"Items reach {reach}; nothing is promised about their errors."
-    return f"Items reach {reach}, with at most {100 * alpha:g} % of them wrong."
 
 
 def _facts(classified: Classified) -> list[tuple[str, str]]:
@@ -70,13 +77,6 @@ def _facts(classified: Classified) -> list[tuple[str, str]]:
             ("their mean level", f"{made.depth:.2f}"),
         ]
     return facts
-
-
-def _card(classified: Classified, at: int) -> dict[str, Any]:
-    names, level = classified.tree.names, int(classified.level[at])
-    pairs = zip(classified.path[at].tolist(), classified.confidence[at].tolist(), strict=True)
-    rungs = [(names[label], sure, depth <= level) for depth, (label, sure) in enumerate(pairs, 1) if label >= 0]
-    return {"item": classified.items[at], "picture": _picture(classified, at), "rungs": rungs, "level": level}
 
 
 def _picture(classified: Classified, at: int) -> "Thumbnail | None":

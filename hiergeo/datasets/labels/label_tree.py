@@ -35,11 +35,6 @@ class Entry:
     synonyms: tuple[str, ...] = ()
     line: int = 0
 
-    @property
-    def place(self) -> str:
-        """The line, for the beginning of a defect."""
-        return f"line {self.line}: " if self.line else ""
-
 
 class Edges(NamedTuple):
     """Edges of a tree, (E,) int64 each, ordered by parent; of the top labels the parent is `LabelTree.start`."""
@@ -73,30 +68,26 @@ class LabelTree:
     """
 
     def __init__(self, entries: Iterable[Entry], where: str = "the tree", *, closed: bool = False) -> None:
-        listed = list(entries)
-        own = {entry.key for entry in listed}
-        if closed and (orphans := [f"{e.place}'{p}'" for e in listed for p in e.parents if p not in own]):
-            raise InputError(f"{where} has no entry for a parent: {several(orphans[0], orphans[1:])}.")
-        above: dict[str, dict[str, None]] = {}
-        words: dict[str, dict[str, None]] = {}
-        lines: dict[str, int] = {}
-        for entry in listed:
-            above.setdefault(entry.key, {}).update(dict.fromkeys(entry.parents))
-            given = ([entry.name] if entry.name else []) + list(entry.synonyms)
-            words.setdefault(entry.key, {}).update(dict.fromkeys(given))
-            lines.setdefault(entry.key, entry.line)
-        for entry in listed:
-            for parent in entry.parents:
-                above.setdefault(parent, {})
+        by_key: dict[str, list[Entry]] = {}
+        for entry in (listed := list(entries)):
+            by_key.setdefault(entry.key, []).append(entry)
+        if closed and (orphans := [(e.line, p) for e in listed for p in e.parents if p not in by_key]):
+            first, *others = [f"line {line}: '{parent}'" if line else f"'{parent}'" for line, parent in orphans]
+            raise InputError(f"{where} has no entry for a parent: {several(first, others)}.")
+        for parent in [parent for entry in listed for parent in entry.parents]:
+            by_key.setdefault(parent, [])
+        above = {key: list(dict.fromkeys(p for entry in of for p in entry.parents)) for key, of in by_key.items()}
+        lines = {key: of[0].line for key, of in by_key.items() if of and of[0].line}
         try:
             order = list(TopologicalSorter(above).static_order())
         except CycleError as error:
-            raise InputError(
-                f"{where} has a cycle, {_cycle(error.args[1], lines)}: a label is above itself."
-            ) from error
+            keys = [f"'{key}'{f' (line {lines[key]})' if key in lines else ''}" for key in error.args[1]]
+            cycle = few(keys, 5).replace(", ", JOINT)
+            raise InputError(f"{where} has a cycle, {cycle}: a label is above itself.") from error
         number = {key: at for at, key in enumerate(order)}
         self.keys: tuple[str, ...] = tuple(order)
-        named = [list(words.get(key, ())) or [key] for key in order]
+        words = ([word for entry in by_key[key] for word in (entry.name, *entry.synonyms) if word] for key in order)
+        named = [list(dict.fromkeys(of)) or [key] for key, of in zip(order, words, strict=True)]
         self.names: tuple[str, ...] = tuple(of[0] for of in named)
         self.synonyms: tuple[tuple[str, ...], ...] = tuple(tuple(of[1:]) for of in named)
         self.parents: tuple[tuple[int, ...], ...] = tuple(tuple(number[p] for p in above[key]) for key in order)
@@ -156,11 +147,6 @@ class LabelTree:
             sets.append(own.union(*(sets[parent] for parent in parents)))
         return tuple(sets)
 
-    @cached_property
-    def is_tree(self) -> bool:
-        """Whether no label has more than one parent."""
-        return all(len(parents) < 2 for parents in self.parents)
-
     def path(self, label: int) -> tuple[int, ...]:
         """A label and what is above it by first parents, from the top label down, without the root."""
         path = []
@@ -198,18 +184,17 @@ class LabelTree:
         return texts
 
     @cached_property
-    def _spellings(self) -> tuple[dict[str, list[int]], ...]:
-        """What a written label can be, the most definite first: a key; a path; a name or synonym; folded but keys."""
-        keys = {key: [at] for at, key in enumerate(self.keys)}
-        paths: dict[str, list[int]] = {}
+    def _spellings(self) -> dict[str, list[int]]:
+        """Folded paths, names and synonyms -> the labels that they can be; a path goes before a name."""
         words: dict[str, list[int]] = {}
+        paths: dict[str, list[int]] = {}
         top = () if self.start == len(self) else (self.start,)
         for at, name in enumerate(self.names):
-            for path in {self.path(at), (*top, *self.path(at))}:
-                paths.setdefault(self.written(path).casefold(), []).append(at)
             for word in dict.fromkeys(map(str.casefold, (name, *self.synonyms[at]))):
                 words.setdefault(word, []).append(at)
-        return keys, paths, words
+            for path in {self.path(at), (*top, *self.path(at))}:
+                paths.setdefault(self.written(path).casefold(), []).append(at)
+        return {**words, **paths}
 
     def numbers(self, labels: Iterable[Any], what: str = "the labels") -> np.ndarray:
         """The numbers of labels given by key, name, synonym or path (a tuple of names, or one text), (n,) int64.
@@ -217,21 +202,22 @@ class LabelTree:
         Raises:
             InputError: one that is not in the tree (the nearest is suggested), or that several labels are called by.
         """
-        keys, paths, words = self._spellings
+        spellings, keys = self._spellings, {key: [at] for at, key in enumerate(self.keys)}
         numbers = []
         for row, label in enumerate(labels):
             parts = label if isinstance(label, tuple | list) else str(label).split(JOINT.strip())
             written = JOINT.join(str(part).strip() for part in parts)
-            folded = written.casefold()
-            matches = keys.get(str(label)) or keys.get(written) or paths.get(folded) or words.get(folded, [])
-            if not matches:
-                near = difflib.get_close_matches(folded, [*words, *paths], 1, 0.6)
-                hint = f": did you mean '{near[0]}'?" if near else "."
-                raise InputError(f"{what} have '{written}' in row {row} (from 0), no label of the tree{hint}")
-            if len(matches) > 1:
+            matches = keys.get(str(label)) or keys.get(written) or spellings.get(written.casefold(), [])
+            if len(matches) == 1:
+                numbers.append(matches[0])
+                continue
+            where = f"{what} have '{written}' in row {row} (from 0)"
+            if matches:
                 shown = few([f"'{self.written(self.path(at))}'" for at in matches])
-                raise InputError(f"{what} have '{written}' in row {row} (from 0), which can be {shown}.")
-            numbers.append(matches[0])
+                raise InputError(f"{where}, which can be {shown}.")
+            near = difflib.get_close_matches(written.casefold(), spellings, 1, 0.6)
+            hint = f": did you mean '{near[0]}'?" if near else "."
+            raise InputError(f"{where}, no label of the tree{hint}")
         return np.array(numbers, dtype=np.int64)
 
     @cached_property
@@ -239,11 +225,6 @@ class LabelTree:
         """16 hexadecimal digits over keys, names and parents."""
         content = repr((self.keys, self.names, self.synonyms, self.parents))
         return sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
-def _cycle(keys: Sequence[str], lines: dict[str, int]) -> str:
-    shown = [f"'{key}'{f' (line {lines[key]})' if lines.get(key) else ''}" for key in keys]
-    return few(shown, 5).replace(", ", " > ")
 
 
 def _namesakes(tree: LabelTree, lines: dict[str, int]) -> str:

@@ -121,11 +121,7 @@ def _at(line: int) -> str:
 
 
 def table_rows(path: Path) -> Iterator[tuple[int, list[Any]]]:
-    """The header and the rows of a CSV, TSV or Parquet file, with their numbers from 1.
-
-    Raises:
-        InputError: it is damaged or no UTF-8 text; names the line.
-    """
+    """The header and the rows of a CSV, TSV or Parquet file, numbered from 1; InputError for a damaged one."""
     if path.suffix.lower() == ".parquet":
         import pyarrow as pa
         from pyarrow.parquet import ParquetFile

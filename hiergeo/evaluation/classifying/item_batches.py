@@ -22,7 +22,7 @@ from hiergeo.datasets.labels.tree_files import column_of, table_rows
 from hiergeo.datasets.pictures import SUFFIXES, ImageLike, decoded
 from hiergeo.datasets.reading import Columns, Defect, Read, listing, read
 from hiergeo.datasets.reading.inputs import is_input
-from hiergeo.datasets.reading.samples import CAPTIONS, IMAGES, Sample
+from hiergeo.datasets.reading.samples import CAPTIONS, IMAGES
 from hiergeo.evaluation.embedded import Compute
 
 LABELS = ("label", "labels", "category", "class", "taxon")
@@ -55,17 +55,12 @@ class ItemBatch(NamedTuple):
     @property
     def usable(self) -> list[int]:
         """The positions of the items that have data."""
-        data = self.data
-        return (
-            list(range(len(data))) if isinstance(data, Tensor) else [i for i, one in enumerate(data) if one is not None]
-        )
+        return [at for at, one in enumerate(self.data) if one is not None]
 
     @property
     def images(self) -> list[Any]:
         """For each item its image, where it is one that can be opened again; None otherwise."""
-        if isinstance(self.data, Tensor):
-            return [None] * len(self.names)
-        return [None if isinstance(one, str | bytes) else one for one in self.data]
+        return [None if isinstance(one, str | bytes | Tensor) else one for one in self.data]
 
     def embed(self, model: Model, compute: Compute) -> Tensor:
         """The embeddings of the usable items, (m, D) float."""
@@ -89,11 +84,7 @@ class ItemBatch(NamedTuple):
 class ItemSource:
     """Items from a source, batch by batch; each walk reads them anew.
 
-    Args:
-        items: see `Items`.
-        column: the column of the items in tables; None is the first of `CAPTIONS`, `IMAGES` and `NAMES` that is there.
-        label_column: that of the labels; None is the first of `LABELS`.
-        labelled: whether items need labels.
+    Columns of tables that are not named are recognised by `CAPTIONS`, `IMAGES`, `NAMES` and `LABELS`.
     """
 
     items: Items
@@ -104,20 +95,19 @@ class ItemSource:
     @property
     def size(self) -> int | None:
         """How many there are, where that is known without reading them."""
-        items = self.items
-        if isinstance(items, Labelled):
-            return len(items.images)
+        items = self.items.images if isinstance(self.items, Labelled) else self.items
         return len(items) if isinstance(items, Sized) and not isinstance(items, str) else None
 
     def check(self, model: Model) -> None:
         """Raise InputError, before any work starts, where the first items cannot be used or the model cannot embed."""
+        what = str(self.items) if isinstance(self.items, str | Path) else "the list of items"
         first = next(self.batches(), None)
         if first is None or not first.usable:
-            raise InputError(f"{self.what} holds no items to classify: give texts, images or embeddings.")
+            raise InputError(f"{what} holds no items to classify: give texts, images or embeddings.")
         if isinstance(first.data, Tensor):
             if first.data.shape[1] != model.dim:
                 raise InputError(
-                    f"{self.what} has embeddings of {first.data.shape[1]} dimensions and {model.name} embeds in "
+                    f"{what} has embeddings of {first.data.shape[1]} dimensions and {model.name} embeds in "
                     f"{model.dim}: embed items and labels by one model."
                 )
             return
@@ -125,21 +115,12 @@ class ItemSource:
         if isinstance(rows[0], str):
             model.check_texts([row.strip() for row in rows])
         elif not model.has_images:
-            raise InputError(f"{model.name} embeds texts only, and {self.what} holds images: name an image-text model.")
+            raise InputError(f"{model.name} embeds texts only, and {what} holds images: name an image-text model.")
         elif not isinstance(rows[0], bytes):
             model.check_images(rows)
 
-    @property
-    def what(self) -> str:
-        """The source in words, for errors."""
-        return str(self.items) if isinstance(self.items, str | Path) else "the list of items"
-
     def batches(self) -> Iterator[ItemBatch]:
-        """The items in their order.
-
-        Raises:
-            InputError: there is nothing of that name, a column is missing, or items are of no known kind.
-        """
+        """The items in their order; InputError where there are none, or a column is missing."""
         items = labelled(self.items) if isinstance(self.items, str) and self.items == "scenes" else self.items
         if isinstance(items, Labelled):
             keys = items.keys or items.classes
@@ -208,11 +189,8 @@ def _row(record: Read, labelled: bool) -> tuple[str, Any, str | None]:
     if isinstance(record, Defect):
         return f"row {record.row}: {record.reason}", None, "" if labelled else None
     label = str(record.id or "").strip() if labelled else None
-    return _name(record), record.caption if record.image is None else record.image, label
-
-
-def _name(record: Sample) -> str:
-    return record.caption or record.name or record.reference or f"row {record.row}"
+    name = record.caption or record.name or record.reference or f"row {record.row}"
+    return name, record.caption if record.image is None else record.image, label
 
 
 def _batched(rows: Iterable[tuple[str, Any, str | None]], size: int) -> Iterator[ItemBatch]:

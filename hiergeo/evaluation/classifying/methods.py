@@ -65,13 +65,7 @@ def check_method(method: str, temperature: float) -> None:
 @final
 @dataclass(frozen=True, eq=False)
 class LabelPoints:
-    """The labels of a tree as points of a space.
-
-    Attributes:
-        tree: the labels.
-        space: a space around its root.
-        points: a point for each label, (N,).
-    """
+    """The labels of a tree as points (N,) of a space around its root."""
 
     tree: LabelTree
     space: Space

@@ -107,10 +107,7 @@ class Classified(Exported):
     @property
     def labels(self) -> list[str]:
         """The key of the label at which each item stops, (n,); empty at the root."""
-        keys = (*self.tree.keys, "")
-        return [
-            keys[row[level - 1]] if level else "" for row, level in zip(self.path.tolist(), self.level, strict=True)
-        ]
+        return [str(row["label"]) for row in self.records()]
 
     @property
     def least_sure(self) -> np.ndarray:
@@ -137,9 +134,8 @@ class Classified(Exported):
 
     def grids(self) -> Iterator[Grid]:
         """How many items stop at each level."""
-        level = self.level
-        counts = np.bincount(level, minlength=self.tree.depth + 1)
-        table = [(at, int(count), percent(count / len(level))) for at, count in enumerate(counts) if count]
+        counts = enumerate(np.bincount(self.level).tolist())
+        table = [(at, count, percent(count / len(self.items))) for at, count in counts if count]
         yield Records.of(("level", "items", "share"), table).grid
 
     def write(self, path: Path) -> None:
@@ -365,18 +361,9 @@ def calibrated(
     temperature: float | None = None,
     seed: int = 0,
 ) -> tuple[Chosen, Promise]:
-    """Method, temperature and promise of labelled items: some of them choose, the others make the promise.
+    """Method, temperature and promise of items (n, D) with numbers of labels (n,): some choose, the others promise.
 
-    The choice is the deepest mean level at the floor that those who choose, at most `TUNING`, set for themselves.
-
-    Args:
-        points: the labels.
-        items: (n, D) embeddings.
-        truth: (n,) numbers of their labels.
-        alpha: the error to promise.
-        methods: those to choose from.
-        temperature: None is one of `TEMPERATURES`.
-        seed: of the split.
+    The choice is the deepest mean level at the floors that those who choose, at most `TUNING`, set for themselves.
 
     Raises:
         InputError: too few items; says how many it takes.

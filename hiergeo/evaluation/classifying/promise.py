@@ -48,11 +48,8 @@ def needed(alpha: float) -> int:
 def error_floors(tree: LabelTree, paths: np.ndarray, odds: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """The floor from which on an item is no error, (n,): the log-odds of the first wrong label of its path, or -inf.
 
-    Args:
-        tree: of the labels.
-        paths: labels from the top down, (n, levels), -1 behind the last one.
-        odds: (n, levels), which never rise.
-        truth: the true label of each item, (n,); it may be an inner one.
+    Paths are labels from the top down, (n, levels), -1 behind the last one, with log-odds that never rise; `truth` is
+    the true label of each item, (n,), perhaps an inner one.
     """
     right = on_path(tree, paths, truth)
     first = np.argmin(right, axis=1)
@@ -67,11 +64,9 @@ def on_path(tree: LabelTree, paths: np.ndarray, truth: np.ndarray) -> np.ndarray
 
 
 def floor_of(errors: np.ndarray, alpha: float) -> float:
-    """The smallest floor that promises an error of at most alpha; inf (stop at the root) where labels are too few.
+    """The smallest floor that promises an error of at most alpha, of the `error_floors` of labelled items, (n,).
 
-    Args:
-        errors: what `error_floors` gives of n labelled items.
-        alpha: the error rate.
+    It is inf (stop at the root) where these are too few.
     """
     allowed = math.floor(round(alpha * (len(errors) + 1) - 1, 9))
     if allowed < 0:
@@ -90,14 +85,9 @@ def written(odds: float) -> str:
 
 
 def risk_by_depth(errors: np.ndarray, odds: np.ndarray, steps: int = 101) -> tuple[np.ndarray, np.ndarray]:
-    """The level where each item stops, and whether that is an error, at floors from the root down, (n, steps) each.
+    """The level where items stop, and whether that is an error, at floors from the root down, (n, steps) each.
 
-    Means over items are the curve of risk against depth.
-
-    Args:
-        errors: what `error_floors` gives of n items.
-        odds: (n, levels).
-        steps: floors, evenly spread over the ranks of all log-odds; the last lets every label pass.
+    Means over items are the curve of risk against depth; floors are evenly spread over the ranks of all log-odds.
     """
     floors = np.quantile(odds, np.linspace(1, 0, steps), method="nearest")
     floors[-1] = -np.inf
@@ -135,7 +125,10 @@ class Promise:
 
     def floors(self, paths: np.ndarray) -> np.ndarray:
         """The floor of each item, (n,): that of the top label of its path."""
-        return np.array([self.branches.get(top, self.floor) for top in paths[:, 0].tolist()], dtype=np.float64)
+        floors = np.full(len(paths), self.floor)
+        for top, floor in self.branches.items():
+            floors[paths[:, 0] == top] = floor
+        return floors
 
     def __str__(self) -> str:
         if self.alpha is None:
@@ -158,16 +151,9 @@ def promised(
     branches: Sequence[int] = (),
     tuning: int = 0,
 ) -> Promise:
-    """The promise of an error of at most alpha that labelled items let us make.
+    """The promise of an error of at most alpha that labelled items let us make; arguments as for `error_floors`.
 
-    Args:
-        tree: of the labels.
-        paths: of the labelled items, (n, levels), -1 behind the last label.
-        odds: (n, levels).
-        truth: (n,).
-        alpha: the error rate.
-        branches: top labels with floors of their own, chosen without these items; all others share one.
-        tuning: how many items chose them, and the method.
+    Branches are top labels with floors of their own, chosen without these items, as was the method, by `tuning` others.
 
     Raises:
         InputError: too few labels for alpha; says how many it takes.
@@ -188,12 +174,9 @@ def promised(
 
 
 def large_branches(tops: np.ndarray, alpha: float, ratio: float) -> tuple[int, ...]:
-    """The predicted top labels (n,) with enough labels for floors of their own.
+    """The top labels that are predicted (n,) often enough for floors of their own, or none.
 
-    Args:
-        tops: of items that are not those of the promise.
-        alpha: the error rate.
-        ratio: how many items of the promise there are for each of them.
+    `ratio` is how many items of the promise there are for each of these, which are others.
     """
     labels, counts = np.unique(tops, return_counts=True)
     enough = BRANCH * needed(alpha)

@@ -45,13 +45,9 @@ SET_METRICS = declare(
 @final
 @dataclass(frozen=True)
 class TaxonomyItems:
-    """The scores of each of n items.
+    """The scores of n items: a metric -> (n,), NaN where the true path ends above a level; means are the metrics.
 
-    Attributes:
-        values: metric -> (n,) float64, NaN where the true path does not reach a level; means are the metrics.
-        common: (n,) sizes of P & T, for `SET_METRICS`.
-        predicted: (n,) sizes of P.
-        true: (n,) sizes of T.
+    Beside them are the sizes of P & T, P and T, (n,) each.
     """
 
     values: dict[str, np.ndarray]

@@ -62,10 +62,10 @@ def test_every_kind_of_items_gives_the_same_paths(model: Hashed, tmp_path: Path)
 
 
 def test_results_say_path_level_and_confidence(model: Hashed, tmp_path: Path) -> None:
-    done = hiergeo.classify([*TEXTS, " "], TREE, model=model, floor=0.6)
+    done = hiergeo.classify([*TEXTS[:2], " ", *TEXTS[2:]], TREE, model=model, floor=0.6)
     assert done.level.tolist() == (done.confidence > 0.6).sum(1).tolist()
-    assert done.paths[-1] == ()
-    assert done.labels[-1] == ""
+    assert (done.paths[2], done.labels[2]) == ((), "")
+    assert (np.delete(done.odds, 2, 0) == hiergeo.classify(TEXTS, TREE, model=model).odds).all()
     for path, level, label in zip(done.paths, done.level, done.labels, strict=True):
         assert label == " > ".join(path[:level])
     frame = done.to_pandas()
@@ -78,8 +78,10 @@ def test_results_say_path_level_and_confidence(model: Hashed, tmp_path: Path) ->
         assert list(other.columns) == list(frame.columns)
         assert other["level"].tolist() == done.level.tolist()
         np.testing.assert_allclose(other["confidence_1"].to_numpy(float), frame["confidence_1"].to_numpy(float))
-    first = done.least_sure[0]
-    assert done.level[first] == 0
+    rows = list(done.records())
+    ordered = [rows[at]["confidence"] for at in done.least_sure if rows[at]["level"]]
+    assert ordered == sorted(ordered)
+    assert done.level[done.least_sure[0]] == 0
     with pytest.raises(InputError, match=r"\.csv"):
         done.write(tmp_path / "a.xlsx")
 

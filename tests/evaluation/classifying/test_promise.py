@@ -119,6 +119,11 @@ def test_branches_have_floors_of_their_own_where_labels_suffice():
     a, b = TREE.numbers(["a0", "a1"])
     assert large_branches(np.array([a] * 60 + [b] * 40), 0.1, 2.0) == tuple(sorted((int(a), int(b))))
     assert large_branches(np.array([a] * 60 + [b] * 5), 0.1, 2.0) == ()
+    labelled = drawn(300, np.random.default_rng(2))
+    errors, own = error_floors(TREE, *labelled), labelled[0][:, 0] == a
+    errors[own] += 5
+    of_all = promised(TREE, labelled[0], labelled[1] + 5 * own[:, None], labelled[2], 0.1, (int(a),))
+    assert (of_all.floor, of_all.branches) == (floor_of(errors[~own], 0.1), {int(a): floor_of(errors[own], 0.1)})
     made = Promise(0.5, {int(a): 0.9}, 0.1, 100)
     paths = np.array([TREE.path(int(label)) for label in TREE.numbers(["c000", "c100"])])
     assert made.levels(paths, np.full((2, 3), 0.7)).tolist() == [0, 3]
