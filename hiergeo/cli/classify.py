@@ -43,7 +43,9 @@ def classify_command(
             "images with a subfolder for each label.",
         ),
     ] = None,
-    floor: Annotated[float, option("X", "Without labels: the confidence above which a label is believed.")] = 0.0,
+    floor: Annotated[
+        float, option("X", "The least confidence of a believed label; --alpha may set a higher one.")
+    ] = 0.0,
     geometry: options.MeasuredGeometry = None,
     method: Annotated[
         str,

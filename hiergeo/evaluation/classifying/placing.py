@@ -237,7 +237,7 @@ def classify(
         calibrate: labelled items, such as those to be classified: a table or folder with labels, images of
             `hiergeo.datasets.labelled`, or a pair (items, labels); labels are keys, names or paths. A third of them
             chooses method and temperature, unless both are named, the others make the promise.
-        floor: without labels, the confidence above which a label is believed.
+        floor: the least confidence of a label that is believed; with alpha the floors that it sets may be higher.
         column: the column of the items in a table; None is the first of the usual names.
         label_column: that of the labels.
         work: a folder for what is done so far: the same call goes on there after a crash.
@@ -258,8 +258,8 @@ def classify(
         check_alpha(alpha)
     if (alpha is None) != (calibrate is None):
         raise InputError("a promise takes both alpha, the error, and calibrate, labelled items: give both or neither.")
-    if not 0 <= floor < 1 or (floor and alpha is not None):
-        raise InputError(f"a floor is a number in [0, 1), and none is given where alpha sets it, not {floor!r}.")
+    if not 0 <= floor < 1:
+        raise InputError(f"a floor is a number in [0, 1), not {floor!r}.")
     labels = load_tree(tree)
     compute = Compute(resolve_device(device), "float32", batch_size)
     source = ItemSource(list(items) if isinstance(items, Iterator) else items, column, label_column)
@@ -273,7 +273,7 @@ def classify(
         batches, truth = labelled
         rows = embed_items(loaded, batches, compute, progress=progress)
         methods = METHODS if method == "auto" else (method,)
-        how, promise = calibrated(points, rows, truth, alpha, methods, temperature, seed)
+        how, promise = calibrated(points, rows, truth, alpha, methods, temperature, seed, promise.floor)
     settings = {
         "model": loaded.name,
         **described_space(points.space, loaded.root(compute.device)),
@@ -360,6 +360,7 @@ def calibrated(
     methods: Sequence[Method] = METHODS,
     temperature: float | None = None,
     seed: int = 0,
+    lowest: float = -math.inf,
 ) -> tuple[Chosen, Promise]:
     """Method, temperature and promise of items (n, D) with numbers of labels (n,): some choose, the others promise.
 
@@ -382,13 +383,19 @@ def calibrated(
     best = choices[0]
     branches: tuple[int, ...] = ()
     if len(tune):
-        best, branches = _deepest(points, items[tune], truth[tune], alpha, choices, ratio)
+        best, branches = _deepest(points, items[tune], truth[tune], alpha, choices, ratio, lowest)
     label, odds = (column.cpu().numpy() for column in place(points, items[rest], best))
-    return best, promised(points.tree, label, odds, truth[rest], alpha, branches, len(tune))
+    return best, promised(points.tree, label, odds, truth[rest], alpha, branches, len(tune), lowest)
 
 
 def _deepest(
-    points: LabelPoints, items: Tensor, truth: np.ndarray, alpha: float, choices: Sequence[Chosen], ratio: float
+    points: LabelPoints,
+    items: Tensor,
+    truth: np.ndarray,
+    alpha: float,
+    choices: Sequence[Chosen],
+    ratio: float,
+    lowest: float,
 ) -> tuple[Chosen, tuple[int, ...]]:
     """The choice whose items stop deepest at the floors that they set for themselves, and its branches with floors.
 
@@ -403,6 +410,6 @@ def _deepest(
     for how, parts in walked.items():
         label, odds = (torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True))
         branches = large_branches(label[:, 0], alpha, ratio)
-        depths[how] = promised(points.tree, label, odds, truth, alpha, branches).depth, branches
+        depths[how] = promised(points.tree, label, odds, truth, alpha, branches, 0, lowest).depth, branches
     best = max(choices, key=lambda how: depths[how][0])
     return best, depths[best][1]

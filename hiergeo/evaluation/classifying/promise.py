@@ -135,9 +135,11 @@ class Promise:
             return f"The floor of {written(self.floor)} is a number without a promise: no labels stand behind it."
         others = f" ({self.tuning:,} others chose how)" if self.tuning else ""
         own = f"; {len(self.branches)} branches have floors of their own" if self.branches else ""
+        floors = [floor for floor in (self.floor, *self.branches.values()) if floor < math.inf] or [math.inf]
+        floor = " to ".join(dict.fromkeys(map(written, (min(floors), max(floors)))))
         return (
             f"At most {100 * self.alpha:g} % of items get a wrong label, on average over exchangeable items: floor "
-            f"{written(self.floor)}, from {self.labels:,} labelled items{others}{own}. "
+            f"{floor}, from {self.labels:,} labelled items{others}{own}. "
             f"They stop at level {self.depth:.2f} (mean)."
         )
 
@@ -150,10 +152,12 @@ def promised(
     alpha: float,
     branches: Sequence[int] = (),
     tuning: int = 0,
+    lowest: float = -math.inf,
 ) -> Promise:
     """The promise of an error of at most alpha that labelled items let us make; arguments as for `error_floors`.
 
     Branches are top labels with floors of their own, chosen without these items, as was the method, by `tuning` others.
+    No floor is below `lowest`: an error can only end as a floor rises.
 
     Raises:
         InputError: too few labels for alpha; says how many it takes.
@@ -166,8 +170,9 @@ def promised(
     errors, top = error_floors(tree, paths, odds, truth), paths[:, 0]
 
     def at(error: float) -> Promise:
-        own = {branch: floor_of(errors[top == branch], error) for branch in branches}
-        return Promise(floor_of(errors[~np.isin(top, list(own))], error), own, alpha, len(truth), tuning)
+        own = {branch: max(lowest, floor_of(errors[top == branch], error)) for branch in branches}
+        rest = max(lowest, floor_of(errors[~np.isin(top, list(own))], error))
+        return Promise(rest, own, alpha, len(truth), tuning)
 
     made, curve = at(alpha), {error: float(at(error).levels(paths, odds).mean()) for error in sorted({*CURVE, alpha})}
     return replace(made, depth=curve[alpha], error=float((errors > made.floors(paths)).mean()), curve=curve)

@@ -133,6 +133,9 @@ def test_labels_choose_and_others_promise() -> None:
     assert (made.labels, made.tuning) == (400, 200)
     assert made.error <= 0.1
     assert how in [Chosen(name, value) for name in placing.METHODS for value in placing.TEMPERATURES]
+    higher = calibrated(points, items, truth, 0.1, lowest=2.0)[1]
+    assert min(higher.floor, *higher.branches.values()) == 2.0
+    assert higher.error <= made.error
     fixed, only = calibrated(points, items, truth, 0.1, ["top-down"], 0.5)
     assert fixed == Chosen("top-down", 0.5)
     assert made.depth >= only.depth - 0.05
@@ -172,7 +175,7 @@ def test_labels_come_from_tables_folders_and_pairs(model: Hashed, tmp_path: Path
     [
         (TEXTS, {"alpha": 0.1}, "both"),
         (TEXTS, {"alpha": 2, "calibrate": (TEXTS, TEXTS)}, "alpha"),
-        (TEXTS, {"alpha": 0.1, "calibrate": (TEXTS, ["star"] * 12), "floor": 0.4}, "floor"),
+        (TEXTS, {"floor": 1.0}, "floor"),
         (TEXTS, {"alpha": 0.01, "calibrate": (TEXTS, ["star"] * 12)}, "at least 99 .* 12"),
         (TEXTS, {"alpha": 0.1, "calibrate": (TEXTS, ["star"] * 11)}, "12 labelled items and 11 labels"),
         (TEXTS, {"alpha": 0.1, "calibrate": (TEXTS, ["stern"] * 12)}, "did you mean 'star'"),
