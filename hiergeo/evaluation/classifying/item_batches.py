@@ -172,7 +172,7 @@ class ItemSource:
         tabular = path.suffix.lower() in (".csv", ".tsv", ".parquet")
         header, first = [*(row for _, row in islice(table_rows(path), 2 * tabular)), [], []][:2]
         item = self.column or column_of(header, (*CAPTIONS, *IMAGES, *NAMES), ("id", *LABELS))
-        label = self.label_column or column_of(header, LABELS, ("id",))
+        label = self.label_column or column_of(header, LABELS, ("id",)) or column_of(header, LABELS)
         wanted = [(item, "column", "items"), (label, "label_column", "labels")][: 2 if self.labelled else 1]
         for name, option, what in wanted if header else ():
             if name not in header:

@@ -364,21 +364,18 @@ def calibrated(
 ) -> tuple[Chosen, Promise]:
     """Method, temperature and promise of items (n, D) with numbers of labels (n,): some choose, the others promise.
 
-    The choice is the deepest mean level at the floors that those who choose, at most `TUNING`, set for themselves.
+    The choice is the deepest mean level at the floors that those who choose, at most `TUNING`, set for themselves. Where
+    these would be too few, the first method is chosen and all items promise.
 
     Raises:
         InputError: too few items; says how many it takes.
     """
-    fixed = TEMPERATURES if temperature is None else (temperature,)
-    choices = [Chosen(name, value) for name in methods for value in (fixed if name != "ladder" else fixed[:1])]
     count, least = len(truth), needed(alpha)
-    if len(choices) > 1 and SHARE * count < least:
-        raise InputError(
-            f"choosing a method and a temperature takes labelled items of its own: {math.ceil(least / SHARE)} in all "
-            f"for an error of {100 * alpha:g} %, and there are {count}: name both, or label more."
-        )
+    own = int(SHARE * count) if SHARE * count >= least else 0
+    fixed = (temperature or TEMPERATURE,) if temperature or not own else TEMPERATURES
+    choices = [Chosen(name, value) for name in methods for value in (fixed if name != "ladder" else fixed[:1])]
     order = np.random.default_rng(seed).permutation(count)
-    tune, rest = np.split(order, [min(TUNING, int(SHARE * count)) if SHARE * count >= least else 0])
+    tune, rest = np.split(order, [min(TUNING, own)])
     ratio = len(rest) / max(1, len(tune))
     best = choices[0]
     branches: tuple[int, ...] = ()

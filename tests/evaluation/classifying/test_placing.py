@@ -141,8 +141,8 @@ def test_labels_choose_and_others_promise() -> None:
     assert made.depth >= only.depth - 0.05
     _, few = calibrated(points, items[:12], truth[:12], 0.1, ["flat"], 0.5)
     assert (few.labels, few.tuning) == (12, 0)
-    with pytest.raises(InputError, match="27 in all"):
-        calibrated(points, items[:20], truth[:20], 0.1)
+    how, few = calibrated(points, items[:20], truth[:20], 0.1)
+    assert (how, few.labels, few.tuning) == (Chosen("flat", placing.TEMPERATURE), 20, 0)
     with pytest.raises(InputError, match="at least 9"):
         calibrated(points, items[:8], truth[:8], 0.1, ["flat"], 0.5)
 
@@ -199,6 +199,9 @@ def test_columns_are_recognised_by_words_of_their_names(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("product_id,product_category,brand,product_name\n7,star,x,a red star\n")
     batch = next(ItemSource(tmp_path / "a.csv", labelled=True).batches())
     assert (batch.names, batch.labels) == (["a red star"], ["star"])
+    (tmp_path / "b.csv").write_text("category_id,product_title\n7,a red star\n")
+    batch = next(ItemSource(tmp_path / "b.csv", labelled=True).batches())
+    assert (batch.names, batch.labels) == (["a red star"], ["7"])
 
 
 def test_a_column_that_is_missing_is_named(tmp_path: Path) -> None:
