@@ -143,8 +143,9 @@ class LabelPoints:
         depth = torch.from_numpy(self.tree.longest).to(self.device)[child]
         for level in range(1, self.tree.depth + 1):
             at = (depth == level).nonzero()[:, 0]
-            largest, sums = _grouped(sure[:, parent[at]] + share[:, at], child[at], len(self.tree) + 1)
-            sure = torch.maximum(sure, largest + sums)
+            labels, group = child[at].unique(return_inverse=True)
+            largest, sums = _grouped(sure[:, parent[at]] + share[:, at], group, len(labels))
+            sure[:, labels] = largest + sums
         return sure[:, : len(self.tree)]
 
     def summed(self, mass: Tensor) -> Tensor:

@@ -364,8 +364,8 @@ def calibrated(
 ) -> tuple[Chosen, Promise]:
     """Method, temperature and promise of items (n, D) with numbers of labels (n,): some choose, the others promise.
 
-    The choice is the deepest mean level at the floors that those who choose, at most `TUNING`, set for themselves. Where
-    these would be too few, the first method is chosen and all items promise.
+    The choice is the deepest mean level at the floors that those who choose, at most `TUNING`, set for themselves.
+    Where these would be too few, the first method is chosen and all items promise.
 
     Raises:
         InputError: too few items; says how many it takes.
