@@ -235,8 +235,8 @@ def classify(
             are averaged.
         alpha: the error to promise, in (0, 1): the share of items whose label is wrong. It needs `calibrate`.
         calibrate: labelled items, such as those to be classified: a table or folder with labels, images of
-            `hiergeo.datasets.labelled`, or a pair (items, labels); labels are keys, names or paths. A third of them
-            chooses method and temperature, unless both are named, the others make the promise.
+            `hiergeo.datasets.labelled`, or a pair (items, labels); labels are keys, names or paths. A third of them,
+            where that is enough, chooses method, temperature and branches; the others make the promise.
         floor: the least confidence of a label that is believed; with alpha the floors that it sets may be higher.
         column: the column of the items in a table; None is the first of the usual names.
         label_column: that of the labels.
