@@ -83,6 +83,7 @@ def paths(tree: LabelTree) -> set[str]:
         ("b.csv", EDGES),
         ("c.csv", NAMED),
         ("e.csv", NAMED.replace("id,parent,name", "category_id,parent_category_id,category_name")),
+        ("f.csv", NAMED.replace(",1,", ",1.0,").replace(",3,", ",3.0,").replace(",2,", ",2.0,")),
         ("d.csv", "path\n" + "\n".join(PATHS)),
         ("a.txt", INDENTED),
         ("b.txt", "\n".join(f"gid://x/{at} : {path}" for at, path in enumerate(PATHS))),

@@ -110,14 +110,11 @@ def _paths(rows: Iterable[tuple[int, Sequence[Any]]]) -> Iterator[Entry]:
         while names and not names[-1]:
             names.pop()
         if not all(names):
-            raise InputError(f"the path {JOINT.join(names)!r}{_at(line)} lacks a label between others: fill the gap.")
+            where = f" (line {line})" if line else ""
+            raise InputError(f"the path {JOINT.join(names)!r}{where} lacks a label between others: fill the gap.")
         for depth in range(1, len(names) + 1):
             parents = (JOINT.join(names[: depth - 1]),) if depth > 1 else ()
             yield Entry(JOINT.join(names[:depth]), parents, names[depth - 1], line=line)
-
-
-def _at(line: int) -> str:
-    return f" (line {line})" if line else ""
 
 
 def table_rows(path: Path) -> Iterator[tuple[int, list[Any]]]:
@@ -171,17 +168,19 @@ def _of_table(path: Path) -> LabelTree:
     entries = []
     for line, row in rows:
         key, called, above, words = (
-            "" if at is None or at >= len(row) or row[at] is None else row[at] for at in (child, name, parent, synonyms)
+            () if at is None or at >= len(row) or row[at] is None else _several(row[at], at in (parent, synonyms))
+            for at in (child, name, parent, synonyms)
         )
-        if not str(key).strip():
+        if not key:
             raise InputError(f"{path}, line {line}: the column '{header[child]}' is empty.")
-        entries.append(Entry(str(key).strip(), _several(above), str(called).strip(), _several(words), line))
+        entries.append(Entry(key[0], above, "".join(called), words, line))
     return LabelTree(entries, str(path), closed=not all(entry.parents for entry in entries))
 
 
-def _several(cell: Any) -> tuple[str, ...]:
-    parts = cell if isinstance(cell, list) else str(cell).split(SEVERAL)
-    return tuple(text for part in parts if (text := str(part).strip()))
+def _several(cell: Any, several: bool) -> tuple[str, ...]:
+    """The texts of a cell; ids that pandas made fractions, such as 7.0, are whole again."""
+    parts = cell if isinstance(cell, list) else str(cell).split(SEVERAL) if several else [cell]
+    return tuple(re.sub(r"^(\d+)\.0$", r"\1", text) for part in parts if (text := str(part).strip()))
 
 
 def _indented(path: Path) -> Iterator[Entry]:
