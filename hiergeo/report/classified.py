@@ -29,19 +29,19 @@ def write_classified(classified: Classified, path: Path, *, items: int = SHOWN +
     tree, made, depth = classified.tree, classified.promise, classified.tree.depth
     level, counts = classified.level, np.bincount(classified.level, minlength=depth + 1)
     order, count = classified.least_sure[:items], len(classified.items)
-    chosen = (classified.path[order].tolist(), classified.confidence[order].tolist(), level[order].tolist())
+    chosen = (classified.path[order].tolist(), classified.confidence[order].tolist(), classified.odds[order].tolist())
     cards = [
         {
             "item": classified.items[at],
             "picture": _picture(classified, at),
             "rungs": [
-                (tree.names[label], sure, at <= stop)
-                for at, (label, sure) in enumerate(zip(labels, sures, strict=True), 1)
+                (tree.names[label], sure, written(of), depth <= level[at])
+                for depth, (label, sure, of) in enumerate(zip(labels, sures, odds, strict=True), 1)
                 if label >= 0
             ],
-            "level": stop,
+            "level": int(level[at]),
         }
-        for at, labels, sures, stop in zip(order.tolist(), *chosen, strict=True)
+        for at, labels, sures, odds in zip(order.tolist(), *chosen, strict=True)
     ]
     about = {name: str(value) for name, value in classified.settings.items()}
     reach = f"Items reach {level.mean():.1f} of {depth} levels on average"
