@@ -115,13 +115,7 @@ class TaxonomyBenchmark(Benchmark):
         floors = crossed_floors(errors, self.alpha, random)
         outcome.add("depth_at_promise", mean_of(stops(odds, floors).astype(np.float64)))
         outcome.add("error_at_promise", mean_of((errors > floors).astype(np.float64)), promised=self.alpha)
-        levels, wrong = risk_by_depth(errors, odds)
-
-        def risk(counts: np.ndarray) -> float:
-            depths = counts @ levels
-            return float(trapezoid(counts @ wrong, depths) / len(errors) / max(depths[-1], 1))
-
-        outcome.add("risk", Statistic(len(errors), risk))
+        outcome.add("risk", risk_of(errors, odds))
         facts = {"items": len(truth), "labels": len(self.tree), "protocol": self.protocol}
         return self.result(outcome, model, points.space, rows, how, **facts)
 
@@ -138,6 +132,17 @@ def crossed_floors(errors: np.ndarray, alpha: float, random: np.random.Generator
     for own, other in (halves, halves[::-1]):
         floors[own] = floor_of(errors[other], alpha)
     return floors
+
+
+def risk_of(errors: np.ndarray, odds: np.ndarray) -> Statistic:
+    """The area below the curve of errors against the mean level where items stop, over its width."""
+    levels, wrong = risk_by_depth(errors, odds)
+
+    def area(counts: np.ndarray) -> float:
+        depths = counts @ levels
+        return float(trapezoid(counts @ wrong, depths) / counts.sum() / max(depths[-1], 1))
+
+    return Statistic(len(errors), area)
 
 
 def outcome_of(scored: TaxonomyItems, controls: dict[str, TaxonomyItems]) -> Outcome:

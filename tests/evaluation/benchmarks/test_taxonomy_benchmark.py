@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hiergeo.datasets.labels import load_tree
-from hiergeo.evaluation.benchmarks.taxonomy_benchmark import controlled, crossed_floors, ends, outcome_of
+from hiergeo.evaluation.benchmarks.taxonomy_benchmark import controlled, crossed_floors, ends, outcome_of, risk_of
 from hiergeo.evaluation.classifying.promise import floor_of
 from hiergeo.evaluation.metrics.taxonomies import of_labels
 
@@ -44,3 +44,10 @@ def test_floors_come_from_the_other_half():
     for own, other in ((low, high), (high, low)):
         assert floor_of(errors[floors == other], 0.1) == own
     assert ends(np.array([[0, 3, -1], [1, 4, 9]])).tolist() == [3, 9]
+
+
+def test_the_area_of_risk_by_hand():
+    """Errors 0, 0, 1/2 at mean levels 0, 1/2, 1; counted (3, 1) they are 0, 0, 1/4 at 0, 3/4, 1."""
+    statistic = risk_of(np.array([-np.inf, 1.0]), np.array([[2.0], [1.0]]))
+    assert statistic.of(np.ones(2)) == pytest.approx(1 / 8)
+    assert statistic.of(np.array([1.5, 0.5])) == pytest.approx(1 / 32)
