@@ -90,16 +90,11 @@ class LabelPoints:
         return torch.from_numpy(self.tree.levels).to(self.device)
 
     @cached_property
-    def _closure(self) -> Tensor:
-        """(N, N) sparse: 1 where the column is the label of the row or below it."""
-        above = [sorted({*of, at}) for at, of in enumerate(self.tree.above)]
-        rows = torch.tensor([label for of in above for label in of])
-        columns = torch.tensor([at for at, of in enumerate(above) for _ in of])
-        size = len(self.tree)
-        whole = torch.sparse_coo_tensor(
-            torch.stack((rows, columns)), torch.ones(len(rows)), (size, size), check_invariants=True
-        )
-        return whole.coalesce().to(self.device)
+    def _closure(self) -> tuple[Tensor, Tensor]:
+        """Every pair of a label and itself or one below it, (P,) each, ordered by the first; dense on every device."""
+        pairs = sorted((label, at) for at, above in enumerate(self.tree.above) for label in {*above, at})
+        label, below = torch.tensor(pairs).T.contiguous()
+        return label.to(self.device), below.to(self.device)
 
     def measure(self, items: Tensor, kind: Kind) -> Tensor:
         """Scores of each label at each item, (n, N); radians for cones, shares of radii for the ladder."""
@@ -150,7 +145,8 @@ class LabelPoints:
 
     def summed(self, mass: Tensor) -> Tensor:
         """What lies at a label or below it, (n, N), of what lies at each, (n, N); once where two ways lead there."""
-        return torch.sparse.mm(self._closure.to(mass.dtype), mass.T).T
+        label, below = self._closure
+        return torch.zeros_like(mass.T).index_add_(0, label, mass.T[below]).T
 
     def walk(self, scores: Tensor, method: Method, temperature: float = TEMPERATURE) -> Paths:
         """The path of each item: from the root always to the child of the largest confidence; ties go first."""
@@ -179,7 +175,12 @@ class LabelPoints:
 
     def _against(self, own: Tensor, label: Tensor, method: Method) -> Tensor:
         """The log of what lies at labels that are neither one label an item (n,) nor below it, (n,)."""
-        out = self._closure.index_select(0, label).to_dense() > 0
+        every, below = self._closure
+        begin = torch.searchsorted(every, torch.stack((label, label + 1)))
+        item = torch.arange(len(label), device=label.device).repeat_interleave(begin[1] - begin[0])
+        first = (begin[1] - begin[0]).cumsum(0) - begin[1]
+        out = torch.zeros(own.shape, dtype=torch.bool, device=own.device)
+        out[item, below[torch.arange(len(item), device=label.device) - first[item]]] = True
         if method == "level":
             out |= self._levels != self._levels[label][:, None]
         return own.masked_fill(out, -torch.inf).logsumexp(1)
@@ -228,8 +229,8 @@ def embed_tree(
     model.check_texts(distinct)
     rows = model.encode_text(distinct, **compute.keywords, progress=progress)
     at = {text: row for row, text in enumerate(distinct)}
-    owner = torch.tensor([label for label, of in enumerate(texts) for _ in of], device=rows.device)
-    parts = rows.float()[[at[text] for text in flat]]
+    owner = torch.tensor([label for label, of in enumerate(texts) for _ in of]).to(rows.device)
+    parts = rows.float()[torch.tensor([at[text] for text in flat]).to(rows.device)]
     unit = averaging_of(model) == "normalised"
     sums = torch.zeros(len(tree), rows.shape[1], device=rows.device)
     sums.index_add_(0, owner, normalize(parts, dim=1) if unit else parts)
