@@ -170,6 +170,9 @@ def test_equal_names_and_pairs_the_wrong_way_round_are_named(tmp_path: Path) -> 
     with pytest.raises(InputError, match="'fruit > other', 'meat > other'"):
         tree.numbers(["other"])
     assert tree.names[tree.numbers(["Meat >other"])[0]] == "other"
+    entries = [Entry("1", (), "a"), Entry("2", ("1",), "b"), Entry("3", (), "c"), Entry("4", ("3",), "a")]
+    of_keys = LabelTree(entries)
+    assert [of_keys.keys[at] for at in of_keys.numbers(["a", "4", "c > a", "B"])] == ["1", "4", "4", "2"]
     with pytest.raises(InputError, match="did you mean 'fruit'"):
         tree.numbers(["meat", "frut"])
     with pytest.raises(InputError, match="child, parent"):
