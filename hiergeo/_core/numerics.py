@@ -51,7 +51,7 @@ def widest(device: torch.device) -> torch.dtype:
 
 def wide(x: Tensor) -> Tensor:
     """`x` in the widest float of its device."""
-    return x.to(widest(x.device))
+    return x.to(torch.float32 if x.device.type in WITHOUT_FLOAT64 else torch.float64)
 
 
 def scalar(value: float | Tensor, device: torch.device) -> Tensor:
@@ -68,7 +68,7 @@ def largest_summed(dtype: torch.dtype) -> float:
 
 def saturated(x: Tensor, dtype: torch.dtype) -> Tensor:
     """`x` in `dtype`, no wider than its device has, where numbers beyond the range become its largest; NaN stays."""
-    dtype = widest(x.device) if dtype == torch.float64 else dtype
+    dtype = torch.float32 if dtype == torch.float64 and x.device.type in WITHOUT_FLOAT64 else dtype
     largest = min(torch.finfo(dtype).max, torch.finfo(x.dtype).max)
     return x.clamp(-largest, largest).to(dtype)
 

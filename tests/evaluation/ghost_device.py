@@ -65,8 +65,11 @@ def as_a_device(without_float64: bool) -> Iterator[None]:
         patch.setattr(torch.get_device_module(GHOST), "get_rng_state", lambda *_: torch.get_rng_state(), raising=False)
         patch.setattr(torch.get_device_module(GHOST), "set_rng_state", lambda *_: None, raising=False)
         if without_float64:
-            patch.setattr(numerics, "WITHOUT_FLOAT64", {GHOST.type})
-        yield
+            numerics.WITHOUT_FLOAT64.add(GHOST.type)
+        try:
+            yield
+        finally:
+            numerics.WITHOUT_FLOAT64.discard(GHOST.type)
 
 
 class GhostTensor(Tensor):

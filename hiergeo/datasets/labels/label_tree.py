@@ -35,6 +35,11 @@ class Entry:
     synonyms: tuple[str, ...] = ()
     line: int = 0
 
+    @property
+    def origin(self) -> str:
+        """The line, for the beginning of a defect."""
+        return f"line {self.line}: " if self.line else ""
+
 
 class Edges(NamedTuple):
     """Edges of a tree, (E,) int64 each, ordered by parent; of the top labels the parent is `LabelTree.start`."""
@@ -71,9 +76,8 @@ class LabelTree:
         by_key: dict[str, list[Entry]] = {}
         for entry in (listed := list(entries)):
             by_key.setdefault(entry.key, []).append(entry)
-        if closed and (orphans := [(e.line, p) for e in listed for p in e.parents if p not in by_key]):
-            first, *others = [f"line {line}: '{parent}'" if line else f"'{parent}'" for line, parent in orphans]
-            raise InputError(f"{where} has no entry for a parent: {several(first, others)}.")
+        if closed and (orphans := [f"{e.origin}'{p}'" for e in listed for p in e.parents if p not in by_key]):
+            raise InputError(f"{where} has no entry for a parent: {several(orphans[0], orphans[1:])}.")
         for parent in [parent for entry in listed for parent in entry.parents]:
             by_key.setdefault(parent, [])
         above = {key: list(dict.fromkeys(p for entry in of for p in entry.parents)) for key, of in by_key.items()}

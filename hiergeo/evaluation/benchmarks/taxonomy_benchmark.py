@@ -7,7 +7,6 @@ from typing import final
 
 import numpy as np
 import torch
-from scipy.integrate import trapezoid
 
 from hiergeo.adapters import Model
 from hiergeo.datasets.labels import LabelTree, load_tree
@@ -15,7 +14,7 @@ from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Run
 from hiergeo.evaluation.classifying.item_batches import ItemBatch, ItemSource
 from hiergeo.evaluation.classifying.methods import TEMPERATURE, check_method, embed_tree, kind_of
-from hiergeo.evaluation.classifying.placing import Chosen, block, embed_items, place, read_labelled
+from hiergeo.evaluation.classifying.placing import Chosen, block, embed_items, read_labelled, walk_all
 from hiergeo.evaluation.classifying.promise import check_alpha, error_floors, floor_of, risk_by_depth, stops
 from hiergeo.evaluation.metrics import TREE_METRICS
 from hiergeo.evaluation.metrics.registry import Metric, declare, share
@@ -102,7 +101,7 @@ class TaxonomyBenchmark(Benchmark):
         batches, truth = self.labelled
         points = embed_tree(model, space, self.tree, [self.template], how.compute, progress=how.progress)
         rows = embed_items(model, batches, how.compute, progress=how.progress)
-        paths, odds = (column.cpu().numpy() for column in place(points, rows, self.how))
+        paths, odds = (column.cpu().numpy() for column in walk_all(points, rows, self.how))
         scored = of_labels(self.tree, truth, ends(paths))
         parts = rows.split(block(self.tree))
         sure = (points.confidences(points.measure(part, kind_of(self.how.method)), *self.how)[0] for part in parts)
@@ -136,6 +135,8 @@ def crossed_floors(errors: np.ndarray, alpha: float, random: np.random.Generator
 
 def risk_of(errors: np.ndarray, odds: np.ndarray) -> Statistic:
     """The area below the curve of errors against the mean level where items stop, over its width."""
+    from scipy.integrate import trapezoid
+
     levels, wrong = risk_by_depth(errors, odds)
 
     def area(counts: np.ndarray) -> float:

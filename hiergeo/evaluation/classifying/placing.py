@@ -10,7 +10,6 @@ from typing import Any, Literal, NamedTuple, TypeAlias, final
 
 import numpy as np
 import torch
-from scipy.special import expit, logit
 from torch import Tensor
 
 from hiergeo._core import limits
@@ -84,6 +83,8 @@ class Classified(Exported):
     @property
     def confidence(self) -> np.ndarray:
         """How sure each label of a path is, (n, levels) float64 in [0, 1], never rising."""
+        from scipy.special import expit
+
         return np.asarray(expit(self.odds.astype(np.float64)))
 
     @property
@@ -161,6 +162,8 @@ class Classified(Exported):
 
     def about(self) -> dict[str, Any]:
         """The promise as JSON values, and how deep items come."""
+        from scipy.special import expit
+
         made = self.promise
         numbers = {"floor": float(expit(made.floor)), "alpha": made.alpha, "labels": made.labels, "tuning": made.tuning}
         branches = {self.tree.names[top]: float(expit(floor)) for top, floor in made.branches.items()}
@@ -187,7 +190,7 @@ def block(tree: LabelTree) -> int:
     return max(1, BLOCK // len(tree))
 
 
-def place(points: LabelPoints, items: Tensor, how: Chosen) -> Paths:
+def walk_all(points: LabelPoints, items: Tensor, how: Chosen) -> Paths:
     """The paths of items (n, D), a block at a time."""
     walked = [points.walk(points.measure(part, kind_of(how.method)), *how) for part in items.split(block(points.tree))]
     return Paths(*(torch.cat(column) for column in zip(*walked, strict=True)))
@@ -268,7 +271,7 @@ def classify(
     chosen_space.geometry.parts(loaded.dim)
     source.check(loaded)
     points = embed_tree(loaded, chosen_space, labels, templates, compute, progress=progress)
-    promise = Promise(float(logit(floor)), {})
+    promise = Promise(float(torch.logit(torch.tensor(floor, dtype=torch.float64))), {})
     if labelled is not None and alpha is not None:
         batches, truth = labelled
         rows = embed_items(loaded, batches, compute, progress=progress)
@@ -307,7 +310,7 @@ def _part(
     size = len(batch.names), points.tree.depth
     part = Paths(torch.full(size, -1), torch.full(size, -torch.inf))
     if usable := batch.usable:
-        walked = place(points, batch.embed(model, compute), how)
+        walked = walk_all(points, batch.embed(model, compute), how)
         part.label[usable], part.odds[usable] = walked.label.cpu(), walked.odds.float().cpu()
     if path is not None:
         with atomic_write(path) as handle:
@@ -336,20 +339,20 @@ def read_labelled(
         raise InputError(f"there are {count} labelled items and {len(given)} labels.")
     if len(written) != count:
         raise InputError("the labelled items have no labels: give a pair (items, labels), or a table with both.")
-    kept, truth, start = [], [], 0
+    usable, truth, start = [], [], 0
     for batch in batches:
         own = written[start : start + len(batch.names)]
         start += len(own)
         use = [at for at in batch.usable if str(own[at])]
         data = batch.data[use] if isinstance(batch.data, Tensor) else [batch.data[at] for at in use]
-        kept.append(ItemBatch([batch.names[at] for at in use], data))
+        usable.append(ItemBatch([batch.names[at] for at in use], data))
         truth += [own[at] for at in use]
     if len(truth) < needed(alpha):
         raise InputError(
             f"an error of at most {100 * alpha:g} % takes at least {needed(alpha)} labelled items, and there are "
             f"{len(truth)}: label more, or allow a larger alpha."
         )
-    return [batch for batch in kept if batch.names], tree.numbers(truth, "the labelled items")
+    return [batch for batch in usable if batch.names], tree.numbers(truth, "the labelled items")
 
 
 def calibrated(
@@ -381,7 +384,7 @@ def calibrated(
     branches: tuple[int, ...] = ()
     if len(tune):
         best, branches = _deepest(points, items[tune], truth[tune], alpha, choices, ratio, lowest)
-    label, odds = (column.cpu().numpy() for column in place(points, items[rest], best))
+    label, odds = (column.cpu().numpy() for column in walk_all(points, items[rest], best))
     return best, promised(points.tree, label, odds, truth[rest], alpha, branches, len(tune), lowest)
 
 

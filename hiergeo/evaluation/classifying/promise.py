@@ -19,7 +19,6 @@ from dataclasses import dataclass, field, replace
 from typing import final
 
 import numpy as np
-from scipy.special import expit
 
 from hiergeo._core.errors import InputError
 from hiergeo.datasets.labels.label_tree import LabelTree
@@ -81,6 +80,8 @@ def stops(odds: np.ndarray, floor: float | np.ndarray) -> np.ndarray:
 
 def written(odds: float) -> str:
     """Log-odds as a confidence, such as 0.873 or 1 - 2e-09."""
+    from scipy.special import expit
+
     return f"{expit(odds):.3g}" if odds < LARGE or math.isinf(odds) else f"1 - {expit(-odds):.1g}"
 
 
