@@ -17,7 +17,7 @@ def classify_command(
         argument(
             "ITEMS",
             "A table (CSV, TSV, Parquet, JSON Lines), a text of one item a line, a folder of images, or "
-            "embeddings (.npz, .npy).",
+            "embeddings (.npz).",
             show_default=False,
         ),
     ],
@@ -25,7 +25,7 @@ def classify_command(
         str,
         option(
             "FILE",
-            "The labels: a table of paths or of edges (child, parent), indented text, JSON, OBO; or wordnet:SYNSET.",
+            "The labels: a table of paths or of edges (child, parent), indented text, JSON; or wordnet:SYNSET.",
             "--tree",
             "-t",
         ),
@@ -43,9 +43,7 @@ def classify_command(
             "images with a subfolder for each label.",
         ),
     ] = None,
-    floor: Annotated[
-        float, option("X", "The least confidence of a believed label; --alpha may set a higher one.")
-    ] = 0.0,
+    floor: Annotated[float, option("X", "The least confidence of a believed label, where no --alpha sets it.")] = 0.0,
     geometry: options.MeasuredGeometry = None,
     method: Annotated[
         str,

@@ -1,7 +1,6 @@
 """The page of items in a tree of labels: what is promised, how deep they come, and the least sure of them first."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,43 +9,40 @@ from hiergeo._core.text import without_folders
 from hiergeo.evaluation.answers import Conclusion
 from hiergeo.evaluation.classifying import Classified
 from hiergeo.evaluation.classifying.promise import written
+from hiergeo.report.ladders import thumbnail
 from hiergeo.report.page import spaced, write_html
 from hiergeo.report.summary import DotPlots
 
-if TYPE_CHECKING:
-    from hiergeo.report.ladders import Thumbnail
-
-SHOWN, FOLDED = 24, 96
-"""Items that a page shows, and those behind a fold."""
+SHOWN = 48
+"""Items that a page shows."""
 
 
-def write_classified(classified: Classified, path: Path, *, items: int = SHOWN + FOLDED) -> Path:
+def write_classified(classified: Classified, path: Path, *, items: int = SHOWN) -> Path:
     """Write one HTML file that needs nothing else: at most `items` of them, the least sure first.
 
     Raises:
         UnavailableError: the file cannot be written.
     """
-    tree, made, depth = classified.tree, classified.promise, classified.tree.depth
-    level, counts = classified.level, np.bincount(classified.level, minlength=depth + 1)
-    order, count = classified.least_sure[:items], len(classified.items)
-    chosen = (classified.path[order].tolist(), classified.confidence[order].tolist(), classified.odds[order].tolist())
-    cards = [
-        {
-            "item": classified.items[at],
-            "picture": _picture(classified, at),
-            "rungs": [
-                (tree.names[label], sure, written(of), depth <= level[at])
-                for depth, (label, sure, of) in enumerate(zip(labels, sures, odds, strict=True), 1)
-                if label >= 0
-            ],
-            "level": int(level[at]),
-        }
-        for at, labels, sures, odds in zip(order.tolist(), *chosen, strict=True)
-    ]
+    tree, made, depth, count = classified.tree, classified.promise, classified.tree.depth, len(classified.items)
+    confidence, level, counts = (
+        classified.confidence,
+        classified.level,
+        np.bincount(classified.level, minlength=depth + 1),
+    )
     about = {name: str(value) for name, value in classified.settings.items()}
     reach = f"Items reach {level.mean():.1f} of {depth} levels on average"
-    none = "; nothing is promised about their errors."
-    wrong = none if made.alpha is None else f", with at most {100 * made.alpha:g} % wrong."
+    wrong = "; nothing is promised about their errors."
+    if made.alpha is not None:
+        wrong = f", and on average over exchangeable items at most {100 * made.alpha:g} % of their labels are wrong."
+    facts = [("mean level", f"{level.mean():.2f} of {depth}"), ("floor", written(made.floor))]
+    facts += [(f"floor below {tree.names[top]}", written(floor)) for top, floor in made.branches.items()]
+    if made.alpha is not None:
+        facts += [
+            ("labels of the promise", f"{made.labels:,}"),
+            ("labels that chose", f"{made.tuning:,}"),
+            ("their errors at the floor", percent(made.error)),
+            ("their mean level", f"{made.depth:.2f}"),
+        ]
     return write_html(
         path,
         "classified.html",
@@ -55,32 +51,26 @@ def write_classified(classified: Classified, path: Path, *, items: int = SHOWN +
         kicker=("classify", without_folders(about["model"]), about["geometry"], about["method"]),
         conclusion=Conclusion(reach + wrong),
         promise=made,
-        facts=_facts(classified),
+        facts=facts,
         levels=[(at or "root", f"{n:,}", percent(n / count), n / counts.max()) for at, n in enumerate(counts)],
         curve=[(percent(e), f"{at:.2f}", percent(at / depth), at / depth) for e, at in made.curve.items()],
-        shown=cards[:SHOWN],
-        folded=cards[SHOWN:],
+        shown=[_card(classified, int(at), confidence[at].tolist()) for at in classified.least_sure[:items]],
         count=count,
         settings=spaced(classified.settings),
     )
 
 
-def _facts(classified: Classified) -> list[tuple[str, str]]:
-    made = classified.promise
-    facts = [("mean level", f"{classified.mean_level:.2f} of {classified.tree.depth}"), ("floor", written(made.floor))]
-    facts += [(f"floor below {classified.tree.names[top]}", written(floor)) for top, floor in made.branches.items()]
-    if made.alpha is not None:
-        facts += [
-            ("labels of the promise", f"{made.labels:,}"),
-            ("labels that chose", f"{made.tuning:,}"),
-            ("their errors at the floor", percent(made.error)),
-            ("their mean level", f"{made.depth:.2f}"),
-        ]
-    return facts
-
-
-def _picture(classified: Classified, at: int) -> "Thumbnail | None":
-    from hiergeo.report.ladders import thumbnail
-
+def _card(classified: Classified, at: int, confidence: list[float]) -> dict[str, object]:
+    level = int(classified.level[at])
     image = classified.images[at] if classified.images else None
-    return None if image is None else thumbnail(image)
+    rungs = zip(classified.path[at].tolist(), confidence, classified.odds[at], strict=True)
+    return {
+        "item": classified.items[at],
+        "picture": None if image is None else thumbnail(image),
+        "rungs": [
+            (classified.tree.names[label], sure, written(odds), depth <= level)
+            for depth, (label, sure, odds) in enumerate(rungs, 1)
+            if label >= 0
+        ],
+        "level": level,
+    }

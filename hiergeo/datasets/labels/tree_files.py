@@ -1,10 +1,8 @@
-"""Trees of labels from files and objects: tables of paths or edges, indented text, JSON, WordNet, own indexes, OBO."""
+"""Trees of labels from files and objects: tables of paths or edges, indented text, JSON, WordNet, own indexes."""
 
-import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib import import_module
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -29,8 +27,8 @@ SEVERAL = "|"
 """What separates several parents or synonyms in one cell."""
 
 FORMATS = (
-    ".csv, .tsv or .parquet of paths or of edges, .txt (indented, or a path a line), .json or .obo; or "
-    "wordnet:SYNSET, or scenes"
+    ".csv, .tsv or .parquet of paths or of edges, .txt (indented, or a path a line) or .json; or wordnet:SYNSET, or "
+    "scenes"
 )
 
 
@@ -48,54 +46,42 @@ def load_tree(source: TreeLike) -> LabelTree:
             - text: deeper labels are indented by blanks or tabs; or a path a line.
             - JSON: nested objects; objects with ``name`` and ``children``; a list of edges [child, parent]; or
               ``nodes`` with ``id``, ``name`` and ``parents``, as ``hiergeo tree --format json`` writes it.
-            - OBO, where obonet is installed.
 
     Raises:
         InputError: the file is damaged or of another format, or describes no tree; names the line.
-        UnavailableError: it is not there, or a package that reads it is not installed.
+        UnavailableError: it is not there.
     """
     if isinstance(source, LabelTree):
         return source
-    if isinstance(source, Mapping):
-        return LabelTree(_nested(source))
     if not isinstance(source, str | Path):
         return _of_objects(source)
     if isinstance(source, str) and source.startswith("wordnet:"):
         return _wordnet(source.partition(":")[2])
     if source == "scenes":
-        return LabelTree(Entry(child, (parent,)) for child, parent in shapes.edges())
+        return _of_pairs(shapes.edges(), source)
     path = path_of(source)
-    suffix = path.suffix.lower()
     if size_of(path) is None:
         raise UnavailableError(f"{path} is not there: name a tree, a file of {FORMATS}.")
-    if suffix in (".csv", ".tsv", ".parquet"):
-        return _of_table(path)
-    if suffix == ".txt":
-        return LabelTree(_indented(path), str(path))
-    if suffix == ".json":
-        return _of_json(path)
-    if suffix == ".obo":
-        return LabelTree(_obo(path), str(path), closed=True)
-    raise InputError(f"{path} is of a format that cannot be read: name a file of {FORMATS}.")
+    if (suffix := path.suffix.lower()) not in READERS:
+        raise InputError(f"{path} is of a format that cannot be read: name a file of {FORMATS}.")
+    return READERS[suffix](path)
 
 
-def _of_objects(source: Iterable[Any]) -> LabelTree:
-    listed = list(source)
+def _of_objects(source: Any, where: str = "the tree") -> LabelTree:
+    """A tree of mappings, of nodes, of pairs, or of paths."""
+    listed: list[Any] = [source] if isinstance(source, Mapping) else list(source)
+    if len(listed) == 1 and isinstance(listed[0], Mapping) and isinstance(nodes := listed[0].get("nodes"), list):
+        return LabelTree(map(_node, nodes), where, closed=True)
     if all(isinstance(entry, Entry) for entry in listed):
-        return LabelTree(listed)
-    if not all(isinstance(path, str | tuple | list) for path in listed):
-        raise InputError("a tree is a file, nested mappings, or a list of paths from the top down, such as 'a > b'.")
-    if all(not isinstance(pair, str) and len(pair) == 2 for pair in listed):
-        return from_edges(listed)
-    return LabelTree(_paths((0, path.split(JOINT) if isinstance(path, str) else path) for path in listed))
+        return LabelTree(listed, where)
+    if any(not isinstance(row, tuple | list) for row in listed):
+        return LabelTree(_nested(listed), where)
+    if all(len(pair) == 2 for pair in listed):
+        return _of_pairs(listed, where)
+    return LabelTree(_paths((0, path) for path in listed), where)
 
 
-def from_edges(edges: Iterable[Sequence[Any]], where: str = "the tree") -> LabelTree:
-    """A tree of pairs (child, parent); a child of several parents is one label below all of them.
-
-    Raises:
-        InputError: as `LabelTree`, or pairs that look like (parent, child).
-    """
+def _of_pairs(edges: Iterable[Sequence[Any]], where: str) -> LabelTree:
     pairs = [(str(child), str(parent)) for child, parent in edges]
     below = Counter(child for child, _ in set(pairs))
     if not below.keys() & {parent for _, parent in pairs} and (twice := [child for child in below if below[child] > 1]):
@@ -119,26 +105,19 @@ def _paths(rows: Iterable[tuple[int, Sequence[Any]]]) -> Iterator[Entry]:
 
 def table_rows(path: Path) -> Iterator[tuple[int, list[Any]]]:
     """The header and the rows of a CSV, TSV or Parquet file, numbered from 1; InputError for a damaged one."""
-    if path.suffix.lower() == ".parquet":
-        import pyarrow as pa
-        from pyarrow.parquet import ParquetFile
-
-        try:
-            file = ParquetFile(path)
-            yield 1, file.schema_arrow.names
-            batches = (
-                zip(*(column.to_pylist() for column in part.columns), strict=True) for part in file.iter_batches(256)
-            )
-            yield from enumerate(map(list, chain.from_iterable(batches)), 2)
-        except (pa.ArrowException, OSError) as error:
-            raise InputError(f"{path} cannot be read: {reason(error)}.") from error
-        return
+    rows: Iterable[list[Any]] = csv_records(path, "\t" if path.suffix.lower() == ".tsv" else ",")
     try:
-        for line, record in enumerate(csv_records(path, "\t" if path.suffix.lower() == ".tsv" else ","), 1):
-            if fault := garbled("".join(record)):
-                raise InputError(f"{path}, line {line}: {fault}; save it as UTF-8 text.")
+        if path.suffix.lower() == ".parquet":
+            from pyarrow.parquet import ParquetFile
+
+            file = ParquetFile(path)
+            parts = (part.to_pylist() for part in file.iter_batches(256))
+            rows = chain([file.schema_arrow.names], (list(row.values()) for part in parts for row in part))
+        for line, record in enumerate(rows, 1):
+            if fault := garbled("".join(cell for cell in record if isinstance(cell, str))):
+                raise BrokenError(f"line {line}: {fault}; save it as UTF-8 text")
             yield line, record
-    except (BrokenError, OSError) as error:
+    except (BrokenError, OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {reason(error)}.") from error
 
 
@@ -183,37 +162,35 @@ def _several(cell: Any, several: bool) -> tuple[str, ...]:
     return tuple(re.sub(r"^(\d+)\.0$", r"\1", text) for part in parts if (text := str(part).strip()))
 
 
-def _indented(path: Path) -> Iterator[Entry]:
-    """Labels of a text: deeper ones are indented, or each line is a path."""
+def _of_text(path: Path) -> LabelTree:
+    """A text where deeper labels are indented, or each line is a path."""
     lines = read_lines(path, "write one label a line there, deeper ones indented")
     rows = [(at, line) for at, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")]
     if any(JOINT in line for _, line in rows):
         # Shopify writes the address of a category before its path, Google its number.
-        yield from _paths((at, line.rpartition(" : ")[2].split(JOINT)) for at, line in rows)
-        return
-    stack: list[tuple[int, str]] = []
+        return LabelTree(_paths((at, line.rpartition(" : ")[2].split(JOINT)) for at, line in rows), str(path))
+    paths: list[tuple[int, list[str]]] = []
+    stack: dict[int, str] = {}
     for at, line in rows:
         indent = len(line.expandtabs(4)) - len(line.expandtabs(4).lstrip())
-        outer = [one for one in stack if one[0] < indent]
-        if indent and (not outer or (len(outer) < len(stack) and stack[len(outer)][0] != indent)):
+        outer = {of: name for of, name in stack.items() if of < indent}
+        if indent and (not outer or (len(outer) < len(stack) and indent not in stack)):
             raise InputError(f"{path}, line {at}: '{line.strip()}' is indented like no line above it.")
-        stack = [*outer, (indent, line.strip())]
-        yield from _paths([(at, [name for _, name in stack])])
+        stack = {**outer, indent: line.strip()}
+        paths.append((at, list(stack.values())))
+    return LabelTree(_paths(paths), str(path))
 
 
 def _nested(value: Any, above: tuple[str, ...] = ()) -> Iterator[Entry]:
-    """Labels of nested objects: names of what is below, lists of names, or objects with ``name`` and ``children``."""
+    """Labels of nested objects: names or paths, what is below a name, lists, or objects with name and children."""
     if isinstance(value, str):
-        yield from _paths([(0, (*above, value))])
-    elif isinstance(value, Mapping) and isinstance(value.get("name"), str):
-        own = (*above, value["name"])
-        yield from _paths([(0, own)])
-        yield from _nested(value.get("children") or [], own)
+        yield from _paths([(0, (*above, *value.split(JOINT)))])
     elif isinstance(value, Mapping):
-        for name, below in value.items():
+        pairs = [(value["name"], value.get("children"))] if isinstance(value.get("name"), str) else value.items()
+        for name, below in pairs:
             yield from _paths([(0, (*above, name))])
             yield from _nested(below or [], (*above, str(name)))
-    elif isinstance(value, list):
+    elif isinstance(value, list | tuple):
         for below in value:
             yield from _nested(below, above)
     else:
@@ -223,17 +200,14 @@ def _nested(value: Any, above: tuple[str, ...] = ()) -> Iterator[Entry]:
 def _of_json(path: Path) -> LabelTree:
     try:
         value = parse_json(read_text(path, "name a file that is there").encode())
-    except (ValueError, json.JSONDecodeError) as error:
+    except ValueError as error:
         raise InputError(f"{path} cannot be read as JSON: {reason(error)}.") from error
-    if isinstance(value, dict) and isinstance(value.get("nodes"), list):
-        return LabelTree((_node(node, path) for node in value["nodes"]), str(path), closed=True)
-    pairs = isinstance(value, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in value)
-    return from_edges(value, str(path)) if pairs and value else LabelTree(_nested(value), str(path))
+    return _of_objects(value if isinstance(value, list) else [value], str(path))
 
 
-def _node(node: Any, path: Path) -> Entry:
+def _node(node: Any) -> Entry:
     if not isinstance(node, dict) or "id" not in node:
-        raise InputError(f"{path} has a node without an id: {str(node)[:60]!r}.")
+        raise InputError(f"the tree has a node without an id: {str(node)[:60]!r}.")
     parents = [parent["id"] if isinstance(parent, dict) else parent for parent in node.get("parents") or []]
     name = next((str(node[key]) for key in NAME if node.get(key)), "")
     return Entry(str(node["id"]), tuple(map(str, parents)), name, tuple(map(str, node.get("synonyms") or [])))
@@ -255,13 +229,9 @@ def _wordnet(root: str) -> LabelTree:
     return LabelTree(entries, f"wordnet:{root}")
 
 
-def _obo(path: Path) -> Iterator[Entry]:
-    try:
-        graph = import_module("obonet").read_obo(path)
-    except ImportError as error:
-        raise UnavailableError(f"{path} is read by obonet, which is not here: pip install obonet.") from error
-    except (ValueError, KeyError) as error:
-        raise InputError(f"{path} cannot be read as OBO: {reason(error)}.") from error
-    for key, about in graph.nodes(data=True):
-        words = tuple(text.split('"')[1] for text in about.get("synonym", ()) if " EXACT" in text)
-        yield Entry(key, tuple(about.get("is_a", ())), about.get("name", key), words)
+READERS: dict[str, Callable[[Path], LabelTree]] = {
+    **dict.fromkeys((".csv", ".tsv", ".parquet"), _of_table),
+    ".txt": _of_text,
+    ".json": _of_json,
+}
+"""Suffix -> reader."""

@@ -1,6 +1,5 @@
 """Classification into a taxonomy: how right paths are, and how deep items come at a promised error."""
 
-from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 from typing import final
@@ -13,8 +12,8 @@ from hiergeo.datasets.labels import LabelTree, load_tree
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Run
 from hiergeo.evaluation.classifying.item_batches import ItemBatch, ItemSource
-from hiergeo.evaluation.classifying.methods import TEMPERATURE, check_method, embed_tree, kind_of
-from hiergeo.evaluation.classifying.placing import Chosen, block, embed_items, read_labelled, walk_all
+from hiergeo.evaluation.classifying.methods import TEMPERATURE, check_method, embed_tree
+from hiergeo.evaluation.classifying.placing import Chosen, embed_items, measured, read_labelled, walk_all
 from hiergeo.evaluation.classifying.promise import check_alpha, error_floors, floor_of, risk_by_depth, stops
 from hiergeo.evaluation.metrics import TREE_METRICS
 from hiergeo.evaluation.metrics.registry import Metric, declare, share
@@ -101,10 +100,9 @@ class TaxonomyBenchmark(Benchmark):
         batches, truth = self.labelled
         points = embed_tree(model, space, self.tree, [self.template], how.compute, progress=how.progress)
         rows = embed_items(model, batches, how.compute, progress=how.progress)
-        paths, odds = (column.cpu().numpy() for column in walk_all(points, rows, self.how))
+        paths, odds = walk_all(points, rows, self.how)
         scored = of_labels(self.tree, truth, ends(paths))
-        parts = rows.split(block(self.tree))
-        sure = (points.confidences(points.measure(part, kind_of(self.how.method)), *self.how)[0] for part in parts)
+        sure = (points.confidences(part, *self.how)[0] for part in measured(points, rows, self.how.method))
         scored.values["inconsistent"] = 1.0 - torch.cat(list(map(points.consistent, sure))).cpu().numpy()
         names = [name for batch in batches for name in batch.names] if isinstance(batches[0].data[0], str) else None
         controls = controlled(self.tree, truth, ends(paths), names, how.seed)
@@ -194,11 +192,9 @@ def letters_in_common(names: Sequence[str], items: Sequence[str]) -> np.ndarray:
     """How many pieces of `GRAM` letters texts have in common with names, as a cosine, (items, names)."""
     from scipy.sparse import csr_matrix
 
-    vocabulary: dict[str, int] = {}
-    pieces = [Counter(f" {t.lower()} "[at : at + GRAM] for at in range(len(t))) for t in (*names, *items)]
-    rows = [row for row, of in enumerate(pieces) for _ in of]
-    columns = [vocabulary.setdefault(piece, len(vocabulary)) for of in pieces for piece in of]
-    values = np.array([count for of in pieces for count in of.values()], dtype=np.float64)
-    lengths = np.sqrt(np.bincount(rows, values**2, minlength=len(pieces)))
-    matrix = csr_matrix((values / lengths[rows], (rows, columns)), shape=(len(pieces), len(vocabulary)))
-    return np.asarray((matrix[len(names) :] @ matrix[: len(names)].T).todense())
+    pieces = [[f" {text.lower()} "[at : at + GRAM] for at in range(len(text))] for text in (*names, *items)]
+    columns = np.unique([piece for of in pieces for piece in of], return_inverse=True)[1]
+    counts = csr_matrix((np.ones(len(columns)), columns, np.cumsum([0, *map(len, pieces)])))
+    counts.sum_duplicates()
+    unit = counts.multiply(1 / np.sqrt(counts.multiply(counts).sum(1))).tocsr()
+    return np.asarray((unit[len(names) :] @ unit[: len(names)].T).todense())

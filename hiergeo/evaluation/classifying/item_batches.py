@@ -1,6 +1,6 @@
 """Items to classify, read in batches: texts, images, folders, tables, stored embeddings and arrays, maybe labelled."""
 
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hiergeo._core.errors import InputError, reason
+from hiergeo._core.errors import InputError
 from hiergeo._core.storage import archives
 from hiergeo._core.storage.archives import Array
 from hiergeo._core.storage.files import path_of
@@ -57,11 +57,6 @@ class ItemBatch(NamedTuple):
         """The positions of the items that have data."""
         return [at for at, one in enumerate(self.data) if one is not None]
 
-    @property
-    def images(self) -> list[Any]:
-        """For each item its image, where it is one that can be opened again; None otherwise."""
-        return [None if isinstance(one, str | bytes | Tensor) else one for one in self.data]
-
     def embed(self, model: Model, compute: Compute) -> Tensor:
         """The embeddings of the usable items, (m, D) float."""
         if isinstance(self.data, Tensor):
@@ -92,27 +87,20 @@ class ItemSource:
     label_column: str | None = None
     labelled: bool = False
 
-    @property
-    def size(self) -> int | None:
-        """How many there are, where that is known without reading them."""
-        items = self.items.images if isinstance(self.items, Labelled) else self.items
-        return len(items) if isinstance(items, Sized) and not isinstance(items, str) else None
-
     def check(self, model: Model) -> None:
         """Raise InputError, before any work starts, where the first items cannot be used or the model cannot embed."""
         what = str(self.items) if isinstance(self.items, str | Path) else "the list of items"
         first = next(self.batches(), None)
-        if first is None or not first.usable:
+        rows: list[Any] = [] if first is None else [first.data[at] for at in first.usable]
+        if not rows:
             raise InputError(f"{what} holds no items to classify: give texts, images or embeddings.")
-        if isinstance(first.data, Tensor):
-            if first.data.shape[1] != model.dim:
+        if isinstance(rows[0], Tensor):
+            if len(rows[0]) != model.dim:
                 raise InputError(
-                    f"{what} has embeddings of {first.data.shape[1]} dimensions and {model.name} embeds in "
-                    f"{model.dim}: embed items and labels by one model."
+                    f"{what} has embeddings of {len(rows[0])} dimensions and {model.name} embeds in {model.dim}: embed "
+                    "items and labels by one model."
                 )
-            return
-        rows = [first.data[at] for at in first.usable]
-        if isinstance(rows[0], str):
+        elif isinstance(rows[0], str):
             model.check_texts([row.strip() for row in rows])
         elif not model.has_images:
             raise InputError(f"{model.name} embeds texts only, and {what} holds images: name an image-text model.")
@@ -143,12 +131,6 @@ class ItemSource:
             raise InputError(f"{path} is not there: name a file or folder of items, or give a list of texts.")
         if suffix == ".npz":
             yield from _of_npz(path)
-        elif suffix == ".npy":
-            try:
-                rows = np.load(path, mmap_mode="r", allow_pickle=False)
-            except (OSError, ValueError, EOFError) as error:
-                raise InputError(f"{path} cannot be read as embeddings ({reason(error)}).") from error
-            yield from _of_rows(rows, map(str, range(len(rows))))
         elif path.is_dir() and (pictures := _pictures(path)):
             labels = (file.parent.relative_to(path).name if self.labelled else None for file in pictures)
             names = (file.relative_to(path).as_posix() for file in pictures)
@@ -202,9 +184,7 @@ def _batched(rows: Iterable[tuple[str, Any, str | None]], size: int) -> Iterator
 
 def _of_rows(rows: Any, names: Iterator[str]) -> Iterator[ItemBatch]:
     for start in range(0, len(rows), TEXTS):
-        part = torch.as_tensor(
-            np.array(rows[start : start + TEXTS]) if isinstance(rows, np.ndarray) else rows[start : start + TEXTS]
-        )
+        part = torch.as_tensor(rows[start : start + TEXTS])
         if part.ndim != 2 or not part.is_floating_point():
             raise InputError(f"embeddings must be floating-point rows (n, D), not {part.dtype} {tuple(part.shape)}.")
         bad = (~part.isfinite().all(1)).nonzero()

@@ -16,7 +16,7 @@ Source: Angelopoulos et al., Conformal risk control (arXiv 2208.02814), theorem 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
@@ -42,6 +42,15 @@ def check_alpha(alpha: float) -> None:
 def needed(alpha: float) -> int:
     """The least number of labelled items with which an error of alpha can be promised."""
     return math.ceil(round(1 / alpha - 1, 9))
+
+
+def check_enough(count: int, alpha: float) -> None:
+    """Raise InputError for too few labelled items; says how many it takes."""
+    if count < needed(alpha):
+        raise InputError(
+            f"an error of at most {100 * alpha:g} % takes at least {needed(alpha)} labelled items, and there are "
+            f"{count}: label more, or allow a larger alpha."
+        )
 
 
 def error_floors(tree: LabelTree, paths: np.ndarray, odds: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -120,16 +129,20 @@ class Promise:
     error: float = math.nan
     curve: dict[float, float] = field(default_factory=dict)
 
-    def levels(self, paths: np.ndarray, odds: np.ndarray) -> np.ndarray:
-        """The level at which each item stops, (n,) int64; 0 is the root."""
-        return stops(odds, self.floors(paths))
-
     def floors(self, paths: np.ndarray) -> np.ndarray:
         """The floor of each item, (n,): that of the top label of its path."""
         floors = np.full(len(paths), self.floor)
         for top, floor in self.branches.items():
             floors[paths[:, 0] == top] = floor
         return floors
+
+    def about(self, tree: LabelTree) -> dict[str, Any]:
+        """The promise as JSON values."""
+        from scipy.special import expit
+
+        branches = {tree.names[top]: float(expit(floor)) for top, floor in self.branches.items()}
+        numbers = {"alpha": self.alpha, "labels": self.labels, "tuning": self.tuning}
+        return {"sentence": str(self), "floor": float(expit(self.floor)), **numbers, "branches": branches}
 
     def __str__(self) -> str:
         if self.alpha is None:
@@ -153,29 +166,26 @@ def promised(
     alpha: float,
     branches: Sequence[int] = (),
     tuning: int = 0,
-    lowest: float = -math.inf,
 ) -> Promise:
     """The promise of an error of at most alpha that labelled items let us make; arguments as for `error_floors`.
 
     Branches are top labels with floors of their own, chosen without these items, as was the method, by `tuning` others.
-    No floor is below `lowest`: an error can only end as a floor rises.
 
     Raises:
         InputError: too few labels for alpha; says how many it takes.
     """
-    if len(truth) < needed(alpha):
-        raise InputError(
-            f"an error of at most {100 * alpha:g} % takes at least {needed(alpha)} labelled items for the promise "
-            f"alone, and there are {len(truth)}: label more, or allow a larger alpha."
-        )
+    check_enough(len(truth), alpha)
     errors, top = error_floors(tree, paths, odds, truth), paths[:, 0]
 
     def at(error: float) -> Promise:
-        own = {branch: max(lowest, floor_of(errors[top == branch], error)) for branch in branches}
-        rest = max(lowest, floor_of(errors[~np.isin(top, list(own))], error))
+        own = {branch: floor_of(errors[top == branch], error) for branch in branches}
+        rest = floor_of(errors[~np.isin(top, list(own))], error)
         return Promise(rest, own, alpha, len(truth), tuning)
 
-    made, curve = at(alpha), {error: float(at(error).levels(paths, odds).mean()) for error in sorted({*CURVE, alpha})}
+    made, curve = (
+        at(alpha),
+        {error: float(stops(odds, at(error).floors(paths)).mean()) for error in sorted({*CURVE, alpha})},
+    )
     return replace(made, depth=curve[alpha], error=float((errors > made.floors(paths)).mean()), curve=curve)
 
 

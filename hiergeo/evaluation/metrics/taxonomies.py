@@ -83,11 +83,6 @@ def taxonomy_scores(true: Iterable[Any], predicted: Iterable[Any], tree: Any = N
     Raises:
         InputError: no items, counts that differ, labels that are not in the tree, or labels without a tree.
     """
-    return taxonomy_items(true, predicted, tree).means()
-
-
-def taxonomy_items(true: Iterable[Any], predicted: Iterable[Any], tree: Any = None) -> TaxonomyItems:
-    """The scores of each item; arguments and errors as for `taxonomy_scores`."""
     from hiergeo.datasets.labels import load_tree
 
     truth, guesses = list(true), list(predicted)
@@ -95,14 +90,12 @@ def taxonomy_items(true: Iterable[Any], predicted: Iterable[Any], tree: Any = No
         raise InputError(f"there are {len(truth)} true and {len(guesses)} predicted items: give one or more of both.")
     labels = None if tree is None else load_tree(tree)
     if all(isinstance(path, Sequence) and not isinstance(path, str) for path in (*truth, *guesses)):
-        steps = None
-        if labels is not None:
-            pairs = ((p, at) for at, parents in enumerate(labels.parents) for p in parents)
-            steps = {(labels.names[above], labels.names[below]) for above, below in pairs}
-        return _of_paths(list(map(_path, truth)), list(map(_path, guesses)), steps)
+        names, parents = ((), ()) if labels is None else (labels.names, labels.parents)
+        steps = {(names[above], name) for name, of in zip(names, parents, strict=True) for above in of}
+        return _of_paths(list(map(_path, truth)), list(map(_path, guesses)), steps).means()
     if labels is None:
         raise InputError("items that are no paths are labels of a tree: give the tree.")
-    return of_labels(labels, labels.numbers(truth), labels.numbers(guesses, "the predictions"))
+    return of_labels(labels, labels.numbers(truth), labels.numbers(guesses, "the predictions")).means()
 
 
 def _path(names: Sequence[Hashable]) -> tuple[Hashable, ...]:
@@ -112,11 +105,11 @@ def _path(names: Sequence[Hashable]) -> tuple[Hashable, ...]:
 
 
 def _of_paths(
-    true: list[tuple[Hashable, ...]], predicted: list[tuple[Hashable, ...]], steps: set[Any] | None
+    true: list[tuple[Hashable, ...]], predicted: list[tuple[Hashable, ...]], steps: set[Any]
 ) -> TaxonomyItems:
     if not all(true):
         raise InputError(f"the true path of item {true.index(())} (the first is 0) is empty.")
-    edges = {step for path in true for step in pairwise(path)} if steps is None else steps
+    edges = steps or {step for path in true for step in pairwise(path)}
     values: dict[str, list[float]] = {name: [] for name in (*LEVELS[: max(map(len, true))], *PATH_METRICS)}
     common = []
     for t, p in zip(true, predicted, strict=True):
@@ -165,10 +158,8 @@ def _pair(tree: Any, t: int, p: int) -> dict[str, float]:
 def _steps_up(tree: Any, label: int) -> dict[int, int]:
     """Every label above one, itself and the root -> how many edges it is away at least."""
     steps, todo = {label: 0}, [label]
-    while todo:
-        at = todo.pop(0)
-        for above in (tree.parents[at] or (tree.start,)) if at < len(tree) else ():
-            if above not in steps:
-                steps[above] = steps[at] + 1
-                todo.append(above)
+    for at in todo:
+        new = [p for p in (tree.parents[at] or (tree.start,)) if p not in steps] if at < len(tree) else []
+        steps |= dict.fromkeys(new, steps[at] + 1)
+        todo += new
     return steps

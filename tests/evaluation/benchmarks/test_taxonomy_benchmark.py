@@ -11,7 +11,8 @@ from hiergeo.evaluation.metrics.taxonomies import of_labels
 TREE = load_tree([f"top{i} > middle{i}{j} > leaf{i}{j}{k}" for i in range(3) for j in range(2) for k in range(4)])
 RANDOM = np.random.default_rng(3)
 TRUTH = RANDOM.choice(TREE.leaves, 200)
-NEAR = np.array([TREE.edges.child[TREE.edges.parent == TREE.parents[label][0]][0] for label in TRUTH])
+PARENT, CHILD = TREE.edges
+NEAR = np.array([CHILD[TREE.parents[label][0] == PARENT][0] for label in TRUTH])
 
 
 def test_controls_reach_what_they_must():

@@ -64,10 +64,9 @@ def test_new_items_err_as_rarely_as_promised(alpha):
         paths, sure, truth = drawn(260, random)
         branches = tuple(int(top) for top in TREE.numbers(["a0", "a1"]))
         made = promised(TREE, paths[:160], sure[:160], truth[:160], alpha, branches)
-        level, floor = made.levels(paths[160:], sure[160:]), made.floors(paths[160:])
+        floor = made.floors(paths[160:])
         rest = zip(paths[160:], sure[160:], truth[160:], floor, strict=True)
         missed = np.array([wrong_at(p[None], s[None], t[None], at)[0] for p, s, t, at in rest])
-        assert (level == stops(sure[160:], floor)).all()
         errors.append(missed.mean())
         tops.append([missed[paths[160:, 0] == top].mean() for top in branches])
     for rates in (np.array(errors), *np.array(tops).T):
@@ -126,5 +125,5 @@ def test_branches_have_floors_of_their_own_where_labels_suffice():
     assert (of_all.floor, of_all.branches) == (floor_of(errors[~own], 0.1), {int(a): floor_of(errors[own], 0.1)})
     made = Promise(0.5, {int(a): 0.9}, 0.1, 100)
     paths = np.array([TREE.path(int(label)) for label in TREE.numbers(["c000", "c100"])])
-    assert made.levels(paths, np.full((2, 3), 0.7)).tolist() == [0, 3]
+    assert stops(np.full((2, 3), 0.7), made.floors(paths)).tolist() == [0, 3]
     assert "without a promise" in str(Promise(0.5, {}))
