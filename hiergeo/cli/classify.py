@@ -85,7 +85,7 @@ def classify_command(
         check_table(out)
     labels = load_tree(tree)
     if labels.namesakes:
-        note(f"labels of one name in {tree}: {labels.namesakes}.")
+        note(f"labels of one name in {tree}: {labels.namesakes}; --template '{{path}}' gives them different texts.")
     work = None if out is None else out.with_name(f".{out.name}.parts")
     done = classify(
         items,

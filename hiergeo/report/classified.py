@@ -30,10 +30,9 @@ def write_classified(classified: Classified, path: Path, *, items: int = SHOWN) 
         np.bincount(classified.level, minlength=depth + 1),
     )
     about = {name: str(value) for name, value in classified.settings.items()}
-    reach = f"Items reach {level.mean():.1f} of {depth} levels on average"
-    wrong = "; nothing is promised about their errors."
+    wrong = "nothing is promised about their errors."
     if made.alpha is not None:
-        wrong = f", and on average over exchangeable items at most {100 * made.alpha:g} % of their labels are wrong."
+        wrong = f"at most {100 * made.alpha:g} % of their labels are wrong, on average over exchangeable items."
     facts = [("mean level", f"{level.mean():.2f} of {depth}"), ("floor", written(made.floor))]
     facts += [(f"floor below {tree.names[top]}", written(floor)) for top, floor in made.branches.items()]
     if made.alpha is not None:
@@ -49,7 +48,7 @@ def write_classified(classified: Classified, path: Path, *, items: int = SHOWN) 
         picture=DotPlots((), ""),
         title=f"{count:,} items in a tree of {len(tree):,} labels",
         kicker=("classify", without_folders(about["model"]), about["geometry"], about["method"]),
-        conclusion=Conclusion(reach + wrong),
+        conclusion=Conclusion(f"Items reach {level.mean():.1f} of {depth} levels; {wrong}"),
         promise=made,
         facts=facts,
         levels=[(at or "root", f"{n:,}", percent(n / count), n / counts.max()) for at, n in enumerate(counts)],

@@ -148,13 +148,13 @@ class Promise:
         if self.alpha is None:
             return f"The floor of {written(self.floor)} is a number without a promise: no labels stand behind it."
         others = f" ({self.tuning:,} others chose how)" if self.tuning else ""
-        own = f"; {len(self.branches)} branches have floors of their own" if self.branches else ""
+        own = f"; branches with a floor of their own: {len(self.branches)}" if self.branches else ""
         floors = [floor for floor in (self.floor, *self.branches.values()) if floor < math.inf] or [math.inf]
         floor = " to ".join(dict.fromkeys(map(written, (min(floors), max(floors)))))
         return (
             f"At most {100 * self.alpha:g} % of items get a wrong label, on average over exchangeable items: floor "
             f"{floor}, from {self.labels:,} labelled items{others}{own}. "
-            f"They stop at level {self.depth:.2f} (mean)."
+            f"The labelled items stop at level {self.depth:.2f} on average."
         )
 
 

@@ -12,6 +12,8 @@ import torch
 import hiergeo
 from hiergeo._core.errors import InputError
 from hiergeo.datasets.labels import LabelTree, load_tree
+from hiergeo.datasets.pictures import file_ref
+from hiergeo.datasets.scenes import lone_shapes
 from hiergeo.evaluation.classifying import placing
 from hiergeo.evaluation.classifying.item_batches import ItemBatch, ItemSource
 from hiergeo.evaluation.classifying.methods import LabelPoints
@@ -109,6 +111,20 @@ def test_a_stopped_run_goes_on_and_other_settings_begin_anew(model, tmp_path, mo
     assert [names[0] for names in embedded[4:]] == ["a yellow star"]
     other = hiergeo.classify(TEXTS, TREE, model=model, method="distance", work=tmp_path / "parts")
     assert (other.odds == hiergeo.classify(TEXTS, TREE, model=model, method="distance").odds).all()
+
+
+def test_batches_of_equal_names_are_not_taken_for_each_other(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("hiergeo.evaluation.classifying.item_batches.TEXTS", 1)
+    pictures = []
+    for folder, scene in zip("abc", lone_shapes().images[::100], strict=False):
+        (tmp_path / folder).mkdir()
+        scene.open().save(tmp_path / folder / "1.png")
+        pictures.append(file_ref(0, tmp_path / folder / "1.png"))
+    whole = hiergeo.classify(pictures, "scenes", model="tiny")
+    assert len(np.unique(whole.odds, axis=0)) == len(pictures)
+    assert len(set(whole.items)) == 1
+    for _ in range(2):
+        assert (hiergeo.classify(pictures, "scenes", model="tiny", work=tmp_path / "parts").odds == whole.odds).all()
 
 
 def labels_at(tree: LabelTree, space: hiergeo.Space, rows: torch.Tensor) -> LabelPoints:
