@@ -88,7 +88,7 @@ class LabelTree:
         roots = [at for at, parents in enumerate(self.parents) if not parents]
         self.start = roots[0] if len(roots) == 1 else len(order)
         if len(order) - (len(roots) == 1) < 2:
-            raise InputError(f"{where} has {len(order)} labels: it needs at least two below its root.")
+            raise InputError(f"a tree has at least two labels below its root, and {where} has {len(order)} in all.")
         shared: dict[str, list[Entry]] = {}
         for key, name in zip(self.keys, self.names, strict=True):
             shared.setdefault(name.casefold(), []).append(by_key.get(key, [Entry(key)])[0])
@@ -226,5 +226,5 @@ class LabelTree:
 
 def _with_lines(name: str, entries: Sequence[Entry]) -> str:
     """A name with the lines where it stands, as far as they are known."""
-    lines = [str(line) for line in sorted(entry.line for entry in entries) if line]
+    lines = [str(line) for line in sorted({entry.line for entry in entries}) if line]
     return f"'{name}' (line{'s'[: len(lines) - 1]} {few(lines)})" if lines else f"'{name}'"

@@ -206,11 +206,13 @@ def _of_json(path: Path) -> LabelTree:
 
 
 def _node(node: Any) -> Entry:
-    if not isinstance(node, dict) or "id" not in node:
-        raise InputError(f"the tree has a node without an id: {str(node)[:60]!r}.")
-    parents = [parent["id"] if isinstance(parent, dict) else parent for parent in node.get("parents") or []]
+    try:
+        key = str(node["id"])
+        parents = [parent["id"] if isinstance(parent, dict) else parent for parent in node.get("parents") or []]
+    except (TypeError, KeyError) as error:
+        raise InputError(f"the tree has a node without an id, or a list of parents: {str(node)[:60]!r}.") from error
     name = next((str(node[key]) for key in NAME if node.get(key)), "")
-    return Entry(str(node["id"]), tuple(map(str, parents)), name, tuple(map(str, node.get("synonyms") or [])))
+    return Entry(key, tuple(map(str, parents)), name, tuple(map(str, node.get("synonyms") or [])))
 
 
 def _wordnet(root: str) -> LabelTree:

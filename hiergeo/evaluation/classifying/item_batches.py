@@ -204,11 +204,18 @@ def _of_npz(path: Path) -> Iterator[ItemBatch]:
     yield from _of_rows(rows, map(str, names))
 
 
+def missing(value: Any) -> bool:
+    """Whether an item or a label is not there: blank, None or NaN."""
+    return value is None or (isinstance(value, float) and value != value) or not str(value).strip()
+
+
 def _item(item: Any, at: int) -> Any:
     if isinstance(item, str) and Path(item[-200:]).suffix.lower() in SUFFIXES:
         return Path(item)
+    if isinstance(item, str | float | None) and missing(item):
+        return None
     if isinstance(item, str):
-        return item if item.strip() else None
+        return item
     if isinstance(item, Path) or hasattr(item, "convert") or hasattr(item, "image_id") or hasattr(item, "ndim"):
         return item
     raise InputError(f"item {at} (the first is 0) is a {type(item).__name__}: give texts, images or embeddings (n, D).")

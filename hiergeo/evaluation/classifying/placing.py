@@ -26,7 +26,7 @@ from hiergeo._core.storage.locks import locked
 from hiergeo.adapters import Model
 from hiergeo.datasets.labels.label_tree import LabelTree
 from hiergeo.datasets.labels.tree_files import TreeLike, load_tree
-from hiergeo.evaluation.classifying.item_batches import ItemBatch, Items, ItemSource
+from hiergeo.evaluation.classifying.item_batches import ItemBatch, Items, ItemSource, missing
 from hiergeo.evaluation.classifying.methods import (
     METHODS,
     TEMPERATURE,
@@ -146,7 +146,7 @@ class Classified(Exported):
         table = [(at, count, percent(count / len(self.items))) for at, count in counts if count]
         yield Records.of(("level", "items", "share"), table).grid
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path | str) -> None:
         """Write the rows to a file one after another, whole or not at all: ``.csv``, ``.parquet`` or ``.json``.
 
         Raises:
@@ -177,9 +177,9 @@ class Classified(Exported):
             text.detach()
 
 
-def check_table(path: Path) -> str:
+def check_table(path: Path | str) -> str:
     """The suffix of a table of results; InputError for one that cannot be written."""
-    suffix = path.suffix.lower()
+    suffix = Path(path).suffix.lower()
     if suffix not in (".csv", ".parquet", ".json"):
         raise InputError(f"{path} must end in .csv, .parquet or .json.")
     return suffix
@@ -270,7 +270,7 @@ def classify(
         check_alpha(alpha)
     if (alpha is None) != (calibrate is None):
         raise InputError("a promise takes both alpha, the error, and calibrate, labelled items: give both or neither.")
-    if not 0 <= floor < 1 or (floor and alpha is not None):
+    if not isinstance(floor, int | float) or not 0 <= floor < 1 or (floor and alpha is not None):
         raise InputError(f"a floor is a number in [0, 1), and with alpha labelled items set it; it is {floor!r}.")
     labels = load_tree(tree)
     compute = Compute(resolve_device(device), "float32", batch_size)
@@ -347,7 +347,7 @@ def read_labelled(
     usable, truth, rest = [], [], iter(labels)
     for batch in batches:
         own = list(islice(rest, len(batch.names)))
-        use = [at for at in batch.usable if str(own[at])]
+        use = [at for at in batch.usable if not missing(own[at])]
         data = batch.data[use] if isinstance(batch.data, Tensor) else [batch.data[at] for at in use]
         usable.append(ItemBatch([batch.names[at] for at in use], data))
         truth += [own[at] for at in use]

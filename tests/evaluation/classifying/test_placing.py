@@ -63,14 +63,14 @@ def test_every_kind_of_items_gives_the_same_paths(model: Hashed, tmp_path: Path)
 
 
 def test_results_say_path_level_and_confidence(model: Hashed, tmp_path: Path) -> None:
-    done = hiergeo.classify([*TEXTS[:2], " ", *TEXTS[2:]], TREE, model=model, floor=0.6)
+    done = hiergeo.classify([*TEXTS[:2], None, *TEXTS[2:]], TREE, model=model, floor=0.6)
     assert done.level.tolist() == (done.confidence > 0.6).sum(1).tolist()
     assert (done.paths[2], done.labels[2]) == ((), "")
     assert (np.delete(done.odds, 2, 0) == hiergeo.classify(TEXTS, TREE, model=model).odds).all()
     for path, level, label in zip(done.paths, done.level, done.labels, strict=True):
         assert label == " > ".join(path[:level])
     frame = done.to_pandas()
-    done.write(tmp_path / "a.csv")
+    done.write(str(tmp_path / "a.csv"))
     done.write(tmp_path / "a.parquet")
     done.write(tmp_path / "a.json")
     back = (pd.read_csv(tmp_path / "a.csv"), pd.read_parquet(tmp_path / "a.parquet"))
@@ -180,6 +180,8 @@ def test_labels_come_from_tables_folders_and_pairs(model: Hashed, tmp_path: Path
     of_pair = hiergeo.classify(TEXTS, TREE, calibrate=(TEXTS, [text.split()[-1] for text in TEXTS]), **how)
     assert of_table.promise == of_pair.promise
     assert of_table.promise.labels + of_table.promise.tuning == len(TEXTS)
+    kinds = [None, float("nan"), *(text.split()[-1] for text in TEXTS[2:])]
+    assert hiergeo.classify(TEXTS, TREE, calibrate=(TEXTS, kinds), **how).promise.labels < of_pair.promise.labels
     unlabelled = csv.read_text().replace(",star\n", ",\n")
     csv.write_text(unlabelled)
     fewer = hiergeo.classify(TEXTS, TREE, calibrate=csv, **how).promise
