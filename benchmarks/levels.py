@@ -29,7 +29,7 @@ from hiergeo.datasets.download import data_home
 from hiergeo.datasets.labels import Entry, LabelTree, load_tree
 from hiergeo.datasets.wordnet import load_wordnet
 from hiergeo.evaluation.benchmarks.taxonomy_benchmark import ends, letters_in_common
-from hiergeo.evaluation.classifying.methods import METHODS, LabelPoints, kind_of, points_of
+from hiergeo.evaluation.classifying.methods import METHODS, LabelPoints
 from hiergeo.evaluation.classifying.placing import TEMPERATURES
 from hiergeo.evaluation.classifying.promise import error_floors, floor_of, on_path, stops
 from hiergeo.evaluation.metrics import bootstrap_mean
@@ -146,11 +146,11 @@ def candidates(world: World) -> Iterator[tuple[str, str, list[Placed]]]:
     """Space, method and what it makes of all items at each temperature; controls behind the spaces."""
     generator = torch.Generator().manual_seed(0)
     for spec, (space, labels, items) in world.rows.items():
-        points = points_of(world.tree, space, labels)
-        measured = {kind: points.measure(items, kind) for kind in ("distance", "cone", "ladder")}
+        points = LabelPoints(world.tree, space, space.points(labels))
+        measured = {method: points.measure(items, method) for method in METHODS}
         for method in METHODS:
             chosen = TEMPERATURES[:1] if method == "ladder" else TEMPERATURES
-            yield spec, method, [placed(world, points, measured[kind_of(method)], method, t) for t in chosen]
+            yield spec, method, [placed(world, points, measured[method], method, t) for t in chosen]
         if spec == "euclidean":
             other = torch.arange(len(world.tree))
             leaves = torch.from_numpy(world.tree.leaves)

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from html import escape
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, final
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO, TypeAlias, final
 
 from hiergeo._core import extras
 from hiergeo._core.errors import unknown_name
@@ -154,13 +154,16 @@ def columns(rows: Iterable[Record], first: Iterable[str] = ()) -> tuple[str, ...
 
 def csv_text(rows: Iterable[Record], first: Iterable[str] = ()) -> str:
     """CSV with one header, a column for each key; numbers read back exactly, None is an empty field, text is inert."""
-    rows = list(rows)
-    keys = columns(rows, first)
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(map(inert, keys))
-    writer.writerows([_exact(row.get(key)) for key in keys] for row in rows)
+    rows, text = list(rows), io.StringIO(newline="")
+    write_csv(text, rows, columns(rows, first))
     return text.getvalue().rstrip("\n")
+
+
+def write_csv(text: TextIO, rows: Iterable[Record], keys: Iterable[str]) -> None:
+    """Write CSV as `csv_text` gives it, row by row."""
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(map(inert, keys := list(keys)))
+    writer.writerows([_exact(row.get(key)) for key in keys] for row in rows)
 
 
 def _exact(value: object) -> object:

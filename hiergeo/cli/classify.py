@@ -17,7 +17,7 @@ def classify_command(
         argument(
             "ITEMS",
             "A table (CSV, TSV, Parquet, JSON Lines), a text of one item a line, a folder of images, or "
-            "embeddings (.npz, .npy).",
+            "embeddings (.npz).",
             show_default=False,
         ),
     ],
@@ -25,7 +25,7 @@ def classify_command(
         str,
         option(
             "FILE",
-            "The labels: a table of paths or of edges (child, parent), indented text, JSON, OBO; or wordnet:SYNSET.",
+            "The labels: a table of paths or of edges (child, parent), indented text, JSON; or wordnet:SYNSET.",
             "--tree",
             "-t",
         ),
@@ -43,7 +43,7 @@ def classify_command(
             "images with a subfolder for each label.",
         ),
     ] = None,
-    floor: Annotated[float, option("X", "Without labels: the confidence above which a label is believed.")] = 0.0,
+    floor: Annotated[float, option("X", "The least confidence of a believed label, where no --alpha sets it.")] = 0.0,
     geometry: options.MeasuredGeometry = None,
     method: Annotated[
         str,
@@ -85,7 +85,7 @@ def classify_command(
         check_table(out)
     labels = load_tree(tree)
     if labels.namesakes:
-        note(f"labels of one name in {tree}: {labels.namesakes}.")
+        note(f"labels of one name in {tree}: {labels.namesakes}; --template '{{path}}' gives them different texts.")
     work = None if out is None else out.with_name(f".{out.name}.parts")
     done = classify(
         items,
@@ -104,7 +104,7 @@ def classify_command(
         device=device,
         progress=True,
     )
-    lines = []
+    lines = [f"Method: {done.settings['method']}, temperature {done.settings['temperature']:g}"]
     if out is not None and work is not None:
         done.write(out)
         retire(work)

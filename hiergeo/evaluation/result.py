@@ -103,6 +103,16 @@ def mean_of(values: np.ndarray, sharing: Sharing | None = None, *, signed: bool 
     return Statistic(count, lambda counts: counts @ values / count, values, stacked=True, sharing=sharing, least=least)
 
 
+def ratio_of(part: np.ndarray, whole: np.ndarray) -> Statistic:
+    """The sum of `part` over that of `whole`, (rows,) each; 0 where that is 0."""
+
+    def of(counts: np.ndarray) -> Any:
+        total = counts @ whole
+        return np.divide(counts @ part, total, out=np.zeros_like(total, dtype=np.float64), where=total > 0)
+
+    return Statistic(len(part), of, stacked=True, least=0.0)
+
+
 def auroc_of(ranking: Ranking, rows: int, sharing: Sharing | None = None) -> Statistic:
     """The AUROC of a ranking of `rows` rows."""
     return Statistic(rows, ranking.auroc, stacked=True, sharing=sharing, influence=ranking.auroc_influence, least=0.0)

@@ -20,6 +20,7 @@ from hiergeo import adapters, datasets, losses
 from hiergeo._core.devices import AUTO, resolve_device
 from hiergeo.adapters.head import Head, HeadModel, HeadShape
 from hiergeo.cli import main
+from hiergeo.datasets.scenes.world import KINDS
 from hiergeo.evaluation import benchmarks, embed
 from hiergeo.geometry import parse
 from hiergeo.pairwise import portable
@@ -104,6 +105,10 @@ VERBS = {
     "probe": ["probe -m tiny --data scenes --rows 8 -g lorentz:-1"],
     "compare": ["compare -m tiny --data scenes --rows 12 -g euclidean -g lorentz:-1"],
     "audit": ["audit -m tiny --data scenes --rows 12 -g lorentz:-1"],
+    "classify": [
+        "classify captions.txt -t scenes -m tiny --alpha 0.2 --calibrate labelled.csv",
+        "classify captions.txt -t scenes -m tiny -g lorentz:-1 --method top-down --temperature 0.005 -o placed.csv",
+    ],
     "search": [
         "index build index -m tiny --captions captions.txt -g lorentz:-1",
         "search index shape",
@@ -149,6 +154,8 @@ def test_verbs(place: torch.device, verb: str, tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(serving, "serve", served)
     Path("captions.txt").write_text("a shape\na red shape\na red circle\na big red circle\na blue star\n")
+    labelled = [f"a {size} {kind},{kind}" for size in ("big", "red", "blue", "old") for kind in KINDS]
+    Path("labelled.csv").write_text("\n".join(["text,label", *labelled]))
     Path("clip.toml").write_text(CLIP)
     Path("suite.toml").write_text(SUITE)
     for words in VERBS[verb]:
@@ -206,7 +213,7 @@ def test_pictures(place: torch.device, name: str) -> None:
     assert found.metrics == pytest.approx(expected.metrics, abs=1e-4)
 
 
-@pytest.mark.parametrize("name", ["hyperlex", "wordnet", "trees", "zero_shot", "breeds"])
+@pytest.mark.parametrize("name", ["hyperlex", "wordnet", "trees", "zero_shot", "breeds", "taxonomy"])
 def test_benchmarks_of_words_and_classes(place: torch.device, name: str) -> None:
     options: dict[str, Any] = {"hyperlex": {"data": "demo"}, "wordnet": {"data": "demo", "prompt": "{}"}}.get(name, {})
     model = adapters.load("tiny", device="cpu")

@@ -1,4 +1,4 @@
 """Trees of labels, from files of many formats."""
 
 from hiergeo.datasets.labels.label_tree import Entry, LabelTree
-from hiergeo.datasets.labels.tree_files import TreeLike, from_edges, load_tree
+from hiergeo.datasets.labels.tree_files import TreeLike, load_tree

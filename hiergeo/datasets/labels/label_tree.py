@@ -1,12 +1,13 @@
 """Trees of labels: what is above what, where labels may have several parents and there may be several roots."""
 
 import difflib
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from hashlib import sha256
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 import numpy as np
 
@@ -41,13 +42,6 @@ class Entry:
         return f"line {self.line}: " if self.line else ""
 
 
-class Edges(NamedTuple):
-    """Edges of a tree, (E,) int64 each, ordered by parent; of the top labels the parent is `LabelTree.start`."""
-
-    parent: np.ndarray
-    child: np.ndarray
-
-
 @final
 class LabelTree:
     """Labels, each below its parents: a tree, or a graph without cycles where a label has several parents.
@@ -73,38 +67,32 @@ class LabelTree:
     """
 
     def __init__(self, entries: Iterable[Entry], where: str = "the tree", *, closed: bool = False) -> None:
-        listed = list(entries)
-        own = {entry.key for entry in listed}
-        if closed and (orphans := [f"{e.origin}'{p}'" for e in listed for p in e.parents if p not in own]):
+        by_key: dict[str, list[Entry]] = {}
+        for entry in (listed := list(entries)):
+            by_key.setdefault(entry.key, []).append(entry)
+        if closed and (orphans := [f"{e.origin}'{p}'" for e in listed for p in e.parents if p not in by_key]):
             raise InputError(f"{where} has no entry for a parent: {several(orphans[0], orphans[1:])}.")
-        above: dict[str, dict[str, None]] = {}
-        words: dict[str, dict[str, None]] = {}
-        lines: dict[str, int] = {}
-        for entry in listed:
-            above.setdefault(entry.key, {}).update(dict.fromkeys(entry.parents))
-            given = ([entry.name] if entry.name else []) + list(entry.synonyms)
-            words.setdefault(entry.key, {}).update(dict.fromkeys(given))
-            lines.setdefault(entry.key, entry.line)
-        for entry in listed:
-            for parent in entry.parents:
-                above.setdefault(parent, {})
+        above = {key: list(dict.fromkeys(p for entry in of for p in entry.parents)) for key, of in by_key.items()}
         try:
             order = list(TopologicalSorter(above).static_order())
         except CycleError as error:
-            raise InputError(
-                f"{where} has a cycle, {_cycle(error.args[1], lines)}: a label is above itself."
-            ) from error
+            cycle = few([_with_lines(key, by_key[key]) for key in error.args[1]], 5).replace(", ", JOINT)
+            raise InputError(f"{where} has a cycle, {cycle}: a label is above itself.") from error
         number = {key: at for at, key in enumerate(order)}
         self.keys: tuple[str, ...] = tuple(order)
-        named = [list(words.get(key, ())) or [key] for key in order]
+        words = [[word for e in by_key.get(key, ()) for word in (e.name, *e.synonyms) if word] for key in order]
+        named = [list(dict.fromkeys(of)) or [key] for key, of in zip(order, words, strict=True)]
         self.names: tuple[str, ...] = tuple(of[0] for of in named)
         self.synonyms: tuple[tuple[str, ...], ...] = tuple(tuple(of[1:]) for of in named)
-        self.parents: tuple[tuple[int, ...], ...] = tuple(tuple(number[p] for p in above[key]) for key in order)
+        self.parents: tuple[tuple[int, ...], ...] = tuple(tuple(number[p] for p in above.get(key, ())) for key in order)
         roots = [at for at, parents in enumerate(self.parents) if not parents]
         self.start = roots[0] if len(roots) == 1 else len(order)
         if len(order) - (len(roots) == 1) < 2:
-            raise InputError(f"{where} has {len(order)} labels: it needs at least two below its root.")
-        self.namesakes = _namesakes(self, lines)
+            raise InputError(f"a tree has at least two labels below its root, and {where} has {len(order)} in all.")
+        shared: dict[str, list[Entry]] = {}
+        for key, name in zip(self.keys, self.names, strict=True):
+            shared.setdefault(name.casefold(), []).append(by_key.get(key, [Entry(key)])[0])
+        self.namesakes = few([_with_lines(name, of) for name, of in shared.items() if len(of) > 1])
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -113,18 +101,18 @@ class LabelTree:
         return f"<LabelTree of {len(self):,} labels, {len(self.leaves):,} of them leaves, {self.depth} levels>"
 
     @cached_property
-    def edges(self) -> Edges:
-        """Every edge, and one from the root to each of the top labels."""
+    def edges(self) -> tuple[np.ndarray, np.ndarray]:
+        """Parents and children, (E,) int64 each, ordered by parent; the parent of the top labels is `start`."""
         pairs = [(parent, child) for child, parents in enumerate(self.parents) for parent in parents]
         if self.start == len(self):
             pairs += [(self.start, child) for child, parents in enumerate(self.parents) if not parents]
         parent, child = np.ascontiguousarray(np.array(sorted(pairs), dtype=np.int64).T)
-        return Edges(parent, child)
+        return parent, child
 
     @cached_property
     def leaves(self) -> np.ndarray:
         """The labels that have nothing below them, (n,) int64."""
-        return np.setdiff1d(np.arange(len(self)), self.edges.parent)
+        return np.setdiff1d(np.arange(len(self)), self.edges[0])
 
     @cached_property
     def levels(self) -> np.ndarray:
@@ -155,11 +143,6 @@ class LabelTree:
             own = frozenset() if at == self.start else frozenset((at,))
             sets.append(own.union(*(sets[parent] for parent in parents)))
         return tuple(sets)
-
-    @cached_property
-    def is_tree(self) -> bool:
-        """Whether no label has more than one parent."""
-        return all(len(parents) < 2 for parents in self.parents)
 
     def path(self, label: int) -> tuple[int, ...]:
         """A label and what is above it by first parents, from the top label down, without the root."""
@@ -198,18 +181,17 @@ class LabelTree:
         return texts
 
     @cached_property
-    def _spellings(self) -> tuple[dict[str, list[int]], ...]:
-        """What a written label can be, the most definite first: a key; a path; a name or synonym; folded but keys."""
+    def _spellings(self) -> dict[str, list[int]]:
+        """Keys, folded paths, and folded names and synonyms -> the labels that they can be; what stands first wins."""
         keys = {key: [at] for at, key in enumerate(self.keys)}
-        paths: dict[str, list[int]] = {}
-        words: dict[str, list[int]] = {}
+        paths, words = defaultdict[str, list[int]](list), defaultdict[str, list[int]](list)
         top = () if self.start == len(self) else (self.start,)
         for at, name in enumerate(self.names):
-            for path in {self.path(at), (*top, *self.path(at))}:
-                paths.setdefault(self.written(path).casefold(), []).append(at)
             for word in dict.fromkeys(map(str.casefold, (name, *self.synonyms[at]))):
-                words.setdefault(word, []).append(at)
-        return keys, paths, words
+                words[word].append(at)
+            for path in {self.path(at), (*top, *self.path(at))}:
+                paths[self.written(path).casefold()].append(at)
+        return {**words, **paths, **keys}
 
     def numbers(self, labels: Iterable[Any], what: str = "the labels") -> np.ndarray:
         """The numbers of labels given by key, name, synonym or path (a tuple of names, or one text), (n,) int64.
@@ -217,21 +199,22 @@ class LabelTree:
         Raises:
             InputError: one that is not in the tree (the nearest is suggested), or that several labels are called by.
         """
-        keys, paths, words = self._spellings
         numbers = []
         for row, label in enumerate(labels):
             parts = label if isinstance(label, tuple | list) else str(label).split(JOINT.strip())
             written = JOINT.join(str(part).strip() for part in parts)
-            folded = written.casefold()
-            matches = keys.get(str(label)) or keys.get(written) or paths.get(folded) or words.get(folded, [])
-            if not matches:
-                near = difflib.get_close_matches(folded, [*words, *paths], 1, 0.6)
-                hint = f": did you mean '{near[0]}'?" if near else "."
-                raise InputError(f"{what} have '{written}' in row {row} (from 0), no label of the tree{hint}")
-            if len(matches) > 1:
+            spellings = (self._spellings.get(text, ()) for text in (str(label), written, written.casefold()))
+            matches = next(filter(None, spellings), ())
+            if len(matches) == 1:
+                numbers.append(matches[0])
+                continue
+            where = f"{what} have '{written}' in row {row} (from 0)"
+            if matches:
                 shown = few([f"'{self.written(self.path(at))}'" for at in matches])
-                raise InputError(f"{what} have '{written}' in row {row} (from 0), which can be {shown}.")
-            numbers.append(matches[0])
+                raise InputError(f"{where}, which can be {shown}.")
+            near = difflib.get_close_matches(written.casefold(), self._spellings, 1, 0.6)
+            hint = f": did you mean '{near[0]}'?" if near else "."
+            raise InputError(f"{where}, no label of the tree{hint}")
         return np.array(numbers, dtype=np.int64)
 
     @cached_property
@@ -241,16 +224,7 @@ class LabelTree:
         return sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def _cycle(keys: Sequence[str], lines: dict[str, int]) -> str:
-    shown = [f"'{key}'{f' (line {lines[key]})' if lines.get(key) else ''}" for key in keys]
-    return few(shown, 5).replace(", ", " > ")
-
-
-def _namesakes(tree: LabelTree, lines: dict[str, int]) -> str:
-    by_name: dict[str, list[int]] = {}
-    for key, name in zip(tree.keys, tree.names, strict=True):
-        by_name.setdefault(name.casefold(), []).append(lines.get(key, 0))
-    shared = {name: sorted(at) for name, at in by_name.items() if len(at) > 1}
-    return few(
-        [f"'{name}' (lines {few(list(map(str, at)))})" if any(at) else f"'{name}'" for name, at in shared.items()]
-    )
+def _with_lines(name: str, entries: Sequence[Entry]) -> str:
+    """A name with the lines where it stands, as far as they are known."""
+    lines = [str(line) for line in sorted({entry.line for entry in entries}) if line]
+    return f"'{name}' (line{'s'[: len(lines) - 1]} {few(lines)})" if lines else f"'{name}'"

@@ -1,9 +1,8 @@
-"""Trees of labels from files and objects: tables of paths or edges, indented text, JSON, WordNet, own indexes, OBO."""
+"""Trees of labels from files and objects: tables of paths or edges, indented text, JSON, WordNet, own indexes."""
 
-import json
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib import import_module
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -21,14 +20,15 @@ from hiergeo.datasets.wordnet import load_wordnet, reached, spoken
 TreeLike: TypeAlias = LabelTree | str | Path | Mapping[str, Any] | Iterable[Any]
 """A tree; a file or spec of one (`load_tree`); nested mappings; or an iterable of paths or of edges (child, parent)."""
 
-CHILD, PARENT = ("id", "key", "child", "node"), ("parent", "parent_id", "parents", "parent id")
-NAME, SYNONYMS, PATH = ("name", "label", "title", "caption"), ("synonyms", "synonym", "aliases"), ("path", "full_path")
+CHILD, PARENT = ("id", "key", "child", "node"), ("parent", "parents")
+NAME, SYNONYMS = ("name", "label", "title", "caption", "category"), ("synonyms", "synonym", "aliases")
+PATH = ("path", "full_path", "category_path", "breadcrumb")
 SEVERAL = "|"
 """What separates several parents or synonyms in one cell."""
 
 FORMATS = (
-    ".csv, .tsv or .parquet of paths or of edges, .txt (indented, or a path a line), .json or .obo; or "
-    "wordnet:SYNSET, or scenes"
+    ".csv, .tsv or .parquet of paths or of edges, .txt (indented, or a path a line) or .json; or wordnet:SYNSET, or "
+    "scenes"
 )
 
 
@@ -46,54 +46,42 @@ def load_tree(source: TreeLike) -> LabelTree:
             - text: deeper labels are indented by blanks or tabs; or a path a line.
             - JSON: nested objects; objects with ``name`` and ``children``; a list of edges [child, parent]; or
               ``nodes`` with ``id``, ``name`` and ``parents``, as ``hiergeo tree --format json`` writes it.
-            - OBO, where obonet is installed.
 
     Raises:
         InputError: the file is damaged or of another format, or describes no tree; names the line.
-        UnavailableError: it is not there, or a package that reads it is not installed.
+        UnavailableError: it is not there.
     """
     if isinstance(source, LabelTree):
         return source
-    if isinstance(source, Mapping):
-        return LabelTree(_nested(source))
     if not isinstance(source, str | Path):
         return _of_objects(source)
     if isinstance(source, str) and source.startswith("wordnet:"):
         return _wordnet(source.partition(":")[2])
     if source == "scenes":
-        return LabelTree(Entry(child, (parent,)) for child, parent in shapes.edges())
+        return _of_pairs(shapes.edges(), source)
     path = path_of(source)
-    suffix = path.suffix.lower()
     if size_of(path) is None:
         raise UnavailableError(f"{path} is not there: name a tree, a file of {FORMATS}.")
-    if suffix in (".csv", ".tsv", ".parquet"):
-        return _of_table(path)
-    if suffix == ".txt":
-        return LabelTree(_indented(path), str(path))
-    if suffix == ".json":
-        return _of_json(path)
-    if suffix == ".obo":
-        return LabelTree(_obo(path), str(path), closed=True)
-    raise InputError(f"{path} is of a format that cannot be read: name a file of {FORMATS}.")
+    if (suffix := path.suffix.lower()) not in READERS:
+        raise InputError(f"{path} is of a format that cannot be read: name a file of {FORMATS}.")
+    return READERS[suffix](path)
 
 
-def _of_objects(source: Iterable[Any]) -> LabelTree:
-    listed = list(source)
+def _of_objects(source: Any, where: str = "the tree") -> LabelTree:
+    """A tree of mappings, of nodes, of pairs, or of paths."""
+    listed: list[Any] = [source] if isinstance(source, Mapping) else list(source)
+    if len(listed) == 1 and isinstance(listed[0], Mapping) and isinstance(nodes := listed[0].get("nodes"), list):
+        return LabelTree(map(_node, nodes), where, closed=True)
     if all(isinstance(entry, Entry) for entry in listed):
-        return LabelTree(listed)
-    if not all(isinstance(path, str | tuple | list) for path in listed):
-        raise InputError("a tree is a file, nested mappings, or a list of paths from the top down, such as 'a > b'.")
-    if all(not isinstance(pair, str) and len(pair) == 2 for pair in listed):
-        return from_edges(listed)
-    return LabelTree(_paths((0, path.split(JOINT) if isinstance(path, str) else path) for path in listed))
+        return LabelTree(listed, where)
+    if any(not isinstance(row, tuple | list) for row in listed):
+        return LabelTree(_nested(listed), where)
+    if all(len(pair) == 2 for pair in listed):
+        return _of_pairs(listed, where)
+    return LabelTree(_paths((0, path) for path in listed), where)
 
 
-def from_edges(edges: Iterable[Sequence[Any]], where: str = "the tree") -> LabelTree:
-    """A tree of pairs (child, parent); a child of several parents is one label below all of them.
-
-    Raises:
-        InputError: as `LabelTree`, or pairs that look like (parent, child).
-    """
+def _of_pairs(edges: Iterable[Sequence[Any]], where: str) -> LabelTree:
     pairs = [(str(child), str(parent)) for child, parent in edges]
     below = Counter(child for child, _ in set(pairs))
     if not below.keys() & {parent for _, parent in pairs} and (twice := [child for child in below if below[child] > 1]):
@@ -108,53 +96,48 @@ def _paths(rows: Iterable[tuple[int, Sequence[Any]]]) -> Iterator[Entry]:
         while names and not names[-1]:
             names.pop()
         if not all(names):
-            raise InputError(f"the path {JOINT.join(names)!r}{_at(line)} lacks a label between others: fill the gap.")
+            where = f" (line {line})" if line else ""
+            raise InputError(f"the path {JOINT.join(names)!r}{where} lacks a label between others: fill the gap.")
         for depth in range(1, len(names) + 1):
             parents = (JOINT.join(names[: depth - 1]),) if depth > 1 else ()
             yield Entry(JOINT.join(names[:depth]), parents, names[depth - 1], line=line)
 
 
-def _at(line: int) -> str:
-    return f" (line {line})" if line else ""
-
-
 def table_rows(path: Path) -> Iterator[tuple[int, list[Any]]]:
-    """The header and the rows of a CSV, TSV or Parquet file, with their numbers from 1.
-
-    Raises:
-        InputError: it is damaged or no UTF-8 text; names the line.
-    """
-    if path.suffix.lower() == ".parquet":
-        import pyarrow as pa
-        from pyarrow.parquet import ParquetFile
-
-        try:
-            file = ParquetFile(path)
-            yield 1, file.schema_arrow.names
-            batches = (
-                zip(*(column.to_pylist() for column in part.columns), strict=True) for part in file.iter_batches(256)
-            )
-            yield from enumerate(map(list, chain.from_iterable(batches)), 2)
-        except (pa.ArrowException, OSError) as error:
-            raise InputError(f"{path} cannot be read: {reason(error)}.") from error
-        return
+    """The header and the rows of a CSV, TSV or Parquet file, numbered from 1; InputError for a damaged one."""
+    rows: Iterable[list[Any]] = csv_records(path, "\t" if path.suffix.lower() == ".tsv" else ",")
     try:
-        for line, record in enumerate(csv_records(path, "\t" if path.suffix.lower() == ".tsv" else ","), 1):
-            if fault := garbled("".join(record)):
-                raise InputError(f"{path}, line {line}: {fault}; save it as UTF-8 text.")
+        if path.suffix.lower() == ".parquet":
+            from pyarrow.parquet import ParquetFile
+
+            file = ParquetFile(path)
+            parts = (part.to_pylist() for part in file.iter_batches(256))
+            rows = chain([file.schema_arrow.names], (list(row.values()) for part in parts for row in part))
+        for line, record in enumerate(rows, 1):
+            if fault := garbled("".join(cell for cell in record if isinstance(cell, str))):
+                raise BrokenError(f"line {line}: {fault}; save it as UTF-8 text")
             yield line, record
-    except (BrokenError, OSError) as error:
+    except (BrokenError, OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {reason(error)}.") from error
+
+
+def column_of(header: Iterable[str], words: Sequence[str], others: Sequence[str] = ()) -> str | None:
+    """The column that is called by one of some words, or else has one in its name and none of some others."""
+    folded = {name.strip().casefold(): name for name in reversed(list(header))}
+    parts = {name: set(re.split(r"[\W_]+", name)) for name in reversed(folded)}
+    exact = (folded[word] for word in words if word in folded)
+    within = (folded[name] for word in words for name, of in parts.items() if word in of and not of & set(others))
+    return next(chain(exact, within), None)
 
 
 def _of_table(path: Path) -> LabelTree:
     rows = table_rows(path)
     _, header = next(rows, (1, []))
     columns = {str(name).strip().casefold(): at for at, name in enumerate(header)}
-    parent, written, child, name, synonyms = (
-        next((columns[word] for word in words if word in columns), None)
-        for words in (PARENT, PATH, CHILD, NAME, SYNONYMS)
-    )
+    written = next((columns[word] for word in PATH if word in columns), None)
+    parent = columns.get(column_of(columns, PARENT) or "")
+    child, name = (columns.get(column_of(columns, words, (*PARENT, *SYNONYMS)) or "") for words in (CHILD, NAME))
+    synonyms = columns.get(column_of(columns, SYNONYMS) or "")
     if parent is None:
         paths = (row if written is None else str(row[written] or "").split(JOINT.strip()) for _, row in rows)
         return LabelTree(_paths(enumerate(paths, 2)), str(path))
@@ -164,50 +147,50 @@ def _of_table(path: Path) -> LabelTree:
     entries = []
     for line, row in rows:
         key, called, above, words = (
-            "" if at is None or at >= len(row) or row[at] is None else row[at] for at in (child, name, parent, synonyms)
+            () if at is None or at >= len(row) or row[at] is None else _several(row[at], at in (parent, synonyms))
+            for at in (child, name, parent, synonyms)
         )
-        if not str(key).strip():
+        if not key:
             raise InputError(f"{path}, line {line}: the column '{header[child]}' is empty.")
-        entries.append(Entry(str(key).strip(), _several(above), str(called).strip(), _several(words), line))
+        entries.append(Entry(key[0], above, "".join(called), words, line))
     return LabelTree(entries, str(path), closed=not all(entry.parents for entry in entries))
 
 
-def _several(cell: Any) -> tuple[str, ...]:
-    parts = cell if isinstance(cell, list) else str(cell).split(SEVERAL)
-    return tuple(text for part in parts if (text := str(part).strip()))
+def _several(cell: Any, several: bool) -> tuple[str, ...]:
+    """The texts of a cell; ids that pandas made fractions, such as 7.0, are whole again."""
+    parts = cell if isinstance(cell, list) else str(cell).split(SEVERAL) if several else [cell]
+    return tuple(re.sub(r"^(\d+)\.0$", r"\1", text) for part in parts if (text := str(part).strip()))
 
 
-def _indented(path: Path) -> Iterator[Entry]:
-    """Labels of a text: deeper ones are indented, or each line is a path."""
+def _of_text(path: Path) -> LabelTree:
+    """A text where deeper labels are indented, or each line is a path."""
     lines = read_lines(path, "write one label a line there, deeper ones indented")
     rows = [(at, line) for at, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")]
     if any(JOINT in line for _, line in rows):
         # Shopify writes the address of a category before its path, Google its number.
-        yield from _paths((at, line.rpartition(" : ")[2].split(JOINT)) for at, line in rows)
-        return
-    stack: list[tuple[int, str]] = []
+        return LabelTree(_paths((at, line.rpartition(" : ")[2].split(JOINT)) for at, line in rows), str(path))
+    paths: list[tuple[int, list[str]]] = []
+    stack: dict[int, str] = {}
     for at, line in rows:
         indent = len(line.expandtabs(4)) - len(line.expandtabs(4).lstrip())
-        outer = [one for one in stack if one[0] < indent]
-        if indent and (not outer or (len(outer) < len(stack) and stack[len(outer)][0] != indent)):
+        outer = {of: name for of, name in stack.items() if of < indent}
+        if indent and (not outer or (len(outer) < len(stack) and indent not in stack)):
             raise InputError(f"{path}, line {at}: '{line.strip()}' is indented like no line above it.")
-        stack = [*outer, (indent, line.strip())]
-        yield from _paths([(at, [name for _, name in stack])])
+        stack = {**outer, indent: line.strip()}
+        paths.append((at, list(stack.values())))
+    return LabelTree(_paths(paths), str(path))
 
 
 def _nested(value: Any, above: tuple[str, ...] = ()) -> Iterator[Entry]:
-    """Labels of nested objects: names of what is below, lists of names, or objects with ``name`` and ``children``."""
+    """Labels of nested objects: names or paths, what is below a name, lists, or objects with name and children."""
     if isinstance(value, str):
-        yield from _paths([(0, (*above, value))])
-    elif isinstance(value, Mapping) and isinstance(value.get("name"), str):
-        own = (*above, value["name"])
-        yield from _paths([(0, own)])
-        yield from _nested(value.get("children") or [], own)
+        yield from _paths([(0, (*above, *value.split(JOINT)))])
     elif isinstance(value, Mapping):
-        for name, below in value.items():
+        pairs = [(value["name"], value.get("children"))] if isinstance(value.get("name"), str) else value.items()
+        for name, below in pairs:
             yield from _paths([(0, (*above, name))])
             yield from _nested(below or [], (*above, str(name)))
-    elif isinstance(value, list):
+    elif isinstance(value, list | tuple):
         for below in value:
             yield from _nested(below, above)
     else:
@@ -217,20 +200,19 @@ def _nested(value: Any, above: tuple[str, ...] = ()) -> Iterator[Entry]:
 def _of_json(path: Path) -> LabelTree:
     try:
         value = parse_json(read_text(path, "name a file that is there").encode())
-    except (ValueError, json.JSONDecodeError) as error:
+    except ValueError as error:
         raise InputError(f"{path} cannot be read as JSON: {reason(error)}.") from error
-    if isinstance(value, dict) and isinstance(value.get("nodes"), list):
-        return LabelTree((_node(node, path) for node in value["nodes"]), str(path), closed=True)
-    pairs = isinstance(value, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in value)
-    return from_edges(value, str(path)) if pairs and value else LabelTree(_nested(value), str(path))
+    return _of_objects(value if isinstance(value, list) else [value], str(path))
 
 
-def _node(node: Any, path: Path) -> Entry:
-    if not isinstance(node, dict) or "id" not in node:
-        raise InputError(f"{path} has a node without an id: {str(node)[:60]!r}.")
-    parents = [parent["id"] if isinstance(parent, dict) else parent for parent in node.get("parents") or []]
+def _node(node: Any) -> Entry:
+    try:
+        key = str(node["id"])
+        parents = [parent["id"] if isinstance(parent, dict) else parent for parent in node.get("parents") or []]
+    except (TypeError, KeyError) as error:
+        raise InputError(f"the tree has a node without an id, or a list of parents: {str(node)[:60]!r}.") from error
     name = next((str(node[key]) for key in NAME if node.get(key)), "")
-    return Entry(str(node["id"]), tuple(map(str, parents)), name, tuple(map(str, node.get("synonyms") or [])))
+    return Entry(key, tuple(map(str, parents)), name, tuple(map(str, node.get("synonyms") or [])))
 
 
 def _wordnet(root: str) -> LabelTree:
@@ -249,13 +231,9 @@ def _wordnet(root: str) -> LabelTree:
     return LabelTree(entries, f"wordnet:{root}")
 
 
-def _obo(path: Path) -> Iterator[Entry]:
-    try:
-        graph = import_module("obonet").read_obo(path)
-    except ImportError as error:
-        raise UnavailableError(f"{path} is read by obonet, which is not here: pip install obonet.") from error
-    except (ValueError, KeyError) as error:
-        raise InputError(f"{path} cannot be read as OBO: {reason(error)}.") from error
-    for key, about in graph.nodes(data=True):
-        words = tuple(text.split('"')[1] for text in about.get("synonym", ()) if " EXACT" in text)
-        yield Entry(key, tuple(about.get("is_a", ())), about.get("name", key), words)
+READERS: dict[str, Callable[[Path], LabelTree]] = {
+    **dict.fromkeys((".csv", ".tsv", ".parquet"), _of_table),
+    ".txt": _of_text,
+    ".json": _of_json,
+}
+"""Suffix -> reader."""

@@ -18,7 +18,7 @@ from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.benchmark import Run, check_choice, check_count
 from hiergeo.evaluation.benchmarks.words import WORD_SCORES, WordBenchmark, is_a_scores, letters
 from hiergeo.evaluation.metrics.registry import declare, share
-from hiergeo.evaluation.result import Outcome, Statistic
+from hiergeo.evaluation.result import Outcome, Statistic, ratio_of
 from hiergeo.geometry import Space
 from hiergeo.geometry.points import STRETCH
 
@@ -197,7 +197,7 @@ def subsumption(data: Pairs, scores: dict[str, np.ndarray]) -> tuple[Outcome, di
 
     def f1(score: np.ndarray) -> Statistic:
         right, wrong, missed = decided(score)
-        return ratio(2 * right, 2 * right + wrong + missed)
+        return ratio_of(2 * right, 2 * right + wrong + missed)
 
     names = letters(data.words)
     often = np.bincount(data.pairs[data.label & ~data.test, 1], minlength=len(data.words))
@@ -210,8 +210,8 @@ def subsumption(data: Pairs, scores: dict[str, np.ndarray]) -> tuple[Outcome, di
     right, wrong, missed = decided(tuned[weight])
     outcome = Outcome()
     outcome.add("subsumption_f1", f1(tuned[weight]), **baselines)
-    outcome.add("subsumption_precision", ratio(right, right + wrong), chance=positive)
-    outcome.add("subsumption_recall", ratio(right, right + missed), chance=1.0)
+    outcome.add("subsumption_precision", ratio_of(right, right + wrong), chance=positive)
+    outcome.add("subsumption_recall", ratio_of(right, right + missed), chance=1.0)
     for name in WORD_SCORES:
         outcome.add(f"subsumption_f1_{name}", f1(scores[name]), **baselines)
     return outcome, {"weight": weight, "threshold": threshold, "children": len(children)}
@@ -231,13 +231,3 @@ def best_threshold(score: np.ndarray, label: np.ndarray) -> tuple[float, float]:
     f1[ranked == below] = -1.0
     best = int(f1.argmax())
     return float(f1[best]), float(ranked[best] + below[best]) / 2
-
-
-def ratio(part: np.ndarray, whole: np.ndarray) -> Statistic:
-    """The sum of `part` over that of `whole`, (rows,) each; 0 where that is 0."""
-
-    def of(counts: np.ndarray) -> Any:
-        total = counts @ whole
-        return np.divide(counts @ part, total, out=np.zeros_like(total, dtype=np.float64), where=total > 0)
-
-    return Statistic(len(part), of, stacked=True, least=0.0)

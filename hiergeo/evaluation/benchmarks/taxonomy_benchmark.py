@@ -1,12 +1,11 @@
 """Classification into a taxonomy: how right paths are, and how deep items come at a promised error."""
 
-from collections import Counter
 from collections.abc import Sequence
-from functools import cached_property, partial
-from itertools import pairwise
+from functools import cached_property
 from typing import final
 
 import numpy as np
+import torch
 
 from hiergeo.adapters import Model
 from hiergeo.datasets.labels import LabelTree, load_tree
@@ -14,12 +13,12 @@ from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Run
 from hiergeo.evaluation.classifying.item_batches import ItemBatch, ItemSource
 from hiergeo.evaluation.classifying.methods import TEMPERATURE, check_method, embed_tree
-from hiergeo.evaluation.classifying.placing import Chosen, embed_items, read_labelled, surest_by_level, walk_all
-from hiergeo.evaluation.classifying.promise import check_alpha, error_floors, floor_of, stops
+from hiergeo.evaluation.classifying.placing import Chosen, embed_items, measured, read_labelled, walk_all
+from hiergeo.evaluation.classifying.promise import check_alpha, error_floors, floor_of, risk_by_depth, stops
 from hiergeo.evaluation.metrics import TREE_METRICS
 from hiergeo.evaluation.metrics.registry import Metric, declare, share
 from hiergeo.evaluation.metrics.taxonomies import LEVELS, PATH_METRICS, SET_METRICS, TaxonomyItems, of_labels
-from hiergeo.evaluation.result import Outcome, Statistic, mean_of
+from hiergeo.evaluation.result import Outcome, Statistic, mean_of, ratio_of
 from hiergeo.geometry import Space
 
 DRAWS = 20
@@ -31,6 +30,7 @@ GRAM = 3
 DEPTHS = declare(
     Metric("depth_at_promise", "level at the promised error", unit="images", bounds=(0.0, np.inf), measures="levels"),
     share("error_at_promise", "errors at the promised error", higher_is_better=None, unit="images", discrete=True),
+    share("risk", "errors, mean over depths", higher_is_better=False, unit="images"),
 )
 
 
@@ -40,6 +40,7 @@ class TaxonomyBenchmark(Benchmark):
 
     Scores are those of `hiergeo.evaluation.metrics.taxonomies`, of the leaf at which a path ends; ``inconsistent`` is
     of the surest label of each level on its own. For the promise each half of the items sets the floor of the other.
+    ``risk`` is the area below the curve of errors against the mean level where items stop, over its width.
     Controls: ``exchanged``, the same predictions in the tree with its leaves exchanged at random, in which a leaf is as
     often right, but no mistake is near; ``characters``, for texts, the leaf whose name shares most pieces of three
     letters with the item; ``uniform``, a child drawn at random at every step.
@@ -99,9 +100,10 @@ class TaxonomyBenchmark(Benchmark):
         batches, truth = self.labelled
         points = embed_tree(model, space, self.tree, [self.template], how.compute, progress=how.progress)
         rows = embed_items(model, batches, how.compute, progress=how.progress)
-        paths, odds = (column.cpu().numpy() for column in walk_all(points, rows, self.how))
+        paths, odds = walk_all(points, rows, self.how)
         scored = of_labels(self.tree, truth, ends(paths))
-        scored.values["inconsistent"] = (~is_path(self.tree, surest_by_level(points, rows, self.how))).astype(float)
+        sure = (points.confidences(part, *self.how)[0] for part in measured(points, rows, self.how.method))
+        scored.values["inconsistent"] = 1.0 - torch.cat(list(map(points.consistent, sure))).cpu().numpy()
         names = [name for batch in batches for name in batch.names] if isinstance(batches[0].data[0], str) else None
         controls = controlled(self.tree, truth, ends(paths), names, how.seed)
         outcome = outcome_of(scored, controls)
@@ -110,6 +112,7 @@ class TaxonomyBenchmark(Benchmark):
         floors = crossed_floors(errors, self.alpha, random)
         outcome.add("depth_at_promise", mean_of(stops(odds, floors).astype(np.float64)))
         outcome.add("error_at_promise", mean_of((errors > floors).astype(np.float64)), promised=self.alpha)
+        outcome.add("risk", risk_of(errors, odds))
         facts = {"items": len(truth), "labels": len(self.tree), "protocol": self.protocol}
         return self.result(outcome, model, points.space, rows, how, **facts)
 
@@ -117,21 +120,6 @@ class TaxonomyBenchmark(Benchmark):
 def ends(paths: np.ndarray) -> np.ndarray:
     """The last label of each path, (n,)."""
     return paths[np.arange(len(paths)), (paths >= 0).sum(1) - 1]
-
-
-def is_path(tree: LabelTree, labels: np.ndarray) -> np.ndarray:
-    """Whether labels (n, levels), one a level, lead from one to the next, (n,) bool, as far as the first leaf."""
-    leaves = set(tree.leaves.tolist())
-
-    def leads(row: Sequence[int]) -> bool:
-        for above, label in pairwise(row):
-            if above in leaves:
-                return True
-            if above not in tree.parents[label]:
-                return False
-        return True
-
-    return np.array([leads(row) for row in labels.tolist()])
 
 
 def crossed_floors(errors: np.ndarray, alpha: float, random: np.random.Generator) -> np.ndarray:
@@ -143,22 +131,30 @@ def crossed_floors(errors: np.ndarray, alpha: float, random: np.random.Generator
     return floors
 
 
+def risk_of(errors: np.ndarray, odds: np.ndarray) -> Statistic:
+    """The area below the curve of errors against the mean level where items stop, over its width."""
+    from scipy.integrate import trapezoid
+
+    levels, wrong = risk_by_depth(errors, odds)
+
+    def area(counts: np.ndarray) -> float:
+        depths = counts @ levels
+        return float(trapezoid(counts @ wrong, depths) / counts.sum() / max(depths[-1], 1))
+
+    return Statistic(len(errors), area)
+
+
 def outcome_of(scored: TaxonomyItems, controls: dict[str, TaxonomyItems]) -> Outcome:
     """Every score with its statistic, and what controls reach in it."""
-    outcome, count = Outcome(), len(scored.common)
-
-    def ratio(counts: np.ndarray, values: np.ndarray) -> float:
-        there = np.isfinite(values)
-        return float(counts[there] @ values[there] / max(counts[there].sum(), 1))
-
-    for name in SET_METRICS:
-        of_sets = Statistic(count, lambda counts, name=name: scored.sets(counts)[name])  # type: ignore[misc]
-        outcome.add(name, of_sets, **{control: of.sets()[name] for control, of in controls.items()})
+    outcome = Outcome()
+    reached = {control: of.means() for control, of in controls.items()}
+    for name, sums in scored.ratios.items():
+        outcome.add(name, ratio_of(*sums), **{control: means[name] for control, means in reached.items()})
     for name, values in scored.values.items():
-        whole = bool(np.isfinite(values).all())
-        statistic = mean_of(values) if whole else Statistic(count, partial(ratio, values=values))
-        reached = {control: float(np.nanmean(of.values[name])) for control, of in controls.items()}
-        outcome.add(name, statistic, **(reached if name != "inconsistent" else {}))
+        there = np.isfinite(values)
+        statistic = mean_of(values) if there.all() else ratio_of(np.nan_to_num(values), there.astype(np.float64))
+        of_controls = {} if name == "inconsistent" else {control: means[name] for control, means in reached.items()}
+        outcome.add(name, statistic, **of_controls)
     return outcome
 
 
@@ -172,15 +168,13 @@ def controlled(
         other = np.arange(len(tree))
         other[leaves] = random.permutation(leaves)
         exchanged.append((other[truth], other[predicted]))
-    children: dict[int, np.ndarray] = {}
     parent, child = tree.edges
-    for at in np.unique(parent):
-        children[int(at)] = child[parent == at]
+    begin = np.searchsorted(parent, np.arange(len(tree) + 2))
 
     def walk() -> int:
         at = tree.start
-        while at in children:
-            at = int(random.choice(children[at]))
+        while begin[at] < begin[at + 1]:
+            at = int(child[random.integers(begin[at], begin[at + 1])])
         return at
 
     guesses = np.array([walk() for _ in range(DRAWS * len(truth))])
@@ -198,11 +192,9 @@ def letters_in_common(names: Sequence[str], items: Sequence[str]) -> np.ndarray:
     """How many pieces of `GRAM` letters texts have in common with names, as a cosine, (items, names)."""
     from scipy.sparse import csr_matrix
 
-    vocabulary: dict[str, int] = {}
-    pieces = [Counter(f" {t.lower()} "[at : at + GRAM] for at in range(len(t))) for t in (*names, *items)]
-    rows = [row for row, of in enumerate(pieces) for _ in of]
-    columns = [vocabulary.setdefault(piece, len(vocabulary)) for of in pieces for piece in of]
-    values = np.array([count for of in pieces for count in of.values()], dtype=np.float64)
-    lengths = np.sqrt(np.bincount(rows, values**2, minlength=len(pieces)))
-    matrix = csr_matrix((values / lengths[rows], (rows, columns)), shape=(len(pieces), len(vocabulary)))
-    return np.asarray((matrix[len(names) :] @ matrix[: len(names)].T).todense())
+    pieces = [[f" {text.lower()} "[at : at + GRAM] for at in range(len(text))] for text in (*names, *items)]
+    columns = np.unique([piece for of in pieces for piece in of], return_inverse=True)[1]
+    counts = csr_matrix((np.ones(len(columns)), columns, np.cumsum([0, *map(len, pieces)])))
+    counts.sum_duplicates()
+    unit = counts.multiply(1 / np.sqrt(counts.multiply(counts).sum(1))).tocsr()
+    return np.asarray((unit[len(names) :] @ unit[: len(names)].T).todense())

@@ -1,7 +1,6 @@
 """Items to classify, read in batches: texts, images, folders, tables, stored embeddings and arrays, maybe labelled."""
 
-import re
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -13,24 +12,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hiergeo._core.errors import InputError, reason
+from hiergeo._core.errors import InputError
 from hiergeo._core.storage import archives
 from hiergeo._core.storage.archives import Array
 from hiergeo._core.storage.files import path_of
 from hiergeo.adapters import Model
 from hiergeo.datasets import Labelled, labelled
-from hiergeo.datasets.labels.tree_files import table_rows
+from hiergeo.datasets.labels.tree_files import column_of, table_rows
 from hiergeo.datasets.pictures import SUFFIXES, ImageLike, decoded
 from hiergeo.datasets.reading import Columns, Defect, Read, listing, read
 from hiergeo.datasets.reading.inputs import is_input
-from hiergeo.datasets.reading.samples import CAPTIONS, IMAGES, Sample
+from hiergeo.datasets.reading.samples import CAPTIONS, IMAGES
 from hiergeo.evaluation.embedded import Compute
 
 LABELS = ("label", "labels", "category", "class", "taxon")
 """Columns that labels are taken from where none is named."""
 
 NAMES = ("title", "name", "product", "description")
-"""Columns that texts are taken from where there are no captions and images; also as a word, as in ``product_name``."""
+"""Columns that texts are taken from where there are no captions and images."""
 
 TEXTS, PICTURES = 4096, 256
 """Items of a batch."""
@@ -56,17 +55,7 @@ class ItemBatch(NamedTuple):
     @property
     def usable(self) -> list[int]:
         """The positions of the items that have data."""
-        data = self.data
-        return (
-            list(range(len(data))) if isinstance(data, Tensor) else [i for i, one in enumerate(data) if one is not None]
-        )
-
-    @property
-    def images(self) -> list[Any]:
-        """For each item its image, where it is one that can be opened again; None otherwise."""
-        if isinstance(self.data, Tensor):
-            return [None] * len(self.names)
-        return [None if isinstance(one, str | bytes) else one for one in self.data]
+        return [at for at, one in enumerate(self.data) if one is not None]
 
     def embed(self, model: Model, compute: Compute) -> Tensor:
         """The embeddings of the usable items, (m, D) float."""
@@ -90,11 +79,7 @@ class ItemBatch(NamedTuple):
 class ItemSource:
     """Items from a source, batch by batch; each walk reads them anew.
 
-    Args:
-        items: see `Items`.
-        column: the column of the items in tables; None is the first of `CAPTIONS`, `IMAGES` and `NAMES` that is there.
-        label_column: that of the labels; None is the first of `LABELS`.
-        labelled: whether items need labels.
+    Columns of tables that are not named are recognised by `CAPTIONS`, `IMAGES`, `NAMES` and `LABELS`.
     """
 
     items: Items
@@ -102,45 +87,28 @@ class ItemSource:
     label_column: str | None = None
     labelled: bool = False
 
-    @property
-    def size(self) -> int | None:
-        """How many there are, where that is known without reading them."""
-        items = self.items
-        if isinstance(items, Labelled):
-            return len(items.images)
-        return len(items) if isinstance(items, Sized) and not isinstance(items, str) else None
-
     def check(self, model: Model) -> None:
         """Raise InputError, before any work starts, where the first items cannot be used or the model cannot embed."""
+        what = str(self.items) if isinstance(self.items, str | Path) else "the list of items"
         first = next(self.batches(), None)
-        if first is None or not first.usable:
-            raise InputError(f"{self.what} holds no items to classify: give texts, images or embeddings.")
-        if isinstance(first.data, Tensor):
-            if first.data.shape[1] != model.dim:
+        rows: list[Any] = [] if first is None else [first.data[at] for at in first.usable]
+        if not rows:
+            raise InputError(f"{what} holds no items to classify: give texts, images or embeddings.")
+        if isinstance(rows[0], Tensor):
+            if len(rows[0]) != model.dim:
                 raise InputError(
-                    f"{self.what} has embeddings of {first.data.shape[1]} dimensions and {model.name} embeds in "
-                    f"{model.dim}: embed items and labels by one model."
+                    f"{what} has embeddings of {len(rows[0])} dimensions and {model.name} embeds in {model.dim}: embed "
+                    "items and labels by one model."
                 )
-            return
-        rows = [first.data[at] for at in first.usable]
-        if isinstance(rows[0], str):
+        elif isinstance(rows[0], str):
             model.check_texts([row.strip() for row in rows])
         elif not model.has_images:
-            raise InputError(f"{model.name} embeds texts only, and {self.what} holds images: name an image-text model.")
+            raise InputError(f"{model.name} embeds texts only, and {what} holds images: name an image-text model.")
         elif not isinstance(rows[0], bytes):
             model.check_images(rows)
 
-    @property
-    def what(self) -> str:
-        """The source in words, for errors."""
-        return str(self.items) if isinstance(self.items, str | Path) else "the list of items"
-
     def batches(self) -> Iterator[ItemBatch]:
-        """The items in their order.
-
-        Raises:
-            InputError: there is nothing of that name, a column is missing, or items are of no known kind.
-        """
+        """The items in their order; InputError where there are none, or a column is missing."""
         items = labelled(self.items) if isinstance(self.items, str) and self.items == "scenes" else self.items
         if isinstance(items, Labelled):
             keys = items.keys or items.classes
@@ -163,12 +131,6 @@ class ItemSource:
             raise InputError(f"{path} is not there: name a file or folder of items, or give a list of texts.")
         if suffix == ".npz":
             yield from _of_npz(path)
-        elif suffix == ".npy":
-            try:
-                rows = np.load(path, mmap_mode="r", allow_pickle=False)
-            except (OSError, ValueError, EOFError) as error:
-                raise InputError(f"{path} cannot be read as embeddings ({reason(error)}).") from error
-            yield from _of_rows(rows, map(str, range(len(rows))))
         elif path.is_dir() and (pictures := _pictures(path)):
             labels = (file.parent.relative_to(path).name if self.labelled else None for file in pictures)
             names = (file.relative_to(path).as_posix() for file in pictures)
@@ -191,11 +153,8 @@ class ItemSource:
         """Which columns hold items and labels; decided by the header of a table, and by its first row."""
         tabular = path.suffix.lower() in (".csv", ".tsv", ".parquet")
         header, first = [*(row for _, row in islice(table_rows(path), 2 * tabular)), [], []][:2]
-        folded = {name.casefold(): name for name in reversed(header)}
-        usual = (*CAPTIONS, *IMAGES, *NAMES)
-        item = self.column or next((folded[n] for n in usual if n in folded), None)
-        item = item or next((folded[n] for n in folded if set(re.split(r"[\W_]+", n)) & set(usual)), None)
-        label = self.label_column or next((folded[name] for name in LABELS if name in folded), None)
+        item = self.column or column_of(header, (*CAPTIONS, *IMAGES, *NAMES), ("id", *LABELS))
+        label = self.label_column or column_of(header, LABELS, ("id",)) or column_of(header, LABELS)
         wanted = [(item, "column", "items"), (label, "label_column", "labels")][: 2 if self.labelled else 1]
         for name, option, what in wanted if header else ():
             if name not in header:
@@ -212,11 +171,8 @@ def _row(record: Read, labelled: bool) -> tuple[str, Any, str | None]:
     if isinstance(record, Defect):
         return f"row {record.row}: {record.reason}", None, "" if labelled else None
     label = str(record.id or "").strip() if labelled else None
-    return _name(record), record.caption if record.image is None else record.image, label
-
-
-def _name(record: Sample) -> str:
-    return record.caption or record.name or record.reference or f"row {record.row}"
+    name = record.caption or record.name or record.reference or f"row {record.row}"
+    return name, record.caption if record.image is None else record.image, label
 
 
 def _batched(rows: Iterable[tuple[str, Any, str | None]], size: int) -> Iterator[ItemBatch]:
@@ -228,9 +184,7 @@ def _batched(rows: Iterable[tuple[str, Any, str | None]], size: int) -> Iterator
 
 def _of_rows(rows: Any, names: Iterator[str]) -> Iterator[ItemBatch]:
     for start in range(0, len(rows), TEXTS):
-        part = torch.as_tensor(
-            np.array(rows[start : start + TEXTS]) if isinstance(rows, np.ndarray) else rows[start : start + TEXTS]
-        )
+        part = torch.as_tensor(rows[start : start + TEXTS])
         if part.ndim != 2 or not part.is_floating_point():
             raise InputError(f"embeddings must be floating-point rows (n, D), not {part.dtype} {tuple(part.shape)}.")
         bad = (~part.isfinite().all(1)).nonzero()
@@ -250,11 +204,18 @@ def _of_npz(path: Path) -> Iterator[ItemBatch]:
     yield from _of_rows(rows, map(str, names))
 
 
+def missing(value: Any) -> bool:
+    """Whether an item or a label is not there: blank, None or NaN."""
+    return value is None or (isinstance(value, float) and value != value) or not str(value).strip()
+
+
 def _item(item: Any, at: int) -> Any:
     if isinstance(item, str) and Path(item[-200:]).suffix.lower() in SUFFIXES:
         return Path(item)
+    if isinstance(item, str | float | None) and missing(item):
+        return None
     if isinstance(item, str):
-        return item if item.strip() else None
+        return item
     if isinstance(item, Path) or hasattr(item, "convert") or hasattr(item, "image_id") or hasattr(item, "ndim"):
         return item
     raise InputError(f"item {at} (the first is 0) is a {type(item).__name__}: give texts, images or embeddings (n, D).")

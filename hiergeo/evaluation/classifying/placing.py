@@ -2,9 +2,12 @@
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
+from io import TextIOWrapper
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias, final
 
@@ -12,20 +15,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hiergeo._core import limits
 from hiergeo._core.devices import AUTO, resolve_device
-from hiergeo._core.errors import InputError, check_whole
+from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.progress import track
-from hiergeo._core.records import Exported, Grid, Record, Records, json_text, percent
+from hiergeo._core.records import Exported, Grid, Record, Records, json_text, percent, write_csv
 from hiergeo._core.storage import tensors
-from hiergeo._core.storage.files import atomic_write, atomic_write_text
+from hiergeo._core.storage.files import atomic_write
 from hiergeo._core.storage.locks import locked
-from hiergeo._core.text import shortened, tame
 from hiergeo.adapters import Model
 from hiergeo.datasets.labels.label_tree import LabelTree
 from hiergeo.datasets.labels.tree_files import TreeLike, load_tree
-from hiergeo.evaluation.classifying.item_batches import ItemBatch, Items, ItemSource
+from hiergeo.evaluation.classifying.item_batches import ItemBatch, Items, ItemSource, missing
 from hiergeo.evaluation.classifying.methods import (
     METHODS,
     TEMPERATURE,
@@ -34,9 +35,16 @@ from hiergeo.evaluation.classifying.methods import (
     Paths,
     check_method,
     embed_tree,
-    kind_of,
 )
-from hiergeo.evaluation.classifying.promise import Promise, check_alpha, large_branches, needed, promised
+from hiergeo.evaluation.classifying.promise import (
+    Promise,
+    check_alpha,
+    check_enough,
+    large_branches,
+    needed,
+    promised,
+    stops,
+)
 from hiergeo.evaluation.embedded import Compute
 from hiergeo.evaluation.measuring import described_space, ready
 from hiergeo.geometry import Geometry, Space
@@ -52,6 +60,9 @@ TUNING = 1000
 
 BLOCK = 1 << 23
 """Pairs of items and labels that are measured at a time."""
+
+ROWS = 4096
+"""Rows that are written to a Parquet file at a time."""
 
 Calibrate: TypeAlias = Items | tuple[Items, Sequence[Any]]
 """Labelled items: a table or folder with labels, or a pair (items, labels)."""
@@ -86,19 +97,14 @@ class Classified(Exported):
         """How sure each label of a path is, (n, levels) float64 in [0, 1], never rising."""
         from scipy.special import expit
 
-        return np.asarray(expit(self.odds.astype(np.float64)))
+        return np.asarray(expit(self.odds))
 
-    @property
+    @cached_property
     def level(self) -> np.ndarray:
-        return self.promise.levels(self.path, self.odds)
+        return stops(self.odds, self.promise.floors(self.path))
 
     def __repr__(self) -> str:
-        return f"<Classified {len(self.items):,} items, mean level {self.mean_level:.2f} of {self.tree.depth}>"
-
-    @property
-    def mean_level(self) -> float:
-        """The mean level at which items stop."""
-        return float(self.level.mean())
+        return f"<Classified {len(self.items):,} items, mean level {self.level.mean():.2f} of {self.tree.depth}>"
 
     @property
     def paths(self) -> list[tuple[str, ...]]:
@@ -109,10 +115,7 @@ class Classified(Exported):
     @property
     def labels(self) -> list[str]:
         """The key of the label at which each item stops, (n,); empty at the root."""
-        keys = (*self.tree.keys, "")
-        return [
-            keys[row[level - 1]] if level else "" for row, level in zip(self.path.tolist(), self.level, strict=True)
-        ]
+        return [str(row["label"]) for row in self.records()]
 
     @property
     def least_sure(self) -> np.ndarray:
@@ -123,73 +126,60 @@ class Classified(Exported):
 
     def records(self, *, items: bool = False) -> Iterator[Record]:
         """A row an item: item, label, level, confidence, path, and label and confidence of every level."""
-        return map(self._record, range(len(self.items)), self.level.tolist(), self.confidence.tolist())
-
-    def _record(self, at: int, stop: int, sure: list[float]) -> Record:
-        tree, path = self.tree, self.path[at].tolist()
-        row: dict[str, object] = {
-            "item": self.items[at],
-            "label": tree.keys[path[stop - 1]] if stop else "",
-            "level": stop,
-            "confidence": sure[stop - 1] if stop else 1.0,
-            "path": tree.written(path[:stop]),
-        }
-        for depth, (label, value) in enumerate(zip(path, sure, strict=True), 1):
-            row[f"level_{depth}"] = tree.names[label] if label >= 0 else None
-            row[f"confidence_{depth}"] = value if label >= 0 else None
-        return row
+        tree = self.tree
+        for item, path, stop, sure in zip(self.items, self.path, self.level.tolist(), self.confidence, strict=True):
+            row: dict[str, object] = {
+                "item": item,
+                "label": tree.keys[path[stop - 1]] if stop else "",
+                "level": stop,
+                "confidence": float(sure[stop - 1]) if stop else 1.0,
+                "path": tree.written(path[:stop]),
+            }
+            for depth, (label, value) in enumerate(zip(path.tolist(), sure.tolist(), strict=True), 1):
+                row[f"level_{depth}"] = tree.names[label] if label >= 0 else None
+                row[f"confidence_{depth}"] = value if label >= 0 else None
+            yield row
 
     def grids(self) -> Iterator[Grid]:
-        """How many items stop at each level, and the ten least sure."""
-        level = self.level
-        counts = np.bincount(level, minlength=self.tree.depth + 1)
-        table = [(at, int(count), percent(count / len(level))) for at, count in enumerate(counts) if count]
+        """How many items stop at each level."""
+        counts = enumerate(np.bincount(self.level).tolist())
+        table = [(at, count, percent(count / len(self.items))) for at, count in counts if count]
         yield Records.of(("level", "items", "share"), table).grid
-        shown, confidence = [], self.confidence
-        for at in self.least_sure[:10].tolist():
-            stop = int(level[at])
-            row = self._record(at, stop, confidence[at].tolist())
-            further = row.get(f"level_{stop + 1}"), row.get(f"confidence_{stop + 1}")
-            shown.append(
-                (shortened(tame(self.items[at]), 60), row["path"] or "(the root)", row["confidence"], *further)
-            )
-        heads = ("item", "stops at", "confidence", "would go on to", "with")
-        yield replace(Records.of(heads, shown).grid, title="The least sure")
 
-    def write(self, path: Path) -> None:
-        """Write the rows to a file, whole or not at all: ``.csv``, ``.parquet`` or ``.json``.
+    def write(self, path: Path | str) -> None:
+        """Write the rows to a file one after another, whole or not at all: ``.csv``, ``.parquet`` or ``.json``.
 
         Raises:
             InputError: another suffix.
             UnavailableError: the file cannot be written.
         """
-        suffix = check_table(path)
-        if suffix == ".json":
-            about = {"promise": self.about(), "settings": self.settings}
-            atomic_write_text(path, json_text({"about": about, "items": list(self.records())}))
-        elif suffix == ".csv":
-            with atomic_write(path) as handle:
-                handle.write(f"{self.to_csv()}\n".encode("utf-8", "backslashreplace"))
-        else:
-            import pyarrow as pa
-            from pyarrow.parquet import write_table
+        suffix, rows, keys = check_table(path), self.records(), list(next(self.records()))
+        with atomic_write(path) as handle:
+            if suffix == ".parquet":
+                import pyarrow as pa
+                from pyarrow.parquet import ParquetWriter
 
-            with atomic_write(path) as handle:
-                write_table(pa.Table.from_pylist(list(self.records())), handle)
+                sure = [key for key in keys if key.startswith("confidence")]
+                kinds = {"level": pa.int64(), **dict.fromkeys(sure, pa.float64())}
+                schema = pa.schema([(key, kinds.get(key, pa.string())) for key in keys])
+                with ParquetWriter(handle, schema) as writer:
+                    while part := list(islice(rows, ROWS)):
+                        writer.write_table(pa.Table.from_pylist(part, schema))
+                return
+            text = TextIOWrapper(handle, "utf-8", "backslashreplace", newline="", write_through=True)
+            if suffix == ".csv":
+                write_csv(text, rows, keys)
+            else:
+                about = {"promise": self.promise.about(self.tree), "mean_level": float(self.level.mean())}
+                text.write(f'{{"about": {json_text({**about, "settings": self.settings})},\n"items": [')
+                text.writelines(f"{',' * bool(at)}\n{json.dumps(row)}" for at, row in enumerate(rows))
+                text.write("\n]}\n")
+            text.detach()
 
-    def about(self) -> dict[str, Any]:
-        """The promise as JSON values, and how deep items come."""
-        from scipy.special import expit
 
-        made = self.promise
-        numbers = {"floor": float(expit(made.floor)), "alpha": made.alpha, "labels": made.labels, "tuning": made.tuning}
-        branches = {self.tree.names[top]: float(expit(floor)) for top, floor in made.branches.items()}
-        return {"sentence": str(made), **numbers, "branches": branches, "mean_level": self.mean_level}
-
-
-def check_table(path: Path) -> str:
+def check_table(path: Path | str) -> str:
     """The suffix of a table of results; InputError for one that cannot be written."""
-    suffix = path.suffix.lower()
+    suffix = Path(path).suffix.lower()
     if suffix not in (".csv", ".parquet", ".json"):
         raise InputError(f"{path} must end in .csv, .parquet or .json.")
     return suffix
@@ -202,25 +192,20 @@ class Chosen(NamedTuple):
     temperature: float
 
 
-def block(tree: LabelTree) -> int:
-    """How many items are measured at a time."""
-    return max(1, BLOCK // len(tree))
+def walk_all(points: LabelPoints, items: Tensor, how: Chosen) -> tuple[np.ndarray, np.ndarray]:
+    """The paths of items (n, D), a block at a time: labels and log-odds as in `Paths`."""
+    return joined(points.walk(part, *how) for part in measured(points, items, how.method))
 
 
-def walk_all(points: LabelPoints, items: Tensor, how: Chosen) -> Paths:
-    """The paths of items (n, D), a block at a time."""
-    walked = [points.walk(points.measure(part, kind_of(how.method)), *how) for part in items.split(block(points.tree))]
-    return Paths(*(torch.cat(column) for column in zip(*walked, strict=True)))
+def measured(points: LabelPoints, items: Tensor, method: Method) -> Iterator[Tensor]:
+    """The scores of labels at items (n, D), a block of items at a time."""
+    return (points.measure(part, method) for part in items.split(max(1, BLOCK // len(points.tree))))
 
 
-def surest_by_level(points: LabelPoints, items: Tensor, how: Chosen) -> np.ndarray:
-    """The surest label of each level for items (n, D), (n, levels), whether or not they are one path."""
-    kind = kind_of(how.method)
-    parts = [
-        points.best_by_level(points.confidences(points.measure(part, kind), *how)[0])
-        for part in items.split(block(points.tree))
-    ]
-    return torch.cat(parts).cpu().numpy()
+def joined(parts: Iterable[Paths]) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and log-odds of all items, (n, levels) each."""
+    label, odds = (torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True))
+    return label, odds.astype(np.float64)
 
 
 def embed_items(model: Model, batches: Sequence[ItemBatch], compute: Compute, *, progress: bool = False) -> Tensor:
@@ -245,7 +230,6 @@ def classify(
     column: str | None = None,
     label_column: str | None = None,
     work: Path | str | None = None,
-    seed: int = 0,
     device: str | torch.device = AUTO,
     batch_size: int | None = None,
     progress: bool = False,
@@ -254,7 +238,7 @@ def classify(
 
     Args:
         items: texts, images or embeddings (n, D); or a file or folder of them: CSV, TSV, Parquet, JSON Lines, text,
-            images, ``.npz`` (its images, or else its texts) or ``.npy``.
+            images, or ``.npz`` (its images, or else its texts).
         tree: the labels; see `load_tree`.
         model: an adapter, or the spec that loads one; it embeds items and labels.
         space: a space, a geometry, or its spec; None is the model's own space, else Euclidean space around its root.
@@ -265,13 +249,12 @@ def classify(
             are averaged.
         alpha: the error to promise, in (0, 1): the share of items whose label is wrong. It needs `calibrate`.
         calibrate: labelled items, such as those to be classified: a table or folder with labels, images of
-            `hiergeo.datasets.labelled`, or a pair (items, labels); labels are keys, names or paths. A third of them
-            chooses method and temperature, unless both are named, the others make the promise.
-        floor: without labels, the confidence above which a label is believed.
+            `hiergeo.datasets.labelled`, or a pair (items, labels); labels are keys, names or paths. A third of them,
+            where that is enough, chooses method, temperature and branches; the others make the promise.
+        floor: without alpha, the least confidence of a label that is believed.
         column: the column of the items in a table; None is the first of the usual names.
         label_column: that of the labels.
         work: a folder for what is done so far: the same call goes on there after a crash.
-        seed: of the split of labelled items.
         device: where everything is computed.
         batch_size: texts or images that are embedded at a time; None is what the model prefers.
         progress: show bars for work that outlasts a second.
@@ -283,13 +266,12 @@ def classify(
     """
     how = Chosen("flat" if method == "auto" else method, TEMPERATURE if temperature is None else temperature)
     check_method(*how)
-    check_whole("seed", seed, 0, limits.SEED)
     if alpha is not None:
         check_alpha(alpha)
     if (alpha is None) != (calibrate is None):
         raise InputError("a promise takes both alpha, the error, and calibrate, labelled items: give both or neither.")
-    if not 0 <= floor < 1 or (floor and alpha is not None):
-        raise InputError(f"a floor is a number in [0, 1), and none is given where alpha sets it, not {floor!r}.")
+    if not isinstance(floor, int | float) or not 0 <= floor < 1 or (floor and alpha is not None):
+        raise InputError(f"a floor is a number in [0, 1), and with alpha labelled items set it; it is {floor!r}.")
     labels = load_tree(tree)
     compute = Compute(resolve_device(device), "float32", batch_size)
     source = ItemSource(list(items) if isinstance(items, Iterator) else items, column, label_column)
@@ -303,7 +285,7 @@ def classify(
         batches, truth = labelled
         rows = embed_items(loaded, batches, compute, progress=progress)
         methods = METHODS if method == "auto" else (method,)
-        how, promise = calibrated(points, rows, truth, alpha, methods, temperature, seed)
+        how, promise = calibrated(points, rows, truth, alpha, methods, temperature)
     settings = {
         "model": loaded.name,
         **described_space(points.space, loaded.root(compute.device)),
@@ -317,13 +299,13 @@ def classify(
     images: list[Any] = []
     parts: list[Paths] = []
     with nullcontext() if work is None else locked(Path(work)):
-        bar = track(source.batches(), "classifying", enabled=progress, size=lambda b: len(b.names), total=source.size)
+        bar = track(source.batches(), "classifying", enabled=progress, size=lambda b: len(b.names))
         for number, batch in enumerate(bar):
             names += batch.names
-            images += batch.images
+            images += [None if isinstance(item, str | bytes | Tensor) else item for item in batch.data]
             done = None if work is None else Path(work) / f"{batch.digest(f'{number} {key}')}.safetensors"
             parts.append(_part(done, batch, points, loaded, how, compute))
-    path, odds = (torch.cat(column).numpy() for column in zip(*parts, strict=True))
+    path, odds = joined(parts)
     pictures = tuple(images) if any(image is not None for image in images) else ()
     return Classified(labels, tuple(names), path, odds, promise, settings, pictures)
 
@@ -335,10 +317,10 @@ def _part(
     if path is not None and path.exists():
         return Paths(**tensors.read(path))
     size = len(batch.names), points.tree.depth
-    part = Paths(torch.full(size, -1), torch.full(size, -torch.inf))
+    part = Paths(torch.full(size, -1), torch.full(size, -torch.inf, dtype=torch.float64))
     if usable := batch.usable:
         walked = walk_all(points, batch.embed(model, compute), how)
-        part.label[usable], part.odds[usable] = walked.label.cpu(), walked.odds.float().cpu()
+        part.label[usable], part.odds[usable] = map(torch.from_numpy, walked)
     if path is not None:
         with atomic_write(path) as handle:
             handle.write(tensors.packed(part._asdict()))
@@ -353,32 +335,23 @@ def read_labelled(
     Raises:
         InputError: labels that are not in the tree, or too few for alpha; before a model is loaded.
     """
-    given: list[Any] | None = None
-    if isinstance(calibrate, tuple):
-        if len(calibrate) != 2:
-            raise InputError("calibrate must be labelled items, or a pair (items, labels).")
-        calibrate, labels = calibrate
-        given = list(labels)
-    batches = list(ItemSource(calibrate, column, label_column, labelled=given is None).batches())
+    items, given = calibrate if isinstance(calibrate, tuple) and len(calibrate) == 2 else (calibrate, None)
+    batches = list(ItemSource(items, column, label_column, labelled=given is None).batches())
     count = sum(len(batch.names) for batch in batches)
-    written = [label for batch in batches for label in batch.labels or ()] if given is None else given
-    if given is not None and len(given) != count:
-        raise InputError(f"there are {count} labelled items and {len(given)} labels.")
-    if len(written) != count:
-        raise InputError("the labelled items have no labels: give a pair (items, labels), or a table with both.")
-    usable, truth, start = [], [], 0
+    labels = [label for batch in batches for label in batch.labels or ()] if given is None else list(given)
+    if len(labels) != count:
+        raise InputError(
+            f"there are {count} labelled items and {len(labels)} labels: give a pair (items, labels), or a table or "
+            "folder with both."
+        )
+    usable, truth, rest = [], [], iter(labels)
     for batch in batches:
-        own = written[start : start + len(batch.names)]
-        start += len(own)
-        use = [at for at in batch.usable if str(own[at])]
+        own = list(islice(rest, len(batch.names)))
+        use = [at for at in batch.usable if not missing(own[at])]
         data = batch.data[use] if isinstance(batch.data, Tensor) else [batch.data[at] for at in use]
         usable.append(ItemBatch([batch.names[at] for at in use], data))
         truth += [own[at] for at in use]
-    if len(truth) < needed(alpha):
-        raise InputError(
-            f"an error of at most {100 * alpha:g} % takes at least {needed(alpha)} labelled items, and there are "
-            f"{len(truth)}: label more, or allow a larger alpha."
-        )
+    check_enough(len(truth), alpha)
     return [batch for batch in usable if batch.names], tree.numbers(truth, "the labelled items")
 
 
@@ -389,59 +362,28 @@ def calibrated(
     alpha: float,
     methods: Sequence[Method] = METHODS,
     temperature: float | None = None,
-    seed: int = 0,
 ) -> tuple[Chosen, Promise]:
-    """Method, temperature and promise of labelled items: some of them choose, the others make the promise.
+    """Method, temperature and promise of items (n, D) with numbers of labels (n,): some choose, the others promise.
 
-    The choice is the deepest mean level at the floor that those who choose, at most `TUNING`, set for themselves.
-
-    Args:
-        points: the labels.
-        items: (n, D) embeddings.
-        truth: (n,) numbers of their labels.
-        alpha: the error to promise.
-        methods: those to choose from.
-        temperature: None is one of `TEMPERATURES`.
-        seed: of the split.
+    The choice is the deepest mean level at the floors that those who choose, at most `TUNING`, set for themselves; of
+    equal depths the first. Where these would be too few, the first method is chosen and all items promise.
 
     Raises:
         InputError: too few items; says how many it takes.
     """
-    fixed = TEMPERATURES if temperature is None else (temperature,)
-    choices = [Chosen(name, value) for name in methods for value in (fixed if name != "ladder" else fixed[:1])]
-    count, least = len(truth), needed(alpha)
-    if len(choices) > 1 and SHARE * count < least:
-        raise InputError(
-            f"choosing a method and a temperature takes labelled items of its own: {math.ceil(least / SHARE)} in all "
-            f"for an error of {100 * alpha:g} %, and there are {count}: name both, or label more."
-        )
-    order = np.random.default_rng(seed).permutation(count)
-    tune, rest = np.split(order, [min(TUNING, int(SHARE * count)) if SHARE * count >= least else 0])
-    ratio = len(rest) / max(1, len(tune))
-    best = choices[0]
+    own = int(SHARE * len(truth)) if SHARE * len(truth) >= needed(alpha) else 0
+    temperatures = (temperature or TEMPERATURE,) if temperature or not own else TEMPERATURES
+    best, depth = Chosen(methods[0], temperatures[0]), -math.inf
     branches: tuple[int, ...] = ()
-    if len(tune):
-        best, branches = _deepest(points, items[tune], truth[tune], alpha, choices, ratio)
-    label, odds = (column.cpu().numpy() for column in walk_all(points, items[rest], best))
-    return best, promised(points.tree, label, odds, truth[rest], alpha, branches, len(tune))
-
-
-def _deepest(
-    points: LabelPoints, items: Tensor, truth: np.ndarray, alpha: float, choices: Sequence[Chosen], ratio: float
-) -> tuple[Chosen, tuple[int, ...]]:
-    """The choice whose items stop deepest at the floors that they set for themselves, and its branches with floors.
-
-    Equal depths go to the first choice; `ratio` is as for `large_branches`.
-    """
-    walked: dict[Chosen, list[Paths]] = {how: [] for how in choices}
-    for part in items.split(block(points.tree)):
-        scores = {kind: points.measure(part, kind) for kind in dict.fromkeys(kind_of(how.method) for how in choices)}
-        for how, paths in walked.items():
-            paths.append(points.walk(scores[kind_of(how.method)], *how))
-    depths: dict[Chosen, tuple[float, tuple[int, ...]]] = {}
-    for how, parts in walked.items():
-        label, odds = (torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True))
-        branches = large_branches(label[:, 0], alpha, ratio)
-        depths[how] = promised(points.tree, label, odds, truth, alpha, branches).depth, branches
-    best = max(choices, key=lambda how: depths[how][0])
-    return best, depths[best][1]
+    order = np.random.default_rng(0).permutation(len(truth))
+    tune, rest = np.split(order, [min(TUNING, own)])
+    for method in methods if own else ():
+        scores = list(measured(points, items[tune], method))
+        for value in temperatures[:1] if method == "ladder" else temperatures:
+            paths, odds = joined(points.walk(part, method, value) for part in scores)
+            large = large_branches(paths[:, 0], alpha, len(rest) / len(tune))
+            made = promised(points.tree, paths, odds, truth[tune], alpha, large)
+            if made.depth > depth:
+                best, branches, depth = Chosen(method, value), large, made.depth
+    paths, odds = walk_all(points, items[rest], best)
+    return best, promised(points.tree, paths, odds, truth[rest], alpha, branches, len(tune))

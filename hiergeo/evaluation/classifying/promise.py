@@ -15,8 +15,8 @@ Source: Angelopoulos et al., Conformal risk control (arXiv 2208.02814), theorem 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import final
+from dataclasses import dataclass, field, replace
+from typing import Any, final
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from hiergeo.datasets.labels.label_tree import LabelTree
 
 LARGE = 6.9
 """Log-odds above which a confidence is written as what it lacks to 1."""
+
+CURVE = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
+"""Errors whose depth a promise tells, beside its own."""
 
 BRANCH = 5
 """Times as many labels as a promise takes at least from which a branch has a floor of its own."""
@@ -41,14 +44,20 @@ def needed(alpha: float) -> int:
     return math.ceil(round(1 / alpha - 1, 9))
 
 
+def check_enough(count: int, alpha: float) -> None:
+    """Raise InputError for too few labelled items; says how many it takes."""
+    if count < needed(alpha):
+        raise InputError(
+            f"an error of at most {100 * alpha:g} % takes at least {needed(alpha)} labelled items, and there are "
+            f"{count}: label more, or allow a larger alpha."
+        )
+
+
 def error_floors(tree: LabelTree, paths: np.ndarray, odds: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """The floor from which on an item is no error, (n,): the log-odds of the first wrong label of its path, or -inf.
 
-    Args:
-        tree: of the labels.
-        paths: labels from the top down, (n, levels), -1 behind the last one.
-        odds: (n, levels), which never rise.
-        truth: the true label of each item, (n,); it may be an inner one.
+    Paths are labels from the top down, (n, levels), -1 behind the last one, with log-odds that never rise; `truth` is
+    the true label of each item, (n,), perhaps an inner one.
     """
     right = on_path(tree, paths, truth)
     first = np.argmin(right, axis=1)
@@ -63,11 +72,9 @@ def on_path(tree: LabelTree, paths: np.ndarray, truth: np.ndarray) -> np.ndarray
 
 
 def floor_of(errors: np.ndarray, alpha: float) -> float:
-    """The smallest floor that promises an error of at most alpha; inf (stop at the root) where labels are too few.
+    """The smallest floor that promises an error of at most alpha, of the `error_floors` of labelled items, (n,).
 
-    Args:
-        errors: what `error_floors` gives of n labelled items.
-        alpha: the error rate.
+    It is inf (stop at the root) where these are too few.
     """
     allowed = math.floor(round(alpha * (len(errors) + 1) - 1, 9))
     if allowed < 0:
@@ -87,6 +94,16 @@ def written(odds: float) -> str:
     return f"{expit(odds):.3g}" if odds < LARGE or math.isinf(odds) else f"1 - {expit(-odds):.1g}"
 
 
+def risk_by_depth(errors: np.ndarray, odds: np.ndarray, steps: int = 101) -> tuple[np.ndarray, np.ndarray]:
+    """The level where items stop, and whether that is an error, at floors from the root down, (n, steps) each.
+
+    Means over items are the curve of risk against depth; floors are evenly spread over the ranks of all log-odds.
+    """
+    floors = np.quantile(odds, np.linspace(1, 0, steps), method="nearest")
+    floors[-1] = -np.inf
+    return (odds[:, :, None] > floors).sum(1), errors[:, None] > floors
+
+
 @final
 @dataclass(frozen=True)
 class Promise:
@@ -100,6 +117,7 @@ class Promise:
         tuning: how many others chose method and temperature.
         depth: mean level of the labelled items at their floors; NaN without them.
         error: the share of them that are errors there.
+        curve: error that would be promised -> the mean level of the labelled items at its floors.
     """
 
     floor: float
@@ -109,23 +127,34 @@ class Promise:
     tuning: int = 0
     depth: float = math.nan
     error: float = math.nan
-
-    def levels(self, paths: np.ndarray, odds: np.ndarray) -> np.ndarray:
-        """The level at which each item stops, (n,) int64; 0 is the root."""
-        return stops(odds, self.floors(paths))
+    curve: dict[float, float] = field(default_factory=dict)
 
     def floors(self, paths: np.ndarray) -> np.ndarray:
         """The floor of each item, (n,): that of the top label of its path."""
-        return np.array([self.branches.get(top, self.floor) for top in paths[:, 0].tolist()], dtype=np.float64)
+        floors = np.full(len(paths), self.floor)
+        for top, floor in self.branches.items():
+            floors[paths[:, 0] == top] = floor
+        return floors
+
+    def about(self, tree: LabelTree) -> dict[str, Any]:
+        """The promise as JSON values."""
+        from scipy.special import expit
+
+        branches = {tree.names[top]: float(expit(floor)) for top, floor in self.branches.items()}
+        numbers = {"alpha": self.alpha, "labels": self.labels, "tuning": self.tuning}
+        return {"sentence": str(self), "floor": float(expit(self.floor)), **numbers, "branches": branches}
 
     def __str__(self) -> str:
         if self.alpha is None:
             return f"The floor of {written(self.floor)} is a number without a promise: no labels stand behind it."
-        own = f"; {len(self.branches)} branches have floors of their own" if self.branches else ""
+        others = f" ({self.tuning:,} others chose how)" if self.tuning else ""
+        own = f"; branches with a floor of their own: {len(self.branches)}" if self.branches else ""
+        floors = [floor for floor in (self.floor, *self.branches.values()) if floor < math.inf] or [math.inf]
+        floor = " to ".join(dict.fromkeys(map(written, (min(floors), max(floors)))))
         return (
-            f"At most {100 * self.alpha:g} % of items get a wrong label, on average over exchangeable items: "
-            f"floor {written(self.floor)}, from {self.labels:,} labelled items{own}. "
-            f"They stop at level {self.depth:.2f} (mean)."
+            f"At most {100 * self.alpha:g} % of items get a wrong label, on average over exchangeable items: floor "
+            f"{floor}, from {self.labels:,} labelled items{others}{own}. "
+            f"The labelled items stop at level {self.depth:.2f} on average."
         )
 
 
@@ -138,42 +167,32 @@ def promised(
     branches: Sequence[int] = (),
     tuning: int = 0,
 ) -> Promise:
-    """The promise of an error of at most alpha that labelled items let us make.
+    """The promise of an error of at most alpha that labelled items let us make; arguments as for `error_floors`.
 
-    Args:
-        tree: of the labels.
-        paths: of the labelled items, (n, levels), -1 behind the last label.
-        odds: (n, levels).
-        truth: (n,).
-        alpha: the error rate.
-        branches: top labels with floors of their own, chosen without these items; all others share one.
-        tuning: how many items chose them, and the method.
+    Branches are top labels with floors of their own, chosen without these items, as was the method, by `tuning` others.
 
     Raises:
         InputError: too few labels for alpha; says how many it takes.
     """
-    if len(truth) < needed(alpha):
-        raise InputError(
-            f"an error of at most {100 * alpha:g} % takes at least {needed(alpha)} labelled items for the promise "
-            f"alone, and there are {len(truth)}: label more, or allow a larger alpha."
-        )
-    errors = error_floors(tree, paths, odds, truth)
-    top = paths[:, 0]
-    own = {branch: floor_of(errors[top == branch], alpha) for branch in branches}
-    rest = errors[~np.isin(top, list(own))]
-    made = Promise(floor_of(rest, alpha), own, alpha, len(truth), tuning)
-    floors = made.floors(paths)
-    levels = stops(odds, floors)
-    return Promise(made.floor, own, alpha, len(truth), tuning, float(levels.mean()), float((errors > floors).mean()))
+    check_enough(len(truth), alpha)
+    errors, top = error_floors(tree, paths, odds, truth), paths[:, 0]
+
+    def at(error: float) -> Promise:
+        own = {branch: floor_of(errors[top == branch], error) for branch in branches}
+        rest = floor_of(errors[~np.isin(top, list(own))], error)
+        return Promise(rest, own, alpha, len(truth), tuning)
+
+    made, curve = (
+        at(alpha),
+        {error: float(stops(odds, at(error).floors(paths)).mean()) for error in sorted({*CURVE, alpha})},
+    )
+    return replace(made, depth=curve[alpha], error=float((errors > made.floors(paths)).mean()), curve=curve)
 
 
 def large_branches(tops: np.ndarray, alpha: float, ratio: float) -> tuple[int, ...]:
-    """The predicted top labels (n,) with enough labels for floors of their own.
+    """The top labels that are predicted (n,) often enough for floors of their own, or none.
 
-    Args:
-        tops: of items that are not those of the promise.
-        alpha: the error rate.
-        ratio: how many items of the promise there are for each of them.
+    `ratio` is how many items of the promise there are for each of these, which are others.
     """
     labels, counts = np.unique(tops, return_counts=True)
     enough = BRANCH * needed(alpha)

@@ -45,13 +45,9 @@ SET_METRICS = declare(
 @final
 @dataclass(frozen=True)
 class TaxonomyItems:
-    """The scores of each of n items.
+    """The scores of n items: a metric -> (n,), NaN where the true path ends above a level; means are the metrics.
 
-    Attributes:
-        values: metric -> (n,) float64, NaN where the true path does not reach a level; means are the metrics.
-        common: (n,) sizes of P & T, for `SET_METRICS`.
-        predicted: (n,) sizes of P.
-        true: (n,) sizes of T.
+    Beside them are the sizes of P & T, P and T, (n,) each.
     """
 
     values: dict[str, np.ndarray]
@@ -59,12 +55,16 @@ class TaxonomyItems:
     predicted: np.ndarray
     true: np.ndarray
 
-    def sets(self, counts: np.ndarray | float = 1.0) -> dict[str, float]:
-        """hP, hR and hF of items that count so often, (n,)."""
-        common, predicted, true = (float((counts * of).sum()) for of in (self.common, self.predicted, self.true))
-        precision, recall = common / predicted if predicted else 0.0, common / true if true else 0.0
-        both = precision + recall
-        return dict(zip(SET_METRICS, (precision, recall, 2 * precision * recall / both if both else 0.0), strict=True))
+    @property
+    def ratios(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """What is summed above and below for each of `SET_METRICS`, (n,) each."""
+        over = (self.common, self.predicted), (self.common, self.true), (2 * self.common, self.predicted + self.true)
+        return dict(zip(SET_METRICS, over, strict=True))
+
+    def means(self) -> dict[str, float]:
+        """Every metric."""
+        sets = {name: float(part.sum() / max(whole.sum(), 1)) for name, (part, whole) in self.ratios.items()}
+        return {**{name: float(np.nanmean(values)) for name, values in self.values.items()}, **sets}
 
 
 def taxonomy_scores(true: Iterable[Any], predicted: Iterable[Any], tree: Any = None) -> dict[str, float]:
@@ -83,13 +83,6 @@ def taxonomy_scores(true: Iterable[Any], predicted: Iterable[Any], tree: Any = N
     Raises:
         InputError: no items, counts that differ, labels that are not in the tree, or labels without a tree.
     """
-    scored = taxonomy_items(true, predicted, tree)
-    means = {name: float(np.nanmean(values)) for name, values in scored.values.items()}
-    return {**{n: means[n] for n in means if n not in TREE_METRICS}, **scored.sets(), **means}
-
-
-def taxonomy_items(true: Iterable[Any], predicted: Iterable[Any], tree: Any = None) -> TaxonomyItems:
-    """The scores of each item; arguments and errors as for `taxonomy_scores`."""
     from hiergeo.datasets.labels import load_tree
 
     truth, guesses = list(true), list(predicted)
@@ -97,14 +90,12 @@ def taxonomy_items(true: Iterable[Any], predicted: Iterable[Any], tree: Any = No
         raise InputError(f"there are {len(truth)} true and {len(guesses)} predicted items: give one or more of both.")
     labels = None if tree is None else load_tree(tree)
     if all(isinstance(path, Sequence) and not isinstance(path, str) for path in (*truth, *guesses)):
-        steps = None
-        if labels is not None:
-            pairs = ((p, at) for at, parents in enumerate(labels.parents) for p in parents)
-            steps = {(labels.names[above], labels.names[below]) for above, below in pairs}
-        return _of_paths(list(map(_path, truth)), list(map(_path, guesses)), steps)
+        names, parents = ((), ()) if labels is None else (labels.names, labels.parents)
+        steps = {(names[above], name) for name, of in zip(names, parents, strict=True) for above in of}
+        return _of_paths(list(map(_path, truth)), list(map(_path, guesses)), steps).means()
     if labels is None:
         raise InputError("items that are no paths are labels of a tree: give the tree.")
-    return of_labels(labels, labels.numbers(truth), labels.numbers(guesses, "the predictions"))
+    return of_labels(labels, labels.numbers(truth), labels.numbers(guesses, "the predictions")).means()
 
 
 def _path(names: Sequence[Hashable]) -> tuple[Hashable, ...]:
@@ -114,11 +105,11 @@ def _path(names: Sequence[Hashable]) -> tuple[Hashable, ...]:
 
 
 def _of_paths(
-    true: list[tuple[Hashable, ...]], predicted: list[tuple[Hashable, ...]], steps: set[Any] | None
+    true: list[tuple[Hashable, ...]], predicted: list[tuple[Hashable, ...]], steps: set[Any]
 ) -> TaxonomyItems:
     if not all(true):
         raise InputError(f"the true path of item {true.index(())} (the first is 0) is empty.")
-    edges = {step for path in true for step in pairwise(path)} if steps is None else steps
+    edges = steps or {step for path in true for step in pairwise(path)}
     values: dict[str, list[float]] = {name: [] for name in (*LEVELS[: max(map(len, true))], *PATH_METRICS)}
     common = []
     for t, p in zip(true, predicted, strict=True):
@@ -167,10 +158,8 @@ def _pair(tree: Any, t: int, p: int) -> dict[str, float]:
 def _steps_up(tree: Any, label: int) -> dict[int, int]:
     """Every label above one, itself and the root -> how many edges it is away at least."""
     steps, todo = {label: 0}, [label]
-    while todo:
-        at = todo.pop(0)
-        for above in (tree.parents[at] or (tree.start,)) if at < len(tree) else ():
-            if above not in steps:
-                steps[above] = steps[at] + 1
-                todo.append(above)
+    for at in todo:
+        new = [p for p in (tree.parents[at] or (tree.start,)) if p not in steps] if at < len(tree) else []
+        steps |= dict.fromkeys(new, steps[at] + 1)
+        todo += new
     return steps

@@ -11,10 +11,12 @@ import torch
 
 import hiergeo
 from hiergeo._core.errors import InputError
-from hiergeo.datasets.labels import load_tree
+from hiergeo.datasets.labels import LabelTree, load_tree
+from hiergeo.datasets.pictures import file_ref
+from hiergeo.datasets.scenes import lone_shapes
 from hiergeo.evaluation.classifying import placing
 from hiergeo.evaluation.classifying.item_batches import ItemBatch, ItemSource
-from hiergeo.evaluation.classifying.methods import points_of
+from hiergeo.evaluation.classifying.methods import LabelPoints
 from hiergeo.evaluation.classifying.placing import Chosen, calibrated
 from hiergeo.testing.protocol_suite import Hashed
 
@@ -41,9 +43,8 @@ def test_every_kind_of_items_gives_the_same_paths(model: Hashed, tmp_path: Path)
     csv = table(tmp_path / "a.csv")
     pd.read_csv(csv).to_parquet(tmp_path / "a.parquet")
     rows = model.encode_text(TEXTS)
-    np.save(tmp_path / "a.npy", rows.numpy())
     np.savez(tmp_path / "a.npz", text=rows.numpy(), caption=np.array(TEXTS), root=model.root().numpy())
-    sources: list[Any] = [tmp_path / f"a.{kind}" for kind in ("txt", "jsonl", "csv", "parquet", "npy", "npz")]
+    sources: list[Any] = [tmp_path / f"a.{kind}" for kind in ("txt", "jsonl", "csv", "parquet", "npz")]
     for source in [*sources, rows, rows.numpy(), iter(TEXTS)]:
         got = hiergeo.classify(source, TREE, model=model)
         assert (got.path == wanted.path).all()
@@ -62,14 +63,14 @@ def test_every_kind_of_items_gives_the_same_paths(model: Hashed, tmp_path: Path)
 
 
 def test_results_say_path_level_and_confidence(model: Hashed, tmp_path: Path) -> None:
-    done = hiergeo.classify([*TEXTS, " "], TREE, model=model, floor=0.6)
+    done = hiergeo.classify([*TEXTS[:2], None, *TEXTS[2:]], TREE, model=model, floor=0.6)
     assert done.level.tolist() == (done.confidence > 0.6).sum(1).tolist()
-    assert done.paths[-1] == ()
-    assert done.labels[-1] == ""
+    assert (done.paths[2], done.labels[2]) == ((), "")
+    assert (np.delete(done.odds, 2, 0) == hiergeo.classify(TEXTS, TREE, model=model).odds).all()
     for path, level, label in zip(done.paths, done.level, done.labels, strict=True):
         assert label == " > ".join(path[:level])
     frame = done.to_pandas()
-    done.write(tmp_path / "a.csv")
+    done.write(str(tmp_path / "a.csv"))
     done.write(tmp_path / "a.parquet")
     done.write(tmp_path / "a.json")
     back = (pd.read_csv(tmp_path / "a.csv"), pd.read_parquet(tmp_path / "a.parquet"))
@@ -78,8 +79,10 @@ def test_results_say_path_level_and_confidence(model: Hashed, tmp_path: Path) ->
         assert list(other.columns) == list(frame.columns)
         assert other["level"].tolist() == done.level.tolist()
         np.testing.assert_allclose(other["confidence_1"].to_numpy(float), frame["confidence_1"].to_numpy(float))
-    first = done.least_sure[0]
-    assert done.level[first] == 0
+    rows = list(done.records())
+    ordered = [rows[at]["confidence"] for at in done.least_sure if rows[at]["level"]]
+    assert ordered == sorted(ordered)
+    assert done.level[done.least_sure[0]] == 0
     with pytest.raises(InputError, match=r"\.csv"):
         done.write(tmp_path / "a.xlsx")
 
@@ -110,6 +113,24 @@ def test_a_stopped_run_goes_on_and_other_settings_begin_anew(model, tmp_path, mo
     assert (other.odds == hiergeo.classify(TEXTS, TREE, model=model, method="distance").odds).all()
 
 
+def test_batches_of_equal_names_are_not_taken_for_each_other(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("hiergeo.evaluation.classifying.item_batches.TEXTS", 1)
+    pictures = []
+    for folder, scene in zip("abc", lone_shapes().images[::100], strict=False):
+        (tmp_path / folder).mkdir()
+        scene.open().save(tmp_path / folder / "1.png")
+        pictures.append(file_ref(0, tmp_path / folder / "1.png"))
+    whole = hiergeo.classify(pictures, "scenes", model="tiny")
+    assert len(np.unique(whole.odds, axis=0)) == len(pictures)
+    assert len(set(whole.items)) == 1
+    for _ in range(2):
+        assert (hiergeo.classify(pictures, "scenes", model="tiny", work=tmp_path / "parts").odds == whole.odds).all()
+
+
+def labels_at(tree: LabelTree, space: hiergeo.Space, rows: torch.Tensor) -> LabelPoints:
+    return LabelPoints(tree, space, space.points(rows))
+
+
 def labelled(count: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
     """Labels on a circle by branch, items near their label: rows of labels, rows of items and true labels."""
     generator = torch.Generator().manual_seed(seed)
@@ -126,7 +147,7 @@ def labelled(count: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, np.
 def test_labels_choose_and_others_promise() -> None:
     tree = load_tree([f"a{i} > b{i}{j}" for i in range(4) for j in range(5)])
     rows, items, truth = labelled(600)
-    points = points_of(tree, hiergeo.Space("euclidean", "none"), rows)
+    points = labels_at(tree, hiergeo.Space("euclidean", "none"), rows)
     how, made = calibrated(points, items, truth, 0.1)
     assert (made.labels, made.tuning) == (400, 200)
     assert made.error <= 0.1
@@ -136,15 +157,15 @@ def test_labels_choose_and_others_promise() -> None:
     assert made.depth >= only.depth - 0.05
     _, few = calibrated(points, items[:12], truth[:12], 0.1, ["flat"], 0.5)
     assert (few.labels, few.tuning) == (12, 0)
-    with pytest.raises(InputError, match="27 in all"):
-        calibrated(points, items[:20], truth[:20], 0.1)
+    how, few = calibrated(points, items[:20], truth[:20], 0.1)
+    assert (how, few.labels, few.tuning) == (Chosen("flat", placing.TEMPERATURE), 20, 0)
     with pytest.raises(InputError, match="at least 9"):
         calibrated(points, items[:8], truth[:8], 0.1, ["flat"], 0.5)
 
 
 def test_a_floor_stands_between_confidences_that_round_to_one() -> None:
     """Wrong items are nearer to the middle between two labels, and all of them far from it at a low temperature."""
-    points = points_of(load_tree(["a", "b"]), hiergeo.Space("euclidean", "none"), torch.eye(2))
+    points = labels_at(load_tree(["a", "b"]), hiergeo.Space("euclidean", "none"), torch.eye(2))
     angles = torch.linspace(0, 0.5, 200)
     items, truth = torch.stack((angles.cos(), angles.sin()), 1), (angles > 0.4).long().numpy()
     _, made = calibrated(points, items, truth, 0.1, ["flat"], 0.005)
@@ -159,6 +180,8 @@ def test_labels_come_from_tables_folders_and_pairs(model: Hashed, tmp_path: Path
     of_pair = hiergeo.classify(TEXTS, TREE, calibrate=(TEXTS, [text.split()[-1] for text in TEXTS]), **how)
     assert of_table.promise == of_pair.promise
     assert of_table.promise.labels + of_table.promise.tuning == len(TEXTS)
+    kinds = [None, float("nan"), *(text.split()[-1] for text in TEXTS[2:])]
+    assert hiergeo.classify(TEXTS, TREE, calibrate=(TEXTS, kinds), **how).promise.labels < of_pair.promise.labels
     unlabelled = csv.read_text().replace(",star\n", ",\n")
     csv.write_text(unlabelled)
     fewer = hiergeo.classify(TEXTS, TREE, calibrate=csv, **how).promise
@@ -170,7 +193,8 @@ def test_labels_come_from_tables_folders_and_pairs(model: Hashed, tmp_path: Path
     [
         (TEXTS, {"alpha": 0.1}, "both"),
         (TEXTS, {"alpha": 2, "calibrate": (TEXTS, TEXTS)}, "alpha"),
-        (TEXTS, {"alpha": 0.1, "calibrate": (TEXTS, ["star"] * 12), "floor": 0.4}, "floor"),
+        (TEXTS, {"floor": 1.0}, "floor"),
+        (TEXTS, {"floor": 0.5, "alpha": 0.5, "calibrate": (TEXTS, ["star"] * 12)}, "floor"),
         (TEXTS, {"alpha": 0.01, "calibrate": (TEXTS, ["star"] * 12)}, "at least 99 .* 12"),
         (TEXTS, {"alpha": 0.1, "calibrate": (TEXTS, ["star"] * 11)}, "12 labelled items and 11 labels"),
         (TEXTS, {"alpha": 0.1, "calibrate": (TEXTS, ["stern"] * 12)}, "did you mean 'star'"),
@@ -188,6 +212,15 @@ def test_labels_come_from_tables_folders_and_pairs(model: Hashed, tmp_path: Path
 def test_what_cannot_be_classified_is_named_before_work_starts(model, items, options, named) -> None:
     with pytest.raises(InputError, match=named):
         hiergeo.classify(items, TREE, model=model, **options)
+
+
+def test_columns_are_recognised_by_words_of_their_names(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("product_id,product_category,brand,product_name\n7,star,x,a red star\n")
+    batch = next(ItemSource(tmp_path / "a.csv", labelled=True).batches())
+    assert (batch.names, batch.labels) == (["a red star"], ["star"])
+    (tmp_path / "b.csv").write_text("category_id,product_title\n7,a red star\n")
+    batch = next(ItemSource(tmp_path / "b.csv", labelled=True).batches())
+    assert (batch.names, batch.labels) == (["a red star"], ["7"])
 
 
 def test_a_column_that_is_missing_is_named(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from hiergeo.evaluation.classifying.promise import (
     large_branches,
     needed,
     promised,
+    risk_by_depth,
     stops,
 )
 
@@ -63,15 +64,31 @@ def test_new_items_err_as_rarely_as_promised(alpha):
         paths, sure, truth = drawn(260, random)
         branches = tuple(int(top) for top in TREE.numbers(["a0", "a1"]))
         made = promised(TREE, paths[:160], sure[:160], truth[:160], alpha, branches)
-        level, floor = made.levels(paths[160:], sure[160:]), made.floors(paths[160:])
+        floor = made.floors(paths[160:])
         rest = zip(paths[160:], sure[160:], truth[160:], floor, strict=True)
         missed = np.array([wrong_at(p[None], s[None], t[None], at)[0] for p, s, t, at in rest])
-        assert (level == stops(sure[160:], floor)).all()
         errors.append(missed.mean())
         tops.append([missed[paths[160:, 0] == top].mean() for top in branches])
     for rates in (np.array(errors), *np.array(tops).T):
         assert rates.mean() <= alpha + 2 * rates.std() / np.sqrt(len(rates))
     assert np.mean(errors) > 0.6 * alpha
+
+
+def test_risk_grows_with_depth_down_to_the_error_of_whole_paths():
+    paths, sure, truth = drawn(300, np.random.default_rng(1))
+    errors = error_floors(TREE, paths, sure, truth)
+    levels, wrong = risk_by_depth(errors, sure, 11)
+    assert (np.diff(levels.mean(0)) >= 0).all()
+    assert (np.diff(wrong.mean(0)) >= 0).all()
+    assert levels[:, -1].tolist() == [3] * 300
+    assert wrong[:, -1].tolist() == wrong_at(paths, sure, truth, -np.inf).tolist()
+    floor = np.sort(sure.ravel())[::-1][round(0.3 * (sure.size - 1))]
+    assert (levels[:, 3] == stops(sure, floor)).all()
+    assert (wrong[:, 3] == wrong_at(paths, sure, truth, floor)).all()
+    made = promised(TREE, paths, sure, truth, 0.1)
+    assert made.curve[0.1] == made.depth
+    assert list(made.curve.values()) == sorted(made.curve.values())
+    assert made.curve[0.3] == promised(TREE, paths, sure, truth, 0.3).depth
 
 
 def test_how_many_labels_a_promise_takes():
@@ -101,7 +118,12 @@ def test_branches_have_floors_of_their_own_where_labels_suffice():
     a, b = TREE.numbers(["a0", "a1"])
     assert large_branches(np.array([a] * 60 + [b] * 40), 0.1, 2.0) == tuple(sorted((int(a), int(b))))
     assert large_branches(np.array([a] * 60 + [b] * 5), 0.1, 2.0) == ()
+    labelled = drawn(300, np.random.default_rng(2))
+    errors, own = error_floors(TREE, *labelled), labelled[0][:, 0] == a
+    errors[own] += 5
+    of_all = promised(TREE, labelled[0], labelled[1] + 5 * own[:, None], labelled[2], 0.1, (int(a),))
+    assert (of_all.floor, of_all.branches) == (floor_of(errors[~own], 0.1), {int(a): floor_of(errors[own], 0.1)})
     made = Promise(0.5, {int(a): 0.9}, 0.1, 100)
     paths = np.array([TREE.path(int(label)) for label in TREE.numbers(["c000", "c100"])])
-    assert made.levels(paths, np.full((2, 3), 0.7)).tolist() == [0, 3]
+    assert stops(np.full((2, 3), 0.7), made.floors(paths)).tolist() == [0, 3]
     assert "without a promise" in str(Promise(0.5, {}))

@@ -116,6 +116,7 @@ def test_graphs_score_as_sets_and_searches_by_hand(drawn):
         own, other = (up | {p}) - {root}, (down | {t}) - {root}
         near, far = steps_to(p, edges), steps_to(t, edges)
         both, same = len(up & down), float(p == t)
+        shared = max((steps_to(label, edges)[root] for label in own & other), default=0)
         rows.append(
             {
                 "tie": min(near[at] + far[at] for at in near.keys() & far.keys()),
@@ -123,13 +124,14 @@ def test_graphs_score_as_sets_and_searches_by_hand(drawn):
                 "jaccard": both / len(up | down) if up | down else same,
                 "h_precision": both / len(up) if up else same,
                 "h_recall": both / len(down) if down else same,
+                "nlca": shared / far[root] if far[root] else same,
                 "common": len(own & other),
                 "p": len(own),
                 "t": len(other),
             }
         )
     ours = taxonomy_scores(true, predicted, edges)
-    for name in TREE_METRICS:
+    for name in (*TREE_METRICS, "nlca"):
         assert ours[name] == pytest.approx(np.mean([row[name] for row in rows]), abs=1e-12), name
     common, p, t = (sum(row[name] for row in rows) for name in ("common", "p", "t"))
     assert (ours["hp"], ours["hr"]) == pytest.approx((common / p if p else 0, common / t if t else 0), abs=1e-12)
