@@ -20,7 +20,7 @@ from hiergeo import adapters, datasets, losses
 from hiergeo._core.devices import AUTO, resolve_device
 from hiergeo.adapters.head import Head, HeadModel, HeadShape
 from hiergeo.cli import main
-from hiergeo.datasets.scenes.world import KINDS
+from hiergeo.datasets.scenes import world
 from hiergeo.evaluation import benchmarks, embed
 from hiergeo.geometry import parse
 from hiergeo.pairwise import portable
@@ -154,7 +154,7 @@ def test_verbs(place: torch.device, verb: str, tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(serving, "serve", served)
     Path("captions.txt").write_text("a shape\na red shape\na red circle\na big red circle\na blue star\n")
-    labelled = [f"a {size} {kind},{kind}" for size in ("big", "red", "blue", "old") for kind in KINDS]
+    labelled = [f"a {size} {kind},{kind}" for size in ("big", "red", "blue", "old") for kind in world.KINDS]
     Path("labelled.csv").write_text("\n".join(["text,label", *labelled]))
     Path("clip.toml").write_text(CLIP)
     Path("suite.toml").write_text(SUITE)
