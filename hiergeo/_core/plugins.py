@@ -11,13 +11,18 @@ Nothing is imported before it is asked for by name. Code of other packages may r
 sentence that names the plug-in and where it comes from.
 """
 
+import re
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from hashlib import sha256
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import module_from_spec, spec_from_file_location
 from typing import Any, Generic, TypeVar, final
 
-from hiergeo._core.errors import HiergeoError, UnavailableError, described, unknown_name
+from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, described, unknown_name
+from hiergeo._core.storage.files import path_of
 
 T = TypeVar("T")
 
@@ -77,6 +82,58 @@ class Plugins(Generic[T]):
             if name in self.own:
                 raise
             raise UnavailableError(f"the {self.kind} '{name}' {doing}: {described(error)}.") from error
+
+
+NAMED = re.compile(r"(?P<where>.+\.py|[^\W\d][\w]*(?:\.[^\W\d]\w*)*):(?P<name>[^\W\d]\w*)(?::(?P<rest>.*))?", re.DOTALL)
+"""An object of a file or of a module: ``my_file.py:MyLaw``, ``package.module:MyLaw``, and what is said after it."""
+
+LOADED: dict[str, Any] = {}
+"""Objects that the user of this process has named so, by ``WHERE:NAME``."""
+
+
+def named_object(kind: str, spec: str) -> tuple[Any, str | None]:
+    """The object that ``FILE.py:NAME`` or ``PACKAGE.MODULE:NAME`` names, and what follows a further colon.
+
+    The file or module runs, once a process.
+
+    Raises:
+        InputError: no such file, module or object.
+        UnavailableError: its code cannot be imported.
+    """
+    match = NAMED.fullmatch(spec)
+    assert match is not None
+    where, name, rest = match["where"], match["name"], match["rest"]
+    key = f"{where}:{name}"
+    if key not in LOADED:
+        module = _module_of(kind, where)
+        if not hasattr(module, name):
+            raise InputError(f"the {kind} '{key}': {where} has no '{name}'.")
+        LOADED[key] = getattr(module, name)
+    return LOADED[key], rest
+
+
+def _module_of(kind: str, where: str) -> Any:
+    path = path_of(where) if where.endswith(".py") else None
+    if path is not None and not path.is_file():
+        raise InputError(f"the {kind} '{where}': there is no file {path}.")
+    try:
+        if path is None:
+            return import_module(where)
+        name = f"hiergeo_file_{sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+        if name in sys.modules:
+            return sys.modules[name]
+        spec = spec_from_file_location(name, path)
+        if spec is None or spec.loader is None:
+            raise InputError(f"the {kind} '{where}' is no file of Python.")
+        sys.modules[name] = module = module_from_spec(spec)
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+    except Exception as error:  # the code of the user runs here
+        raise UnavailableError(f"the {kind} in {where} cannot be imported: {described(error)}.") from error
+    return module
 
 
 def _imported(thing: T | str) -> T:

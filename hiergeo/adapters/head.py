@@ -26,6 +26,7 @@ from hiergeo.adapters.hub import HUB, snapshot
 from hiergeo.adapters.model import Model, NetworkModel, probe_rows, unit_rows
 from hiergeo.datasets.pictures import ImageLike
 from hiergeo.geometry import Space
+from hiergeo.geometry.spec import recorded
 
 
 class HeadShape(NamedTuple):
@@ -148,7 +149,7 @@ class HeadModel(Model):
 
     def native_space(self) -> Space | None:
         """The geometry that the head was trained in, around its embedding of the empty caption; None if unknown."""
-        return None if self.trained_in is None else Space(self.trained_in)
+        return None if self.trained_in is None else Space(recorded(self.trained_in))
 
     def through(self, embeddings: Tensor) -> Tensor:
         """Embeddings (N, inputs) of the frozen model as this one gives them, (N, dim): see the function."""

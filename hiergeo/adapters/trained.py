@@ -23,7 +23,8 @@ from hiergeo.adapters.hub import HUB, snapshot
 from hiergeo.adapters.huggingface import HuggingFaceClip, load_huggingface
 from hiergeo.adapters.model import ClipModel
 from hiergeo.adapters.open_clip import FOLDER, WEIGHTS, OpenClipModel, load_folder
-from hiergeo.geometry import Space, parse
+from hiergeo.geometry import Space
+from hiergeo.geometry.spec import recorded
 
 DESCRIPTION = "hiergeo.json"
 """The file that makes a folder of open_clip a trained model; it is written last."""
@@ -111,8 +112,8 @@ class TrainedModel(ClipModel):
 
 
 def native_space(space: str, min_radius: float, dim: int) -> Space | None:
-    """The space that a description names, around a root of zeros; None for cosines. Raises InputError as `parse`."""
-    return None if space == COSINE else Space(parse(space).fixed(), torch.zeros(dim), min_radius=min_radius)
+    """The space that a description names, around a root of zeros; None for cosines. Raises InputError as `recorded`."""
+    return None if space == COSINE else Space(recorded(space).fixed(), torch.zeros(dim), min_radius=min_radius)
 
 
 def write_trained(folder: Path, model: Trainable, network: LiftedClip, described: Mapping[str, Any]) -> None:

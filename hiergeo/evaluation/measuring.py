@@ -10,7 +10,7 @@ from torch import Tensor
 from hiergeo import adapters, datasets
 from hiergeo._core import limits
 from hiergeo._core.devices import AUTO, resolve_device
-from hiergeo._core.errors import check_whole
+from hiergeo._core.errors import InputError, check_whole
 from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.version import __version__
 from hiergeo.adapters import Model
@@ -163,8 +163,11 @@ def described_compute(embeddings: Tensor) -> dict[str, str | int | float]:
 
 def check_fit(model: Model, hierarchy: Hierarchy, space: Space, protocol: str) -> None:
     """Raise InputError if model, data, space and protocol do not fit each other, before anything is embedded."""
-    space.geometry.parts(model.dim)
-    protocol_named(protocol).check(model, with_stored_images(model, hierarchy), space)
+    geometry, chosen = space.geometry, protocol_named(protocol)
+    geometry.parts(model.dim)
+    if chosen.asks is not None and chosen.asks not in geometry.measures:
+        raise InputError(f"the protocol {protocol} asks for a {chosen.asks}, which {geometry.spec} does not define.")
+    chosen.check(model, with_stored_images(model, hierarchy), space)
 
 
 def embed_for(
@@ -196,10 +199,10 @@ def diagnose(view: View, seed: int) -> dict[str, float]:
     """Numbers about a space at the captions of a view.
 
     `radius_mean_tierI`, `radius_std_tierI` per tier; `radius_spread`, the largest over the smallest tier mean;
-    `in_cone` and `in_cone_random`, the shares of (parent, child) pairs and of random pairs inside cones;
-    `bend`, how much sn(r) exceeds or falls short of r at the largest radius, in a product that of the factor that bends
-    most; where there is a single factor, `curvature`, and `aperture_root`, the share of captions so close to the root
-    that their cone is a half-space.
+    `in_cone` and `in_cone_random`, the shares of (parent, child) pairs and of random pairs in which the first entails
+    the second, in a geometry with an entailment; where it has curvatures, `bend`, how much sn(r) exceeds or falls short
+    of r at the largest radius, in a product that of the factor that bends most; where there is a single one,
+    `curvature`, and `aperture_root`, the share of captions so close to the root that their cone is a half-space.
     """
     space, chains, radii = view.space, view.embedded.chains, view.radii
     tiers = radii.mean(0)
@@ -210,17 +213,19 @@ def diagnose(view: View, seed: int) -> dict[str, float]:
     def in_cone(parent: Tensor, child: Tensor) -> float:
         return float(pair_scores(space.entails, view.captions, parent, child).double().mean())
 
-    parent, child = chains[:, :-1].flatten(), chains[:, 1:].flatten()
-    numbers["in_cone"] = in_cone(parent, child)
-    shuffled = child[torch.randperm(len(child), generator=torch.Generator().manual_seed(seed)).to(child.device)]
-    numbers["in_cone_random"] = in_cone(parent, shuffled)
+    if "margin" in space.geometry.measures:
+        parent, child = chains[:, :-1].flatten(), chains[:, 1:].flatten()
+        numbers["in_cone"] = in_cone(parent, child)
+        shuffled = child[torch.randperm(len(child), generator=torch.Generator().manual_seed(seed)).to(child.device)]
+        numbers["in_cone_random"] = in_cone(parent, shuffled)
 
-    factors = [factor for factor, _ in space.geometry.parts(view.embedded.captions.shape[-1])]
-    reaches = view.factor_radii.amax(0).tolist()
-    numbers["bend"] = max((bend(factor.value, reach) for factor, reach in zip(factors, reaches, strict=True)), key=abs)
-    if len(factors) == 1:
+    curvatures = list(map(float, space.geometry.curvatures(view.embedded.captions.shape[-1])))
+    if curvatures:
+        reaches = view.factor_radii.amax(0).tolist()
+        numbers["bend"] = max(map(bend, curvatures, reaches), key=abs)
+    if "single" in space.geometry.measures:
         places = torch.arange(len(view.embedded.texts), device=chains.device)
         wide = row_by_row(lambda which: space.half_aperture(located_rows(view.text, which)) >= math.pi / 2, places)
         numbers["aperture_root"] = float(wide.double().mean())
-        numbers["curvature"] = factors[0].value
+        numbers["curvature"] = curvatures[0]
     return numbers

@@ -1,19 +1,29 @@
 """Geometries by name: the strings of the command line and the entry points of third parties."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Literal
 
 from hiergeo._core import limits
-from hiergeo._core.errors import InputError
-from hiergeo._core.plugins import Plugins
+from hiergeo._core.errors import HiergeoError, InputError, described
+from hiergeo._core.plugins import LOADED, NAMED, Plugins, named_object
 from hiergeo.geometry.base import LEARNABLE, Geometry
 from hiergeo.geometry.charts import Euclidean, Lorentz, PoincareBall, Sphere
+from hiergeo.geometry.law import PairLaw
+from hiergeo.geometry.partial_orders import Order
 from hiergeo.geometry.product import Product
 
 GEOMETRIES: Plugins[Callable[..., Geometry]] = Plugins(
     "geometry",
     "hiergeo.geometries",
-    {"euclidean": Euclidean, "lorentz": Lorentz, "poincare": PoincareBall, "product": Product, "sphere": Sphere},
+    {
+        "euclidean": Euclidean,
+        "lorentz": Lorentz,
+        "order": Order,
+        "poincare": PoincareBall,
+        "product": Product,
+        "sphere": Sphere,
+    },
 )
 """Name -> what makes the geometry, called with the curvature, or without one."""
 
@@ -35,19 +45,45 @@ def parse(spec: str) -> Geometry:
     ``euclidean``, ``lorentz:-1``, ``poincare:-0.5``, ``sphere:0.25``, or a product of factors NAME:CURVATURExDIM such
     as ``product:lorentz:-1x192,euclidean:x192`` (with ``,l1`` at the end for l1 combination). ``?learnable`` at the end
     of a spec, ``lorentz:-1?learnable``, makes its curvatures parameters, and at the end of a factor's curvature that
-    one alone. A third-party geometry is an entry point of the group ``hiergeo.geometries``, called with the curvature,
-    or without one when none is given.
+    one alone. ``order`` is the law of order embeddings. ``my_file.py:MyLaw`` or ``package.module:MyLaw``, perhaps with
+    a number (``my_file.py:MyLaw:0.5``), is a class of a file or a module, which runs. A third-party geometry is an
+    entry point of the group ``hiergeo.geometries``, called with the curvature, or without one when none is given.
 
     Raises:
         InputError: an unknown name (the nearest is suggested), a curvature that is not a number or has the wrong sign,
             nothing to learn.
     """
     spec = spec.strip()
+    if is_code(spec):
+        return _of_code(spec)
     plain = spec.removesuffix(LEARNABLE)
     if plain.partition(":")[0] != "product":
         return _single(spec, spec)
     product = _product(spec, plain.partition(":")[2].split(","))
     return product if plain == spec else _learnable(product, spec)
+
+
+def recorded(spec: str) -> Geometry:
+    """As `parse`, of a spec that a stored file holds: it runs no code that was not named in this process before.
+
+    Raises:
+        InputError: also where the spec names a file or a module that was not.
+    """
+    where = NAMED.fullmatch(spec)
+    if where is not None and is_code(spec) and f"{where['where']}:{where['name']}" not in LOADED:
+        raise InputError(
+            f"the geometry {spec} is code, which runs only where you name it: with -g, or as Space('{spec}') before."
+        )
+    return parse(spec)
+
+
+def is_code(spec: str) -> bool:
+    """Whether a spec names a class of a file or of a module."""
+    match = NAMED.fullmatch(spec)
+    if match is None:
+        return False
+    where = match["where"]
+    return where.endswith(".py") or "." in where or (where not in GEOMETRIES and find_spec(where) is not None)
 
 
 def names() -> list[str]:
@@ -97,6 +133,22 @@ def _made(name: str, constructor: Callable[..., Geometry], *curvature: float) ->
     if not isinstance(geometry, Geometry):
         raise InputError(f"'{name}' made a {type(geometry).__name__}, not a hiergeo.geometry.Geometry.")
     return geometry
+
+
+def _of_code(spec: str) -> Geometry:
+    made, number = named_object("geometry", spec)
+    if isinstance(made, type):
+        try:
+            made = made() if number is None else made(float(number))
+        except HiergeoError:
+            raise
+        except Exception as error:  # the code of the user runs here
+            raise InputError(f"the geometry '{spec}' could not be made: {described(error)}.") from error
+    if not isinstance(made, Geometry):
+        raise InputError(f"'{spec}' is a {type(made).__name__}, not a hiergeo.geometry.PairLaw or another geometry.")
+    if isinstance(made, PairLaw):
+        made.named = spec
+    return made
 
 
 def _product(spec: str, items: list[str]) -> Product:

@@ -124,7 +124,8 @@ def re_loss(
         root: (d,), the embedding of the empty caption; the paper computes it with gradient in the same step.
         frozen: (positive, negative) of the same captions by the frozen model, shaped alike; None is no prior term.
         weights: (prior, mean, hard), each >= 0; the paper's are the default.
-        geometry: where angles are taken, around `root`; None is Euclidean space, the paper's.
+        geometry: where angles are taken, around `root`; None is Euclidean space, the paper's. In a `PairLaw`, which has
+            none, minus the margin stands for Xi.
         mine: what makes one number of P and N, each (T - 1, b): `batch_hard`, or `batch_hard_over_ranks` for a batch
             that is spread over processes.
 
@@ -140,14 +141,19 @@ def re_loss(
     prior = mean = hard = torch.zeros((), dtype=compute_dtype(positive.dtype), device=positive.device)
     if mean_weight or hard_weight:
         space = Space(Euclidean() if geometry is None else geometry, root)
-        p = space.exterior_angle(positive[:, :-1], positive[:, 1:]).mT
-        n = -space.exterior_angle(positive[:, :-1], negative[:, :-1]).mT
+        p, n = (_angle(space, positive[:, :-1], child).mT for child in (positive[:, 1:], negative[:, :-1]))
+        n = -n
         mean = p.mean() + n.mean() if mean_weight else mean
         hard = mine(p, n) if hard_weight else hard
     if frozen is not None and prior_weight:
         prior = prior_loss(torch.cat((positive, negative)), torch.cat(tuple(frozen)))
     total = prior_weight * prior + mean_weight * mean + hard_weight * hard
     return RELoss(total, prior, mean, hard)
+
+
+def _angle(space: Space, x: Tensor, y: Tensor) -> Tensor:
+    """Xi of each x and y, or minus the margin in a law that has no angles."""
+    return space.exterior_angle(x, y) if "angle" in space.geometry.measures else -space.margin(x, y)
 
 
 def _check_batch(positive: Tensor, negative: Tensor, frozen: tuple[Tensor, Tensor] | None) -> None:

@@ -6,7 +6,8 @@ from typing import final
 import torch
 from torch import Tensor
 
-from hiergeo.geometry import Points, Space
+from hiergeo._core.errors import InputError
+from hiergeo.geometry import PairLaw, Points, Space
 from hiergeo.geometry.space import By, Side
 from hiergeo.search import candidates
 from hiergeo.search.answers import Answer, Climb, Guarantee, Hit, Rung
@@ -51,6 +52,8 @@ class RequestGroup:
             space.geometry, device
         )
         self.task = self._task(first, RadiusRange(first.low, first.high))
+        if first.store is not None and isinstance(space.geometry, PairLaw):
+            raise InputError(f"{space.geometry.spec} has no angles, by which stores find candidates: scan the index.")
         self.engine = None if first.store is None or first.kind == "count" else engines.checked(first.store)
         self.scored = 0
         self.guarantee: Guarantee = "exact"
@@ -123,9 +126,14 @@ class RequestGroup:
         ]
 
     def _numbers(self, queries: Tensor, y: Points) -> tuple[Tensor, ...]:
-        """Radius, margin, angle and distance of pairs, row by row."""
+        """Radius, margin, angle and distance of pairs, row by row; NaN for what the geometry does not define."""
         space, min_radius = self.space, self.first.min_radius
         x = self.x.rows(queries)
         apex, other = (y, x) if self.first.kind in ("parents", "ladder") else (x, y)
-        turned = space.margin(apex, other, min_radius), space.exterior_angle(apex, other), space.distance(apex, other)
-        return y.radius, *turned
+        measures = {
+            "margin": lambda: space.margin(apex, other, min_radius),
+            "angle": lambda: space.exterior_angle(apex, other),
+            "distance": lambda: space.distance(apex, other),
+        }
+        nothing, has = torch.full_like(y.radius, torch.nan), space.geometry.measures
+        return y.radius, *(measure() if name in has else nothing for name, measure in measures.items())

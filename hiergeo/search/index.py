@@ -12,6 +12,7 @@ from hiergeo._core.progress import track
 from hiergeo.adapters import Model
 from hiergeo.geometry import Points, Space
 from hiergeo.geometry.space import By, Side
+from hiergeo.geometry.spec import recorded
 from hiergeo.search import appending, checking, compaction, layout, snapshots
 from hiergeo.search.answers import Answer
 from hiergeo.search.appending import Added
@@ -154,7 +155,7 @@ class Index(Searcher):
             return self.space
         if isinstance(space, str):
             root = False if self.space.root is None else self.space.root
-            space = Space(space, root, min_radius=self.space.min_radius)
+            space = Space(recorded(space), root, min_radius=self.space.min_radius)
         elif space.root is None and space.centre == "model" and self.space.root is not None:
             space = space.rooted(self.space.root)
         self.manifest.frame.check(space)

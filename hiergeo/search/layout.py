@@ -24,6 +24,7 @@ from hiergeo._core.storage.documents import STRICT, Count, Int64, Positive, Sha2
 from hiergeo._core.storage.files import atomic_write, atomic_write_text, make_folder, writing
 from hiergeo.adapters import Model
 from hiergeo.geometry import Space
+from hiergeo.geometry.spec import recorded
 from hiergeo.search.rows import Frame, root_sha256
 
 MANIFEST = "index.json"
@@ -193,7 +194,7 @@ def check_name(folder: Path) -> None:
 
 def _check_fit(path: Path, manifest: Manifest) -> None:
     """Raise InputError unless the values of a manifest fit each other."""
-    space = Frame.of(Space(manifest.geometry, False), manifest.frame.dim)
+    space = Frame.of(Space(recorded(manifest.geometry), False), manifest.frame.dim)
     fits = {
         "the geometry is not that of the frame": (space.dims, space.norm) == (manifest.frame.dims, manifest.frame.norm),
         "the edges of shells do not ascend": list(manifest.edges) == sorted(manifest.edges),
@@ -272,4 +273,4 @@ def read_root(folder: Path, frame: Frame) -> Tensor | None:
 def space_of(folder: Path, manifest: Manifest) -> Space:
     """The space that an index is searched in unless another is named."""
     root = read_root(folder, manifest.frame)
-    return Space(manifest.geometry, False if root is None else root, min_radius=manifest.min_radius)
+    return Space(recorded(manifest.geometry), False if root is None else root, min_radius=manifest.min_radius)

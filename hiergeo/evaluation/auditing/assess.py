@@ -25,7 +25,7 @@ from hiergeo.evaluation.metrics import holm
 from hiergeo.evaluation.metrics.registry import Metric, correlation, declare, reciprocal, share
 from hiergeo.evaluation.metrics.sharing import Sharing
 from hiergeo.evaluation.result import Statistic, mean_of
-from hiergeo.geometry import Geometry, Space
+from hiergeo.geometry import Geometry, PairLaw, Space
 
 declare(
     reciprocal(PRIMARY, "parent MRR"),
@@ -81,14 +81,24 @@ def audit(
     compute = compute._replace(device=resolve_device(compute.device))
     hierarchy = datasets.load(data) if isinstance(data, str) else data
     loaded, chosen = ready(model, space, compute.device)
+    _check_space(chosen)
     chosen.geometry.parts(loaded.dim)
     embedded = embed(loaded, hierarchy, negatives=True, compute=compute, progress=progress)
     return assess(embedded, chosen, settings, progress=progress)
 
 
+def _check_space(space: Space) -> None:
+    if isinstance(space.geometry, PairLaw):
+        spec = space.geometry.spec
+        raise InputError(
+            f"an audit asks what curvature and cones do, and {spec} has neither: compare answers the rest."
+        )
+
+
 @torch.no_grad()
 def assess(embedded: Embedded, space: Space, settings: AuditSettings, *, progress: bool = False) -> Audit:
     """Audit embeddings where they are; arguments as for `audit`."""
+    _check_space(space)
     subject = subject_of(embedded, space)
     gathered = Numbers()
     point = operating_point(subject)

@@ -61,7 +61,7 @@ class Subject:
     @property
     def curvatures(self) -> list[float]:
         """Signed K of every factor."""
-        return [factor.value for factor, _ in self.space.geometry.parts(self.captions.dim)]
+        return list(map(float, self.space.geometry.curvatures(self.captions.dim)))
 
     def inside(self, x: Tensor, y: Tensor) -> np.ndarray:
         """1 where the cone of the caption at `x` holds the caption at `y`, else 0; the shape of both."""
