@@ -22,7 +22,7 @@ from hiergeo.evaluation.length import order_and_length
 from hiergeo.evaluation.metrics import Interval
 from hiergeo.evaluation.protocols import PROTOCOLS, View, located_rows, pair_scores, protocol_named
 from hiergeo.evaluation.result import Result
-from hiergeo.geometry import Geometry, Space
+from hiergeo.geometry import Geometry, PairLaw, Space
 from hiergeo.geometry.base import bend
 from hiergeo.geometry.points import row_by_row
 
@@ -165,9 +165,23 @@ def check_fit(model: Model, hierarchy: Hierarchy, space: Space, protocol: str) -
     """Raise InputError if model, data, space and protocol do not fit each other, before anything is embedded."""
     geometry, chosen = space.geometry, protocol_named(protocol)
     geometry.parts(model.dim)
+    check_made(model, geometry)
     if chosen.asks is not None and chosen.asks not in geometry.measures:
         raise InputError(f"the protocol {protocol} asks for a {chosen.asks}, which {geometry.spec} does not define.")
     chosen.check(model, with_stored_images(model, hierarchy), space)
+
+
+def check_made(model: Model, geometry: Geometry) -> None:
+    """Raise InputError for a law whose rows a head makes, and a model that was not trained in it."""
+    if not (isinstance(geometry, PairLaw) and geometry.made_by_heads):
+        return
+    own = model.native_space()
+    if own is None or type(own.geometry) is not type(geometry):
+        spec = geometry.spec
+        raise InputError(
+            f"rows of {spec} hold more than {model.name} gives: train a head that makes them, with 'hiergeo train head "
+            f"-g {spec}', and measure that."
+        )
 
 
 def embed_for(

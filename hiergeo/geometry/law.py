@@ -32,6 +32,9 @@ class PairLaw(Geometry):
     single: ClassVar[bool] = True
     named: str | None = None
 
+    made_by_heads: ClassVar[bool] = False
+    """Whether rows hold more than where items lie, such as sizes, so that only a head trained in it makes them."""
+
     def rows(self, v: Tensor) -> Tensor:
         """The numbers (..., P) that formulas take of v = e - root, (..., D); by default v itself."""
         return v

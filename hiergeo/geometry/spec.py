@@ -10,18 +10,22 @@ from hiergeo._core.plugins import LOADED, NAMED, Plugins, named_object
 from hiergeo.geometry.base import LEARNABLE, Geometry
 from hiergeo.geometry.charts import Euclidean, Lorentz, PoincareBall, Sphere
 from hiergeo.geometry.law import PairLaw
-from hiergeo.geometry.partial_orders import Order
+from hiergeo.geometry.partial_orders import Box, Gaussian, Order, Penumbral, Shadow
 from hiergeo.geometry.product import Product
 
 GEOMETRIES: Plugins[Callable[..., Geometry]] = Plugins(
     "geometry",
     "hiergeo.geometries",
     {
+        "box": Box,
         "euclidean": Euclidean,
+        "gaussian": Gaussian,
         "lorentz": Lorentz,
         "order": Order,
+        "penumbral": Penumbral,
         "poincare": PoincareBall,
         "product": Product,
+        "shadow": Shadow,
         "sphere": Sphere,
     },
 )
@@ -45,9 +49,10 @@ def parse(spec: str) -> Geometry:
     ``euclidean``, ``lorentz:-1``, ``poincare:-0.5``, ``sphere:0.25``, or a product of factors NAME:CURVATURExDIM such
     as ``product:lorentz:-1x192,euclidean:x192`` (with ``,l1`` at the end for l1 combination). ``?learnable`` at the end
     of a spec, ``lorentz:-1?learnable``, makes its curvatures parameters, and at the end of a factor's curvature that
-    one alone. ``order`` is the law of order embeddings. ``my_file.py:MyLaw`` or ``package.module:MyLaw``, perhaps with
-    a number (``my_file.py:MyLaw:0.5``), is a class of a file or a module, which runs. A third-party geometry is an
-    entry point of the group ``hiergeo.geometries``, called with the curvature, or without one when none is given.
+    one alone. ``order``, ``box``, ``box:0.1``, ``gaussian``, ``shadow:0.1`` and ``penumbral`` are laws of papers.
+    ``my_file.py:MyLaw`` or ``package.module:MyLaw``, perhaps with a number (``my_file.py:MyLaw:0.5``), is a class of a
+    file or a module, which runs. A third-party geometry is an entry point of the group ``hiergeo.geometries``, called
+    with the curvature, or without one when none is given.
 
     Raises:
         InputError: an unknown name (the nearest is suggested), a curvature that is not a number or has the wrong sign,

@@ -264,7 +264,9 @@ def test_an_index_is_searched_in_laws_and_requests_run_no_code(tmp_path: Path) -
     embeddings = rows(60, 0).float()
     index = hiergeo.search.build(tmp_path / "ix", None, embeddings=embeddings, space="order", dtype="float32")
     query, space = rows(1, 1)[0].float(), Space("order", "none")
-    for side, answer in (("children", index.children(query, 5)), ("parents", index.parents(query, 5))):
+    sides: tuple[Side, ...] = ("children", "parents")
+    for side in sides:
+        answer = getattr(index, side)(query, 5)
         values, ids = space.topk(query[None], embeddings, 5, by="margin", side=side)
         assert {hit.id for hit in answer.hits} == set(ids[0].tolist()), (
             "of those that are entailed the nearer to the root"
