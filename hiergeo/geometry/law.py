@@ -11,6 +11,10 @@ from hiergeo._core.polar import Polar
 from hiergeo.geometry.base import Geometry
 from hiergeo.pairwise.laws import LawPairs, tangent
 
+INVARIANTS = ("symmetric", "metric", "reflexive", "transitive", "antisymmetric", "monotone", "rooted")
+"""What a law may declare. Of its distance: that it is the same both ways, or a metric. Of its entailment: what makes a
+partial order, that nothing entails what is nearer to the root, and that the root entails everything."""
+
 
 class PairLaw(Geometry):
     """A distance, an entailment, or both, given by formulas in plain torch; a `Space` of it has the same verbs.
@@ -34,6 +38,9 @@ class PairLaw(Geometry):
 
     made_by_heads: ClassVar[bool] = False
     """Whether rows hold more than where items lie, such as sizes, so that only a head trained in it makes them."""
+
+    invariants: frozenset[str] = frozenset()
+    """Which of `INVARIANTS` hold; `hiergeo.testing.LawConformance` holds the law to them."""
 
     def rows(self, v: Tensor) -> Tensor:
         """The numbers (..., P) that formulas take of v = e - root, (..., D); by default v itself."""

@@ -12,6 +12,9 @@ from hiergeo.geometry.law import PairLaw
 
 EULER = 0.5772156649015329
 
+ORDERED = frozenset(("metric", "reflexive", "transitive", "antisymmetric", "monotone"))
+"""The invariants of a partial order in a metric space that ascends with the radius."""
+
 
 @final
 class Order(PairLaw):
@@ -22,6 +25,8 @@ class Order(PairLaw):
 
     Source: Vendrov, Kiros, Fidler and Urtasun, Order-Embeddings of Images and Language (ICLR 2016), eq. 2 and 3.1.
     """
+
+    invariants = ORDERED | {"rooted"}
 
     def rows(self, v: Tensor) -> Tensor:
         return v.abs()
@@ -65,6 +70,10 @@ class Box(Halves):
         self.temperature = temperature
 
     @property
+    def invariants(self) -> frozenset[str]:
+        return ORDERED if self.temperature is None else frozenset(("metric",))
+
+    @property
     def spec(self) -> str:
         return "box" if self.temperature is None else f"box:{self.temperature!r}"
 
@@ -106,6 +115,8 @@ class Gaussian(Halves):
     Source: Chun, Kim, Park and Yun, ProLIP (ICLR 2025), section 3.3.
     """
 
+    invariants = frozenset(("metric", "reflexive"))
+
     def radius(self, x: Tensor) -> Tensor:
         """The inverse of the geometric mean of the standard deviations."""
         return (x.chunk(2, dim=-1)[1].mean(-1) / 2).exp()
@@ -134,6 +145,8 @@ class Shadow(PairLaw):
     Source: Yu, Liu, Tseng and De Sa, Shadow Cones (ICLR 2024), section 4.
     """
 
+    invariants = (ORDERED - {"metric"}) | {"symmetric", "rooted"}
+
     def __init__(self, ball: float = 0.1) -> None:
         """Take the radius k of the balls, geodesic units, > 0."""
         super().__init__()
@@ -152,7 +165,7 @@ class Shadow(PairLaw):
         return x[..., -1]
 
     def distance(self, x: Tensor, y: Tensor) -> Tensor:
-        """Of the centres, geodesic."""
+        """Of the centres, geodesic; an item at the light lies on every ray."""
         from_x, from_y = x[..., -1] + self.ball, y[..., -1] + self.ball
         chord = (_angle(x, y) / 2).sin().square() * from_x.sinh() * from_y.sinh()
         return _length(((from_x - from_y) / 2).sinh().square() + chord)
@@ -183,6 +196,7 @@ class Penumbral(PairLaw):
     """
 
     made_by_heads = True
+    invariants = ORDERED
 
     def check(self, dim: int) -> None:
         if dim < 2:
