@@ -164,15 +164,15 @@ def described_compute(embeddings: Tensor) -> dict[str, str | int | float]:
 def check_fit(model: Model, hierarchy: Hierarchy, space: Space, protocol: str) -> None:
     """Raise InputError if model, data, space and protocol do not fit each other, before anything is embedded."""
     geometry, chosen = space.geometry, protocol_named(protocol)
-    geometry.parts(model.dim)
-    check_made(model, geometry)
+    check_readable(model, geometry)
     if chosen.asks is not None and chosen.asks not in geometry.measures:
         raise InputError(f"the protocol {protocol} asks for a {chosen.asks}, which {geometry.spec} does not define.")
     chosen.check(model, with_stored_images(model, hierarchy), space)
 
 
-def check_made(model: Model, geometry: Geometry) -> None:
-    """Raise InputError for a law whose rows a head makes, and a model that was not trained in it."""
+def check_readable(model: Model, geometry: Geometry) -> None:
+    """Raise InputError for embeddings of a dimension that does not fit, or rows of a law that a head has to make."""
+    geometry.parts(model.dim)
     if not (isinstance(geometry, PairLaw) and geometry.made_by_heads):
         return
     own = model.native_space()

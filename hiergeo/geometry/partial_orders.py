@@ -68,10 +68,7 @@ class Box(Halves):
         if temperature is not None:
             check_positive("temperature", temperature)
         self.temperature = temperature
-
-    @property
-    def invariants(self) -> frozenset[str]:
-        return ORDERED if self.temperature is None else frozenset(("metric",))
+        self.invariants = ORDERED if temperature is None else frozenset(("metric",))
 
     @property
     def spec(self) -> str:

@@ -225,7 +225,7 @@ def subsumption(data: Pairs, scores: dict[str, np.ndarray]) -> tuple[Outcome, di
     outcome.add("subsumption_f1", f1(tuned[weight]), **baselines)
     outcome.add("subsumption_precision", ratio(right, right + wrong), chance=positive)
     outcome.add("subsumption_recall", ratio(right, right + missed), chance=1.0)
-    for name in OTHERS:
+    for name in [name for name in OTHERS if name in scores]:
         outcome.add(f"subsumption_f1_{name}", f1(scores[name]), **baselines)
     return outcome, {"weight": weight, "threshold": threshold, "children": len(children)}
 

@@ -41,7 +41,7 @@ from hiergeo.evaluation.classifying.methods import (
 )
 from hiergeo.evaluation.classifying.promise import Promise, check_alpha, large_branches, needed, promised
 from hiergeo.evaluation.embedded import Compute
-from hiergeo.evaluation.measuring import described_space, ready
+from hiergeo.evaluation.measuring import check_readable, described_space, ready
 from hiergeo.geometry import Geometry, Space
 
 if TYPE_CHECKING:
@@ -324,7 +324,7 @@ def classify(
     source = ItemSource(list(items) if isinstance(items, Iterator) else items, column, label_column)
     labelled = None if calibrate is None else read_labelled(calibrate, labels, column, label_column, alpha or 1)
     loaded, chosen_space = ready(model, space, compute.device)
-    chosen_space.geometry.parts(loaded.dim)
+    check_readable(loaded, chosen_space.geometry)
     source.check(loaded)
     points = embed_tree(loaded, chosen_space, labels, templates, compute, progress=progress)
     how = Chosen("flat" if method == "auto" else method, TEMPERATURE if temperature is None else temperature)

@@ -33,6 +33,7 @@ from hiergeo._core.storage.locks import locked
 from hiergeo.adapters import Model
 from hiergeo.datasets.reading import Columns, Defect, Source, UnreadableError
 from hiergeo.datasets.reading.inputs import MOST
+from hiergeo.evaluation.measuring import check_readable
 from hiergeo.geometry import Space
 from hiergeo.search import layout
 from hiergeo.search.corpus import plan
@@ -294,6 +295,8 @@ def _planned(model: Model | None, space: Space | str | None, sources: Sources, d
     root = model.root() if model is not None else stored.root if stored is not None else None
     if root is not None:
         chosen = chosen.rooted(root)
+    if model is not None:
+        check_readable(model, chosen.geometry)
     if stored is not None:
         stored.check(facts, chosen.root)
     if model is None and given is None:

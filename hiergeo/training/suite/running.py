@@ -25,6 +25,7 @@ from hiergeo._core.version import __version__
 from hiergeo.adapters import Model
 from hiergeo.adapters.store import cached
 from hiergeo.evaluation.benchmarks import measure
+from hiergeo.evaluation.measuring import check_readable
 from hiergeo.geometry import Space, parse
 from hiergeo.training import HeadModel, TowerRecipe, fine_tune, from_hierarchy
 from hiergeo.training.saving import trained_once
@@ -178,7 +179,7 @@ class Runner:
         if task.images and not model.has_images:
             return empty.without("skipped", "the model embeds texts only, and the benchmark needs images")
         try:
-            space.geometry.parts(model.dim)
+            check_readable(model, space.geometry)
             task.check(model, space)
         except InputError as error:
             return empty.without("skipped", _reason(error))
