@@ -61,6 +61,11 @@ class PairLaw(Geometry):
     def check(self, dim: int) -> None:
         """Raise InputError for embeddings of a dimension that `rows` cannot read."""
 
+    @property
+    def radial(self) -> bool:
+        """Whether the radius is |v|, by which an index sorts its items."""
+        return type(self).radius is PairLaw.radius
+
     # what a geometry is asked
 
     @property

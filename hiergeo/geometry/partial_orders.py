@@ -143,6 +143,7 @@ class Shadow(PairLaw):
     """
 
     invariants = (ORDERED - {"metric"}) | {"symmetric", "rooted"}
+    radial = True
 
     def __init__(self, ball: float = 0.1) -> None:
         """Take the radius k of the balls, geodesic units, > 0."""

@@ -175,7 +175,8 @@ class Space(Described):
 
     def exterior_angle(self, x: Located, y: Located) -> Tensor:
         """Xi(x_i, y_i) in [0, pi] radians, (...): the turn at x_i from the ray of the root to the geodesic to y_i."""
-        self._needs_angles()
+        if isinstance(self.geometry, PairLaw):
+            self._needs_angles()
         angles = self._by_factor(x, y, rows.exterior_angle)
         return angles[0] if len(angles) == 1 else -pairwise.least([-angle for angle in angles])
 

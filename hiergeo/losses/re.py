@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import compute_dtype, unit, wide
-from hiergeo.geometry import Euclidean, Geometry, Space
+from hiergeo.geometry import Euclidean, Geometry, PairLaw, Space
 from hiergeo.losses._checks import (
     Reduction,
     check_chains,
@@ -141,19 +141,17 @@ def re_loss(
     prior = mean = hard = torch.zeros((), dtype=compute_dtype(positive.dtype), device=positive.device)
     if mean_weight or hard_weight:
         space = Space(Euclidean() if geometry is None else geometry, root)
-        p, n = (_angle(space, positive[:, :-1], child).mT for child in (positive[:, 1:], negative[:, :-1]))
-        n = -n
+        if isinstance(geometry, PairLaw):
+            p, n = -space.margin(positive[:, :-1], positive[:, 1:]).mT, space.margin(positive, negative)[:, :-1].mT
+        else:
+            p = space.exterior_angle(positive[:, :-1], positive[:, 1:]).mT
+            n = -space.exterior_angle(positive[:, :-1], negative[:, :-1]).mT
         mean = p.mean() + n.mean() if mean_weight else mean
         hard = mine(p, n) if hard_weight else hard
     if frozen is not None and prior_weight:
         prior = prior_loss(torch.cat((positive, negative)), torch.cat(tuple(frozen)))
     total = prior_weight * prior + mean_weight * mean + hard_weight * hard
     return RELoss(total, prior, mean, hard)
-
-
-def _angle(space: Space, x: Tensor, y: Tensor) -> Tensor:
-    """Xi of each x and y, or minus the margin in a law that has no angles."""
-    return space.exterior_angle(x, y) if "angle" in space.geometry.measures else -space.margin(x, y)
 
 
 def _check_batch(positive: Tensor, negative: Tensor, frozen: tuple[Tensor, Tensor] | None) -> None:

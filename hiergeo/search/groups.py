@@ -52,8 +52,7 @@ class RequestGroup:
             space.geometry, device
         )
         self.task = self._task(first, RadiusRange(first.low, first.high))
-        if first.store is not None and isinstance(space.geometry, PairLaw):
-            raise InputError(f"{space.geometry.spec} has no angles, by which stores find candidates: scan the index.")
+        _check_law(first, space)
         self.engine = None if first.store is None or first.kind == "count" else engines.checked(first.store)
         self.scored = 0
         self.guarantee: Guarantee = "exact"
@@ -137,3 +136,15 @@ class RequestGroup:
         }
         nothing, has = torch.full_like(y.radius, torch.nan), space.geometry.measures
         return y.radius, *(measure() if name in has else nothing for name, measure in measures.items())
+
+
+def _check_law(request: Request, space: Space) -> None:
+    """Raise InputError where an index cannot answer a request in a law of pairs."""
+    law = space.geometry
+    if not isinstance(law, PairLaw):
+        return
+    if request.store is not None:
+        raise InputError(f"{law.spec} has no angles, by which stores find candidates: scan the index.")
+    ranged = request.kind == "ladder" or not RadiusRange(request.low, request.high).whole
+    if ranged and not law.radial:
+        raise InputError(f"{law.spec} has radii of its own, by which no index is sorted: ask for no ladder or range.")

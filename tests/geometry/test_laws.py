@@ -273,6 +273,16 @@ def test_an_index_is_searched_in_laws_and_requests_run_no_code(tmp_path: Path) -
         )
         assert [hit.margin for hit in answer.hits] == pytest.approx(values[0].tolist(), abs=1e-5)
         assert all(hit.angle != hit.angle for hit in answer.hits), "no angle"
+    boxes = Space("box", "none")
+    answer = index.children(query, 5, space="box")
+    values, ids = boxes.topk(query[None], embeddings, 5, by="margin")
+    assert [hit.margin for hit in answer.hits] == pytest.approx(values[0].tolist(), abs=1e-5)
+    assert [hit.radius for hit in answer.hits] == pytest.approx(boxes.radius(embeddings)[ids[0]].tolist(), abs=1e-5)
+    for refused in ({"low": 0.5}, {"strict": True}):
+        with pytest.raises(InputError, match="radii of its own"):
+            index.children(query, 5, space="box", **refused)
+    with pytest.raises(InputError, match="radii of its own"):
+        index.ladder(query, 5, space="box")
     (tmp_path / "law.py").write_text("raise SystemExit('it ran')\n")
     with pytest.raises(InputError, match=r"law\.py"):
         index.children(query, 5, space=f"{tmp_path}/law.py:Law")
