@@ -99,7 +99,7 @@ def is_a_scores(space: Space, word: Tensor, kind: Tensor) -> dict[str, np.ndarra
         "cosine": lambda: _cosine(word, kind),
     }
     defined = space.geometry.measures | {"radius", "cosine"}
-    return {name: score().double().cpu().numpy() for name, score in scores.items() if name in defined}
+    return {name: score().cpu().double().numpy() for name, score in scores.items() if name in defined}
 
 
 def _difference(x: Tensor, y: Tensor, rounding: float) -> Tensor:
