@@ -82,11 +82,9 @@ def load(spec: str, *, device: str | torch.device | None = AUTO) -> Model:
     loader = ADAPTERS.get(name)
     if name == WITHOUT_ARGUMENTS:
         return loader(device=resolved)
-    if isinstance(loader, Model):
-        return loader
     module = getattr(loader, "__module__", "unknown")
     with ADAPTERS.running(name, f"(module {module}) could not load '{rest}'"):
-        model = loader(rest, device=resolved)
+        model = loader if isinstance(loader, Model) else loader(rest, device=resolved)
     if not isinstance(model, Model):
         raise InputError(f"the adapter '{name}' returned a {type(model).__name__}, not a hiergeo.adapters.Model.")
     if ADAPTERS.is_code(spec):

@@ -110,7 +110,7 @@ class Gaussian(Halves):
     how concentrated two distributions are where they meet, and does not fall as means part. The distance is that of
     Wasserstein.
 
-    Source: Chun, Kim, Park and Yun, ProLIP (ICLR 2025), section 3.3.
+    Source: Chun, Kim, Park and Yun, ProLIP (ICLR 2025), section 3.3, whose code counts the normalising constants twice.
     """
 
     invariants = frozenset(("metric", "reflexive"))
