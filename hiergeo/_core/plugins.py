@@ -138,9 +138,7 @@ def named_object(kind: str, spec: str) -> tuple[Any, str]:
     where, _, name = key.rpartition(":")
     if key not in LOADED:
         if _quoting.get():
-            raise InputError(
-                f"the {kind} {key} is code, which runs only where you name it: as an option, or in Python before."
-            )
+            raise InputError(f"the {kind} {key} is code, which runs only where you name it, by an option or in Python.")
         module = _module_of(kind, where)
         if not hasattr(module, name):
             raise InputError(f"the {kind} '{key}': {where} has no '{name}'.")
