@@ -6,7 +6,7 @@ import math
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, final
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from hiergeo._core import limits
 from hiergeo._core.errors import HiergeoError, InputError, check_whole
 from hiergeo._core.numerics import torch_defaults, unit
+from hiergeo._core.plugins import quoting
 from hiergeo._core.storage import documents, tensors
 from hiergeo._core.storage.documents import Document, Json, Open, Sha256
 from hiergeo._core.storage.files import atomic_write, path_of, refuse_existing, remove_leftovers, sha256
@@ -26,6 +27,7 @@ from hiergeo.adapters.hub import HUB, snapshot
 from hiergeo.adapters.model import Model, NetworkModel, probe_rows, unit_rows
 from hiergeo.datasets.pictures import ImageLike
 from hiergeo.geometry import Space
+from hiergeo.geometry.spec import recorded
 
 
 class HeadShape(NamedTuple):
@@ -116,12 +118,20 @@ class HeadModel(Model):
         head: the network.
         name: the spec that loads the two.
         trained_in: the spec of the geometry that the head was trained in, where that is known; it is the native space.
+        learnt: what that geometry learnt beside its spec, `Geometry.learnt`.
 
     Raises:
         InputError: the head takes another dimension than the model gives.
     """
 
-    def __init__(self, model: Model, head: Head, name: str | None = None, trained_in: str | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        head: Head,
+        name: str | None = None,
+        trained_in: str | None = None,
+        learnt: Mapping[str, Any] | None = None,
+    ) -> None:
         if model.dim != head.shape.inputs:
             raise InputError(
                 f"the head takes embeddings of dimension {head.shape.inputs}, and {model.name} gives {model.dim}."
@@ -132,7 +142,7 @@ class HeadModel(Model):
         self.has_images = model.has_images
         self.preprocessing = f"{model.preprocessing}, then a head"
         self.normalised = head.shape.unit
-        self.trained_in = trained_in
+        self.trained_in, self.learnt = trained_in, learnt
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits over the frozen model's fingerprint, the head's weights, and whether it normalises."""
@@ -148,7 +158,7 @@ class HeadModel(Model):
 
     def native_space(self) -> Space | None:
         """The geometry that the head was trained in, around its embedding of the empty caption; None if unknown."""
-        return None if self.trained_in is None else Space(self.trained_in)
+        return None if self.trained_in is None else Space(recorded(self.trained_in, self.learnt))
 
     def through(self, embeddings: Tensor) -> Tensor:
         """Embeddings (N, inputs) of the frozen model as this one gives them, (N, dim): see the function."""
@@ -213,6 +223,7 @@ class _HeadConfig(Open):
     base_fingerprint: str | None = None
     leakage: str | None = None
     geometry: str = ""
+    law: dict[str, Json] | None = None
     history: Annotated[str, Field(pattern=r"^history-[0-9a-f]{12}\.json$")] = ""
     history_sha256: Sha256 = ""
 
@@ -349,7 +360,8 @@ def load_head(rest: str, *, device: torch.device) -> HeadModel:
                 f"{name} is the {_depth.get()}th head on top of another, or names itself as the model to stand on: at "
                 f"most {limits.HEADS_STACKED} can be stacked; write head:{name}@SPEC."
             )
-        base = load_model(spec or config["base"], device=device)
+        with nullcontext() if spec else quoting():
+            base = load_model(spec or config["base"], device=device)
     finally:
         _depth.reset(token)
     weights, head = folder / config["weights"], Head(HeadShape(**config["shape"]))
@@ -363,7 +375,7 @@ def load_head(rest: str, *, device: torch.device) -> HeadModel:
         )
     if config.get("leakage"):
         warnings.warn(f"the head in {name} was trained on test data: {config['leakage']}", stacklevel=2)
-    return HeadModel(base, head.to(device), f"head:{rest}", config.get("geometry"))
+    return HeadModel(base, head.to(device), f"head:{rest}", config.get("geometry"), config.get("law"))
 
 
 @torch_defaults()

@@ -1,6 +1,7 @@
 """``hiergeo search``: what a text or an image entails among the items of an index, and ladders through them."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -91,6 +92,7 @@ def search_command(
     device: options.Device = options.AUTO,
 ) -> None:
     """Search an index: what texts or images entail, what entails them, what is near, and ladders."""
+    from hiergeo.geometry import parse
     from hiergeo.search import Request, open
 
     check_writable(json)
@@ -102,6 +104,8 @@ def search_command(
     requests = [Request(kind, read_query(query), **given) for query in queries]
     settings: dict[str, Any] = {name: getattr(requests[0], name) for name in SETTINGS}
     settings |= {"path": str(path), "store": store and without_password(store)}
+    if geometry is not None:
+        parse(geometry)
     index = open(path, device=device)
     results = index.search(requests)
 
@@ -119,7 +123,7 @@ def search_command(
         else:
             screen += answer_lines(query, kind, result, shortened(spec, SPEC_SHOWN))
     rows = [{"query": query, "kind": kind, **row} for query, result in pairs for row in records(result, len(index))]
-    angles = "" if kind == "count" else f" Angles are in radians, at {apex(kind)}."
+    angles = "" if kind == "count" or has_no("angle", rows) else f" Angles are in radians, at {apex(kind)}."
     publish(document, json, format, Records(rows, f"In {spec}.{angles}"), screen=screen)
 
 
@@ -162,7 +166,14 @@ def answer_lines(query: str, kind: "Kind", result: "Answer | Climb", spec: str) 
         yield Text(f"{counted(result.repeats, 'item')} with the caption of a better hit left out (--duplicates).")
     if kind == "ladder":
         yield Text("Each step: the closest item at most this far from the root.")
-    yield Text(f"In {spec} the query has radius {result.radius:.4f}. Angles are in radians, at {apex(kind)}.")
+    angles = "" if has_no("angle", map(asdict, result.hits)) else f" Angles are in radians, at {apex(kind)}."
+    yield Text(f"In {spec} the query has radius {result.radius:.4f}.{angles}")
+
+
+def has_no(name: str, hits: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether the geometry of some hits does not define a number of theirs."""
+    values = [hit[name] for hit in hits]
+    return bool(values) and all(math.isnan(value) for value in values)
 
 
 def apex(kind: "Kind") -> str:
@@ -193,7 +204,9 @@ def records(result: "Result", rows: int) -> Iterator[Record]:
 def _table(kind: "Kind", result: "Answer | Climb") -> Table:
     from hiergeo.search import Climb
 
+    rows = list(map(asdict, result.hits))
     shown = [name for name in ("radius", "margin", "angle", "distance") if name != "margin" or kind in CONES]
+    shown = [name for name in shown if not has_no(name, rows)]
     within = ("radius ≤",) if isinstance(result, Climb) else ()
     table = light(*within, "id", "item", *shown, numbers=(*within, "id", *shown))
     for threshold, hit in _lines(result):

@@ -1,6 +1,7 @@
 """Model x dataset x space -> one result."""
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import Tensor
 from hiergeo import adapters, datasets
 from hiergeo._core import limits
 from hiergeo._core.devices import AUTO, resolve_device
-from hiergeo._core.errors import check_whole
+from hiergeo._core.errors import InputError, check_whole
 from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.version import __version__
 from hiergeo.adapters import Model
@@ -23,7 +24,7 @@ from hiergeo.evaluation.metrics import Interval
 from hiergeo.evaluation.metrics.order import is_of_all_tiers
 from hiergeo.evaluation.protocols import PROTOCOLS, View, located_rows, pair_scores, protocol_named
 from hiergeo.evaluation.result import Result
-from hiergeo.geometry import Geometry, Space
+from hiergeo.geometry import Geometry, PairLaw, Space
 from hiergeo.geometry.base import bend
 from hiergeo.geometry.points import row_by_row
 
@@ -165,8 +166,25 @@ def described_compute(embeddings: Tensor) -> dict[str, str | int | float]:
 
 def check_fit(model: Model, hierarchy: Hierarchy, space: Space, protocol: str) -> None:
     """Raise InputError if model, data, space and protocol do not fit each other, before anything is embedded."""
-    space.geometry.parts(model.dim)
-    protocol_named(protocol).check(model, with_stored_images(model, hierarchy), space)
+    geometry, chosen = space.geometry, protocol_named(protocol)
+    check_readable(model, geometry)
+    if chosen.asks is not None and chosen.asks not in geometry.measures:
+        raise InputError(f"the protocol {protocol} asks for a {chosen.asks}, which {geometry.spec} does not define.")
+    chosen.check(model, with_stored_images(model, hierarchy), space)
+
+
+def check_readable(model: Model, geometry: Geometry) -> None:
+    """Raise InputError for embeddings of a dimension that does not fit, or rows of a law that a head has to make."""
+    geometry.parts(model.dim)
+    if not (isinstance(geometry, PairLaw) and geometry.made_by_heads):
+        return
+    own = model.native_space()
+    if own is None or type(own.geometry) is not type(geometry):
+        spec = geometry.spec
+        raise InputError(
+            f"rows of {spec} hold more than {model.name} gives: train a head that makes them, with 'hiergeo train head "
+            f"-g {spec}', and measure that."
+        )
 
 
 def embed_for(
@@ -186,7 +204,17 @@ def ready(model: Model | str, space: Space | Geometry | str | None, device: str 
     """A model and the space to measure it in, `native_space` for None; the space is read before a model is loaded."""
     given = None if space is None else as_space(space)
     loaded = adapters.load(model, device=str(device)) if isinstance(model, str) else model
-    return loaded, native_space(loaded) if given is None else given
+    if given is None:
+        return loaded, native_space(loaded)
+    return loaded, learnt_space(loaded, given) if isinstance(space, str) else given
+
+
+def learnt_space(model: Model, space: Space) -> Space:
+    """A space made of a spec, or the one that the model brings where that is the same law, with what it learnt."""
+    with suppress(InputError):
+        if space.geometry.learnt and (own := model.native_space()) and own.geometry.spec == space.geometry.spec:
+            return own
+    return space
 
 
 def native_space(model: Model) -> Space:
@@ -198,10 +226,10 @@ def diagnose(view: View, seed: int) -> dict[str, float]:
     """Numbers about a space at the captions of a view.
 
     `radius_mean_tierI`, `radius_std_tierI` per tier; `radius_spread`, the largest over the smallest tier mean;
-    `in_cone` and `in_cone_random`, the shares of (parent, child) pairs and of random pairs inside cones;
-    `bend`, how much sn(r) exceeds or falls short of r at the largest radius, in a product that of the factor that bends
-    most; where there is a single factor, `curvature`, and `aperture_root`, the share of captions so close to the root
-    that their cone is a half-space.
+    `in_cone` and `in_cone_random`, the shares of (parent, child) pairs and of random pairs in which the first entails
+    the second, in a geometry with an entailment; where it has curvatures, `bend`, how much sn(r) exceeds or falls short
+    of r at the largest radius, in a product that of the factor that bends most; where there is a single one,
+    `curvature`, and `aperture_root`, the share of captions so close to the root that their cone is a half-space.
     """
     space, chains, radii = view.space, view.embedded.chains, view.radii
     tiers = radii.mean(0)
@@ -212,17 +240,19 @@ def diagnose(view: View, seed: int) -> dict[str, float]:
     def in_cone(parent: Tensor, child: Tensor) -> float:
         return float(pair_scores(space.entails, view.captions, parent, child).cpu().double().mean())
 
-    parent, child = chains[:, :-1].flatten(), chains[:, 1:].flatten()
-    numbers["in_cone"] = in_cone(parent, child)
-    shuffled = child[torch.randperm(len(child), generator=torch.Generator().manual_seed(seed)).to(child.device)]
-    numbers["in_cone_random"] = in_cone(parent, shuffled)
+    if "margin" in space.geometry.measures:
+        parent, child = chains[:, :-1].flatten(), chains[:, 1:].flatten()
+        numbers["in_cone"] = in_cone(parent, child)
+        shuffled = child[torch.randperm(len(child), generator=torch.Generator().manual_seed(seed)).to(child.device)]
+        numbers["in_cone_random"] = in_cone(parent, shuffled)
 
-    factors = [factor for factor, _ in space.geometry.parts(view.embedded.captions.shape[-1])]
-    reaches = view.factor_radii.amax(0).tolist()
-    numbers["bend"] = max((bend(factor.value, reach) for factor, reach in zip(factors, reaches, strict=True)), key=abs)
-    if len(factors) == 1:
+    curvatures = list(map(float, space.geometry.curvatures(view.embedded.captions.shape[-1])))
+    if curvatures:
+        reaches = view.factor_radii.amax(0).tolist()
+        numbers["bend"] = max(map(bend, curvatures, reaches), key=abs)
+    if "single" in space.geometry.measures:
         places = torch.arange(len(view.embedded.texts), device=chains.device)
         wide = row_by_row(lambda which: space.half_aperture(located_rows(view.text, which)) >= math.pi / 2, places)
         numbers["aperture_root"] = float(wide.cpu().double().mean())
-        numbers["curvature"] = factors[0].value
+        numbers["curvature"] = curvatures[0]
     return numbers

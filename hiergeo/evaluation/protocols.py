@@ -121,11 +121,13 @@ class Protocol(ABC):
         name: what the protocol is called.
         images: whether it measures images where the model and the data have some.
         negatives: whether it needs the contradicting chains.
+        asks: what pairs must have in the geometry, "distance" or "margin"; None if it measures none.
     """
 
     name: ClassVar[str]
     images: ClassVar[bool] = True
     negatives: ClassVar[bool] = False
+    asks: ClassVar[str | None] = None
 
     def check(self, model: Model, hierarchy: Hierarchy, space: Space) -> None:  # noqa: B027 - optional to override
         """Raise InputError where the protocol cannot measure this model, data and space; before any work starts."""
@@ -149,6 +151,7 @@ class RadialLadder(Protocol):
     """
 
     name = "re"
+    asks = "distance"
 
     def run(self, view: View, steps: int, progress: bool) -> Outcome:
         """Precision and recall of the ladders; nothing for a model without images.
@@ -175,6 +178,7 @@ class Traversal(Protocol):
     """
 
     name = "traversal"
+    asks = "distance"
 
     def check(self, model: Model, hierarchy: Hierarchy, space: Space) -> None:
         if space.centre == "none":
@@ -236,6 +240,7 @@ class EntailmentPairs(Protocol):
     name = "pairs"
     images = False
     negatives = True
+    asks = "margin"
 
     def check(self, model: Model, hierarchy: Hierarchy, space: Space) -> None:
         if not hierarchy.has_negatives:
@@ -247,7 +252,8 @@ class EntailmentPairs(Protocol):
     def run(self, view: View, steps: int, progress: bool) -> Outcome:
         """AUROC and average precision by -Xi and by the cone margin, for both kinds of negatives.
 
-        A product is scored by the margin alone: the largest angle over its factors says nothing of the others.
+        A product is scored by the margin alone: the largest angle over its factors says nothing of the others. A law of
+        pairs has no angles.
         """
         embedded = view.embedded
         assert embedded.contradicting is not None
@@ -264,12 +270,12 @@ def score_pairs(
     """
     parent, child = positive[:, :-1], positive[:, 1:]
     negatives = {"": negative[:, :-1], "_sibling": negative[:, 1:]}
-    has_angle = space.geometry.dim is None
+    has_angle = "single" in space.geometry.measures
     outcome, controls = Outcome(), Outcome()
     sharing = Sharing(positive.cpu().numpy())
     if not has_angle:
         by_angle = ("auroc", "average_precision", "auroc_sibling", "average_precision_sibling")
-        outcome.left_out.update(dict.fromkeys(by_angle, "a product has no single angle"))
+        outcome.left_out.update(dict.fromkeys(by_angle, f"{space.geometry.spec} has no single angle"))
 
     def scores(x: Located, y: Located) -> Tensor:
         if not has_angle:

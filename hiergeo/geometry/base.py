@@ -3,14 +3,14 @@
 import abc
 import math
 from collections.abc import Hashable, Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
 from hiergeo import pairwise
 from hiergeo._core.errors import InputError
-from hiergeo._core.numerics import unit, wide
+from hiergeo._core.numerics import compute_dtype, unit, wide
 from hiergeo._core.polar import Polar
 from hiergeo.geometry.state import Described
 
@@ -30,6 +30,14 @@ class Geometry(Described, abc.ABC):
 
     single: ClassVar[bool] = False
     """Whether the space is its own only factor."""
+
+    engine: Any = pairwise
+    """What measures pairs of points: the functions of `hiergeo.pairwise`."""
+
+    @property
+    def measures(self) -> frozenset[str]:
+        """What pairs have in it: "distance", "margin" (of entailment), "angle" (exterior), and "single" cones."""
+        return frozenset(("distance", "margin", "angle"))
 
     @property
     @abc.abstractmethod
@@ -65,6 +73,19 @@ class Geometry(Described, abc.ABC):
     @abc.abstractmethod
     def learnable(self) -> "Geometry":
         """A copy whose curvatures are learnable parameters; flat factors stay flat."""
+
+    def curvatures(self, dim: int) -> list[float | Tensor]:
+        """Signed K of each factor of embeddings of dimension `dim`; none of a law that has no curvature."""
+        return [factor.curvature for factor, _ in self.parts(dim)]
+
+    def radii(self, factors: Sequence[Polar]) -> list[Tensor]:
+        """Distance from the root of points in each factor, (..., N) each, in the compute dtype."""
+        return [point.radius.to(compute_dtype(point.direction.dtype)) for point in factors]
+
+    @property
+    def learnt(self) -> dict[str, Any]:
+        """Numbers that the spec does not say, as nested lists by name: what a law has learnt."""
+        return {}
 
     def fixed(self) -> "Geometry":
         """This geometry with the curvatures that it has now, to the seven digits of float32; nothing is learnt."""
@@ -109,6 +130,10 @@ class ConstantCurvature(Geometry):
 
         The error in s r is at most 4 eps cosh(s r / 2)^2. Raises InputError for coordinates outside the chart.
         """
+
+    @property
+    def measures(self) -> frozenset[str]:
+        return frozenset(("distance", "margin", "angle", "single"))
 
     @property
     def dim(self) -> None:

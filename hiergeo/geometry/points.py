@@ -13,6 +13,7 @@ from hiergeo._core.errors import InputError, warn
 from hiergeo._core.numerics import WITHOUT_FLOAT64, compute_dtype, readable, wants_derivative, widest
 from hiergeo._core.polar import Exact, Lifted, Polar, part_of
 from hiergeo.geometry.base import Geometry, to_ray
+from hiergeo.geometry.law import PairLaw
 from hiergeo.pairwise.widening import widened
 
 Curvatures = list[float | Tensor]
@@ -60,7 +61,7 @@ class Points:
     @property
     def radii(self) -> list[Tensor]:
         """Distance from the root in each factor, (..., N) each, geodesic units, in the compute dtype."""
-        return [radius_of(point) for point in self.factors]
+        return self.geometry.radii(self.factors)
 
     def rows(self, which: slice | Tensor) -> "Points":
         """Some of the points, by a slice of the N or by (n,) integers or booleans."""
@@ -83,12 +84,13 @@ def radius_of(point: Polar) -> Tensor:
 def lift(x: Tensor, root: Tensor | None, geometry: Geometry, origin: Tensor | None) -> Points:
     """The points of embeddings (..., N, D): in each factor the length and the direction of its part of x - root.
 
-    `origin` is the root as gradients reach it; points that share the root are measured on their embeddings.
+    `origin` is the root as gradients reach it; points that share the root are measured on their embeddings, those of a
+    law with their gradients.
     """
     exact = torch.float32 if x.device.type in WITHOUT_FLOAT64 else torch.float64
     dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
     frozen = _is_frozen(x, origin)
-    factors = []
+    factors: list[Polar] = []
     for part in (None,) if geometry.single else [part for _, part in geometry.parts(x.shape[-1])]:
         vectors, centre = x.detach(), None if root is None else root.detach()
         if part is not None:
@@ -101,6 +103,10 @@ def lift(x: Tensor, root: Tensor | None, geometry: Geometry, origin: Tensor | No
         direction, radius = rays[0]
         if len(rays) > 1:
             direction, radius = (torch.cat(field) for field in zip(*rays, strict=True))
+        if isinstance(geometry, PairLaw):
+            whole = x.new_zeros(x.shape[-1]) if origin is None else origin
+            factors.append(Exact.of(Polar(direction.to(dtype), radius), x, whole, root))
+            continue
         if dtype == exact:
             factors.append(Polar(direction, radius))
             continue

@@ -15,6 +15,7 @@ from hiergeo._core.numerics import readable, wide, widest
 from hiergeo._core.polar import Polar
 from hiergeo._core.records import paragraphs
 from hiergeo.geometry.base import ConstantCurvature, Geometry
+from hiergeo.geometry.law import PairLaw
 from hiergeo.geometry.points import (
     Curvatures,
     Points,
@@ -129,7 +130,7 @@ class Space(Described):
         if not shadow:
             return points
         factors = zip(points.factors, self._curvatures(points), strict=True)
-        return replace(points, factors=type(points.factors)(starmap(pairwise.shadowed, factors)))
+        return replace(points, factors=type(points.factors)(starmap(self.geometry.engine.shadowed, factors)))
 
     def polar(self, x: Located) -> Polar:
         """Polar form of embeddings, directions (..., N, D) and radii (..., N). Raises InputError for a product."""
@@ -144,6 +145,8 @@ class Space(Described):
         """Distance from the root in each factor, (..., N), geodesic units; a single one where there is no product."""
         if isinstance(x, Points):
             return x.radii
+        if isinstance(self.geometry, PairLaw):
+            return self.points(x).radii
         check_located(x, self.root)
         lengths = factor_lengths(x, self._origin(), self.geometry)
         self._check_reach(x.shape[-1], self.geometry, [Polar(x, radius) for radius in lengths])
@@ -172,15 +175,18 @@ class Space(Described):
 
     def exterior_angle(self, x: Located, y: Located) -> Tensor:
         """Xi(x_i, y_i) in [0, pi] radians, (...): the turn at x_i from the ray of the root to the geodesic to y_i."""
+        if isinstance(self.geometry, PairLaw):
+            self._needs_angles()
         angles = self._by_factor(x, y, rows.exterior_angle)
         return angles[0] if len(angles) == 1 else -pairwise.least([-angle for angle in angles])
 
     def distance(self, x: Located, y: Located) -> Tensor:
         """Geodesic distance of x_i and y_i, (...)."""
-        return self.geometry.combine(self._by_factor(x, y, rows.distance))
+        return self.geometry.combine(self._by_factor(x, y, self.geometry.engine.rows.distance))
 
     def half_aperture(self, x: Located, min_radius: float | None = None) -> Tensor:
         """Half aperture of the cone at x_i, (...) in [0, pi/2] radians. Raises InputError for a product."""
+        self._needs_angles()
         points = self.points(x)
         warn_if_widening(points, self._curvatures(points))
         return self._aperture(self._only(points.factors), self._curvatures(points)[0], min_radius)
@@ -190,9 +196,12 @@ class Space(Described):
 
         Half apertures are multiplied by `aperture_scale`.
         """
+        if aperture_scale != 1:
+            self._needs_angles()
+        angle = self.geometry.engine.rows.exterior_angle
 
         def margin(a: Polar, b: Polar, curvature: float | Tensor) -> Tensor:
-            return aperture_scale * self._aperture(a, curvature, min_radius) - rows.exterior_angle(a, b, curvature)
+            return aperture_scale * self._aperture(a, curvature, min_radius) - angle(a, b, curvature)
 
         x = self.points(x)
         warn_if_widening(x, self._curvatures(x))
@@ -210,40 +219,41 @@ class Space(Described):
 
     def pairwise_exterior_angle(self, x: Located, y: Located) -> Tensor:
         """Exterior angle of every pair, (..., N, M) in [0, pi] radians."""
+        self._needs_angles()
         return pairwise.exterior_angle(*self._pairs(x, y))
 
     def pairwise_distance(self, x: Located, y: Located) -> Tensor:
         """Geodesic distance of every pair, (..., N, M)."""
-        return pairwise.distance(*self._pairs(x, y), combine=self.geometry.norm)
+        return self.geometry.engine.distance(*self._pairs(x, y), combine=self.geometry.norm)
 
     def pairwise_margin(self, x: Located, y: Located, min_radius: float | None = None) -> Tensor:
         """Cone margin of every x over every y, (..., N, M) radians."""
-        return pairwise.cone_margin(*self._cones(x, y), self._least(min_radius))
+        return self.geometry.engine.cone_margin(*self._cones(x, y), self._least(min_radius))
 
     def energy_sum(self, x: Located, y: Located, min_radius: float | None = None) -> Tensor:
         """Entailment energies of each x summed over all y, (..., N) radians, in the widest float of the device."""
-        return pairwise.energy_sum(*self._cones(x, y), self._least(min_radius))
+        return self.geometry.engine.energy_sum(*self._cones(x, y), self._least(min_radius))
 
     def hinge_sum(self, x: Located, y: Located, margin: float, min_radius: float | None = None) -> Tensor:
         """max(0, margin - energy) of each x summed over all y, (..., N) radians, in the widest float of the device."""
-        return pairwise.hinge_sum(*self._cones(x, y), margin, self._least(min_radius))
+        return self.geometry.engine.hinge_sum(*self._cones(x, y), margin, self._least(min_radius))
 
     def hinge_total(self, x: Located, y: Located, margin: float, min_radius: float | None = None) -> Tensor:
         """max(0, margin - energy) summed over all pairs, (...) radians, in the widest float of the device."""
-        return pairwise.hinge_total(*self._cones(x, y), margin, self._least(min_radius))
+        return self.geometry.engine.hinge_total(*self._cones(x, y), margin, self._least(min_radius))
 
     def energy_min(self, x: Located, y: Located, min_radius: float | None = None) -> tuple[Tensor, Tensor]:
         """The least entailment energy of each x over all y, (..., N) radians, and the index of that y, (..., N) int64.
 
         Ties, such as of all y within the cone of x, go to the lower index; NaN and -1 where no pair is a number.
         """
-        return pairwise.energy_min(*self._cones(x, y), self._least(min_radius))
+        return self.geometry.engine.energy_min(*self._cones(x, y), self._least(min_radius))
 
     def contrastive(
         self, x: Located, y: Located, scale: float | Tensor, bias: float | Tensor = 0.0, **options: Any
     ) -> Contrast:
         """Logits bias - scale d of every pair reduced over rows and columns; options as in `pairwise.contrast`."""
-        return pairwise.contrast(*self._pairs(x, y), scale, bias, combine=self.geometry.norm, **options)
+        return self.geometry.engine.contrast(*self._pairs(x, y), scale, bias, combine=self.geometry.norm, **options)
 
     # searches, without gradients
 
@@ -268,13 +278,13 @@ class Space(Described):
             min_radius: of the cones.
         """
         x, norm = self.points(x), self.geometry.norm
-        least = self.min_radius if min_radius is None else min_radius
+        least = self.min_radius if min_radius is None else self._least(min_radius)
         if by == "margin" and side == "children":
             warn_if_widening(x, self._curvatures(x))
         if isinstance(y, Points) or y.shape[0] <= PART or is_whole(y):
-            return pairwise.topk(*self._pairs(x, y), k, by, side, least, combine=norm)
+            return self.geometry.engine.topk(*self._pairs(x, y), k, by, side, least, combine=norm)
         matches = (
-            (start, pairwise.topk(*self._pairs(x, part), k, by, side, least, combine=norm))
+            (start, self.geometry.engine.topk(*self._pairs(x, part), k, by, side, least, combine=norm))
             for start, part in parts(y, self.points)
         )
         return best(matches, k, largest=by == "margin")
@@ -307,24 +317,25 @@ class Space(Described):
         """
         least, norm = self._least(min_radius), self.geometry.norm
         pairs = self._cones if by == "margin" and side == "children" else self._pairs
-        return pairwise.rank(*pairs(x, y), target, by, side, least, combine=norm)
+        return self.geometry.engine.rank(*pairs(x, y), target, by, side, least, combine=norm)
 
     def count(self, x: Located, y: Located, min_radius: float | None = None) -> Tensor:
         """How many y each x entails, (..., N) int64."""
         x, least = self.points(x), self._least(min_radius)
         warn_if_widening(x, self._curvatures(x))
-        return total(pairwise.cone_count(*self._pairs(x, part), least) for _, part in parts(y, self.points))
+        return total(self.geometry.engine.cone_count(*self._pairs(x, part), least) for _, part in parts(y, self.points))
 
     def count_within(self, x: Located, y: Located, distance: float | Tensor) -> Tensor:
         """How many y lie within a geodesic distance of each x, (..., N) int64; a number, or one for each x (..., N)."""
         x, norm = self.points(x), self.geometry.norm
         return total(
-            pairwise.count_within(*self._pairs(x, part), distance, combine=norm) for _, part in parts(y, self.points)
+            self.geometry.engine.count_within(*self._pairs(x, part), distance, combine=norm)
+            for _, part in parts(y, self.points)
         )
 
     def members(self, x: Located, y: Located, min_radius: float | None = None) -> Members:
         """Which y (M, D) each x (N, D) entails, in compressed sparse rows."""
-        return pairwise.cone_members(*self._cones(x, y), self._least(min_radius))
+        return self.geometry.engine.cone_members(*self._cones(x, y), self._least(min_radius))
 
     def ladder(
         self, queries: Located, candidates: Located, thresholds: Tensor | int, *, progress: bool = False
@@ -365,7 +376,7 @@ class Space(Described):
 
         def climb(start: int, part: Points) -> tuple[Tensor, Tensor]:
             within = radius[start : start + len(part)]
-            return pairwise.nearest_ladder(*self._pairs(x, part), within, thresholds, combine=norm)
+            return self.geometry.engine.nearest_ladder(*self._pairs(x, part), within, thresholds, combine=norm)
 
         return closest((start, climb(start, part)) for start, part in parts(y, self.points, "climbing", progress))
 
@@ -412,6 +423,8 @@ class Space(Described):
 
     def _curvatures(self, points: Points) -> Curvatures:
         geometry = self.geometry
+        if isinstance(geometry, PairLaw):
+            return [0.0]  # which its engine ignores
         if geometry.single:
             return [cast(ConstantCurvature, geometry).curvature]
         return [factor.curvature for factor, _ in self.geometry.parts(points.dim)]
@@ -419,6 +432,9 @@ class Space(Described):
     def _check_reach(self, dim: int, geometry: Geometry, points: Sequence[Polar]) -> None:
         if not self._met_rows and self.centre == "model" and self.root is None:
             self._met_rows = warn_of_unit_rows([point.radius for point in points])
+        if isinstance(geometry, PairLaw):
+            geometry.check(dim)
+            return
         factors: Sequence[Any] = [geometry] if geometry.single else [factor for factor, _ in geometry.parts(dim)]
         for factor, point in zip(factors, points, strict=True):
             curvature = factor.curvature
@@ -426,10 +442,17 @@ class Space(Described):
                 check_reach("embedding", point.radius, curvature)
 
     def _aperture(self, point: Polar, curvature: float | Tensor, min_radius: float | None) -> Tensor:
-        return pairwise.half_aperture(radius_of(point), curvature, self._least(min_radius))
+        return self.geometry.engine.half_aperture(radius_of(point), curvature, self._least(min_radius))
 
     def _least(self, min_radius: float | None) -> float:
-        return self.min_radius if min_radius is None else min_radius
+        if min_radius is None or min_radius == self.min_radius:
+            return self.min_radius
+        self._needs_angles()
+        return min_radius
+
+    def _needs_angles(self) -> None:
+        if isinstance(self.geometry, PairLaw):
+            raise InputError(f"{self.geometry.spec} has no angles and no cones of a min_radius: use its margin.")
 
     def _only(self, factors: tuple[Polar, ...]) -> Polar:
         if len(factors) > 1:

@@ -1,19 +1,40 @@
 """Geometries by name: the strings of the command line and the entry points of third parties."""
 
-from collections.abc import Callable
-from typing import Literal
+import copy
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from hashlib import sha256
+from typing import Any, Literal
+
+import torch
 
 from hiergeo._core import limits
-from hiergeo._core.errors import InputError
-from hiergeo._core.plugins import Plugins
+from hiergeo._core.errors import HiergeoError, InputError, described
+from hiergeo._core.plugins import Plugins, named_object, quoting
 from hiergeo.geometry.base import LEARNABLE, Geometry
 from hiergeo.geometry.charts import Euclidean, Lorentz, PoincareBall, Sphere
+from hiergeo.geometry.law import PairLaw
+from hiergeo.geometry.partial_orders import Box, Gaussian, Order, Penumbral, Shadow
 from hiergeo.geometry.product import Product
+from hiergeo.geometry.state import ENTRY
 
 GEOMETRIES: Plugins[Callable[..., Geometry]] = Plugins(
     "geometry",
     "hiergeo.geometries",
-    {"euclidean": Euclidean, "lorentz": Lorentz, "poincare": PoincareBall, "product": Product, "sphere": Sphere},
+    {
+        "box": Box,
+        "euclidean": Euclidean,
+        "gaussian": Gaussian,
+        "lorentz": Lorentz,
+        "order": Order,
+        "penumbral": Penumbral,
+        "poincare": PoincareBall,
+        "product": Product,
+        "shadow": Shadow,
+        "sphere": Sphere,
+    },
 )
 """Name -> what makes the geometry, called with the curvature, or without one."""
 
@@ -35,19 +56,44 @@ def parse(spec: str) -> Geometry:
     ``euclidean``, ``lorentz:-1``, ``poincare:-0.5``, ``sphere:0.25``, or a product of factors NAME:CURVATURExDIM such
     as ``product:lorentz:-1x192,euclidean:x192`` (with ``,l1`` at the end for l1 combination). ``?learnable`` at the end
     of a spec, ``lorentz:-1?learnable``, makes its curvatures parameters, and at the end of a factor's curvature that
-    one alone. A third-party geometry is an entry point of the group ``hiergeo.geometries``, called with the curvature,
-    or without one when none is given.
+    one alone. ``order``, ``box``, ``box:0.1``, ``gaussian``, ``shadow:0.1`` and ``penumbral`` are laws of papers.
+    ``my_file.py:MyLaw`` or ``package.module:MyLaw``, perhaps with a number (``my_file.py:MyLaw:0.5``), is a class of a
+    file or a module, which runs. A third-party geometry is an entry point of the group ``hiergeo.geometries``, called
+    with the curvature, or without one when none is given.
 
     Raises:
         InputError: an unknown name (the nearest is suggested), a curvature that is not a number or has the wrong sign,
             nothing to learn.
     """
     spec = spec.strip()
+    if GEOMETRIES.is_code(spec):
+        return _of_code(spec)
     plain = spec.removesuffix(LEARNABLE)
     if plain.partition(":")[0] != "product":
         return _single(spec, spec)
     product = _product(spec, plain.partition(":")[2].split(","))
     return product if plain == spec else _learnable(product, spec)
+
+
+def recorded(spec: str, learnt: Mapping[str, Any] | None = None) -> Geometry:
+    """As `parse`, of a spec that a stored file holds: it runs no code that was not named in this process before.
+
+    `learnt` is that of the geometry when it was stored.
+
+    Raises:
+        InputError: also where the spec names a file or a module that was not, or numbers that do not fit it.
+    """
+    with quoting():
+        geometry = parse(spec)
+    if not learnt:
+        return geometry
+    own = copy.deepcopy(geometry)
+    try:
+        state = {name: torch.tensor(values) for name, values in learnt.items()}
+        own.load_state_dict(state | {ENTRY: own.get_extra_state()})
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise InputError(f"what was stored of the geometry {spec} does not fit it: {described(error)}.") from error
+    return own
 
 
 def names() -> list[str]:
@@ -97,6 +143,24 @@ def _made(name: str, constructor: Callable[..., Geometry], *curvature: float) ->
     if not isinstance(geometry, Geometry):
         raise InputError(f"'{name}' made a {type(geometry).__name__}, not a hiergeo.geometry.Geometry.")
     return geometry
+
+
+def _of_code(spec: str) -> Geometry:
+    made, number = named_object("geometry", spec)
+    if isinstance(made, type):
+        try:
+            made = made(float(number)) if number else made()
+        except HiergeoError:
+            raise
+        except Exception as error:  # the code of the user runs here
+            raise InputError(f"the geometry '{spec}' could not be made: {described(error)}.") from error
+    if not isinstance(made, Geometry):
+        raise InputError(f"'{spec}' is a {type(made).__name__}, not a hiergeo.geometry.PairLaw or another geometry.")
+    if isinstance(made, PairLaw):
+        with suppress(OSError):
+            made.code = sha256(inspect.getsource(sys.modules[type(made).__module__]).encode()).hexdigest()[:12]
+        made.named = spec
+    return made
 
 
 def _product(spec: str, items: list[str]) -> Product:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import compute_dtype, unit, wide
-from hiergeo.geometry import Euclidean, Geometry, Space
+from hiergeo.geometry import Euclidean, Geometry, PairLaw, Space
 from hiergeo.losses._checks import (
     Reduction,
     check_chains,
@@ -124,7 +124,8 @@ def re_loss(
         root: (d,), the embedding of the empty caption; the paper computes it with gradient in the same step.
         frozen: (positive, negative) of the same captions by the frozen model, shaped alike; None is no prior term.
         weights: (prior, mean, hard), each >= 0; the paper's are the default.
-        geometry: where angles are taken, around `root`; None is Euclidean space, the paper's.
+        geometry: where angles are taken, around `root`; None is Euclidean space, the paper's. In a `PairLaw`, which has
+            none, minus the margin stands for Xi.
         mine: what makes one number of P and N, each (T - 1, b): `batch_hard`, or `batch_hard_over_ranks` for a batch
             that is spread over processes.
 
@@ -140,8 +141,11 @@ def re_loss(
     prior = mean = hard = torch.zeros((), dtype=compute_dtype(positive.dtype), device=positive.device)
     if mean_weight or hard_weight:
         space = Space(Euclidean() if geometry is None else geometry, root)
-        p = space.exterior_angle(positive[:, :-1], positive[:, 1:]).mT
-        n = -space.exterior_angle(positive[:, :-1], negative[:, :-1]).mT
+        if isinstance(geometry, PairLaw):
+            p, n = -space.margin(positive[:, :-1], positive[:, 1:]).mT, space.margin(positive, negative)[:, :-1].mT
+        else:
+            p = space.exterior_angle(positive[:, :-1], positive[:, 1:]).mT
+            n = -space.exterior_angle(positive[:, :-1], negative[:, :-1]).mT
         mean = p.mean() + n.mean() if mean_weight else mean
         hard = mine(p, n) if hard_weight else hard
     if frozen is not None and prior_weight:

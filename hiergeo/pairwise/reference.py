@@ -77,16 +77,20 @@ class TileBackend:
 
     def energy_sum(self, x: Polar, y: Polar, curvature: float, aperture: Tensor) -> Tensor:
         """Sum over y of max(0, Xi - aperture), (B, N) float64."""
+        return self.row_sums([Factor(x, y, curvature, aperture)], ENERGY)
+
+    def row_sums(self, factors: Sequence[Factor], quantity: Quantity) -> Tensor:
+        """`quantity` of each x summed over y, (B, N) float64."""
 
         def work(measure: Measure) -> Tensor:
-            total = torch.zeros_like(wide(x.radius))
-            for b, pairs in enumerate(measure.values([Factor(x, y, curvature, aperture)], ENERGY)):
+            total = torch.zeros_like(wide(factors[0].x.radius))
+            for b, pairs in enumerate(measure.values(factors, quantity)):
                 for i in pairs.rows():
-                    for _, energy in pairs.tiles(i):
-                        total[b, i] += energy.sum(-1, dtype=total.dtype)
+                    for _, value in pairs.tiles(i):
+                        total[b, i] += value.sum(-1, dtype=total.dtype)
             return total
 
-        return self._settled(work, [Factor(x, y, curvature)])
+        return self._settled(work, factors)
 
     def energy_total(
         self, x: Polar, y: Polar, curvature: float, aperture: Tensor, margin: float | None, gradients: bool

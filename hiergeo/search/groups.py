@@ -6,7 +6,8 @@ from typing import final
 import torch
 from torch import Tensor
 
-from hiergeo.geometry import Points, Space
+from hiergeo._core.errors import InputError
+from hiergeo.geometry import PairLaw, Points, Space
 from hiergeo.geometry.space import By, Side
 from hiergeo.search import candidates
 from hiergeo.search.answers import Answer, Climb, Guarantee, Hit, Rung
@@ -51,6 +52,7 @@ class RequestGroup:
             space.geometry, device
         )
         self.task = self._task(first, RadiusRange(first.low, first.high))
+        _check_law(first, space)
         self.engine = None if first.store is None or first.kind == "count" else engines.checked(first.store)
         self.scored = 0
         self.guarantee: Guarantee = "exact"
@@ -123,9 +125,26 @@ class RequestGroup:
         ]
 
     def _numbers(self, queries: Tensor, y: Points) -> tuple[Tensor, ...]:
-        """Radius, margin, angle and distance of pairs, row by row."""
+        """Radius, margin, angle and distance of pairs, row by row; NaN for what the geometry does not define."""
         space, min_radius = self.space, self.first.min_radius
         x = self.x.rows(queries)
         apex, other = (y, x) if self.first.kind in ("parents", "ladder") else (x, y)
-        turned = space.margin(apex, other, min_radius), space.exterior_angle(apex, other), space.distance(apex, other)
-        return y.radius, *turned
+        measures = {
+            "margin": lambda: space.margin(apex, other, min_radius),
+            "angle": lambda: space.exterior_angle(apex, other),
+            "distance": lambda: space.distance(apex, other),
+        }
+        nothing, has = torch.full_like(y.radius, torch.nan), space.geometry.measures
+        return y.radius, *(measure() if name in has else nothing for name, measure in measures.items())
+
+
+def _check_law(request: Request, space: Space) -> None:
+    """Raise InputError where an index cannot answer a request in a law of pairs."""
+    law = space.geometry
+    if not isinstance(law, PairLaw):
+        return
+    if request.store is not None:
+        raise InputError(f"{law.spec} has no angles, by which stores find candidates: scan the index.")
+    ranged = request.kind == "ladder" or not RadiusRange(request.low, request.high).whole
+    if ranged and not law.radial:
+        raise InputError(f"{law.spec} has radii of its own, by which no index is sorted: ask for no ladder or range.")

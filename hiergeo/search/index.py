@@ -12,6 +12,7 @@ from hiergeo._core.progress import track
 from hiergeo.adapters import Model
 from hiergeo.geometry import Points, Space
 from hiergeo.geometry.space import By, Side
+from hiergeo.geometry.spec import recorded
 from hiergeo.search import appending, checking, compaction, layout, snapshots
 from hiergeo.search.answers import Answer
 from hiergeo.search.appending import Added
@@ -150,11 +151,11 @@ class Index(Searcher):
         Raises:
             InputError: it is not of the frame of the index.
         """
-        if space is None:
+        if space is None or space == self.space.geometry.spec:
             return self.space
         if isinstance(space, str):
             root = False if self.space.root is None else self.space.root
-            space = Space(space, root, min_radius=self.space.min_radius)
+            space = Space(recorded(space), root, min_radius=self.space.min_radius)
         elif space.root is None and space.centre == "model" and self.space.root is not None:
             space = space.rooted(self.space.root)
         self.manifest.frame.check(space)

@@ -12,7 +12,7 @@ from torch import Tensor
 from hiergeo._core.errors import InputError
 from hiergeo._core.polar import Polar
 from hiergeo._core.storage.documents import STRICT, Positive, Sha256
-from hiergeo.geometry import Geometry, Points, Space
+from hiergeo.geometry import Geometry, PairLaw, Points, Space
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,8 @@ class Rows:
 
     def radius(self, geometry: Geometry) -> Tensor:
         """Distance from the root, (n,) float32, geodesic units."""
+        if isinstance(geometry, PairLaw) and not geometry.radial:
+            return self.points(geometry).radius
         return geometry.combine(list(self.radii.unbind(1)))
 
     def take(self, which: slice | Tensor) -> "Rows":

@@ -73,7 +73,7 @@ def write_shard(folder: Path, rows: Rows, labels: Labels, geometry: Geometry) ->
     be written; nothing is left.
     """
     check_ids(rows.ids.sort().values.numpy())
-    radius = rows.radius(geometry)
+    radius = geometry.combine(list(rows.radii.unbind(1)))
     order = lexicographic(radius.double(), rows.ids)
     by_id = rows.ids[order].argsort()
     values = {DIRECTIONS: rows.direction, RADII: rows.radii, IDS: rows.ids}

@@ -15,7 +15,8 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.jobs import intact, under_locks
 from hiergeo._core.version import __version__
 from hiergeo.adapters.head import Head, HeadShape, read_head_config, write_head
-from hiergeo.geometry import Geometry, Space, parse
+from hiergeo.geometry import Geometry, Space
+from hiergeo.geometry.spec import recorded
 from hiergeo.training.chains import Chains
 from hiergeo.training.checkpoints import Checkpoint, load, save
 from hiergeo.training.trainer import Recipe, Trained, at_step, train_head
@@ -48,6 +49,7 @@ def describe(trained: Trained, chains: Chains) -> dict[str, Any]:
         "base": base,
         "base_fingerprint": fingerprint,
         "geometry": trained.geometry.fixed().spec,
+        "law": trained.geometry.learnt,
         "curvature": list(at_step(trained.history, trained.best).curvature),
         "root": "the head's embedding of the empty caption",
         "losses": dict(recipe.losses),
@@ -70,7 +72,7 @@ def load_space(folder: Path | str) -> Space:
     config = read_head_config(folder)
     if "geometry" not in config:
         raise InputError(f"the configuration of the head in {folder} names no geometry: give one yourself.")
-    return Space(parse(config["geometry"]))
+    return Space(recorded(config["geometry"], config.get("law")))
 
 
 def trained_once(folder: Path, chains: Chains, geometry: Geometry, recipe: Recipe) -> Trained:

@@ -114,7 +114,19 @@ class TestKlein(GeometryConformance):
 
     def test_a_product_takes_third_party_factors(self) -> None:
         product = parse("product:klein:-0.5x3,euclidean:x2")
-        assert names() == ["euclidean", "klein", "lorentz", "poincare", "product", "sphere"]
+        assert names() == [
+            "box",
+            "euclidean",
+            "gaussian",
+            "klein",
+            "lorentz",
+            "order",
+            "penumbral",
+            "poincare",
+            "product",
+            "shadow",
+            "sphere",
+        ]
         assert [type(factor).__name__ for factor, _ in product.parts(5)] == ["Klein", "Euclidean"]
 
     def test_its_name_is_suggested(self) -> None:

@@ -52,7 +52,7 @@ def test_parse_a_product() -> None:
     [
         ("lorenz:-1", "unknown geometry 'lorenz': did you mean 'lorentz'?"),
         ("Poincaré:-1", "unknown geometry 'Poincaré': did you mean 'poincare'?"),
-        ("torus", "unknown geometry 'torus' (known: euclidean, lorentz, poincare, product, sphere)."),
+        ("torus", "unknown geometry 'torus' (known: box, euclidean, gaussian, lorentz, order, penumbral, "),
         ("lorentz:1", "Lorentz needs a negative curvature, not 1."),
         ("poincare:0", "PoincareBall needs a negative curvature, not 0."),
         ("sphere:-2", "Sphere needs a positive curvature, not -2."),

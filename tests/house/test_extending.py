@@ -3,6 +3,7 @@
 import configparser
 import os
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def test_every_code_block_is_a_file() -> None:
 
 
 def test_every_suite_is_shown_and_every_group_is_registered() -> None:
-    assert len(SUITES) == 5
+    assert len(SUITES) == 6
     for suite in SUITES:
         assert f"({suite})" in PAGE, f"no example inherits {suite}"
     groups = re.findall(r"`(hiergeo\.\w+)` \| `\w+Conformance`", PAGE)
@@ -99,7 +100,11 @@ def test_a_geometry_that_is_not_registered_hears_of_entry_points() -> None:
 
 @pytest.mark.slow
 def test_its_names_work_on_the_command_line(package: Path) -> None:
-    (commands,) = re.findall(r"^```console\n(.*?)^```", PAGE, flags=re.DOTALL | re.MULTILINE)
-    lines = [line.removeprefix("$ hiergeo ") for line in commands.splitlines()]
-    first, *_ = (run(package, "-m", "hiergeo", *line.split()) for line in lines)
-    assert "most specific caption deepest" in first
+    blocks = re.findall(r"^```console\n(.*?)^```", PAGE, flags=re.DOTALL | re.MULTILINE)
+    (package / "captions.csv").write_text("caption\na cat\na dog\na small dog on grass\n")
+    of_laws, of_names = (
+        [run(package, "-m", "hiergeo", *shlex.split(line.removeprefix("$ hiergeo "))) for line in block.splitlines()]
+        for block in blocks
+    )
+    assert "my_file.py:MyLaw" in of_laws[-1]
+    assert "most specific caption deepest" in of_names[0]

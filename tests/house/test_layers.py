@@ -36,8 +36,10 @@ ALLOWED: dict[str, set[str]] = {}
 for room, beneath in FLOORS:
     ALLOWED[room] = beneath.union(*(ALLOWED[below] for below in beneath))
 
-INSIDES_OF_PAIRWISE = {f"hiergeo.pairwise{inside}" for inside in ("", ".checks", ".rows", ".weighing", ".widening")}
-"""What others may see: public functions, the row-wise law, refusals, weighed rankings, embeddings in a wider dtype."""
+INSIDES_OF_PAIRWISE = {
+    f"hiergeo.pairwise{inside}" for inside in ("", ".checks", ".laws", ".rows", ".weighing", ".widening")
+}
+"""What others may see: public functions, laws, the row-wise one, refusals, rankings, embeddings in a wider dtype."""
 
 HEAVY = (
     "PIL",

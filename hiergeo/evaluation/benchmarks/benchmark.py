@@ -23,7 +23,7 @@ from hiergeo._core.records import Exported, Grid, Record, number
 from hiergeo._core.text import caption, without_folders
 from hiergeo.adapters import ImageLike, Model
 from hiergeo.evaluation import Compute, Result
-from hiergeo.evaluation.measuring import described_compute, described_space, ready
+from hiergeo.evaluation.measuring import check_readable, described_compute, described_space, ready
 from hiergeo.evaluation.metrics import find_metric
 from hiergeo.evaluation.result import Outcome, record
 from hiergeo.geometry import Geometry, Space
@@ -253,7 +253,7 @@ def measure(
     model, space = ready(model, space, compute.device)
     if task.images and not model.has_images:
         raise InputError(f"{model.name} embeds texts only, and the benchmark '{task.name}' needs images.")
-    space.geometry.parts(model.dim)
+    check_readable(model, space.geometry)
     task.check(model, space)
     with BENCHMARKS.running(task.name, "could not measure"):
         return task.run(model, space, Run(seed, samples, compute, progress))

@@ -212,7 +212,7 @@ def subsumption(data: Pairs, scores: dict[str, np.ndarray]) -> tuple[Outcome, di
     outcome.add("subsumption_f1", f1(tuned[weight]), **baselines)
     outcome.add("subsumption_precision", ratio_of(right, right + wrong), chance=positive)
     outcome.add("subsumption_recall", ratio_of(right, right + missed), chance=1.0)
-    for name in WORD_SCORES:
+    for name in [name for name in WORD_SCORES if name in scores]:
         outcome.add(f"subsumption_f1_{name}", f1(scores[name]), **baselines)
     return outcome, {"weight": weight, "threshold": threshold, "children": len(children)}
 

@@ -82,22 +82,24 @@ class WordBenchmark(Benchmark):
 
 
 def is_a_scores(space: Space, word: Tensor, kind: Tensor) -> dict[str, np.ndarray]:
-    """Every score of `WORD_SCORES` for the pairs (word_i, kind_i) of embeddings (n, D), name -> (n,) float64.
+    """Scores for the pairs (word_i, kind_i) of embeddings (n, D), name -> (n,) float64.
 
-    Ranks are not those of rounding errors: scores are taken in float64 where the device has it, symmetric ones are so
-    to the last bit, and radii that differ by rounding alone, such as those of unit vectors around no root, are equal.
+    They are those of `WORD_SCORES` that the geometry defines. Ranks are not those of rounding errors: scores are taken
+    in float64 where the device has it, symmetric ones are so to the last bit, and radii that differ by rounding alone,
+    such as those of unit vectors around no root, are equal.
     """
     rounding = SLACK * torch.finfo(word.dtype).eps
     word, kind = wide(word), wide(kind)
     x, y = space.points(word), space.points(kind)
     scores = {
-        "angle": -space.exterior_angle(y, x),
-        "margin": space.margin(y, x),
-        "radius": _difference(space.radius(x), space.radius(y), rounding),
-        "distance": -(space.distance(x, y) + space.distance(y, x)) / 2,
-        "cosine": _cosine(word, kind),
+        "angle": lambda: -space.exterior_angle(y, x),
+        "margin": lambda: space.margin(y, x),
+        "radius": lambda: _difference(space.radius(x), space.radius(y), rounding),
+        "distance": lambda: -(space.distance(x, y) + space.distance(y, x)) / 2,
+        "cosine": lambda: _cosine(word, kind),
     }
-    return {name: score.cpu().double().numpy() for name, score in scores.items()}
+    defined = space.geometry.measures | {"radius", "cosine"}
+    return {name: score().cpu().double().numpy() for name, score in scores.items() if name in defined}
 
 
 def _difference(x: Tensor, y: Tensor, rounding: float) -> Tensor:
@@ -238,9 +240,9 @@ class WordNetIsA(WordBenchmark):
     """Is-a pairs among a list of names: order of radii, direction of cones, and the search for ancestors.
 
     ``isa_auroc`` compares the pairs with the same children and ancestors of other pairs at random, so that every name
-    is as often an ancestor in both; it is omitted where none of those is a wrong one. Baselines of the search:
-    ``length`` finds the K shortest names, ``frequent`` those that are ancestors most often. Intervals resample
-    children, and know which of them share ancestors.
+    is as often an ancestor in both; it is omitted where none of those is a wrong one. It and ``isa_direction`` are by
+    angles, in a law of pairs by margins. Baselines of the search: ``length`` finds the K shortest names, ``frequent``
+    those that are ancestors most often. Intervals resample children, and know which of them share ancestors.
     """
 
     name = "wordnet"
@@ -307,7 +309,7 @@ class WordNetIsA(WordBenchmark):
             scores(child, above),
             scores(above, child),
             scores(child, other),
-            {by: ancestor_ranks(rooted, text, names.pairs, by) for by in SEARCHES},
+            {by: ancestor_ranks(rooted, text, names.pairs, by) for by in SEARCHES if by in space.geometry.measures},
             negatives=not true_draws(names.pairs, other).all(),
         )
         facts: dict[str, Any] = {
@@ -424,10 +426,11 @@ def is_a(
     for name, chosen in (("isa_radius", np.ones(len(of))), ("isa_radius_equal_words", equal)):
         if chosen.any():
             outcome.add(name, share(farther, chosen), chance=CHANCE, length=_mean(by_length, chosen))
-    direction = auroc(forward["angle"], backward["angle"])
+    turn = next(name for name in ("angle", "margin", "distance") if name in forward)
+    direction = auroc(forward[turn], backward[turn])
     outcome.add("isa_direction", direction, chance=CHANCE, length=Ranking(longer, -longer).auroc())
     if negatives:
-        outcome.add("isa_auroc", auroc(forward["angle"], random["angle"]), chance=CHANCE)
+        outcome.add("isa_auroc", auroc(forward[turn], random[turn]), chance=CHANCE)
         outcome.add("isa_auroc_cosine", auroc(forward["cosine"], random["cosine"]), chance=CHANCE)
     null = {k: _hits_without_a_model(names, length, children, k) for k in KS}
     for by, rank in ranks.items():

@@ -46,7 +46,7 @@ from hiergeo.evaluation.classifying.promise import (
     stops,
 )
 from hiergeo.evaluation.embedded import Compute
-from hiergeo.evaluation.measuring import described_space, ready
+from hiergeo.evaluation.measuring import check_readable, described_space, ready
 from hiergeo.geometry import Geometry, Space
 
 TEMPERATURES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -277,7 +277,7 @@ def classify(
     source = ItemSource(list(items) if isinstance(items, Iterator) else items, column, label_column)
     labelled = None if calibrate is None else read_labelled(calibrate, labels, column, label_column, alpha or 1)
     loaded, chosen_space = ready(model, space, compute.device)
-    chosen_space.geometry.parts(loaded.dim)
+    check_readable(loaded, chosen_space.geometry)
     source.check(loaded)
     points = embed_tree(loaded, chosen_space, labels, templates, compute, progress=progress)
     promise = Promise(float(torch.logit(torch.tensor(floor, dtype=torch.float64))), {})

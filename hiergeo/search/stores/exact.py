@@ -23,7 +23,6 @@ from torch import Tensor
 
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo._core.jobs import ahead
-from hiergeo.geometry import parse
 from hiergeo.search import appending
 from hiergeo.search.layout import DTYPES, Manifest
 from hiergeo.search.rows import Rows
@@ -74,7 +73,7 @@ class ExactStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.snapshot = Snapshot(folder).check()
-        self.geometry = parse(self.manifest.geometry)
+        self.geometry = self.manifest.space
         self._facts: tuple[Manifest, IndexFacts] | None = None
 
     @property

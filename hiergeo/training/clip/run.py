@@ -138,8 +138,8 @@ class ClipRun(ResumableRun):
             for name, (parent, child) in relations.items():
                 validation[f"{name}_in_{parent}_cone"] = float(wide(space.entails(seen[parent], child)).mean())
         for name, points in seen.items():
-            factors = zip(space.geometry.parts(points.dim), points.radii, strict=True)
-            curved = [(abs(factor.value) ** 0.5 * radius).mean() for (factor, _), radius in factors if factor.value]
+            factors = zip(map(float, space.geometry.curvatures(points.dim)), points.radii, strict=False)
+            curved = [(abs(k) ** 0.5 * radius).mean() for k, radius in factors if k]
             validation |= {f"u_{name}{index or ''}": float(u) for index, u in enumerate(curved)}
         radii = torch.stack((own.radius, images.radius), dim=1)
         self.looks.append(EvalRecord.of(step, training, validation, radii, space, image.shape[1]))
@@ -218,11 +218,11 @@ class ClipRun(ResumableRun):
         return held
 
     def _learnt(self) -> dict[str, Any]:
-        parts = self.objective.space.geometry.parts(self.model.embed_dim)
+        curvatures = self.objective.space.geometry.curvatures(self.model.embed_dim)
         boxes = (-self.objective.log_box_scales.detach()).exp().tolist()
         of_boxes = {"temperatures of boxes": boxes} if "uncha" in self.plan.losses else {}
         return of_boxes | {
-            "K": [factor.value for factor, _ in parts],
+            "K": list(map(float, curvatures)),
             "temperature": float(self.objective.temperature.detach()),
             "factors": self.network.log_factors.detach().exp().tolist(),
         }

@@ -25,6 +25,7 @@ from hiergeo._core.version import __version__
 from hiergeo.adapters import Model
 from hiergeo.adapters.store import cached
 from hiergeo.evaluation.benchmarks import measure
+from hiergeo.evaluation.measuring import check_readable
 from hiergeo.geometry import Space, parse
 from hiergeo.training import HeadModel, TowerRecipe, fine_tune, from_hierarchy
 from hiergeo.training.saving import trained_once
@@ -181,7 +182,7 @@ class Runner:
         if task.images and not model.has_images:
             return empty.without("skipped", "the model embeds texts only, and the benchmark needs images")
         try:
-            space.geometry.parts(model.dim)
+            check_readable(model, space.geometry)
             task.check(model, space)
         except InputError as error:
             return empty.without("skipped", _reason(error))
@@ -201,7 +202,7 @@ def _work(plan: SuitePlan, entry: BenchmarkEntry, space: Space, fingerprint: str
     root = None if space.root is None else sha256(space.root.cpu().double().numpy().tobytes()).hexdigest()
     facts = [
         fingerprint,
-        [space.geometry.spec, space.centre, root, space.min_radius],
+        [space.geometry.spec, space.geometry.kind, space.centre, root, space.min_radius],
         [entry.name, entry.settled, entry.task.protocol, entry.contents],
         [plan.seed, plan.samples, plan.dtype, __version__],
     ]
@@ -233,7 +234,7 @@ def _trained(base: Model, train: Training, out: Path, device: str) -> tuple[Mode
         chains = from_hierarchy(hierarchy, cached(base, out / CACHE)).to(resolve_device(device))
         trained = trained_once(out / TRAINED, chains, geometry, recipe)
         learnt, diverged = trained.geometry, trained.diverged
-        model = HeadModel(base, trained.head, trained_in=learnt.fixed().spec)
+        model = HeadModel(base, trained.head, trained_in=learnt.fixed().spec, learnt=learnt.learnt)
     if diverged:
         raise InputError(f"its training diverged: {diverged}.")
     return model, learnt.fixed().spec
