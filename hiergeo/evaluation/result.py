@@ -76,7 +76,7 @@ class Statistic:
 
     @property
     def interval(self) -> Interval:
-        """95 % interval by Student's t, of rows that share captions, in [`least`, 1]; exact where all rows are an end."""
+        """95 % interval by Student's t, of rows that share captions, in [`least`, 1]; exact where all are an end."""
         assert self.sharing is not None
         if self.least < 0:
             return deviating_test(self.sharing, self.value, self.deviations).interval
