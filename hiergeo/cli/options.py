@@ -203,7 +203,9 @@ Format = Annotated[
 Full = Annotated[
     bool, flag("--full", "Print the details too: every metric, differences and intervals, what each space is like.")
 ]
-MinRadius = Annotated[float | None, option("X", "Radius up to which cones are half-spaces.")]
+MinRadius = Annotated[
+    float | None, option("X", "Scale k of cones: half-spaces up to a radius of about 2 k / sqrt(|K|), 2 k at K = 0.")
+]
 IndexFolder = Annotated[Path, path_argument("PATH", "The folder of the index.", show_default=False)]
 Json = Annotated[Path | None, path_option("FILE", "Also write the result here.")]
 Seed = Annotated[int, option("N", "Seed of whatever is drawn at random.", min=0, max=limits.SEED)]

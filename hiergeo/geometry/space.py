@@ -14,6 +14,7 @@ from hiergeo._core.errors import InputError, check_positive, check_whole, unknow
 from hiergeo._core.numerics import readable, wide, widest
 from hiergeo._core.polar import Polar
 from hiergeo._core.records import paragraphs
+from hiergeo.geometry import streams
 from hiergeo.geometry.base import ConstantCurvature, Geometry
 from hiergeo.geometry.law import PairLaw
 from hiergeo.geometry.points import (
@@ -28,7 +29,7 @@ from hiergeo.geometry.points import (
 )
 from hiergeo.geometry.spec import parse
 from hiergeo.geometry.state import Described
-from hiergeo.geometry.streams import PART, best, closest, is_whole, parts, total
+from hiergeo.geometry.streams import best, closest, is_whole, parts, total
 from hiergeo.pairwise import By, Contrast, Members, Side, rows
 from hiergeo.pairwise.checks import check_reach
 from hiergeo.pairwise.widening import widened
@@ -52,7 +53,7 @@ class Space(Described):
         root: (D,) embedding that becomes the origin (gradients reach it, a Parameter is registered as one); "model" for
             the root of the model that is measured; "none" for no root at all. Until it meets a model, a space of root
             "model" has none. None means "model" and False means "none".
-        min_radius: radius up to which cones are half-spaces, and the scale of their apertures beyond it; above 0.
+        min_radius: scale k > 0 of cones, which are half-spaces up to s sn(r) = 2 k, s = sqrt(|K|), or r = 2 k at K = 0.
 
     Cones are those of `min_radius`, unless a call names another.
 
@@ -281,13 +282,13 @@ class Space(Described):
         least = self.min_radius if min_radius is None else self._least(min_radius)
         if by == "margin" and side == "children":
             warn_if_widening(x, self._curvatures(x))
-        if isinstance(y, Points) or y.shape[0] <= PART or is_whole(y):
-            return self.geometry.engine.topk(*self._pairs(x, y), k, by, side, least, combine=norm)
-        matches = (
-            (start, self.geometry.engine.topk(*self._pairs(x, part), k, by, side, least, combine=norm))
-            for start, part in parts(y, self.points)
-        )
-        return best(matches, k, largest=by == "margin")
+        if isinstance(y, Tensor) and y.ndim == 2 and y.shape[0] > streams.PART:  # `is_whole`, without its frame
+            matches = (
+                (start, self.geometry.engine.topk(*self._pairs(x, part), k, by, side, least, combine=norm))
+                for start, part in parts(y, self.points)
+            )
+            return best(matches, k, largest=by == "margin")
+        return self.geometry.engine.topk(*self._pairs(x, y), k, by, side, least, combine=norm)
 
     def nearest(self, x: Located, y: Located) -> tuple[Tensor, Tensor]:
         """The nearest y to each x: distances (..., N) and indices (..., N) int64; ties go to the lower index."""
@@ -369,9 +370,12 @@ class Space(Described):
         if not len(y):
             raise InputError("there are no candidates to climb: give at least one.")
         radius = wide(self.radius(y).detach())
-        if isinstance(thresholds, int):
-            check_whole("thresholds", thresholds, 1, limits.PROTOCOL_STEPS)
-            ends = float(radius.min()), float(radius.max())
+        if not isinstance(thresholds, Tensor):
+            check_whole("thresholds, unless they are a tensor,", thresholds, 1, limits.PROTOCOL_STEPS)
+            finite = radius[radius.isfinite()]
+            if not len(finite):
+                raise InputError("no candidate has a finite radius, so that no thresholds can be spread: give them.")
+            ends = float(finite.min()), float(finite.max())
             thresholds = torch.linspace(*ends, thresholds, dtype=radius.dtype, device=radius.device)
 
         def climb(start: int, part: Points) -> tuple[Tensor, Tensor]:

@@ -32,7 +32,7 @@ class _Gathered(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None]:
-        whole = upstream[0].contiguous()
+        whole = upstream[0].clone(memory_format=torch.contiguous_format)  # others may read it
         dist.all_reduce(whole)
         return whole[ctx.start : ctx.start + ctx.count], None
 

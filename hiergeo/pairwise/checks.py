@@ -178,6 +178,8 @@ def check_float(name: str, operand: Tensor) -> None:
 
 
 def check_dtype(name: str, operand: Tensor, dtypes: tuple[torch.dtype, ...], wanted: str) -> None:
+    if not isinstance(operand, Tensor):
+        raise InputError(f"{name} must be {wanted}, not of type {type(operand).__name__}.")
     if operand.dtype not in dtypes or operand.layout is not torch.strided:
         kind = operand.dtype if operand.layout is torch.strided else operand.layout
         raise InputError(f"{name} must be {wanted}, not {kind}.")

@@ -4,6 +4,7 @@ import math
 import warnings
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -244,6 +245,26 @@ def test_no_rows_give_no_rows(space: Space) -> None:
 def test_thresholds_out_of_range_are_refused() -> None:
     with pytest.raises(InputError, match="thresholds"):
         Space("euclidean").ladder(embeddings(2, 0), embeddings(3, 1), 0)
+
+
+def test_what_is_no_tensor_is_refused_in_words() -> None:
+    x, space = embeddings(3, 0), Space("lorentz:-1")
+    calls = {
+        "embeddings": lambda: space.topk(x, x.tolist(), 1),  # type: ignore[arg-type]
+        "thresholds": lambda: space.ladder(x, x, [0.5, 1.0]),  # type: ignore[arg-type]
+        "target": lambda: space.rank(x, x, [0, 1, 2]),  # type: ignore[arg-type]
+    }
+    for name, call in calls.items():
+        with pytest.raises(InputError, match=name):
+            call()
+
+
+def test_thresholds_are_spread_over_the_radii_that_are_numbers() -> None:
+    x, y, space = embeddings(3, 0), embeddings(5, 1), Space("lorentz:-1")
+    damaged = torch.cat((y, torch.full_like(y[:1], torch.nan), torch.full_like(y[:1], torch.inf)))
+    assert torch.equal(space.ladder(x, damaged, np.int64(4)), space.ladder(x, y, 4))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="finite"):
+        space.ladder(x, damaged[-2:], 4)
 
 
 def test_points_of_another_dimension_are_refused() -> None:

@@ -89,6 +89,19 @@ def work(rank: int, folder: str, ranks: int) -> None:
     os._exit(0)  # the destructor of gloo joins threads that wait for the interpreter, which it holds
 
 
+def test_an_upstream_gradient_that_others_read_too_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dist, "get_rank", lambda: 0)
+    monkeypatch.setattr(dist, "all_gather", lambda parts, x: [part.copy_(x) for part in parts])
+    monkeypatch.setattr(dist, "all_reduce", lambda x: x.mul_(2))
+    x, beside, upstream = torch.ones(2, 3, requires_grad=True), torch.ones(4, 3, requires_grad=True), torch.ones(4, 3)
+    (losses.ranks.gathered(x, [2, 2]) + beside).backward(upstream)
+    assert torch.equal(upstream, torch.ones(4, 3))
+    assert beside.grad is not None
+    assert torch.equal(beside.grad, torch.ones(4, 3))
+    assert x.grad is not None
+    assert torch.equal(x.grad, torch.full((2, 3), 2.0))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("ranks", [2, 4])
 @pytest.mark.skipif(not dist.is_gloo_available(), reason="needs torch.distributed with gloo")
