@@ -108,6 +108,7 @@ def agreement(names: Names, tree: Taxonomy) -> tuple[float, float, float, float]
     smaller = np.searchsorted(tree.radius, tree.radius, side="left")[:, None]
     drawn = (np.random.default_rng(0).random(tree.parent.shape) * smaller).astype(np.int64)
     by_chance = np.where((tree.parent >= 0) & (smaller > 0), drawn, -1)
+    named = [synset in names.wordnet.parents for synset in names.lvis.synsets]
     scores = []
     for parent in (tree.parent, by_chance):
         above: list[set[int]] = []
@@ -115,6 +116,7 @@ def agreement(names: Names, tree: Taxonomy) -> tuple[float, float, float, float]
             direct = {other for other in row if other >= 0}
             above.append(direct.union(*(above[other] for other in direct)))
         pairs = {(int(tree.ids[item]), int(tree.ids[other])) for item, others in enumerate(above) for other in others}
+        pairs = {pair for pair in pairs if all(named[name] for name in pair)}
         right = len(pairs & names.true)
         scores.append((right / len(pairs), right / len(names.true), 2 * right / (len(pairs) + len(names.true))))
     return (*scores[0], scores[1][2])
