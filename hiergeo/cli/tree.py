@@ -2,7 +2,7 @@
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
@@ -11,7 +11,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from hiergeo._core.errors import InputError, unknown_name
-from hiergeo._core.records import WRITTEN, Records, drawn, percent
+from hiergeo._core.records import WRITTEN, Records
 from hiergeo._core.storage.files import atomic_write_text, refuse_existing
 from hiergeo._core.text import caption
 from hiergeo.cli import defaults, options
@@ -20,16 +20,13 @@ from hiergeo.cli._terminal import counted, note
 from hiergeo.cli.options import option, path_argument, path_option
 
 if TYPE_CHECKING:
-    from hiergeo.search.taxonomy import Judgement, Levels, Taxonomy
+    from hiergeo.search.taxonomy import Levels, Taxonomy
 
 Node = TypeVar("Node")
 
 DEFAULTS = defaults.Tree()
 SHOWN_ROOTS, SHOWN_CHILDREN, SHOWN_DEPTH = 12, 4, 3
 """How much of a taxonomy a terminal shows: the largest branches."""
-
-COLUMNS = ("metric", "against", "value", "low", "high", "random")
-"""Of the records."""
 
 
 def tree_command(
@@ -51,9 +48,6 @@ def tree_command(
         float, option("C", "Cut edges of less confidence.", min=0.0, max=1.0)
     ] = DEFAULTS.min_confidence,
     geometry: options.IndexGeometry = None,
-    against: Annotated[
-        str | None, option("NAME", "Compare with a known taxonomy: wordnet, where captions are nouns.")
-    ] = None,
     levels: Annotated[
         str | None,
         option(
@@ -68,8 +62,7 @@ def tree_command(
 ) -> None:
     """Put every item of an index below its most specific generalisations: a taxonomy of one's own corpus."""
     from hiergeo import search
-    from hiergeo.datasets.wordnet import load_wordnet
-    from hiergeo.search.taxonomy import TreeSettings, cut, export, grow, judge, wordnet_truth
+    from hiergeo.search.taxonomy import TreeSettings, cut, export, grow
     from hiergeo.search.taxonomy.exports import FORMATS as EXPORTS
 
     form = format or "table"
@@ -80,10 +73,8 @@ def tree_command(
     if out is not None:
         refuse_existing(out, overwrite)
     if levels is not None:
-        if (by, k, min_confidence) != tuple(DEFAULTS) or against is not None or form in ("graphml", "newick"):
-            raise InputError(
-                "--levels groups by distance: leave out --by, -k, --min-confidence, --against and exports."
-            )
+        if (by, k, min_confidence) != tuple(DEFAULTS) or form in ("graphml", "newick"):
+            raise InputError("--levels groups by distance: leave out --by, -k, --min-confidence and exports.")
         counts = _counts(levels)
         with sole_writer(json, out):
             groups = cut(search.open(index), counts, space=geometry, seed=seed, progress=True)
@@ -98,43 +89,21 @@ def tree_command(
             publish(table, json, form, groups, screen=_nested(groups), lines=lines)
         return
     settings = TreeSettings(cast(Any, by), k, min_confidence, seed)
-    if against is not None and against != "wordnet":
-        raise unknown_name("taxonomy to compare with", against, ("wordnet",))
-    wordnet = None if against is None else load_wordnet()
     opened = search.open(index)
     with sole_writer(json, out):
         taxonomy = grow(opened, settings, space=geometry, progress=True)
-        judgement = None
-        if wordnet is not None:
-            judgement = judge(taxonomy, wordnet_truth(taxonomy, wordnet), seed=seed)
         if out is not None:
             export(taxonomy, out, form if exported else "json")
         about = taxonomy.about()
-        document, lines = {"taxonomy": about}, []
-        screen: list[RenderableType] = [] if out is not None else list(_largest(taxonomy))
-        screen.append(_summary(about))
-        if judgement is not None and wordnet is not None:
-            scores = {
-                name: {"value": value, "interval": list(judgement.intervals[name]), "random": judgement.random[name]}
-                for name, value in judgement.scores.items()
-            }
-            document["wordnet"] = {"metrics": scores, **judgement.counts, "wordnet": wordnet.described}
-            scored = ((name, *figures) for name, _, *figures in _rows({}, judgement))
-            heads = ("score", "value", "low", "high", "random parents")
-            screen.append(drawn(Records.of(heads, scored, "Low, high: 95 %.").grid))
-            lines.append(f"Compared with WordNet 3.0 ({wordnet.described}).")
-        if out is not None:
-            lines.append(f"Taxonomy: {out.absolute()}")
         if exported and out is None:
-            write_json(json, document)
+            write_json(json, {"taxonomy": about})
             sys.stdout.writelines(EXPORTS[form](taxonomy))
-            if judgement is not None:
-                note("the comparison is not printed beside an export: give --json, or --out.")
         else:
-            first = () if judgement is None else (_against_chance(judgement),)
-            notes = f"By {by} in {taxonomy.geometry}. Random: with random parents. 95 % intervals."
-            shown = Records.of(COLUMNS, _rows(about, judgement), notes)
-            publish(document, json, "table" if exported else form, shown, first=first, screen=screen, lines=lines)
+            counts_of = ((name, value) for name, value in about.items() if not isinstance(value, str))
+            shown = Records.of(("metric", "value"), counts_of, f"By {by} in {taxonomy.geometry}.")
+            screen: list[RenderableType] = [*([] if out is not None else _largest(taxonomy)), _summary(about)]
+            lines = [] if out is None else [f"Taxonomy: {out.absolute()}"]
+            publish({"taxonomy": about}, json, "table" if exported else form, shown, screen=screen, lines=lines)
     if form == "newick" and taxonomy.edges - int((taxonomy.best >= 0).sum()):
         lost = f"{taxonomy.edges - int((taxonomy.best >= 0).sum()):,} of {counted(taxonomy.edges, 'edge')}"
         note(f"Newick holds one parent of each item; left out: {lost}.")
@@ -145,15 +114,6 @@ def _counts(levels: str) -> list[int]:
         return [int(count) for count in levels.split(",")]
     except ValueError:
         raise InputError(f"--levels {levels}: write numbers of groups with commas between, such as 5,20,100.") from None
-
-
-def _rows(about: dict[str, Any], judgement: "Judgement | None") -> Iterator[tuple[object, ...]]:
-    """Counts and settings of a taxonomy; and against WordNet counts and scores, with what random parents score."""
-    yield from ((name, None, value, None, None, None) for name, value in about.items() if not isinstance(value, str))
-    if judgement is not None:
-        yield from ((name, "wordnet", count, None, None, None) for name, count in judgement.counts.items())
-        for name, value in judgement.scores.items():
-            yield name, "wordnet", value, *judgement.intervals[name], judgement.random[name]
 
 
 def _summary(about: dict[str, Any]) -> str:
@@ -199,9 +159,3 @@ def _branches(
         return tree
 
     return [branch(node, 0) for node in nodes[:SHOWN_ROOTS]]
-
-
-def _against_chance(judgement: "Judgement") -> str:
-    share, random = percent(judgement.scores["first"]), percent(judgement.random["first"])
-    low, high = (percent(end) for end in judgement.intervals["first"])
-    return f"{share} of best parents are true ancestors ({low} to {high}); of random parents, {random}."

@@ -36,7 +36,7 @@ index add INDEX --embeddings STORED
 index push index --store STORE
 search INDEX dog -g GEOMETRY --store STORE --find KIND
 search index IMAGE
-tree INDEX -g GEOMETRY --against TAXONOMY
+tree INDEX -g GEOMETRY
 serve INDEX -m MODEL
 explore INDEX -d NAMED -g GEOMETRY --images FOLDER
 chains quality CHAINED
@@ -48,7 +48,7 @@ chains build CAPTIONS --out out
 RIGHT = {"MODEL": "tiny", "DATA": "scenes", "NAMED": "scenes", "GEOMETRY": "lorentz:-1", "PROTOCOL": "re"}
 RIGHT |= {"FORMAT": "table", "BENCHMARK": "hyperlex", "SETTING": "data=demo", "CHAINS": "train", "LOSS": "order=1"}
 RIGHT |= {"RECIPE": "steps=1", "EMBEDDED": "out.npz", "CAPTIONS": "captions.csv", "ITEMS": "captions", "INDEX": "index"}
-RIGHT |= {"COLUMN": "caption", "STORE": "milvus:./out.db", "KIND": "children", "TAXONOMY": "wordnet", "FOLDER": "empty"}
+RIGHT |= {"COLUMN": "caption", "STORE": "milvus:./out.db", "KIND": "children", "FOLDER": "empty"}
 RIGHT |= {"STORED": "stored.npz"}
 WRONG = {
     "MODEL": {
@@ -82,7 +82,6 @@ WRONG = {
     "STORE": {"milvuss:x": "milvus"},
     "KIND": {"childs": "children"},
     "IMAGE": {"absent.jpg": "absent.jpg"},
-    "TAXONOMY": {"wordnett": "wordnet"},
     "CHAINED": {"absent.csv": "absent.csv", "empty.csv": "empty.csv", "captions.csv": "positive"},
 }
 CASES = [

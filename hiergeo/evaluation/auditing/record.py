@@ -139,6 +139,12 @@ class Audit(Exported):
         return headline(self.answers, setting_of(str(self.settings.get("model")), str(self.settings.get("dataset"))))
 
     @property
+    def tier_captions(self) -> tuple[int, ...]:
+        """How many distinct captions each tier has, from general to specific."""
+        counts = [value for name, value in self.numbers.items() if name.startswith("captions_tier")]
+        return tuple(map(int, counts))
+
+    @property
     def sentences(self) -> tuple[str, ...]:
         """The headline, and one sentence an answer."""
         return (self.headline, *(answer.sentence for answer in self.answers.values()))

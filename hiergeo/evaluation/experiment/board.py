@@ -227,6 +227,11 @@ class Board(Exported):
         return self._leaders.get((metric, dim), ())
 
     @property
+    def has_leaders(self) -> bool:
+        """Whether some space leads in some metric."""
+        return any(self._leaders.values())
+
+    @property
     def decided(self) -> tuple[Contrast, ...]:
         """The contrasts that name a winner."""
         return tuple(contrast for contrast in self.contrasts if contrast.winner is not None)

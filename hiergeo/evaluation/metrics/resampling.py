@@ -120,13 +120,13 @@ def are_hits(values: np.ndarray | None, least: float) -> TypeGuard[np.ndarray]:
     return values is not None and math.isfinite(least) and bool(np.isin(values, (least, 1)).all())
 
 
-def share_interval(part: ArrayLike, whole: ArrayLike, *, least: float = 0.0, fewer: float = 1.0) -> Interval:
+def share_interval(part: ArrayLike, whole: ArrayLike, *, least: float = 0.0) -> Interval:
     """The 95 % interval of sum(part) / sum(whole) over independent groups of items, such as images with many captions.
 
     That of Clopper and Pearson, exact where a group is one item, for as many items as have the variance of the share
     over groups. Where fewer than `SMALL_SAMPLE` groups have hits, or misses, that is too rough, and a group counts as
     one item. Of nothing the share may be anything. `part` (n,) are sums of items from `least` to 1, `whole` (n,)
-    numbers of items; groups that are not independent are `fewer` by a factor.
+    numbers of items.
 
     Source: Korn and Graubard, Confidence intervals for proportions with small expected number of positive counts
     estimated from survey data (Survey Methodology, 1998), but for few groups.
@@ -139,7 +139,6 @@ def share_interval(part: ArrayLike, whole: ArrayLike, *, least: float = 0.0, few
     size, spread = float(np.count_nonzero(below)), float(np.square(above - share * below).sum() / below.sum() ** 2)
     if min(np.count_nonzero(above), np.count_nonzero(above < below)) >= SMALL_SAMPLE and spread > TINY:
         size = share * (1 - share) / spread
-    size /= max(fewer, 1.0)
     low, high = proportion_interval(share * size, size)
     return Interval(least + (1 - least) * low, least + (1 - least) * high)
 

@@ -1,5 +1,11 @@
-"""A taxonomy of a corpus: every item of an index below its most specific generalisations."""
+"""A taxonomy of a corpus: every item of an index below its most specific generalisations.
 
+Parents are tables (n, k): row i holds the places of the parents of item i, all smaller than i, so that there is no
+cycle; -1 stands for none. In the reduction ancestors are sets of bits, for a block of possible ancestors at a time: its
+time grows with n^2 k / `BITS`, its memory is that of a block.
+"""
+
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, get_args
@@ -13,7 +19,9 @@ from hiergeo.geometry.space import By
 from hiergeo.search import Index
 from hiergeo.search.shards import Labels
 from hiergeo.search.taxonomy.linking import Links, Null, link
-from hiergeo.search.taxonomy.reduction import depths, essential
+
+BITS = 1 << 12
+"""Possible ancestors of a block."""
 
 MOST_PARENTS = 64
 """Candidate parents of an item, at most."""
@@ -184,3 +192,41 @@ def assemble(
         int((parent >= 0).sum() - sure.sum()),
         int(sure.sum() - edges.sum()),
     )
+
+
+def depths(best: np.ndarray) -> np.ndarray:
+    """Edges up to a root in a forest, (n,) int64; `best` (n,) is the parent of each item, -1 for roots."""
+    edges, above = (best >= 0).astype(np.int64), best
+    while (above >= 0).any():  # by jumps of powers of two
+        edges = edges + np.where(above >= 0, edges[above], 0)
+        above = np.where(above >= 0, above[above], -1)
+    return edges
+
+
+def essential(parent: np.ndarray) -> np.ndarray:
+    """Which parents the transitive reduction keeps, (n, k) bool: those without another way up from the item.
+
+    The reduction of a graph without cycles is unique: the same ancestors with the fewest edges.
+    """
+    edges = parent >= 0
+    rows, slots = np.nonzero(edges & (edges.sum(axis=1) > 1)[:, None])
+    above = parent[rows, slots]
+    for first, bits in _ancestors(parent) if len(rows) else ():
+        inside = (above >= first) & (above < first + BITS)
+        for item, slot, ancestor in zip(rows[inside], slots[inside], above[inside].tolist(), strict=True):
+            others = parent[item][edges[item]].tolist()
+            edges[item, slot] = not any(bits[other] >> (ancestor - first) & 1 for other in others)
+    return edges
+
+
+def _ancestors(parent: np.ndarray) -> Iterator[tuple[int, list[int]]]:
+    """For each block its first place and the bits of every item: bit b is set where the place `first` + b is above."""
+    table = [[above for above in row if above >= 0] for row in parent.tolist()]
+    for first in range(0, len(table), BITS):
+        bits = [0] * len(table)
+        for item in range(first + 1, len(table)):
+            for above in table[item]:
+                bits[item] |= bits[above]
+                if 0 <= above - first < BITS:
+                    bits[item] |= 1 << (above - first)
+        yield first, bits
