@@ -17,7 +17,7 @@ from hiergeo.datasets.scenes import lone_shapes
 from hiergeo.evaluation.classifying import placing
 from hiergeo.evaluation.classifying.item_batches import ItemBatch, ItemSource
 from hiergeo.evaluation.classifying.methods import LabelPoints
-from hiergeo.evaluation.classifying.placing import Chosen, calibrated
+from hiergeo.evaluation.classifying.placing import Chosen, calibrated, read_labelled
 from hiergeo.testing.protocol_suite import Hashed
 
 KINDS = ("circle", "square", "star")
@@ -229,6 +229,17 @@ def test_columns_are_recognised_by_words_of_their_names(tmp_path: Path) -> None:
     (tmp_path / "b.csv").write_text("category_id,product_title\n7,a red star\n")
     batch = next(ItemSource(tmp_path / "b.csv", labelled=True).batches())
     assert (batch.names, batch.labels) == (["a red star"], ["7"])
+
+
+def test_ids_in_data_frames_are_labels(model: Hashed, tmp_path: Path) -> None:
+    ids = [text.split()[-1] == "star" for text in TEXTS]
+    pd.DataFrame({"text": [*TEXTS, "no label"], "category_id": [*map(int, ids), None]}).to_parquet(
+        tmp_path / "a.parquet"
+    )
+    tree = load_tree([("0", "9"), ("1", "9"), ("9", "8")])
+    batches, truth = read_labelled(tmp_path / "a.parquet", tree, None, None, 0.2)
+    assert [tree.keys[label] for label in truth] == [str(int(kind)) for kind in ids]
+    assert sum(len(batch.names) for batch in batches) == len(TEXTS)
 
 
 def test_a_column_that_is_missing_is_named(tmp_path: Path) -> None:
