@@ -203,8 +203,8 @@ class LabelTree:
         for row, label in enumerate(labels):
             parts = label if isinstance(label, tuple | list) else str(label).split(JOINT.strip())
             written = JOINT.join(str(part).strip() for part in parts)
-            spellings = (self._spellings.get(text, ()) for text in (str(label), written, written.casefold()))
-            matches = next(filter(None, spellings), ())
+            spellings = str(label), written, written.casefold(), written.removesuffix(".0")  # pandas makes 7 a fraction
+            matches = next(filter(None, (self._spellings.get(text) for text in spellings)), [])
             if len(matches) == 1:
                 numbers.append(matches[0])
                 continue

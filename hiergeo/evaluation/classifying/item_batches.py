@@ -170,7 +170,7 @@ class ItemSource:
 def _row(record: Read, labelled: bool) -> tuple[str, Any, str | None]:
     if isinstance(record, Defect):
         return f"row {record.row}: {record.reason}", None, "" if labelled else None
-    label = str(record.id or "").strip() if labelled else None
+    label = ("" if missing(record.id) else str(record.id).strip()) if labelled else None
     name = record.caption or record.name or record.reference or f"row {record.row}"
     return name, record.caption if record.image is None else record.image, label
 

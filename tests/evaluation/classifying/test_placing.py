@@ -17,7 +17,7 @@ from hiergeo.datasets.scenes import lone_shapes
 from hiergeo.evaluation.classifying import placing
 from hiergeo.evaluation.classifying.item_batches import ItemBatch, ItemSource
 from hiergeo.evaluation.classifying.methods import LabelPoints
-from hiergeo.evaluation.classifying.placing import Chosen, calibrated
+from hiergeo.evaluation.classifying.placing import Chosen, calibrated, read_labelled
 from hiergeo.testing.protocol_suite import Hashed
 
 KINDS = ("circle", "square", "star")
@@ -62,7 +62,8 @@ def test_every_kind_of_items_gives_the_same_paths(model: Hashed, tmp_path: Path)
     assert len(got.images) == 3
 
 
-def test_results_say_path_level_and_confidence(model: Hashed, tmp_path: Path) -> None:
+def test_results_say_path_level_and_confidence(model: Hashed, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(placing, "ROWS", 5)
     done = hiergeo.classify([*TEXTS[:2], None, *TEXTS[2:]], TREE, model=model, floor=0.6)
     assert done.level.tolist() == (done.confidence > 0.6).sum(1).tolist()
     assert (done.paths[2], done.labels[2]) == ((), "")
@@ -111,6 +112,10 @@ def test_a_stopped_run_goes_on_and_other_settings_begin_anew(model, tmp_path, mo
     assert [names[0] for names in embedded[4:]] == ["a yellow star"]
     other = hiergeo.classify(TEXTS, TREE, model=model, method="distance", work=tmp_path / "parts")
     assert (other.odds == hiergeo.classify(TEXTS, TREE, model=model, method="distance").odds).all()
+    before = len(embedded)
+    monkeypatch.setattr(Hashed, "fingerprint", lambda self: "other weights")
+    hiergeo.classify(TEXTS, TREE, model=model, work=tmp_path / "parts")
+    assert len(embedded) == before + 3
 
 
 def test_batches_of_equal_names_are_not_taken_for_each_other(tmp_path: Path, monkeypatch) -> None:
@@ -144,7 +149,7 @@ def labelled(count: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, np.
     return rows, items, truth
 
 
-def test_labels_choose_and_others_promise() -> None:
+def test_labels_choose_and_others_promise(monkeypatch) -> None:
     tree = load_tree([f"a{i} > b{i}{j}" for i in range(4) for j in range(5)])
     rows, items, truth = labelled(600)
     points = labels_at(tree, hiergeo.Space("euclidean", "none"), rows)
@@ -153,6 +158,9 @@ def test_labels_choose_and_others_promise() -> None:
     assert made.error <= 0.1
     assert how in [Chosen(name, value) for name in placing.METHODS for value in placing.TEMPERATURES]
     fixed, only = calibrated(points, items, truth, 0.1, ["top-down"], 0.5)
+    monkeypatch.setattr(placing, "TUNING", 50)
+    _, capped = calibrated(points, items, truth, 0.1, ["flat"])
+    assert (capped.labels, capped.tuning) == (550, 50)
     assert fixed == Chosen("top-down", 0.5)
     assert made.depth >= only.depth - 0.05
     _, few = calibrated(points, items[:12], truth[:12], 0.1, ["flat"], 0.5)
@@ -221,6 +229,17 @@ def test_columns_are_recognised_by_words_of_their_names(tmp_path: Path) -> None:
     (tmp_path / "b.csv").write_text("category_id,product_title\n7,a red star\n")
     batch = next(ItemSource(tmp_path / "b.csv", labelled=True).batches())
     assert (batch.names, batch.labels) == (["a red star"], ["7"])
+
+
+def test_ids_in_data_frames_are_labels(model: Hashed, tmp_path: Path) -> None:
+    ids = [text.split()[-1] == "star" for text in TEXTS]
+    pd.DataFrame({"text": [*TEXTS, "no label"], "category_id": [*map(int, ids), None]}).to_parquet(
+        tmp_path / "a.parquet"
+    )
+    tree = load_tree([("0", "9"), ("1", "9"), ("9", "8")])
+    batches, truth = read_labelled(tmp_path / "a.parquet", tree, None, None, 0.2)
+    assert [tree.keys[label] for label in truth] == [str(int(kind)) for kind in ids]
+    assert sum(len(batch.names) for batch in batches) == len(TEXTS)
 
 
 def test_a_column_that_is_missing_is_named(tmp_path: Path) -> None:
