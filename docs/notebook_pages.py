@@ -53,7 +53,7 @@ def joined(text: str | list[str]) -> str:
 
 
 def linked(source: str, stem: str) -> str:
-    """Text with links to the pages of other notebooks; the badge of Colab, whose picture is elsewhere, becomes a button."""
+    """Text with links to the pages of other notebooks; the badge of Colab becomes a button."""
     source = re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.md)", source)
     return re.sub(
         r"\[!\[Open in Colab\]\([^)]*\)\](\([^)]*\))",
