@@ -53,11 +53,11 @@ def joined(text: str | list[str]) -> str:
 
 
 def linked(source: str, stem: str) -> str:
-    """Text with links to the pages of other notebooks, and one to the notebook itself beside that to Colab."""
+    """Text with links to the pages of other notebooks; the badge of Colab becomes a button."""
     source = re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.md)", source)
     return re.sub(
-        r"(\[Open in Colab\]\([^)]*\))",
-        rf"\1 · [Download the notebook]({stem}.ipynb)",
+        r"\[!\[Open in Colab\]\([^)]*\)\](\([^)]*\))",
+        rf"[Open in Colab]\1{{ .md-button }} [Download the notebook]({stem}.ipynb){{ .md-button }}",
         source,
     )
 

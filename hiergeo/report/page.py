@@ -45,10 +45,11 @@ LENGTH = (
 
 @dataclass(frozen=True)
 class PageSection:
-    """A section of a page: its template without the ending, which is also its id, and its heading."""
+    """A section of a page: its template without the ending, which is also its id, its heading, and whether it folds."""
 
     name: str
     title: str
+    folded: bool = True
 
 
 def write_page(result: Comparison | Study, path: Path, *, images: int = 12, seed: int = 0) -> Path:
@@ -209,20 +210,20 @@ def _protocol_name(result: Result) -> str:
 
 def _comparison(comparison: Comparison, images: int, seed: int) -> dict[str, Any]:
     first = comparison.results[0]
-    sections = {
-        "results": "Results",
-        "verdicts": "What each geometry amounts to",
-        "radii": "Radii, tier by tier",
-        "ladders": "Ladders, image by image",
-        "reading": "How to read this",
-        "settings": "Settings",
-    }
+    sections = (
+        PageSection("results", "Results", folded=False),
+        PageSection("ladders", "Ladders, image by image", folded=not first.ladders),
+        PageSection("verdicts", "What each geometry amounts to"),
+        PageSection("radii", "Radii, tier by tier"),
+        PageSection("reading", "How to read this"),
+        PageSection("settings", "Settings"),
+    )
     model = without_folders(str(first.settings["model"]))
     return {
         "study": None,
         "title": f"{caption(model)} on {caption(_data_name(first))}",
         "kicker": (model, _data_name(first), _protocol_name(first)),
-        "sections": [PageSection(*section) for section in sections.items()],
+        "sections": sections,
         "verdicts": [
             (f"{geometry}, {question.replace('_', ' ')}: {answer.word}", answer.sentence)
             for geometry, answers in comparison.answers.items()
@@ -240,22 +241,22 @@ def _study(study: Study, images: int, seed: int) -> dict[str, Any]:
     first = next(iter(study.before.values()))
     by_dim = {dim: [cell for cell in study.cells if cell.dim == dim] for dim in study.board.dims}
     several = len(by_dim) > 1
-    sections = {
-        "results": "Geometries side by side",
-        "retained": "What training changed and what it kept",
-        "ladders": "Ladders before and after",
-        "radii": "Radii, tier by tier",
-        "curves": "How the heads learned",
-        "verdicts": "What each geometry amounts to",
-        "reading": "How to read this",
-        "settings": "Settings",
-    }
+    sections = (
+        PageSection("results", "Geometries side by side", folded=False),
+        PageSection("retained", "What training changed and what it kept"),
+        PageSection("ladders", "Ladders before and after"),
+        PageSection("radii", "Radii, tier by tier"),
+        PageSection("curves", "How the heads learned"),
+        PageSection("verdicts", "What each geometry amounts to"),
+        PageSection("reading", "How to read this"),
+        PageSection("settings", "Settings"),
+    )
     model = without_folders(study.frozen.model)
     return {
         "study": study,
         "title": f"Study of {caption(model)} on {caption(_data_name(first))}",
         "kicker": ("study", model, _data_name(first), f"{len(study.plan.seeds)} seeds"),
-        "sections": [PageSection(*section) for section in sections.items()],
+        "sections": sections,
         "verdicts": [
             (
                 f"{cell.geometry}, {cell.dim} dimensions" if several else cell.geometry,
@@ -284,6 +285,7 @@ def _shared(source: Comparison | Study, first: Result, model: str) -> dict[str, 
         "said": said(source.results if isinstance(source, Comparison) else ()),
         "first": first,
         "model": model,
+        "pictured": summary.main_metrics(board, max(board.dims)),
         **_radii(source),
     }
 

@@ -73,7 +73,7 @@ def dots(axes: "Axes", plot: DotPlot) -> None:
     beside = axes.secondary_yaxis("right")
     beside.set_yticks(range(len(plot.dots)), [number(dot.value) for dot in plot.dots])
     beside.spines["right"].set_visible(False)
-    beside.tick_params(length=0, labelcolor=INK)
+    beside.tick_params(length=0, pad=9, labelcolor=INK)
     if plot.reference is not None:
         axes.axvline(plot.reference, color=INK, linewidth=0.75, linestyle="--")
         if plot.control:

@@ -24,7 +24,7 @@ ROWS = 12
 NAMED = ("tau_d", "tau_d_equal_length")
 """Metrics that headlines name."""
 
-CARRIED = ("parent_mrr_pairs", "auroc", "recall", "average_precision", "precision", "tau_d")
+CARRIED = ("parent_mrr_pairs", "auroc", "recall", "average_precision", "precision")
 """Metrics that tell what carries a hierarchy, in the order of choice."""
 
 
@@ -77,13 +77,8 @@ class DotPlot:
         return f"{name}: {'; '.join(map(str, self.dots))}{line}"
 
     def beside(self, control: tuple[str, float] | None) -> "DotPlot":
-        """The plot with a line where a control, its name and value, is; no dot is marked that the control beats."""
-        if control is None:
-            return self
-        name, value = control
-        sign = -1 if find_metric(self.metric).higher_is_better is False else 1
-        dots = (replace(dot, best=dot.best and sign * (dot.value - value) >= 0) for dot in self.dots)
-        return replace(self, dots=tuple(dots), reference=value, control=name)
+        """The plot with a line where a control, its name and value, is."""
+        return self if control is None else replace(self, control=control[0], reference=control[1])
 
 
 @dataclass(frozen=True)
@@ -134,20 +129,23 @@ def of_study(study: Study) -> DotPlots:
 
 
 def of_audit(audit: Audit) -> DotPlots:
-    """What carries the hierarchy: metrics as they are, and under each control."""
-    plots = []
-    for metric in [name for name in CARRIED if name in audit.attribution][:PLOTS]:
-        native = audit.numbers[metric]
+    """Whether radii order the tiers beyond counting, and what carries the hierarchy: metrics under each control."""
+    numbers = audit.numbers
+    counted = {"length": numbers["length_tau_d"], "characters": numbers["length_tau_d_characters"]}
+    order = DotPlot("tau_d", (Dot("radii", numbers["tau_d"], audit.intervals.get("tau_d")),))
+    plots = [order.beside(strongest("tau_d", counted))]
+    for metric in [name for name in CARRIED if name in audit.attribution][: PLOTS - 1]:
+        native = numbers[metric]
         dots = [Dot(ATTRIBUTION[""], native, audit.intervals.get(metric))]
         for control in filter(audit.attribution[metric].__contains__, ATTRIBUTION):
             gain = audit.intervals.get(f"{metric}_minus_{control}")
             bounds = None if gain is None else Interval(native - gain.high, native - gain.low)
-            dots.append(Dot(ATTRIBUTION[control], audit.numbers[f"{metric}_{control}"], bounds))
+            dots.append(Dot(ATTRIBUTION[control], numbers[f"{metric}_{control}"], bounds))
         plots.append(DotPlot(metric, tuple(dots), native))
     explanation = (
-        "The space as it is with its 95 % interval, and the same points with parts of the geometry taken away; bars of "
-        "the others are 95 % intervals of the paired difference from the line. Where a bar misses the line, what was "
-        "taken away counts."
+        f"First: tau_d of the radii with its 95 % interval, and that of {plots[0].control} (dashed). Then: the space "
+        "as it is (dashed), and the same points with parts of the geometry taken away, with 95 % intervals of the "
+        "paired difference. Where a bar misses the line, what was taken away counts."
     )
     return DotPlots(tuple(plots), explanation)
 

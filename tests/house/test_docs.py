@@ -31,4 +31,5 @@ def test_the_code_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest
 
 def test_every_page_is_in_the_navigation():
     navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    assert all(page.name in navigation for page in (ROOT / "docs").glob("*.md"))
+    docs = ROOT / "docs"
+    assert all(page.relative_to(docs).as_posix() in navigation for page in docs.rglob("*.md"))

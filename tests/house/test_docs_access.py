@@ -18,7 +18,7 @@ def test_axe_finds_nothing_on_pages_of_the_documentation(tmp_path: Path) -> None
     command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, check=True)
     with browser_common.chromium() as browser:
-        for page in ("", "explore/", "search/"):
+        for page in ("", "explore/", "search/", "notebooks/audit/", "api/", "api/geometry/"):
             for scheme in ("light", "dark"):
                 browser_common.colours(browser, scheme)
                 browser.get((tmp_path / page / "index.html").as_uri())

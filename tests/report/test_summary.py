@@ -1,5 +1,7 @@
 """The picture below a headline: what it shows, and that dots and bars lie where the numbers are."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ from hiergeo.evaluation.auditing import AuditSettings
 from hiergeo.evaluation.auditing.record import ATTRIBUTION
 from hiergeo.report import summary
 from hiergeo.report.plot import dots
-from hiergeo.report.summary import Dot, DotPlot
+from hiergeo.report.summary import DotPlot
 from tests.report.scenes_common import scenes_study
 
 
@@ -68,15 +70,14 @@ def test_a_control_is_a_line_within_the_axis_and_whom_it_beats_is_not_marked(com
         assert set(line.get_xdata()) == {value}
 
 
-@pytest.mark.parametrize(("value", "marked"), [(0.2, True), (0.25, True), (0.378, False)])
-def test_a_space_that_words_beat_is_not_marked(value, marked):
-    words = ("words alone", value)
-    plot = DotPlot("recall", (Dot("a", 0.25, best=True), Dot("b", 0.2))).beside(words)
-    assert [dot.best for dot in plot.dots] == [marked, False]
-    assert plot.reference == value
-    assert plot.beside(None) == plot
-    low, high = dots(plot).axes[0].get_xlim()
-    assert low <= value <= high
+@pytest.mark.parametrize("below", [True, False])
+def test_a_leader_that_words_beat_is_not_marked(comparison, below):
+    metric, spec = next((name, best) for name, best in comparison.winners.items() if best)
+    reached = comparison.board.score(metric, spec, comparison.dim).value + (-0.01 if below else 0.01)
+    results = [replace(each, baselines={metric: {"length": reached}}) for each in comparison.results]
+    board = replace(comparison, results=tuple(results)).board
+    assert board.is_best(metric, spec, comparison.dim) is below
+    assert any(dot.best for plot in summary.of_comparison(board).plots for dot in plot.dots) is below
 
 
 def test_a_study_shows_where_it_began():
@@ -92,7 +93,9 @@ def test_a_study_shows_where_it_began():
 
 
 def test_a_bar_of_a_control_misses_the_line_exactly_where_the_gain_is_sure(audit):
-    plots = summary.of_audit(audit).plots
+    order, *plots = summary.of_audit(audit).plots
+    counted = max(audit.numbers["length_tau_d"], audit.numbers["length_tau_d_characters"])
+    assert (order.dots[0].value, order.reference) == (audit.numbers["tau_d"], counted)
     assert plots[0].metric == "parent_mrr_pairs"
     for plot in plots:
         native = audit.numbers[plot.metric]

@@ -209,9 +209,10 @@ class Board(Exported):
         return strongest(metric, self.baselines(metric, dim))
 
     def span(self, metric: str, dim: int) -> tuple[float, float]:
-        """The smallest and the largest bound or seed value of a metric over all spaces of a dimension."""
+        """The smallest and the largest bound, seed value or control of a metric over all spaces of a dimension."""
         scores = [score for label in self.geometries(dim) if (score := self.score(metric, label, dim))]
         ends = [end for score in scores for end in (*(score.interval or ()), *score.seeds)]
+        ends += [control[1]] if (control := self.control(metric, dim)) else []
         return min(ends), max(ends)
 
     def contrasts_of(self, metric: str, dim: int) -> tuple[Contrast, ...]:
@@ -219,17 +220,20 @@ class Board(Exported):
         return tuple(contrast for contrast in self.contrasts if (contrast.metric, contrast.dim) == (metric, dim))
 
     def is_best(self, metric: str, label: str, dim: int) -> bool:
-        """Whether the space leads in the metric."""
-        return label in self.leaders(metric, dim)
+        """Whether the space leads in the metric, and no control does better."""
+        control, score = self.control(metric, dim), self.score(metric, label, dim)
+        sign = -1 if find_metric(metric).higher_is_better is False else 1
+        beaten = control is not None and score is not None and sign * (control[1] - score.value) > 0
+        return label in self.leaders(metric, dim) and not beaten
 
     def leaders(self, metric: str, dim: int) -> tuple[str, ...]:
         """Spaces that win against every other one on the same items, charts of one space all alike."""
         return self._leaders.get((metric, dim), ())
 
     @property
-    def has_leaders(self) -> bool:
-        """Whether some space leads in some metric."""
-        return any(self._leaders.values())
+    def has_best(self) -> bool:
+        """Whether some space leads in some metric, ahead of its controls."""
+        return any(self.is_best(metric, label, dim) for (metric, dim), best in self._leaders.items() for label in best)
 
     @property
     def decided(self) -> tuple[Contrast, ...]:
@@ -320,10 +324,10 @@ class Board(Exported):
         own = [find_metric(name).label for name in metrics if name in self.without - self.shared]
         several = len(self.spaces) > 1
         apart = f"No winner is named for {listing(own)}: each space has its own." if own and several else ""
-        if any(self.leaders(metric, dim) for metric in metrics):
-            marked = "Marked: ahead of every other space, by paired tests over all metrics and spaces."
+        if any(self.is_best(metric, label, dim) for metric in metrics for label in self.geometries(dim)):
+            marked = "Marked: ahead of every other space, by paired tests over all of them, and of its control."
         else:
-            marked = "No space is ahead of every other one in anything." if self.contrasts else ""
+            marked = "No space is ahead of every other one and of the control." if self.contrasts else ""
         several = len(self.geometries(dim)) > 1 and any(self.baselines(name, dim) for name in metrics)
         controls = "Each control is what it reaches in the space where it does best." if several else ""
         notes = f"{of}; {counted(items)}." if items else f"{of}.", read, controls, apart, marked
