@@ -154,9 +154,9 @@ def stills(lens: Camera, url: str, query: str) -> None:
     """Pictures of the views of the explorer."""
     asked = urlencode({"q": query})
     for name, fragment, scheme in (
+        ("explorer-climb", f"view=climb&lenses=2&{asked}", "light"),
         ("explorer-ladder", f"view=ladder&lenses=0,2&{asked}", "light"),
         ("explorer-map", f"view=map&lenses=1,2&{asked}", "light"),
-        ("explorer-tree", f"view=tree&lenses=2&{asked}", "light"),
         ("explorer-compare", f"view=compare&against=1,2&{asked}", "light"),
         ("explorer-audit", "view=audit&lenses=1,2", "light"),
     ):
@@ -174,7 +174,7 @@ def report(lens: Camera, folder: Path) -> None:
 
 
 def animation(lens: Camera, url: str, query: str) -> None:
-    """A walk through the explorer: a question, its ladders, the map, the tree, the comparison and the audit."""
+    """A walk through the explorer: a question, its ladders, the map, the comparison and the audit."""
     lens.frames.clear()
     lens.open(f"{url}#view=ladder&lenses=1,2&against=1,2", WIDTH, HEIGHT)
     lens.shoot(900)
@@ -192,7 +192,6 @@ def animation(lens: Camera, url: str, query: str) -> None:
     lens.visit("#tab-map", 1300)
     travel(lens)
     lens.shoot(1000)
-    lens.visit("#tab-tree", 2000)
     lens.visit("#tab-compare", 1600)
     lens.scroll(420, 8)
     lens.shoot(1400)

@@ -115,10 +115,10 @@ class Page:
     url: str
 
     def open(self, fragment: str = "", width: int = 1280) -> None:
-        """Load the page anew with some state in its hash, and wait for its view."""
+        """Load the page anew with some state in its hash, by default on the ladder, and wait for its view."""
         browser_common.resize(self.browser, width)
         self.browser.get("about:blank")
-        self.browser.get(f"{self.url}#{fragment}" if fragment else self.url)
+        self.browser.get(f"{self.url}#{fragment if 'view=' in fragment else f'view=ladder&{fragment}'}")
         self.rest()
 
     def rest(self) -> None:

@@ -37,9 +37,9 @@ export function makeMap(kappa, count, high) {
     parts.forEach((some, part) => some.length && share(level + 1, 2 * x + (part & 1), 2 * y + (part >> 1), some));
   };
   share(0, 0, 0, points);
-  const circles = [1, 2, 3].map((quarter) => ({ radius: (high * quarter) / 4, z: chart((high * quarter) / 4) }));
+  const circles = [1, 2, 3].map((quarter) => ({ name: `quarter ${quarter}`, radius: (high * quarter) / 4, z: chart((high * quarter) / 4) }));
   const facts = {
-    kappa, scale, reach: chart(high), extent, low: 0.02 * high, high: 0.99 * high, share: 0.137, circles, count, note: null,
+    kappa, scale, reach: chart(high), extent, low: 0.02 * high, high: 0.99 * high, circles, count,
     tiles: [...tiles].map(([key, members]) => [...key.split("/").map(Number), members.length]),
   };
   return { facts, tiles, points };

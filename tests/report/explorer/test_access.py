@@ -11,8 +11,8 @@ pytestmark = pytest.mark.slow  # a browser
 
 READY = {
     "ladder": ".stage .dot",
+    "climb": ".climb-ladder .cards",
     "map": ".view.map canvas",
-    "tree": ".node.current",
     "compare": ".compare .downloads",
     "audit": ".numbers-table",
 }
@@ -116,29 +116,6 @@ def test_the_tab_key_reaches_everything_and_comes_out_again(page, view):
     assert page.script(TABBABLE) == []
 
 
-def test_the_tree_is_walked_by_arrow_keys(page):
-    show(page, "tree", FULL)
-    tab_to(page, ".node.current")
-    page.press("ARROW_RIGHT")
-    assert focused(page, ".below li:first-child .node")
-    page.press("ARROW_DOWN")
-    assert focused(page, ".below li:nth-child(2) .node")
-    page.press("ARROW_UP", "ARROW_LEFT")
-    assert focused(page, ".node.current")
-    page.press("ARROW_LEFT")
-    assert focused(page, ".above li:first-child .node")
-    page.press("ARROW_RIGHT", "ARROW_DOWN")
-    assert focused(page, ".beside li:first-child .node")
-    page.press("ARROW_RIGHT", "END")
-    assert focused(page, ".below li:last-child .node")
-    name = page.script("return document.activeElement.querySelector('bdi').textContent")
-    page.press("ENTER")
-    page.until("return document.querySelector('.node.current bdi').textContent === arguments[0]", name)
-    page.until("return document.activeElement.matches('.node.current')")
-    page.until("return document.getElementById('live').textContent.startsWith(arguments[0].slice(0, 30))", name)
-    assert page.script("return document.querySelectorAll('.node[tabindex=\"0\"]').length") == 1
-
-
 def test_what_failed_is_asked_again(page):
     show(page, "ladder", "&q=a+ring")
     page.script("window.real = fetch; window.fetch = () => Promise.reject(new TypeError('gone'))")
@@ -159,12 +136,15 @@ def test_what_failed_is_asked_again(page):
 
 
 def test_nothing_moves_for_those_who_ask_for_stillness(page):
-    show(page, "tree", FULL)
-    moving = "return getComputedStyle(document.querySelector('.walk .below')).animationName"
-    assert page.script(moving) == "arrive"
+    show(page, "climb", FULL)
+    page.press("ESCAPE")
+    moving = "return getComputedStyle(document.querySelector('.climb-card')).animationName"
+    assert page.script(moving) == "reached"
     media(page, reduced_motion="reduce")
     assert page.script(moving) == "none"
-    page.click(".below .node")
-    page.until("return document.querySelectorAll('.crumbs li').length === 3")
+    page.press("/", "a star", "ENTER")
+    page.until(
+        "return document.querySelectorAll('.map-rung').length === document.querySelectorAll('.climb-card').length"
+    )
     assert page.script("return document.getAnimations().length") == 0
     media(page)

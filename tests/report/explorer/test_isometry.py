@@ -134,12 +134,11 @@ def test_circles_go_to_circles_and_their_insides_to_the_side_that_is_said(page, 
     assert sides == ({False} if kappa == 0 else {False, True})
 
 
-@pytest.mark.parametrize("chart", ["disk", "flat"])
 @pytest.mark.parametrize("kappa", KAPPAS)
-def test_tiles_of_all_points_in_sight_are_chosen_coarse_first_within_the_budget(page, kappa, chart):
-    code = f"""{TILES} const [kappa, chart] = given;
+def test_tiles_of_all_points_in_sight_are_chosen_coarse_first_within_the_budget(page, kappa):
+    code = f"""{TILES} const [kappa] = given;
     const map = makeMap(kappa, 6000, kappa > 0 ? 2 : 3);
-    const camera = Object.assign(new Camera(map.facts, chart), {{ width: 500, height: 400 }});
+    const camera = Object.assign(new Camera(map.facts), {{ width: 500, height: 400 }});
     camera.look([0.9, -0.5], 0.7, 3);
     const tree = squares(map.facts);
     const chosen = choose(tree, camera, 1e9);
@@ -155,7 +154,7 @@ def test_tiles_of_all_points_in_sight_are_chosen_coarse_first_within_the_budget(
     const last = few.filter(({{ square }}) => square.level === few.at(-1).square.level);
     return [lost, hidden, chosen.map(({{ square }}) => square.level), few.reduce((sum, {{ count }}) => sum + count,
       0), last.map(({{ count, square }}) => count / square.count)];"""
-    lost, hidden, levels, total, shares = run(page, code, kappa, chart)
+    lost, hidden, levels, total, shares = run(page, code, kappa)
     assert lost == 0
     assert hidden > 0
     assert levels == sorted(levels)
@@ -180,17 +179,16 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize("chart", ["disk", "flat"])
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("kappa", KAPPAS)
-def test_an_outline_selects_in_base_coordinates_what_lies_in_it_on_the_screen(page, kappa, shape, chart):
+def test_an_outline_selects_in_base_coordinates_what_lies_in_it_on_the_screen(page, kappa, shape):
     code = """const { outline } = await import('/page/brush.js'); const { Camera } = await import('/page/camera.js');
     const { makeMap } = await import('/double.js');
-    const [kappa, polygon, chart] = given; const map = makeMap(kappa, 4000, kappa > 0 ? 2.4 : 3);
-    const camera = Object.assign(new Camera(map.facts, chart), { width: 500, height: 400 });
+    const [kappa, polygon] = given; const map = makeMap(kappa, 4000, kappa > 0 ? 2.4 : 3);
+    const camera = Object.assign(new Camera(map.facts), { width: 500, height: 400 });
     camera.look([1.1, 0.6], 0.5, 1.2);
     return [outline(camera, polygon), map.points.map(({ x, y }) => [[x, y], camera.onScreen([x, y])])];"""
-    polygon, placed = run(page, code, kappa, SHAPES[shape], chart)
+    polygon, placed = run(page, code, kappa, SHAPES[shape])
     base, screen = np.array(placed).transpose(1, 0, 2)
     assert len(polygon) <= 512
     inside = even_odd(np.array(SHAPES[shape], float), screen)

@@ -64,9 +64,12 @@ QUIET = "return window.pending === 0 && !document.querySelector('[aria-busy]')"
 
 SHOWN = {
     "ladder": "return document.querySelector('.step.query .words, .step.own .words bdi')?.textContent",
-    "tree": "return document.querySelector('.node.current bdi')?.textContent",
+    "climb": "return document.querySelector('.climb-subject img')?.alt || "
+    "document.querySelector('.climb-words')?.textContent",
 }
 """The query that a view shows."""
+
+CARDS = "return [...document.querySelectorAll('.climb-card')].map((card) => card.dataset.id)"
 
 SPACES = """const shown = (selector) => [...document.querySelectorAll(selector)].map((each) => each.textContent);
 return [shown('.column > h2'), shown('.spaces label:has(:checked)')]"""
@@ -103,6 +106,10 @@ def play(page: Page, seed: int) -> None:
     assert page.script("return document.getElementById('query').value") == ("" if photo else query), acts
     subject = page.texts(".ask .subject:not([hidden])")
     assert query in subject[0] if photo else not subject, acts
+    if view == "climb" and not photo:
+        lens = page.script("return document.querySelector('.climb-spaces :checked').value")
+        ids = [hit["id"] for hit in page.rungs(lens, q=query) if not hit["is_query"]]
+        assert page.script(CARDS)[:3] == ids[:3], acts
     if view == "ladder":
         columns, chosen = page.script(SPACES)
         assert sorted(" and ".join(columns).split(" and ")) == sorted(chosen), acts

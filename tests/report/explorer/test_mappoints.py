@@ -10,10 +10,9 @@ pytestmark = pytest.mark.slow  # a browser
 address, browser, desk = fixtures()
 
 
-@pytest.mark.parametrize("chart", ["disk", "flat"])
 @pytest.mark.parametrize("kappa", [-1, 0, 1])
-def test_points_are_painted_where_the_camera_puts_them(desk, address, kappa, chart):
-    opened(desk, address, [kappa], 60, suffix=f"#at=0.5,-0.3&turn=0.6&zoom=1.3&chart={chart}")
+def test_points_are_painted_where_the_camera_puts_them(desk, address, kappa):
+    opened(desk, address, [kappa], 60, suffix="#at=0.5,-0.3&turn=0.6&zoom=1.3")
     painted, expected, outside = run(
         desk,
         f"""{STAGE} const canvas = document.createElement('canvas');
@@ -37,7 +36,7 @@ def test_points_are_painted_where_the_camera_puts_them(desk, address, kappa, cha
     assert outside == 0
     assert run(desk, f"{STAGE} return [stage.painter.kind, camera.kappa]") == [
         "webgl2",
-        0 if chart == "flat" else kappa,
+        kappa,
     ]
 
 

@@ -12,9 +12,9 @@ pytestmark = pytest.mark.slow  # a browser
 WIDTH, HEIGHT = 390, 844
 
 CONTENT = {
+    "climb": ".climb-subject",
     "ladder": ".stage",
     "map": ".map-place",
-    "tree": ".walk",
     "compare": ".moved .lede",
     "audit": ".survey .finding",
 }

@@ -218,12 +218,12 @@ def test_the_page_shows_a_ladder_and_asks_nobody_else(page, site) -> None:
     page.get("about:blank")
     page.get_log("browser"), page.get_log("performance")
     page.get(f"{site.url}#from=9")
-    WebDriverWait(page, 60).until(lambda _: page.find_elements(By.CSS_SELECTOR, ".step"))
+    WebDriverWait(page, 60).until(lambda _: page.find_elements(By.CSS_SELECTOR, ".climb-card"))
     assert page.execute_script("return window.hostile") is None
     assert not page.find_elements(By.CSS_SELECTOR, ".failed:not([hidden])")
     told = page.find_element(By.ID, "main").text
     assert "thing 9" in told
-    for view in ("map", "tree", "compare", "audit"):
+    for view in ("climb", "map", "compare", "audit"):
         page.find_element(By.ID, f"tab-{view}").click()
         panel = page.find_element(By.ID, f"panel-{view}")
         WebDriverWait(page, 60).until(partial(_shows, panel))
@@ -246,6 +246,6 @@ def test_what_is_hostile_in_captions_is_text(page, site) -> None:
     assert len(captions[2]) == 500
     page.get("about:blank")
     page.get(f"{site.url}#from=2&by=angle")
-    WebDriverWait(page, 60).until(lambda _: page.find_elements(By.CSS_SELECTOR, ".step"))
+    WebDriverWait(page, 60).until(lambda _: page.find_elements(By.CSS_SELECTOR, ".climb-card"))
     assert page.execute_script("return window.hostile") is None
     assert not page.find_elements(By.CSS_SELECTOR, ".failed:not([hidden])")

@@ -1,27 +1,15 @@
-"""The tree, the comparison and the audit of the explorer in headless Chromium, against the index itself."""
+"""The comparison and the audit of the explorer in headless Chromium, against the index itself."""
 
 import csv
 
 import pytest
-import torch
 
 from tests.report import browser_common
-from tests.report.explorer.explorer_common import HOSTILE, TITLE, Page, fixtures, verdict
+from tests.report.explorer.explorer_common import TITLE, Page, fixtures
 
 pytest.importorskip("starlette")
 
 pytestmark = pytest.mark.slow  # a browser
-
-EDGES = """return [...document.querySelectorAll(arguments[0] + ' li')].map((each) => [
-  each.querySelector('bdi').textContent,
-  each.querySelector('.between b').textContent,
-  ...[...each.querySelectorAll('.between span')].map((span) => span.textContent.split(' ')[1].replace('−', '-'))])"""
-"""Caption, verdict and angle of every edge on one side of the tree."""
-
-STYLES = """const edges = [...document.querySelectorAll('.edges path')];
-return [...document.querySelectorAll('.above li, .below li')].map((each, index) => [
-  each.querySelector('.between b').textContent[0], getComputedStyle(edges[index]).strokeDasharray !== 'none'])"""
-"""Sign of every edge, and whether its line is dashed."""
 
 UNIT = """const panel = document.querySelectorAll('.survey')[1].querySelector('.panel');
 const at = (name) => Number(panel.querySelector(name).getAttribute('x1'));
@@ -38,63 +26,6 @@ def show(page: Page, fragment: str, ready: str, width: int = 1280) -> None:
     page.open(fragment, width)
     page.until("return document.querySelector(arguments[0])", ready)
     page.rest()
-
-
-def named(hit: dict, longest: int) -> str:
-    """How a list of the page calls an item."""
-    return cut(hit["caption"] or f"image {hit['id']}", longest)
-
-
-def cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else f"{text[:longest].rstrip()}…"
-
-
-def captions(page: Page, side: str) -> list[str]:
-    return page.texts(f".{side} li bdi")
-
-
-def radii(collection) -> dict[int, float]:
-    """Radius by id, from the stored rows."""
-    store = collection.first.store
-    ids = torch.cat([torch.as_tensor(part) for part, _ in store.named()])
-    return dict(zip(ids.tolist(), store.fetch(ids).radii[:, 0].tolist(), strict=True))
-
-
-def item(collection, caption: str) -> int:
-    return next(
-        int(some[place])
-        for some, labels in collection.first.store.named()
-        for place, each in enumerate(labels.captions)
-        if each == caption
-    )
-
-
-@pytest.mark.parametrize(("lens", "by"), [(0, "margin"), (1, "angle"), (1, "distance")])
-def test_edges_of_the_tree_are_those_of_the_index(page, collection, lens, by):
-    focus = item(collection, collection.examples[0])
-    show(page, f"view=tree&item={focus}&lenses={lens}&by={by}", ".node.current")
-    for side, verb in (("above", "parents"), ("below", "children")):
-        hits = [hit for hit in page.asked(verb, lens=lens, item=focus, k=9, by=by)["hits"] if hit["id"] != str(focus)]
-        told = [[named(hit, 90), verdict(hit, "entailed", "not entailed")] for hit in hits]
-        shown = page.script(EDGES, f".{side}")
-        assert [[each[0], each[1].partition(",")[0]] for each in shown] == told[:8]
-        assert [float(each[2]) for each in shown] == pytest.approx([hit["angle"] for hit in hits[:8]], abs=0.0051)
-    drawn = {tuple(each) for each in page.script(STYLES)}
-    assert drawn <= {("✓", False), ("✗", True), ("c", False)}
-
-
-def test_hostile_captions_are_text_and_cut(page, collection):
-    for hostile in (HOSTILE[0], HOSTILE[1], HOSTILE[3]):
-        show(page, f"view=tree&item={item(collection, hostile)}", ".node.current")
-        shown = page.texts(".node.current bdi")[0]
-        assert hostile.startswith(shown.removesuffix("…"))
-        assert len(shown) <= 281
-        if len(hostile) > len(shown):
-            page.click(".middle summary")
-            assert page.texts(".middle details p") == [hostile]
-        wide, room = page.size()
-        assert wide == room
-    assert page.browser.title == "small scenes · hiergeo explorer"
 
 
 def test_two_spaces_are_compared_in_a_table_that_is_saved(page, collection, files):

@@ -114,7 +114,6 @@ export function createChosen(app) {
           "Climb from here",
         ),
         h("button", { type: "button", class: "button", onclick: go({ view: "map" }) }, "Show on the map"),
-        h("button", { type: "button", class: "button", onclick: go({ view: "tree" }) }, "Show in the tree"),
       ),
     );
   }

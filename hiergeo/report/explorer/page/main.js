@@ -9,9 +9,9 @@ import { COLUMNS, createState } from "./state.js";
 import { showTips } from "./tips.js";
 
 const VIEWS = [
+  { name: "climb", title: "Climb", load: () => import("./climb.js") },
   { name: "ladder", title: "Ladder", load: () => import("./ladder.js") },
   { name: "map", title: "Map", load: () => import("./map.js") },
-  { name: "tree", title: "Tree", load: () => import("./tree.js") },
   { name: "compare", title: "Compare", load: () => import("./compare.js") },
   { name: "audit", title: "Audit", load: () => import("./audit.js") },
 ];
@@ -61,7 +61,8 @@ function build(source, collection) {
     const held = now.view !== before.view && part("views").contains(document.activeElement);
     tabs.show(now.view);
     for (const panel of panels) panel.show(now);
-    part("spaces").hidden = collection.lenses.length < 2 || ["tree", "compare"].includes(now.view);
+    part("spaces").hidden = collection.lenses.length < 2 || ["climb", "compare"].includes(now.view);
+    if (now.view !== "climb" && part("ask").parentElement !== part("main")) part("main").insertBefore(part("ask"), part("bar"));
     if (held) part(`panel-${now.view}`).focus();
   };
   state.subscribe(show);

@@ -30,7 +30,6 @@ class MapView {
     this.begin = latest();
     const { state, collection } = app;
     const colours = [...(collection.tiers ? ["tier"] : []), "radius", ...(collection.images && collection.captions ? ["kind"] : [])];
-    this.charts = choice("Chart", "map-chart", ["disk", "flat"], (chart) => state.set({ chart }));
     this.colours = choice("Colour", "map-colour", colours, (colour) => state.set({ colour }));
     this.drags = choice("Drag to", "map-drag", ["move", "rectangle", "lasso"], (drag) => this.setDrag(drag));
     this.drags.show("move");
@@ -64,7 +63,7 @@ class MapView {
     const box = h("input", { type: "checkbox", checked: true, onchange: () => this.setTogether(box.checked) });
     this.joint = h("label", { class: "map-joint", hidden: true }, box, " move together");
     return h("div", { class: "map-bar optional" },
-      this.charts.element, this.colours.element, this.drags.element,
+      this.colours.element, this.drags.element,
       h("div", { class: "map-buttons", role: "group", "aria-label": "View" },
         button("−", "Zoom out", act((stage) => stage.magnify(1 / 1.4))),
         button("+", "Zoom in", act((stage) => stage.magnify(1.4))),
@@ -97,7 +96,6 @@ class MapView {
 
   /** @param {any} state @param {any} before */
   update(state, before) {
-    this.charts.show(state.chart);
     this.colours.show(state.colour);
     this.arrange(state.lenses);
     for (const panel of this.panels.values()) panel.update(state);

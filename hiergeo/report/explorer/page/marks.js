@@ -15,8 +15,8 @@ import { s } from "./dom.js";
  * @typedef {{colour: Colour, shape: number}} Mark
  */
 
-/** Colours between which those of many tiers, or of radii, are interpolated: from general to specific. */
-const RAMP = ["--tier0", "--tier1", "--tier2", "--tier3"];
+/** Shades of one hue between which those of many tiers, or of radii, are interpolated: from general to specific. */
+const RAMP = ["--dot0", "--dot1", "--dot2", "--dot3"];
 
 /** Colours that a style has at most; the shader has as many. */
 export const STEPS = 16;
@@ -57,8 +57,8 @@ export function tokens(element) {
 export function styleOf(by, tiers, { low, high }, token) {
   const ramp = RAMP.map(token);
   const count = by === "tier" ? Math.min(STEPS, Math.max(1, tiers?.length ?? 1)) : by === "radius" ? STEPS : 2;
-  const steps = by === "kind" ? [token("--tier1"), token("--tier2")] : Array.from({ length: count }, (_, step) => along(ramp, count > 1 ? step / (count - 1) : 0));
-  return { by, tiers, low, high, steps, shapes: by !== "kind", unknown: token("--soft"), picture: token("--ink") };
+  const steps = by === "kind" ? [token("--dot1"), token("--dot3")] : Array.from({ length: count }, (_, step) => along(ramp, count > 1 ? step / (count - 1) : 0));
+  return { by, tiers, low, high, steps, shapes: by !== "kind", unknown: token("--soft"), picture: token("--dot3") };
 }
 
 /** @param {Colour[]} ramp @param {number} share @returns {Colour} */

@@ -2,7 +2,7 @@
 /** One lens on the map view: its title, its stage, what is said of its plane, and what went wrong. */
 
 import { rectangle } from "./brush.js";
-import { failure, fill, h, named, number } from "./dom.js";
+import { failure, fill, h, named } from "./dom.js";
 import { listen } from "./gestures.js";
 import { landmarks, nearest } from "./grid.js";
 import { Inspector } from "./inspect.js";
@@ -19,15 +19,8 @@ import { Stage } from "./stage.js";
  *   region: (panel: Panel, polygon: [number, number][]) => void}} Host the view that holds the panels
  */
 
-/** What the charts are called. */
-const CHARTS = new Map([
-  [-1, "Poincaré disk: radius r at tanh(√|K| r / 2)"],
-  [0, "Polar coordinates: radius and angle"],
-  [1, "Stereographic: radius r at tan(√K r / 2)"],
-]);
-
-/** Fields along a side of a map, each of which may have one label beside those of the ladder. */
-const FIELDS = 4;
+/** Fields along a side of a map, each of which may have one label beside those of the ladder, and labels of a whole map. */
+const [FIELDS, LANDMARKS] = [4, 8];
 
 const PLACING = "Placing the items on the map …";
 
@@ -67,14 +60,13 @@ export class Panel {
   /** @param {any} facts */
   build(facts) {
     const { app, host, lens } = this;
-    const state = app.state.get();
     this.facts = facts;
     const tell = {
       moved: () => this.moved(),
       failed: (/** @type {Error} */ error) => this.fail(error),
       drawn: (/** @type {number} */ count) => this.count(count),
     };
-    const look = { pace: host.pace, chart: state.chart, style: this.style() };
+    const look = { pace: host.pace, style: this.style() };
     const stage = new Stage(app.source, lens, facts, look, tell);
     this.stage = stage;
     stage.element.setAttribute("aria-label", `Map of ${lens.title}: ${facts.count.toLocaleString("en")} items around the root`);
@@ -106,15 +98,9 @@ export class Panel {
   }
 
   describe() {
-    const { facts, stage } = this;
-    const share = facts.share === null || facts.share === undefined ? null : number(100 * facts.share, facts.share < 0.1 ? 1 : 0);
-    const chart = this.app.state.get().chart === "flat" ? CHARTS.get(0) : CHARTS.get(facts.kappa);
     fill(this.note,
-      h("b", null, share === null ? "A 2-D shadow: " : `A 2-D shadow keeping ${share} %: `),
-      "close here need not mean similar. Radii are exact: the nearer to the root, the more general. ",
-      `${chart}. `,
-      facts.note ? `${facts.note} ` : null,
-      stage?.painter.kind === "canvas" ? `This browser has no WebGL 2: at most ${PLAIN.toLocaleString("en")} points are drawn.` : null);
+      "Distance from the centre is the rank of specificity: each ring holds a quarter of the items. Alike items lie in like directions. ",
+      this.stage?.painter.kind === "canvas" ? `This browser has no WebGL 2: at most ${PLAIN.toLocaleString("en")} points are drawn.` : null);
   }
 
   /** All that is wanted is drawn. @param {number} count points */
@@ -132,7 +118,8 @@ export class Panel {
     if (!stage || this.labelled === stage.version) return;
     this.labelled = stage.version;
     const wanted = this.begin();
-    const points = landmarks(stage.tiles(), stage.camera, FIELDS);
+    const most = stage.camera.zoom > 1 ? FIELDS * FIELDS : LANDMARKS;
+    const points = landmarks(stage.tiles(), stage.camera, FIELDS).sort((a, b) => a.radius - b.radius).slice(0, most);
     const items = await this.app.source.items(points.map(({ id }) => id)).catch(() => []);
     if (!wanted() || stage !== this.stage) return;
     const names = new Map(items.map((/** @type {any} */ item) => [item.id, named(item)]));
@@ -156,8 +143,6 @@ export class Panel {
   /** Follow the state. @param {any} state */
   update(state) {
     if (this.broken) this.open();
-    this.stage?.rechart(state.chart);
-    if (this.stage) this.describe();
     this.relate(state);
   }
 
@@ -166,6 +151,7 @@ export class Panel {
     if (!this.stage) return;
     const related = await this.relations.update(state);
     if (!related || this.closed) return;
+    if (related.query?.z.join() !== this.stage.shown.related.query?.z.join()) this.stage.grow();
     this.stage.show({ related });
     const { item } = related;
     if (item && item.id !== this.seen && this.host.leads(this) && !this.stage.holds(item.z)) this.stage.centre(item.z);

@@ -23,7 +23,7 @@ const VERTEX = `#version 300 es
 precision highp float;
 in float x; in float y; in float radius; in float tier; in float kind;
 uniform vec2 high, low, turn, stretch;
-uniform float kappa, base, flat_, bent, size, by, count;
+uniform float kappa, base, size, by, count;
 uniform vec2 span;
 uniform vec3 steps[${STEPS}];
 uniform vec3 unknown, picture;
@@ -32,10 +32,6 @@ flat out vec3 colour; flat out float shape; flat out float pixels;
 vec2 product(vec2 a, vec2 b) { return vec2(a.x * b.x - a.y * b.y, a.x * b.y + a.y * b.x); }
 void main() {
   vec2 z = vec2(x, y);
-  if (flat_ > 0.) {
-    float l = length(z);
-    if (l > 1e-6) z *= (bent < 0. ? atanh(min(l, 0.99999994)) : bent > 0. ? atan(l) : l) / l;
-  }
   vec2 away = (z - high) - low;
   vec2 below = vec2(base, 0.) + kappa * product(vec2(high.x, -high.y), away);
   vec2 w = product(turn, product(away, vec2(below.x, -below.y)) / dot(below, below));
@@ -132,7 +128,7 @@ class Painter {
     if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) throw new Error(`WebGL: ${gl.getProgramInfoLog(program)}`);
     this.program = program;
     const place = (/** @type {string} */ name) => gl.getUniformLocation(program, name);
-    const names = ["high", "low", "turn", "stretch", "kappa", "base", "flat_", "bent", "size", "by", "count", "span", "steps", "unknown", "picture", "colours", "alpha"];
+    const names = ["high", "low", "turn", "stretch", "kappa", "base", "size", "by", "count", "span", "steps", "unknown", "picture", "colours", "alpha"];
     this.places = Object.fromEntries(names.map((name) => [name, place(name)]));
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
@@ -172,8 +168,6 @@ class Painter {
     gl.uniform2f(places.stretch, (2 * camera.unit) / camera.width, (2 * camera.unit) / camera.height);
     gl.uniform1f(places.kappa, kappa);
     gl.uniform1f(places.base, 1 + kappa * (a[0] * a[0] + a[1] * a[1]));
-    gl.uniform1f(places.flat_, camera.chart === "flat" ? 1 : 0);
-    gl.uniform1f(places.bent, camera.map.kappa);
     gl.uniform1f(places.size, size * ratio);
     gl.uniform1f(places.alpha, alpha);
     gl.uniform1f(places.by, ["tier", "radius", "kind"].indexOf(style.by));

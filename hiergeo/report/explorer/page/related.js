@@ -11,7 +11,7 @@ import { latest } from "./latest.js";
 
 /**
  * @typedef {import("./isometry.js").Complex} Complex
- * @typedef {{id: string | null, z: Complex, name: string, radius: number | null}} Placed
+ * @typedef {{id: string | null, z: Complex, name: string, radius: number | null, wrong?: boolean}} Placed
  * @typedef {{path: Placed[], query: Placed | null, item: Placed | null, parents: Placed[], children: Placed[]}} Related
  */
 
@@ -65,8 +65,9 @@ export class Relations {
       this.source.ask("ladder", this.lens, query, { by }),
       this.source.places(this.lens, [query]).catch(() => []),
     ]);
-    const hits = (answer.rungs ?? []).map((/** @type {any} */ rung) => rung.hit).filter(Boolean);
-    const path = await this.place(hits.filter((hit, i) => i === 0 || hit.id !== hits[i - 1].id));
+    const rungs = (answer.rungs ?? []).filter((/** @type {any} */ { hit }) => hit && !hit.is_query);
+    const placed = await this.place(rungs.map((/** @type {any} */ { hit }) => hit));
+    const path = placed.map((each, i) => ({ ...each, wrong: rungs[i].adds?.length > 0 }));
     const name = query.text ?? (query.photo ? "your photo" : "query");
     const end = ends[0] ? { id: query.item ?? null, z: at(ends[0]), name, radius: answer.query?.radius ?? null } : null;
     if (end && query.item && path.at(-1)?.id === query.item) path.pop();

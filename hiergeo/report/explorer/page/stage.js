@@ -35,19 +35,25 @@ const LOST = "The browser took the graphics memory of this map: its points come 
 /** Milliseconds of the way to a point that is brought to the centre. */
 const WAY = 420;
 
+/** Milliseconds in which a ladder is drawn. */
+const GROWTH = 1200;
+
+/** Whether nothing moves of its own accord. */
+const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches || document.hidden;
+
 export class Stage {
   /**
    * @param {any} source @param {any} lens @param {any} facts of its map
-   * @param {{pace: Pace, chart: "disk" | "flat", style: import("./marks.js").Style}} look
+   * @param {{pace: Pace, style: import("./marks.js").Style}} look
    * @param {Tell} tell
    */
-  constructor(source, lens, facts, { pace, chart, style }, tell) {
+  constructor(source, lens, facts, { pace, style }, tell) {
     this.lens = lens;
     this.facts = facts;
     this.pace = pace;
     this.style = style;
     this.tell = tell;
-    this.camera = new Camera(facts, chart);
+    this.camera = new Camera(facts);
     this.tree = squares(facts);
     this.overlay = new Overlay();
     this.canvas = h("canvas", { class: "map-points", "aria-hidden": "true" });
@@ -76,6 +82,7 @@ export class Stage {
     this.sharers = 1;
     this.version = 0;
     this.size = 4;
+    this.began = -Infinity;
     this.movedAt = -Infinity;
     this.plannedAt = -Infinity;
     this.before = 0;
@@ -107,6 +114,11 @@ export class Stage {
     this.request();
   }
 
+  /** The ladder grows outwards, from now on. */
+  grow() {
+    if (!still()) this.began = performance.now();
+  }
+
   /** The camera was moved. @param {boolean} [told] whether the others hear of it */
   changed(told = true) {
     this.movedAt = performance.now();
@@ -130,12 +142,13 @@ export class Stage {
     this.busy = 0;
     if (this.stale) this.paint();
     else if (this.rest.length) this.refine();
-    if (this.outdated) this.overlay.draw(this.camera, this.facts, this.shown);
-    this.outdated = false;
+    const grown = Math.min(1, (performance.now() - this.began) / GROWTH);
+    if (this.outdated) this.overlay.draw(this.camera, this.facts, this.shown, grown);
+    this.outdated = grown < 1;
     if (!moving || time - this.plannedAt > PLANNED) this.plan(time);
     const settled = !this.rest.length && this.loader.idle;
     if (settled && this.count > this.painter.limit / this.sharers) this.stale = true; // coarse tiles filled in for late ones
-    const going = moving || this.stale || this.rest.length > 0 || this.step;
+    const going = moving || this.outdated || this.stale || this.rest.length > 0 || this.step;
     this.before = going ? time : 0;
     if (going) this.request();
     else if (this.loader.idle) this.tell.drawn(this.count);
@@ -256,15 +269,6 @@ export class Stage {
     this.repaint();
   }
 
-  /** Look through another chart, at the same point. @param {"disk" | "flat"} chart */
-  rechart(chart) {
-    if (chart === this.camera.chart) return;
-    const { centre, zoom, width, height, isometry } = this.camera;
-    this.camera = Object.assign(new Camera(this.facts, chart), { width, height });
-    this.camera.look(centre, isometry.turn, zoom);
-    this.repaint();
-  }
-
   /** Whether a point is in sight. @param {Complex} z base coordinates */
   holds(z) {
     const [x, y] = this.camera.onScreen(z);
@@ -276,15 +280,14 @@ export class Stage {
     const { camera } = this;
     const { kappa } = camera;
     const start = camera.isometry;
-    const from = apply(start, camera.laid(z));
+    const from = apply(start, z);
     const way = geodesic(kappa, from, [0, 0], 60);
-    const still = matchMedia("(prefers-reduced-motion: reduce)").matches || document.hidden;
     const arrive = (/** @type {Complex} */ to) => {
       camera.isometry = compose(translation(kappa, from, to), start);
       camera.bound();
       this.changed();
     };
-    if (still || way.length < 3) return arrive([0, 0]);
+    if (still() || way.length < 3) return arrive([0, 0]);
     const began = performance.now();
     this.step = () => {
       const share = Math.min(1, (performance.now() - began) / WAY);

@@ -4,7 +4,7 @@
 /**
  * @typedef {{text: string} | {item: string} | {photo: Blob, name: string} | null} Query
  * @typedef {{view: string, lenses: string[], query: Query, item: string | null, by: string, colour: string,
- *   chart: string, centre: [number, number], turn: number, zoom: number, against: [string, string]}} State
+ *   centre: [number, number], turn: number, zoom: number, against: [string, string]}} State
  */
 
 import { Photos } from "./photos.js";
@@ -24,9 +24,8 @@ export const COLUMNS = 4;
 export const ORDERS = ["margin", "angle", "distance"];
 
 const CHOICES = {
-  view: ["ladder", "map", "tree", "compare", "audit"],
+  view: ["climb", "ladder", "map", "compare", "audit"],
   colour: ["tier", "radius", "kind"],
-  chart: ["disk", "flat"],
 };
 
 /**
@@ -112,13 +111,12 @@ function defaults(collection) {
   const keys = collection.lenses.map((lens) => lens.key);
   return /** @type {any} */ (
     Object.freeze({
-      view: "ladder",
+      view: "climb",
       lenses: keys.slice(0, 3),
       query: null,
       item: null,
       by: "margin",
       colour: collection.tiers ? "tier" : "radius",
-      chart: "disk",
       centre: [0, 0],
       turn: 0,
       zoom: 1,
@@ -161,7 +159,6 @@ export function parse(hash, first, collection) {
       item: values.get("item"),
       by: values.get("by"),
       colour: values.get("colour"),
-      chart: values.get("chart"),
       centre: numbers("at"),
       turn: numbers("turn")[0],
       zoom: numbers("zoom")[0],
@@ -213,7 +210,7 @@ export function written(state, first) {
   if (query && "text" in query && query.text.length <= LONGEST) values.set("q", query.text);
   if (query && "item" in query) values.set("from", query.item);
   if (state.item) values.set("item", state.item);
-  for (const name of ["view", "lenses", "by", "colour", "chart", "against"])
+  for (const name of ["view", "lenses", "by", "colour", "against"])
     if (!equal(state[name], first[name])) values.set(name, String(state[name]));
   const rounded = (value) => String(Number(value.toPrecision(7)));
   if (!equal(state.centre, first.centre)) values.set("at", state.centre.map(rounded).join());
