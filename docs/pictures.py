@@ -158,7 +158,6 @@ def stills(lens: Camera, url: str, query: str) -> None:
         ("explorer-ladder", f"view=ladder&lenses=0,2&{asked}", "light"),
         ("explorer-map", f"view=map&lenses=1,2&{asked}", "light"),
         ("explorer-compare", f"view=compare&against=1,2&{asked}", "light"),
-        ("explorer-audit", "view=audit&lenses=1,2", "light"),
     ):
         lens.open(f"{url}#{fragment}", 1280, 860, scheme)
         save(lens.picture(), ASSETS / f"{name}.webp")
@@ -174,7 +173,7 @@ def report(lens: Camera, folder: Path) -> None:
 
 
 def animation(lens: Camera, url: str, query: str) -> None:
-    """A walk through the explorer: a question, its ladders, the map, the comparison and the audit."""
+    """A walk through the explorer: a question, its ladders, the map and the comparison."""
     lens.frames.clear()
     lens.open(f"{url}#view=ladder&lenses=1,2&against=1,2", WIDTH, HEIGHT)
     lens.shoot(900)
@@ -195,9 +194,6 @@ def animation(lens: Camera, url: str, query: str) -> None:
     lens.visit("#tab-compare", 1600)
     lens.scroll(420, 8)
     lens.shoot(1400)
-    lens.visit("#tab-audit", 1400)
-    lens.scroll(380, 8)
-    lens.shoot(1700)
     lens.write(ASSETS / "explorer.webp")
 
 

@@ -14,7 +14,6 @@ READY = {
     "climb": ".climb-ladder .cards",
     "map": ".view.map canvas",
     "compare": ".compare .downloads",
-    "audit": ".numbers-table",
 }
 """What every view shows once it is there."""
 

@@ -16,7 +16,6 @@ CONTENT = {
     "ladder": ".stage",
     "map": ".map-place",
     "compare": ".moved .lede",
-    "audit": ".survey .finding",
 }
 """What each view is about."""
 

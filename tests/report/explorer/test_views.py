@@ -1,21 +1,22 @@
-"""The comparison and the audit of the explorer in headless Chromium, against the index itself."""
+"""The comparison of spaces and what is told of one, in headless Chromium, against the index itself."""
 
 import csv
+from dataclasses import replace
 
 import pytest
 
 from tests.report import browser_common
-from tests.report.explorer.explorer_common import TITLE, Page, fixtures
+from tests.report.explorer.explorer_common import TITLE, Page, explored, fixtures, small_collection
 
 pytest.importorskip("starlette")
 
 pytestmark = pytest.mark.slow  # a browser
 
-UNIT = """const panel = document.querySelectorAll('.survey')[1].querySelector('.panel');
+UNIT = """const panel = document.querySelector('.survey .panel');
 const at = (name) => Number(panel.querySelector(name).getAttribute('x1'));
 const base = panel.querySelector('.base');
 return [at('.mark'), Number(base.getAttribute('x1')), Number(base.getAttribute('x2'))]"""
-"""Place of the mark u = 1 in the histogram of the second space, and the ends of the axis."""
+"""Place of the mark u = 1 in the histogram of radii, and the ends of the axis."""
 
 
 collection, files, page = fixtures()
@@ -48,23 +49,45 @@ def test_two_spaces_are_compared_in_a_table_that_is_saved(page, collection, file
     page.until("return new URLSearchParams(location.hash.slice(1)).get('item')")
 
 
-def test_the_audit_tells_what_the_survey_found(page, collection, files):
-    show(page, "view=audit", ".numbers-table")
-    page.until("return document.querySelectorAll('.survey .bars').length >= 6")
-    for place, key in enumerate("01"):
-        found = page.asked("audit", lens=key)
-        told = page.script(
-            "return [...document.querySelectorAll('.survey')[arguments[0]].querySelectorAll('.finding')]"
-            ".map((each) => [each.dataset.severity, each.textContent])",
-            place,
-        )
-        words = {"fine": "✓ Fine: ", "note": "○ Note: ", "warning": "▲ Warning: "}
-        assert told == [[each["severity"], words[each["severity"]] + each["sentence"]] for each in found["findings"]]
+@pytest.mark.parametrize("key", ["0", "1"])
+def test_a_space_is_told_below_its_disc_as_it_was_measured(page, collection, files, key):
+    found = page.asked("audit", lens=key)
+    show(page, f"view=climb&lenses={key}&q=a+ring", ".standing .finding")
+    page.click(".standing > summary")
+    page.until("return document.querySelectorAll('.survey .bars').length >= 5")
+    (verdict,) = page.texts(".standing > summary")
+    numbers, order = found["audit"]["numbers"], found["audit"]["answers"]["order"]
+    words = numbers["length_tau_d"] > order["high"] and found["audit"]["answers"]["beyond_length"]["word"] != "yes"
+    told = f"Words alone order these better: {numbers['length_tau_d']:.3f} to {numbers['tau_d']:.3f}"
+    assert verdict == (told if words else found["audit"]["headline"])
+    assert page.texts(".answers li") == [answer["sentence"] for answer in found["audit"]["answers"].values()]
+    findings = (
+        "return [...document.querySelectorAll('.finding')].map((each) => [each.dataset.severity, each.textContent])"
+    )
+    marks = {"fine": "✓ Fine: ", "note": "○ Note: ", "warning": "▲ Warning: "}
+    assert page.script(findings) == [[f["severity"], marks[f["severity"]] + f["sentence"]] for f in found["findings"]]
+    edges, radius = found["radius"]["edges"], page.asked("ladder", lens=key, q="a ring")["query"]["radius"]
+    at = float(page.script("return document.querySelector('.strip-query').getAttribute('d')").split()[0][1:])
+    assert at / 600 == pytest.approx((radius - edges[0]) / (edges[-1] - edges[0]), abs=1e-3)
+    tiers = [f"{tier['name']}: {tier['items']} items" for tier in found["tiers"]]
+    assert page.texts(".strip-tier title") == tiers
+    if key == "0":
+        return
     mark, low, high = page.script(UNIT)
-    edges = page.asked("audit", lens=1)["radius"]["edges"]
     assert (mark - low) / (high - low) == pytest.approx((1 - edges[0]) / (edges[-1] - edges[0]), abs=0.01)
-    page.click(".survey:nth-child(2) .downloads .button", 0)
+    page.click(".survey .downloads .button", 0)
     with browser_common.saved(files, "radii-in-b-markup-b-model.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     counts = sum(int(row[name]) for row in rows for name in row if name not in ("from", "to"))
-    assert counts == sum(tier["items"] for tier in page.asked("audit", lens=1)["tiers"])
+    assert counts == sum(tier["items"] for tier in found["tiers"])
+
+
+def test_without_chains_a_line_says_what_they_would_show(tmp_path):
+    plain = replace(small_collection(tmp_path), tiers=None, hierarchy=None)
+    with explored(plain) as url, browser_common.chromium() as browser:
+        page = Page(browser, url)
+        show(page, "view=climb&q=a+ring", ".strip .help")
+        assert page.texts(".standing > summary") == ["About this space"]
+        assert not page.texts(".finding")
+        page.click(".standing > summary")
+        page.until("return document.querySelector('.finding')")

@@ -13,7 +13,6 @@ const VIEWS = [
   { name: "ladder", title: "Ladder", load: () => import("./ladder.js") },
   { name: "map", title: "Map", load: () => import("./map.js") },
   { name: "compare", title: "Compare", load: () => import("./compare.js") },
-  { name: "audit", title: "Audit", load: () => import("./audit.js") },
 ];
 
 const UNPICTURED = "No picture of these items may be shown: start the explorer with their folder (--images).";

@@ -1,7 +1,7 @@
 // @ts-check
-// The numbers of several surveys side by side, each with its interval and a sentence of what it means.
+// The numbers of a survey, each with its interval and a sentence of what it means.
 
-import { caption, h } from "./dom.js";
+import { h } from "./dom.js";
 import { csv } from "./files.js";
 import { downloads } from "./saving.js";
 
@@ -50,59 +50,31 @@ const GROUPS = [
   ],
 ];
 
-/**
- * The table of all numbers.
- *
- * @param {{lens: any, found: any}[]} surveys
- * @param {any} app
- * @returns {Node[]}
- */
-export function numbersTable(surveys, app) {
+/** The table of all numbers of a space. @param {any} found answer of the server @param {any} lens @param {any} app @returns {Node[]} */
+export function numbersTable(found, lens, app) {
   const known = new Set(GROUPS.flatMap(([, terms]) => terms.map(([name]) => name)));
-  const rest = [...new Set(surveys.flatMap(({ found }) => Object.keys(found.numbers)))].filter((name) => !known.has(name));
+  const rest = Object.keys(found.numbers).filter((name) => !known.has(name));
+  /** @type {any[]} */
   const groups = [...GROUPS, ["Factors", rest.map((name) => [name, name.replaceAll("_", " "), "Of one factor of a product; named as in the audit."])]];
-  const has = (/** @type {string} */ name) => surveys.some(({ found }) => name in found.numbers);
-  const audited = surveys.filter(({ found }) => found.audit);
+  const shown = groups.map(([title, terms]) => [title, terms.filter((/** @type {string[]} */ [name]) => name in found.numbers)]);
+  const group = (/** @type {[string, string[][]]} */ [title, terms]) => h("tbody", null,
+    h("tr", { class: "group" }, h("th", { scope: "rowgroup", colspan: 2 }, title)),
+    terms.map(([name, term, meaning]) => h("tr", null,
+      h("th", { scope: "row" }, term, h("span", { class: "meaning" }, meaning)),
+      h("td", null, cell(found.numbers[name], found.intervals[name])))));
   return [
     h("p", { class: "legend-line" }, "In brackets: 95 % intervals, where a number was measured on a sample or resampled."),
-    h(
-      "div",
-      { class: "scroll", tabindex: "0", role: "group", "aria-label": "Numbers of the spaces in sight" },
-      h(
-        "table",
-        { class: "results numbers-table" },
-        h("caption", { class: "unseen" }, "Numbers of the spaces in sight"),
-        h("thead", null, h("tr", null, h("th", { scope: "col" }, "Number"), surveys.map(({ lens }) => h("th", { scope: "col" }, caption(lens.title, 50))))),
-        /** @type {any[]} */ (groups)
-          .map(([title, terms]) => [title, terms.filter((/** @type {string[]} */ [name]) => has(name))])
-          .filter(([, terms]) => terms.length)
-          .map(([title, terms]) =>
-            h(
-              "tbody",
-              null,
-              h("tr", { class: "group" }, h("th", { scope: "rowgroup", colspan: surveys.length + 1 }, title)),
-              terms.map((/** @type {string[]} */ term) => line(term, surveys)),
-            ),
-          ),
-      ),
-    ),
-    downloads(app, "audit numbers", { csv: () => table(surveys, "numbers") }),
-    audited.length > 0 && audits(audited, app),
+    h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Numbers of the space" },
+      h("table", { class: "results numbers-table" },
+        h("caption", { class: "unseen" }, `Numbers of ${lens.title}`),
+        h("thead", { class: "unseen" }, h("tr", null, h("th", { scope: "col" }, "Number"), h("th", { scope: "col" }, "Value"))),
+        shown.filter(([, terms]) => terms.length).map(group))),
+    downloads(app, "numbers of the space", { csv: () => table(found, lens) }),
   ];
 }
 
-function line(/** @type {string[]} */ [name, title, meaning], /** @type {any[]} */ surveys) {
-  return h(
-    "tr",
-    null,
-    h("th", { scope: "row" }, title, h("span", { class: "meaning" }, meaning)),
-    surveys.map(({ found }) => h("td", null, cell(found.numbers[name], found.intervals[name]))),
-  );
-}
-
 /** A number, and its interval below it. */
-function cell(/** @type {number | null | undefined} */ value, /** @type {number[] | undefined} */ interval) {
-  if (value === undefined) return "–";
+function cell(/** @type {number | null} */ value, /** @type {number[] | undefined} */ interval) {
   return [h("span", { class: "value" }, told(value)), interval && h("span", { class: "interval" }, `[${told(interval[0])}, ${told(interval[1])}]`)];
 }
 
@@ -118,24 +90,9 @@ function told(/** @type {number | null} */ value) {
   return minus(size >= 1000 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(3))));
 }
 
-/** What the audit of the dataset found, behind a summary. */
-function audits(/** @type {any[]} */ surveys, /** @type {any} */ app) {
-  return h(
-    "details",
-    { class: "audits" },
-    h("summary", null, "The audit of the dataset that the captions are from"),
-    surveys.map(({ lens, found }) => [
-      h("h3", null, caption(lens.title, 80)),
-      h("ul", null, Object.values(found.audit.answers).map((/** @type {any} */ each) => h("li", null, each.sentence))),
-    ]),
-    downloads(app, "audit of the dataset", { csv: () => table(surveys.map(({ lens, found }) => ({ lens, found: found.audit })), "audit") }),
-  );
-}
-
-/** The numbers as CSV, one line a number and lens. */
-function table(/** @type {any[]} */ surveys, /** @type {string} */ kind) {
-  const rows = surveys.flatMap(({ lens, found }) =>
-    Object.entries(found.numbers).map(([name, value]) => [lens.title, kind, name, value, ...(found.intervals[name] ?? [null, null])]),
-  );
+/** The numbers of the space and of the audit of its chains as CSV. @param {any} found @param {any} lens */
+function table(found, lens) {
+  const rows = [["numbers", found], ["audit", found.audit]].flatMap(([kind, from]) =>
+    Object.entries(from?.numbers ?? {}).map(([name, value]) => [lens.title, kind, name, value, ...(from.intervals[name] ?? [null, null])]));
   return csv(["space", "kind", "name", "value", "low", "high"], /** @type {any} */ (rows));
 }

@@ -49,7 +49,12 @@ export class Standing {
     return this.answer(app.source.audit(lens.key), (found) => {
       this.found = found;
       fill(this.verdict, found.audit ? verdictOf(found.audit) : "About this space");
-      fill(this.body, h("h2", { class: "unseen" }, "Audit"), survey(found, lens, app), numbersTable([{ lens, found }], app));
+      const answers = Object.values(found.audit?.answers ?? {}).map(({ sentence }) => h("li", null, sentence));
+      fill(this.body,
+        h("h2", { class: "unseen" }, "Audit"),
+        answers.length > 0 && h("ul", { class: "answers", "aria-label": "Answers of the audit" }, answers),
+        survey(found, lens, app),
+        h("details", null, h("summary", null, "All numbers"), numbersTable(found, lens, app)));
       this.draw();
     }, (error) => {
       if (/** @type {any} */ (error).status === 503) this.again = window.setTimeout(() => this.ask(), PATIENCE);
