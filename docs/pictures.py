@@ -154,8 +154,7 @@ def stills(lens: Camera, url: str, query: str) -> None:
     """Pictures of the views of the explorer."""
     asked = urlencode({"q": query})
     for name, fragment, scheme in (
-        ("explorer-climb", f"view=climb&lenses=2&{asked}", "light"),
-        ("explorer-ladder", f"view=ladder&lenses=0,2&{asked}", "light"),
+        ("explorer-climb", f"lenses=2&{asked}", "light"),
         ("explorer-map", f"view=map&lenses=1,2&{asked}", "light"),
         ("explorer-compare", f"view=compare&against=1,2&{asked}", "light"),
     ):
@@ -173,9 +172,9 @@ def report(lens: Camera, folder: Path) -> None:
 
 
 def animation(lens: Camera, url: str, query: str) -> None:
-    """A walk through the explorer: a question, its ladders, the map and the comparison."""
+    """A walk through the explorer: a question, its climb, the map and the comparison."""
     lens.frames.clear()
-    lens.open(f"{url}#view=ladder&lenses=1,2&against=1,2", WIDTH, HEIGHT)
+    lens.open(f"{url}#lenses=1,2&against=1,2", WIDTH, HEIGHT)
     lens.shoot(900)
     field = lens.find("#ask input[type=text], #ask input[type=search], #ask textarea")
     field.clear()

@@ -10,7 +10,6 @@ pytest.importorskip("starlette")
 pytestmark = pytest.mark.slow  # a browser
 
 READY = {
-    "ladder": ".stage .dot",
     "climb": ".climb-ladder .cards",
     "map": ".view.map canvas",
     "compare": ".compare .downloads",
@@ -116,10 +115,10 @@ def test_the_tab_key_reaches_everything_and_comes_out_again(page, view):
 
 
 def test_what_failed_is_asked_again(page):
-    show(page, "ladder", "&q=a+ring")
+    show(page, "climb", "&q=a+ring")
     page.script("window.real = fetch; window.fetch = () => Promise.reject(new TypeError('gone'))")
     page.press("/", "a star", "ENTER")
-    page.until("return document.querySelectorAll('#panel-ladder .failed button').length === 1")
+    page.until("return document.querySelectorAll('.climb-ladder .failed button').length === 1")
     for view in list(READY)[1:]:
         page.click(f"#tab-{view}")
         page.until("return document.querySelector(`#panel-${arguments[0]} .failed button`)?.checkVisibility()", view)
@@ -129,9 +128,9 @@ def test_what_failed_is_asked_again(page):
         page.script("document.querySelector(`#panel-${arguments[0]} .failed button`)?.click()", view)
         settle(page, view)
         page.until("return !document.querySelector(`#panel-${arguments[0]} .failed:not([hidden])`)", view)
-    page.click("#tab-ladder")
+    page.click("#tab-climb")
     page.click(".ask .go")
-    page.until("return document.querySelector('.column .stage')?.checkVisibility()")
+    page.until("return document.querySelector('.climb-card')?.checkVisibility()")
 
 
 def test_nothing_moves_for_those_who_ask_for_stillness(page):

@@ -13,7 +13,6 @@ WIDTH, HEIGHT = 390, 844
 
 CONTENT = {
     "climb": ".climb-subject",
-    "ladder": ".stage",
     "map": ".map-place",
     "compare": ".moved .lede",
 }

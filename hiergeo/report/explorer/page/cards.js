@@ -2,10 +2,10 @@
 /** The ladder as cards: one for each step, the most general first, with its number on the disc, and the sentence about all. */
 
 import { caption, counted, h, named, number, picture, shortened } from "./dom.js";
-import { added, steps, verdict } from "./stairs.js";
+import { added, steps, verdict } from "./rungs.js";
 
 /**
- * @typedef {import("./stairs.js").Rung} Rung
+ * @typedef {import("./rungs.js").Rung} Rung
  * @typedef {{lens: any, ladder: any, open: boolean, unfold: () => void}} Shown  open: whether all steps are there
  */
 
@@ -17,6 +17,14 @@ const [CAPTION, MODEL] = [110, 40];
 
 /** The steps of a ladder to a query; what is the query itself is none. @param {any} ladder @returns {Rung[]} */
 export const climbed = (ladder) => steps(ladder).filter(({ hit }) => !hit?.is_query);
+
+/** The steps of a ladder, and how many behind the first ones are left out of a long one unless all are open.
+ * @param {any} ladder @param {boolean} open */
+export function folded(ladder, open) {
+  const rungs = climbed(ladder);
+  const hidden = open || rungs.length <= MOST ? 0 : rungs.length - 2 * ENDS;
+  return { rungs, first: hidden ? ENDS : rungs.length, hidden };
+}
 
 /** What a ladder is like, in at most twelve words. @param {any} lens @param {Rung[]} rungs */
 export function sentence(lens, rungs) {
@@ -36,19 +44,18 @@ export function sentence(lens, rungs) {
  * @returns {HTMLElement}
  */
 export function cards(app, { lens, ladder, open, unfold }) {
-  const rungs = climbed(ladder);
+  const { rungs, first, hidden } = folded(ladder, open);
   const list = rungs.map((rung, i) => card(app, rung, i, rungs.length));
-  const hidden = open || rungs.length <= MOST ? 0 : rungs.length - 2 * ENDS;
-  const folded = h("button", { type: "button", class: "button small", "aria-label": `Show ${counted(hidden, "more step")}`, onclick: unfold }, `+${hidden}`);
-  if (hidden) list.splice(ENDS, hidden, h("li", { class: "fold" }, folded));
+  const more = h("button", { type: "button", class: "button small", "aria-label": `Show ${counted(hidden, "more step")}`, onclick: unfold }, `+${hidden}`);
+  if (hidden) list.splice(first, hidden, h("li", { class: "fold" }, more));
   return h("ol", { class: "cards", "aria-label": `Steps in ${lens.title}, the most general first` }, list);
 }
 
 /** @param {any} app @param {Rung} rung @param {number} i @param {number} all */
 function card(app, rung, i, all) {
-  const hit = /** @type {import("./stairs.js").Hit} */ (rung.hit);
+  const hit = /** @type {import("./rungs.js").Hit} */ (rung.hit);
   const wrong = added(rung);
-  const { words, css } = verdict(hit, { numbers: hit.entails === null });
+  const { words, css } = verdict(hit, false);
   const made = h("li", { class: wrong ? "climb-card wrong" : "climb-card", "data-id": hit.id },
     h("button", { type: "button", "aria-pressed": "false", onclick: () => app.state.set({ item: hit.id }) },
       h("span", { class: "badge", "aria-hidden": "true" }, i + 1),

@@ -8,6 +8,7 @@ import { lastAnswer } from "./latest.js";
 import { Pace } from "./levels.js";
 import { Panel } from "./panel.js";
 import { preview } from "./photo.js";
+import { share } from "./share.js";
 import { Standing } from "./standing.js";
 
 /** Most general items that are offered where nothing is asked. */
@@ -37,6 +38,7 @@ class Climb {
     this.subject = h("div", { class: "climb-subject" });
     this.slot = h("div", { class: "climb-ask" });
     this.sentence = h("p", { class: "climb-sentence" });
+    this.shared = h("div", { class: "optional" });
     this.ladder = h("section", { class: "climb-ladder", "aria-label": "Ladder" });
     this.drawer = new Drawer(app);
     this.place = h("div", { class: "climb-place" });
@@ -45,15 +47,14 @@ class Climb {
     const act = (/** @type {(stage: any) => void} */ does) => () => this.panel?.stage && does(this.panel.stage);
     const button = (/** @type {string} */ sign, /** @type {string} */ label, /** @type {(stage: any) => void} */ does) =>
       h("button", { type: "button", class: "button", "aria-label": label, title: label, onclick: act(does) }, sign);
+    this.zoom = h("div", { class: "climb-zoom", role: "group", "aria-label": "Disc" },
+      button("−", "Zoom out", (stage) => stage.magnify(1 / 1.4)),
+      button("+", "Zoom in", (stage) => stage.magnify(1.4)),
+      button("Reset", "Show the whole disc", (stage) => stage.reset()));
     fill(root,
-      h("div", { class: "climb-left" }, this.subject, this.slot, this.sentence),
+      h("div", { class: "climb-left" }, this.subject, this.slot, this.sentence, this.shared),
       h("div", { class: "climb-right" }, this.ladder, this.drawer.root),
-      h("div", { class: "climb-disc" }, this.spaces.element, this.place,
-        h("div", { class: "climb-zoom", role: "group", "aria-label": "Disc" },
-          button("−", "Zoom out", (stage) => stage.magnify(1 / 1.4)),
-          button("+", "Zoom in", (stage) => stage.magnify(1.4)),
-          button("Reset", "Show the whole disc", (stage) => stage.reset())),
-        this.standing.root));
+      h("div", { class: "climb-disc" }, this.spaces.element, this.place, this.standing.root));
     for (const [name, on] of [["pointerover", true], ["pointerout", false], ["focusin", true], ["focusout", false]])
       this.ladder.addEventListener(String(name), (/** @type {Event} */ event) => this.light(event, Boolean(on)));
     root.addEventListener("keydown", (event) => {
@@ -111,6 +112,7 @@ class Climb {
       leads: () => true,
       region: () => {},
     });
+    this.panel.place.append(this.zoom);
     fill(this.place, this.panel.figure);
   }
 
@@ -192,6 +194,10 @@ class Climb {
       this.ladder.querySelectorAll("button")[3]?.focus();
     };
     this.say(sentence(lens, climbed(ladder)), cards(app, { lens, ladder, open, unfold }));
+    const { query } = app.state.get();
+    const title = query.text ?? query.name ?? (this.subject.textContent || `item ${query.item}`);
+    const image = () => this.subject.querySelector("img");
+    fill(this.shared, share(app, { lens, ladder, query, title, image, verdict: () => this.standing.told }));
     this.ladder.classList.toggle("unfolded", open);
   }
 
@@ -208,6 +214,7 @@ class Climb {
   say(words, ...below) {
     this.sentence.textContent = words;
     fill(this.ladder, below);
+    fill(this.shared);
     if (words) this.app.announce(words);
   }
 

@@ -6,9 +6,6 @@ const SVG = "http://www.w3.org/2000/svg";
 /** The whole texts of captions that are cut. @type {WeakMap<Element, string>} */
 const WHOLE = new WeakMap();
 
-/** Whether the screen is that of a phone, as in the style sheets: there is room for what comes first, the rest is folded. */
-export const isPhone = () => matchMedia("(max-width: 46rem)").matches;
-
 /** Characters of a caption that are shown where there is little room; the rest is shown on demand. */
 export const SHORT = 160;
 

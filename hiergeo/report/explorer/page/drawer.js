@@ -5,7 +5,7 @@ import { caption, failure, fill, h, named, number, picture } from "./dom.js";
 import { csv } from "./files.js";
 import { lastAnswer } from "./latest.js";
 import { downloads } from "./saving.js";
-import { verdict } from "./stairs.js";
+import { verdict } from "./rungs.js";
 
 /** Items of a list at first, and how many more a press of its button brings. */
 const STEP = 6;

@@ -10,7 +10,6 @@ import { showTips } from "./tips.js";
 
 const VIEWS = [
   { name: "climb", title: "Climb", load: () => import("./climb.js") },
-  { name: "ladder", title: "Ladder", load: () => import("./ladder.js") },
   { name: "map", title: "Map", load: () => import("./map.js") },
   { name: "compare", title: "Compare", load: () => import("./compare.js") },
 ];

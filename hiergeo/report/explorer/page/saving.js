@@ -28,16 +28,16 @@ export function standalone(drawing) {
  *
  * @param {{download: Function, announce: (text: string) => void}} app
  * @param {string} about what is saved, read aloud with the button and part of the file's name
- * @param {{csv?: () => string, drawing?: () => SVGSVGElement}} from csv: the table; drawing: one that stands alone, saved as SVG and PNG
+ * @param {{csv?: () => string, drawing?: () => SVGSVGElement | Promise<SVGSVGElement>}} from csv: the table; drawing: one that stands alone, saved as SVG and PNG
  * @returns {HTMLElement}
  */
 export function downloads(app, about, { csv, drawing }) {
-  /** @type {Record<string, () => string | Blob | Promise<Blob>>} */
+  /** @type {Record<string, () => string | Promise<string | Blob>>} */
   const files = {};
   if (csv) files.csv = csv;
   if (drawing) {
-    files.svg = () => svgFile(drawing());
-    files.png = () => pngFile(drawing());
+    files.svg = async () => svgFile(await drawing());
+    files.png = async () => pngFile(await drawing());
   }
   const save = async (/** @type {string} */ kind) => {
     const name = `${fileName(about)}.${kind}`;

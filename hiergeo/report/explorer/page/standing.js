@@ -19,6 +19,8 @@ export class Standing {
   constructor(app) {
     this.app = app;
     this.answer = lastAnswer();
+    /** The verdict; empty where none is known. */
+    this.told = "";
     this.strip = h("div", { class: "strip" });
     this.verdict = h("summary");
     this.body = h("div", { class: "survey" });
@@ -32,6 +34,7 @@ export class Standing {
     if (lens !== this.lens) {
       this.lens = lens;
       this.found = null;
+      this.told = "";
       fill(this.strip, this.app.collection.tiers ? null : h("p", { class: "help" }, UNKNOWN));
       fill(this.verdict, "About this space");
       fill(this.body);
@@ -48,7 +51,8 @@ export class Standing {
     if (!this.body.childElementCount) fill(this.body, h("p", { class: "help" }, "Measuring …"));
     return this.answer(app.source.audit(lens.key), (found) => {
       this.found = found;
-      fill(this.verdict, found.audit ? verdictOf(found.audit) : "About this space");
+      this.told = found.audit ? verdictOf(found.audit) : "";
+      fill(this.verdict, this.told || "About this space");
       const answers = Object.values(found.audit?.answers ?? {}).map(({ sentence }) => h("li", null, sentence));
       fill(this.body,
         h("h2", { class: "unseen" }, "Audit"),

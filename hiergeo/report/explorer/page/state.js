@@ -24,7 +24,7 @@ export const COLUMNS = 4;
 export const ORDERS = ["margin", "angle", "distance"];
 
 const CHOICES = {
-  view: ["climb", "ladder", "map", "compare"],
+  view: ["climb", "map", "compare"],
   colour: ["tier", "radius", "kind"],
 };
 
