@@ -156,7 +156,6 @@ def stills(lens: Camera, url: str, query: str) -> None:
     for name, fragment, scheme in (
         ("explorer-climb", f"lenses=2&{asked}", "light"),
         ("explorer-map", f"view=map&lenses=1,2&{asked}", "light"),
-        ("explorer-compare", f"view=compare&against=1,2&{asked}", "light"),
     ):
         lens.open(f"{url}#{fragment}", 1280, 860, scheme)
         save(lens.picture(), ASSETS / f"{name}.webp")
@@ -172,9 +171,9 @@ def report(lens: Camera, folder: Path) -> None:
 
 
 def animation(lens: Camera, url: str, query: str) -> None:
-    """A walk through the explorer: a question, its climb, the map and the comparison."""
+    """A walk through the explorer: a question, its climb and the map."""
     lens.frames.clear()
-    lens.open(f"{url}#lenses=1,2&against=1,2", WIDTH, HEIGHT)
+    lens.open(f"{url}#lenses=1,2", WIDTH, HEIGHT)
     lens.shoot(900)
     field = lens.find("#ask input[type=text], #ask input[type=search], #ask textarea")
     field.clear()
@@ -190,9 +189,6 @@ def animation(lens: Camera, url: str, query: str) -> None:
     lens.visit("#tab-map", 1300)
     travel(lens)
     lens.shoot(1000)
-    lens.visit("#tab-compare", 1600)
-    lens.scroll(420, 8)
-    lens.shoot(1400)
     lens.write(ASSETS / "explorer.webp")
 
 

@@ -12,7 +12,6 @@ pytestmark = pytest.mark.slow  # a browser
 READY = {
     "climb": ".climb-ladder .cards",
     "map": ".view.map canvas",
-    "compare": ".compare .downloads",
 }
 """What every view shows once it is there."""
 

@@ -105,13 +105,13 @@ def test_broken_state_falls_back_to_the_defaults(page, broken):
 
 
 def test_state_goes_through_the_url_and_back(page):
-    page.open("q=a+ring&lenses=1&by=angle&colour=kind&at=0.25,-0.5&turn=1.5&zoom=2&against=1,0")
+    page.open("q=a+ring&lenses=1&by=angle&colour=kind&at=0.25,-0.5&turn=1.5&zoom=2")
     page.script("document.querySelector('.examples button').click()")
     page.until("return document.getElementById('query').value !== 'a ring'")
     kept = page.hash()
     kept.pop("q")
     wanted = {"lenses": "1", "by": "angle", "colour": "kind", "turn": "1.5", "zoom": "2"}
-    assert kept == wanted | {"at": "0.25,-0.5", "against": "1,0"}
+    assert kept == wanted | {"at": "0.25,-0.5"}
     page.script("history.back()")
     page.until("return document.getElementById('query').value === 'a ring'")
 
@@ -168,15 +168,15 @@ def test_the_ladder_is_saved_as_a_table_and_as_a_card_with_the_photo(page, files
 
 def test_a_view_that_fails_is_told_in_a_sentence_and_loaded_again(page):
     page.browser.execute_cdp_cmd("Network.enable", {})
-    page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*/page/compare.js"]})
+    page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*/page/map.js"]})
     page.open("q=a+ring")
-    page.click("#tab-compare")
-    page.until("return document.querySelector('#panel-compare .failed button')")
-    assert "Compare" in page.texts("#panel-compare .failed")[0]
+    page.click("#tab-map")
+    page.until("return document.querySelector('#panel-map .failed button')")
+    assert "Map" in page.texts("#panel-map .failed")[0]
     page.click("#tab-climb")
     assert page.script("return document.querySelector('.climb-ladder').checkVisibility()")
-    page.click("#tab-compare")
-    page.until("return document.querySelector('#panel-compare .failed button')?.checkVisibility()")
+    page.click("#tab-map")
+    page.until("return document.querySelector('#panel-map .failed button')?.checkVisibility()")
     page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
-    page.click("#panel-compare .failed button")
-    page.until("return document.querySelector('.sorted tbody tr')")
+    page.click("#panel-map .failed button")
+    page.until("return document.querySelector('.view.map canvas')")

@@ -79,7 +79,7 @@ def play(page: Page, seed: int) -> None:
             "text": generator.choice(texts),
             "photo": f"{generator.choice(['large', 'small'])}-{seed}-{turn}.png",
             "space": generator.randrange(2),
-            "view": generator.choice(["climb", "compare", "climb"]),
+            "view": generator.choice(["climb", "map", "climb"]),
         }[kind]
         query = str(what) if kind in ("text", "photo") else query
         acts.append([kind, what, generator.choice([0, 0, 20, 90])])

@@ -14,7 +14,6 @@ WIDTH, HEIGHT = 390, 844
 CONTENT = {
     "climb": ".climb-subject",
     "map": ".map-place",
-    "compare": ".moved .lede",
 }
 """What each view is about."""
 

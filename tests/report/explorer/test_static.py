@@ -223,7 +223,7 @@ def test_the_page_shows_a_ladder_and_asks_nobody_else(page, site) -> None:
     assert not page.find_elements(By.CSS_SELECTOR, ".failed:not([hidden])")
     told = page.find_element(By.ID, "main").text
     assert "thing 9" in told
-    for view in ("climb", "map", "compare"):
+    for view in ("climb", "map"):
         page.find_element(By.ID, f"tab-{view}").click()
         panel = page.find_element(By.ID, f"panel-{view}")
         WebDriverWait(page, 60).until(partial(_shows, panel))

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tests.report import browser_common
-from tests.report.explorer.explorer_common import TITLE, Page, explored, fixtures, small_collection
+from tests.report.explorer.explorer_common import Page, explored, fixtures, small_collection
 
 pytest.importorskip("starlette")
 
@@ -30,17 +30,19 @@ def show(page: Page, fragment: str, ready: str, width: int = 1280) -> None:
 
 
 def test_two_spaces_are_compared_in_a_table_that_is_saved(page, collection, files):
-    show(page, "view=compare", ".sorted tbody tr")
+    show(page, "lenses=1&q=a+ring", ".standing .finding")
+    page.click(".comparing > summary")
+    page.until("return document.querySelector('.sorted tbody tr')")
     moved = page.asked("moved", a=0, b=1)
     assert page.texts(".moved .lede") == [moved["sentences"][0]]
     assert page.texts(".found-more li") == moved["sentences"][1:]
-    assert page.texts(".compare option")[:2] == ["tiny · euclidean", TITLE]
+    assert page.texts(".standing option") == ["tiny · euclidean"]
     shown = page.script("return [...document.querySelectorAll('.sorted tr')].map((row) => row.children.length)")
     assert shown == [4] * (1 + len(moved["movers"]))
     assert page.texts(".sorted tbody tr td:nth-child(3)") == [
         f"{mover['shared_neighbours']} of {moved['k']}" for mover in moved["movers"]
     ]
-    page.click(".compare .downloads .button")
+    page.click(".moved .downloads .button")
     with browser_common.saved(files, "items-that-moved-most.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["id"] for row in rows] == [mover["id"] for mover in moved["movers"]]
@@ -53,9 +55,9 @@ def test_two_spaces_are_compared_in_a_table_that_is_saved(page, collection, file
 def test_a_space_is_told_below_its_disc_as_it_was_measured(page, collection, files, key):
     found = page.asked("audit", lens=key)
     show(page, f"view=climb&lenses={key}&q=a+ring", ".standing .finding")
-    page.click(".standing > summary")
+    page.click(".standing:not(.comparing) > summary")
     page.until("return document.querySelectorAll('.survey .bars').length >= 5")
-    (verdict,) = page.texts(".standing > summary")
+    (verdict,) = page.texts(".standing:not(.comparing) > summary")
     numbers, order = found["audit"]["numbers"], found["audit"]["answers"]["order"]
     words = numbers["length_tau_d"] > order["high"] and found["audit"]["answers"]["beyond_length"]["word"] != "yes"
     told = f"Words alone order these better: {numbers['length_tau_d']:.3f} to {numbers['tau_d']:.3f}"
@@ -87,7 +89,7 @@ def test_without_chains_a_line_says_what_they_would_show(tmp_path):
     with explored(plain) as url, browser_common.chromium() as browser:
         page = Page(browser, url)
         show(page, "view=climb&q=a+ring", ".strip .help")
-        assert page.texts(".standing > summary") == ["About this space"]
+        assert page.texts(".standing:not(.comparing) > summary") == ["About this space"]
         assert not page.texts(".finding")
-        page.click(".standing > summary")
+        page.click(".standing:not(.comparing) > summary")
         page.until("return document.querySelector('.finding')")

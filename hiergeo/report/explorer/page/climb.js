@@ -2,6 +2,7 @@
 /** The climb: what is asked, all items of a space on a disc with the way to it, and the steps of that way as cards. */
 
 import { cards, climbed, sentence } from "./cards.js";
+import { Compared } from "./compare.js";
 import { caption, failure, fill, h, named, picture } from "./dom.js";
 import { Drawer } from "./drawer.js";
 import { lastAnswer } from "./latest.js";
@@ -43,6 +44,7 @@ class Climb {
     this.drawer = new Drawer(app);
     this.place = h("div", { class: "climb-place" });
     this.standing = new Standing(app);
+    this.compared = new Compared(app);
     this.spaces = this.choice();
     const act = (/** @type {(stage: any) => void} */ does) => () => this.panel?.stage && does(this.panel.stage);
     const button = (/** @type {string} */ sign, /** @type {string} */ label, /** @type {(stage: any) => void} */ does) =>
@@ -54,7 +56,7 @@ class Climb {
     fill(root,
       h("div", { class: "climb-left" }, this.subject, this.slot, this.sentence, this.shared),
       h("div", { class: "climb-right" }, this.ladder, this.drawer.root),
-      h("div", { class: "climb-disc" }, this.spaces.element, this.place, this.standing.root));
+      h("div", { class: "climb-disc" }, this.spaces.element, this.place, this.standing.root, this.compared.root));
     for (const [name, on] of [["pointerover", true], ["pointerout", false], ["focusin", true], ["focusout", false]])
       this.ladder.addEventListener(String(name), (/** @type {Event} */ event) => this.light(event, Boolean(on)));
     root.addEventListener("keydown", (event) => {
@@ -90,6 +92,7 @@ class Climb {
     const box = document.getElementById("ask");
     if (box && box.parentElement !== this.slot) this.slot.append(box);
     if (other) this.enter(lens);
+    this.compared.show(lens);
     if (JSON.stringify([state.centre, state.turn, state.zoom]) !== this.at) this.follow(state);
     this.panel?.update(state);
     if (!before || state.query !== before.query) this.name(state.query);

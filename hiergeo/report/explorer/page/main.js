@@ -11,7 +11,6 @@ import { showTips } from "./tips.js";
 const VIEWS = [
   { name: "climb", title: "Climb", load: () => import("./climb.js") },
   { name: "map", title: "Map", load: () => import("./map.js") },
-  { name: "compare", title: "Compare", load: () => import("./compare.js") },
 ];
 
 const UNPICTURED = "No picture of these items may be shown: start the explorer with their folder (--images).";
@@ -59,7 +58,7 @@ function build(source, collection) {
     const held = now.view !== before.view && part("views").contains(document.activeElement);
     tabs.show(now.view);
     for (const panel of panels) panel.show(now);
-    part("spaces").hidden = collection.lenses.length < 2 || ["climb", "compare"].includes(now.view);
+    part("spaces").hidden = collection.lenses.length < 2 || now.view === "climb";
     if (now.view !== "climb" && part("ask").parentElement !== part("main")) part("main").insertBefore(part("ask"), part("bar"));
     if (held) part(`panel-${now.view}`).focus();
   };

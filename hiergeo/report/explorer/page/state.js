@@ -4,7 +4,7 @@
 /**
  * @typedef {{text: string} | {item: string} | {photo: Blob, name: string} | null} Query
  * @typedef {{view: string, lenses: string[], query: Query, item: string | null, by: string, colour: string,
- *   centre: [number, number], turn: number, zoom: number, against: [string, string]}} State
+ *   centre: [number, number], turn: number, zoom: number}} State
  */
 
 import { Photos } from "./photos.js";
@@ -24,14 +24,14 @@ export const COLUMNS = 4;
 export const ORDERS = ["margin", "angle", "distance"];
 
 const CHOICES = {
-  view: ["climb", "map", "compare"],
+  view: ["climb", "map"],
   colour: ["tier", "radius", "kind"],
 };
 
 /**
  * The state of the page.
  *
- * @param {{lenses: {key: string, source?: string, geometry?: string}[], tiers: string[] | null, orders?: string[]}} collection
+ * @param {{lenses: {key: string}[], tiers: string[] | null, orders?: string[]}} collection
  * @param {Window} [page]
  */
 export function createState(collection, page = window) {
@@ -120,22 +120,8 @@ function defaults(collection) {
       centre: [0, 0],
       turn: 0,
       zoom: 1,
-      against: compared(collection.lenses),
     })
   );
-}
-
-/**
- * The pair that is compared at first: two sources in one geometry, whose radii need not agree; else the first two lenses.
- *
- * @param {{key: string, source?: string, geometry?: string}[]} lenses
- */
-function compared(lenses) {
-  for (const [place, a] of lenses.entries()) {
-    const b = lenses.slice(place + 1).find((lens) => lens.geometry === a.geometry && lens.source !== a.source);
-    if (b) return [a.key, b.key];
-  }
-  return [lenses[0].key, (lenses[1] ?? lenses[0]).key];
 }
 
 /**
@@ -162,7 +148,6 @@ export function parse(hash, first, collection) {
       centre: numbers("at"),
       turn: numbers("turn")[0],
       zoom: numbers("zoom")[0],
-      against: list("against"),
     },
     first,
     collection,
@@ -173,8 +158,6 @@ export function parse(hash, first, collection) {
 function checked(given, first, collection) {
   const known = new Set(collection.lenses.map((lens) => lens.key));
   const keys = Array.isArray(given.lenses) ? [...new Set(given.lenses)].filter((key) => known.has(key)) : [];
-  const against =
-    Array.isArray(given.against) && given.against.length === 2 && given.against.every((key) => known.has(key));
   const centre = Array.isArray(given.centre) && given.centre.length === 2 && given.centre.every(Number.isFinite);
   const found = {
     lenses: keys.length ? Object.freeze(keys.slice(0, COLUMNS)) : first.lenses,
@@ -183,7 +166,6 @@ function checked(given, first, collection) {
     centre: centre ? Object.freeze([...given.centre]) : first.centre,
     turn: Number.isFinite(given.turn) ? given.turn : first.turn,
     zoom: Number.isFinite(given.zoom) && given.zoom > 0 ? given.zoom : first.zoom,
-    against: against ? Object.freeze([...given.against]) : first.against,
   };
   for (const [name, choices] of Object.entries({ ...CHOICES, by: collection.orders ?? ORDERS }))
     found[name] = choices.includes(given[name]) ? given[name] : first[name];
@@ -210,7 +192,7 @@ export function written(state, first) {
   if (query && "text" in query && query.text.length <= LONGEST) values.set("q", query.text);
   if (query && "item" in query) values.set("from", query.item);
   if (state.item) values.set("item", state.item);
-  for (const name of ["view", "lenses", "by", "colour", "against"])
+  for (const name of ["view", "lenses", "by", "colour"])
     if (!equal(state[name], first[name])) values.set(name, String(state[name]));
   const rounded = (value) => String(Number(value.toPrecision(7)));
   if (!equal(state.centre, first.centre)) values.set("at", state.centre.map(rounded).join());
