@@ -99,7 +99,7 @@ export class Panel {
 
   describe() {
     fill(this.note,
-      "Distance from the centre is the rank of specificity: each ring holds a quarter of the items. Alike items lie in like directions. ",
+      "Nearer to the centre is more general: each ring holds a quarter of the items. Alike items lie in like directions. ",
       this.stage?.painter.kind === "canvas" ? `This browser has no WebGL 2: at most ${PLAIN.toLocaleString("en")} points are drawn.` : null);
   }
 
@@ -107,7 +107,7 @@ export class Panel {
   count(count) {
     const all = this.facts.count;
     const [some, whole] = [count, all].map((value) => value.toLocaleString("en"));
-    this.counted.textContent = count < all ? `${some} of ${whole} items are drawn: magnify to see the others.` : `All ${whole} items are drawn.`;
+    this.counted.textContent = count < all ? `${some} of ${whole} items are drawn: magnify to see the others.` : "";
     this.figure.dataset.drawn = String(count);
     this.label();
   }
