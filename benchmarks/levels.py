@@ -14,6 +14,7 @@ leaves, and equal confidence for all leaves.
 import argparse
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +25,6 @@ from torch import Tensor
 from benchmarks.report import table
 from hiergeo import adapters, datasets, training
 from hiergeo.adapters import Model
-from hiergeo.adapters.head import HeadModel
 from hiergeo.datasets.download import data_home
 from hiergeo.datasets.labels import Entry, LabelTree, load_tree
 from hiergeo.datasets.wordnet import load_wordnet
@@ -33,12 +33,11 @@ from hiergeo.evaluation.classifying.methods import METHODS, LabelPoints, kind_of
 from hiergeo.evaluation.classifying.placing import TEMPERATURES
 from hiergeo.evaluation.classifying.promise import error_floors, floor_of, on_path, stops
 from hiergeo.evaluation.metrics import bootstrap_mean
-from hiergeo.geometry import Space, parse
+from hiergeo.geometry import Geometry, Space, parse
 
 NOTES = Path(__file__).parent / "notes" / "levels.md"
 ALPHAS = (0.05, 0.1, 0.2)
 SPLITS = 200
-HEAD = "HierarCaps, head"
 
 
 class World(NamedTuple):
@@ -52,10 +51,10 @@ class World(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """What one method at one temperature makes of all items: errors' floors, confidences, right labels and leaves."""
+    """What one method at one temperature makes of all items: errors' floors, log-odds, right labels and leaves."""
 
     errors: np.ndarray
-    confidences: np.ndarray
+    odds: np.ndarray
     right: np.ndarray
     leaf: np.ndarray
 
@@ -94,13 +93,18 @@ def in_spaces(
     items = model.encode_text(texts) if texts is not None else images
     assert items is not None
     rows = {spec: (Space(spec, model.root()), labels, items) for spec in ("euclidean", "lorentz:-1")}
-    chains = training.from_file(data_home() / "embeddings" / "hierarcaps_train_split_minilm.npz", base=model)
-    trained = training.train_head(chains, parse("lorentz:-1"), device="cpu")
-    head = HeadModel(model, trained.head, trained_in=trained.geometry.spec)
+    head, geometry = trained_head()
     with torch.no_grad():
-        both, root = head.head(torch.cat((labels, items))), head.root()
-    space = Space(trained.geometry.fixed(), root)
-    return {**rows, "head, lorentz": (space, both[: len(labels)], both[len(labels) :])}
+        root, *both = head(torch.cat((model.root()[None], labels, items))).split([1, len(labels), len(items)])
+    return {**rows, "head, lorentz": (Space(geometry, root[0]), *both)}
+
+
+@cache
+def trained_head() -> tuple[torch.nn.Module, Geometry]:
+    """A head on MiniLM, trained in Lorentz space on the chains of HierarCaps' train split, and its geometry."""
+    chains = training.from_file(data_home() / "embeddings" / "hierarcaps_train_split_minilm.npz")
+    trained = training.train_head(chains, parse("lorentz:-1"), training.Recipe(steps=500), device="cpu")
+    return trained.head, trained.geometry.fixed()
 
 
 def hierarcaps() -> World:
@@ -131,11 +135,11 @@ def scenes() -> World:
 
 def placed(world: World, points: LabelPoints, scores: Tensor, method: str, temperature: float) -> Placed:
     """All items by one method."""
-    walked = points.walk(points.confidences(scores, method, temperature))  # type: ignore[arg-type]
-    paths, confidences = (column.numpy() for column in walked)
-    errors = error_floors(world.tree, paths, confidences, world.truth)
-    right = on_path(world.tree, paths, world.truth)
-    return Placed(errors, confidences, right, ends(paths) == world.truth)
+    walked = points.walk(scores, method, temperature)  # type: ignore[arg-type]
+    paths, odds = (column.numpy() for column in walked)
+    errors = error_floors(world.tree, paths, odds, world.truth)
+    right = on_path(world.tree, paths, world.truth) & (paths >= 0)
+    return Placed(errors, odds, right, ends(paths) == world.truth)
 
 
 def candidates(world: World) -> Iterator[tuple[str, str, list[Placed]]]:
@@ -166,7 +170,8 @@ def split(count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Items that choose, items that promise, and items that are tested."""
     order = np.random.default_rng(seed).permutation(count)
     tune, rest = np.split(order, [count // 6])
-    return tune, *np.split(rest, [count // 3])
+    promise, test = np.split(rest, [count // 3])
+    return tune, promise, test
 
 
 def promises(of: list[Placed], alpha: float) -> tuple[float, float, float]:
@@ -174,11 +179,11 @@ def promises(of: list[Placed], alpha: float) -> tuple[float, float, float]:
     errors, depths = [], []
     for seed in range(SPLITS):
         tune, promise, test = split(len(of[0].errors), seed)
-        own = [stops(one.confidences[tune], floor_of(one.errors[tune], alpha)).mean() for one in of]
+        own = [stops(one.odds[tune], floor_of(one.errors[tune], alpha)).mean() for one in of]
         best = of[int(np.argmax(own))]
         floor = floor_of(best.errors[promise], alpha)
         errors.append(float((best.errors[test] > floor).mean()))
-        depths.append(float(stops(best.confidences[test], floor).mean()))
+        depths.append(float(stops(best.odds[test], floor).mean()))
     return float(np.mean(errors)), float(np.std(errors, ddof=1) / np.sqrt(SPLITS)), float(np.mean(depths))
 
 
@@ -202,14 +207,15 @@ def told(world: World) -> Iterator[str]:
     tune, *others = split(len(world.truth), 0)
     tested = np.concatenate(others)
     for method in METHODS:
-        of = {spec: every[spec, method] for spec in world.rows}
+        methods = {spec: every[spec, method] for spec in world.rows}
         best = {
-            spec: max(at, key=lambda one: stops(one.confidences[tune], floor_of(one.errors[tune], 0.1)).mean())
-            for spec, at in of.items()
+            spec: max(at, key=lambda one: stops(one.odds[tune], floor_of(one.errors[tune], 0.1)).mean())
+            for spec, at in methods.items()
         }
         for spec in list(world.rows)[1:]:
             for level in range(min(4, world.tree.depth)):
-                pair = [one.right[tested, level].astype(np.float64) for one in (best[spec], best["euclidean"])]
+                deep = tested[world.tree.levels[world.truth[tested]] > level]
+                pair = [one.right[deep, level].astype(np.float64) for one in (best[spec], best["euclidean"])]
                 low, high = bootstrap_mean(pair[0] - pair[1])
                 word = "no difference" if low <= 0 <= high else spec if low > 0 else "euclidean"
                 gain = f"{pair[0].mean() - pair[1].mean():+.3f} ({low:+.3f} to {high:+.3f})"
@@ -222,9 +228,12 @@ def main() -> None:
     parser.add_argument("--glosses", type=Path, default=Path("/usr/share/wordnet/data.noun"), metavar="FILE")
     args = parser.parse_args()
     torch.manual_seed(0)
-    parts = [part for world in (mammals(args.glosses), hierarcaps(), scenes()) for part in told(world)]
-    NOTES.write_text("# The right level at a promised error\n\n" + "\n\n".join(parts) + "\n", encoding="utf-8")
-    print("\n\n".join(parts))
+    parts = ["# The right level at a promised error"]
+    for world in (scenes, lambda: mammals(args.glosses), hierarcaps):
+        for part in told(world()):
+            print(part, "\n", flush=True)
+            parts.append(part)
+    NOTES.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

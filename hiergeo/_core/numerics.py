@@ -12,6 +12,9 @@ from torch.nn import Parameter
 WAITED_FOR = {"cpu"}
 """Types of devices whose every operation Python waits for, so that to ask for its result costs nothing."""
 
+WITHOUT_FLOAT64 = {"mps"}
+"""Types of devices that have no float64, such as Apple GPUs."""
+
 
 @contextmanager
 def torch_defaults() -> Iterator[None]:
@@ -42,13 +45,13 @@ def pair_dtype(ux: Tensor, uy: Tensor) -> torch.dtype:
 
 
 def widest(device: torch.device) -> torch.dtype:
-    """The widest float of a device: float64, or float32 on Apple GPUs, which have none."""
-    return torch.float32 if device.type == "mps" else torch.float64
+    """The widest float of a device: float64, or float32 where it has none."""
+    return torch.float32 if device.type in WITHOUT_FLOAT64 else torch.float64
 
 
 def wide(x: Tensor) -> Tensor:
     """`x` in the widest float of its device."""
-    return x.to(torch.float32 if x.device.type == "mps" else torch.float64)
+    return x.to(torch.float32 if x.device.type in WITHOUT_FLOAT64 else torch.float64)
 
 
 def scalar(value: float | Tensor, device: torch.device) -> Tensor:
@@ -64,7 +67,8 @@ def largest_summed(dtype: torch.dtype) -> float:
 
 
 def saturated(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """`x` in `dtype`, where numbers beyond its range become its largest; NaN stays NaN."""
+    """`x` in `dtype`, no wider than its device has, where numbers beyond the range become its largest; NaN stays."""
+    dtype = torch.float32 if dtype == torch.float64 and x.device.type in WITHOUT_FLOAT64 else dtype
     largest = min(torch.finfo(dtype).max, torch.finfo(x.dtype).max)
     return x.clamp(-largest, largest).to(dtype)
 

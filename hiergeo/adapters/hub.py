@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import torch
 from pydantic import BeforeValidator
@@ -304,13 +304,17 @@ class CoordinateOptions(Document):
     @property
     def read(self) -> Coordinates | None:
         """The coordinates; None for rows of flat space. Raises InputError for one option without the other."""
-        if (self.coordinates is None) != (self.curvature is None):
-            raise InputError(
-                "coordinates go with a curvature in a model spec: write ?coordinates=hyperboloid&curvature=-1."
-            )
-        if self.coordinates is None or self.curvature is None:
+        if self.coordinates is not None and self.curvature is not None:
+            return Coordinates(self.coordinates, self.curvature)
+        if self.coordinates is None and self.curvature is None:
             return None
-        return Coordinates(self.coordinates, self.curvature)
+        raise InputError("coordinates go with a curvature in a model spec: ?coordinates=hyperboloid&curvature=-1.")
+
+
+class RowOptions(CoordinateOptions):
+    """Options of the spec of a model that say what its rows are."""
+
+    norms: Literal["keep"] | None = None
 
 
 CARD, HYPERBOLIC = "README.md", re.compile(r"hyperbolic|hyperboloid|lorentz|poincar", re.IGNORECASE)

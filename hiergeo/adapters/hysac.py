@@ -7,11 +7,11 @@ public repository, and no released file was at hand.
 import math
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, final
+from typing import TYPE_CHECKING, Annotated, Any, Literal, final
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from hiergeo._core import extras
 from hiergeo._core.errors import InputError
@@ -20,8 +20,11 @@ from hiergeo._core.storage.documents import Foreign
 from hiergeo.adapters import hub, weights
 from hiergeo.adapters.huggingface import features
 from hiergeo.adapters.model import ClipModel
-from hiergeo.adapters.native import STATISTICS, Native, byte_pairs, hyperbolic, square, within_reach
+from hiergeo.adapters.native import STATISTICS, VOCABULARY, Native, byte_pairs, square, stored_natively, within_reach
 from hiergeo.geometry import Space
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 WEIGHTS, BOUNDS = "hysac_model.pth", "hysac_bounds.json"
 RANK, ALPHA = 16, 1
@@ -30,7 +33,6 @@ RANK, ALPHA = 16, 1
 HEAD = 64
 """Width of an attention head in both towers."""
 
-NUMBERS = ("curv", "visual_alpha", "textual_alpha")
 UNUSED = re.compile(r"logit_scale|pixel_(mean|std)|.*position_ids")
 PEFT = re.compile(r"(visual|textual)\.base_model\.model\.|\.base_layer(?=\.)")
 """What low-rank adaptation adds to the names of weights."""
@@ -50,44 +52,29 @@ class _Bounds(Foreign):
     V: _Bound
 
 
-class Towers(nn.Module):
-    """A CLIP of transformers whose projected features are multiplied by a factor of their modality."""
-
-    visual_scale: Tensor
-    textual_scale: Tensor
-    reach: Tensor
-
-    def __init__(self, network: Any, native: Native) -> None:
-        super().__init__()
-        self.network = network
-        self.register_buffer("visual_scale", native.scales[0])
-        self.register_buffer("textual_scale", native.scales[1])
-        self.register_buffer("reach", native.reach)
-
-    def encode_image(self, pixels: Tensor) -> Tensor:
-        """(B, 3, side, side) normalised pixels -> tangent vectors (B, D)."""
-        rows = features(self.network.get_image_features(pixel_values=pixels))
-        return within_reach(rows * self.visual_scale, self.reach)
-
-    def encode_text(self, tokens: Tensor) -> Tensor:
-        """(B, context) tokens -> tangent vectors (B, D)."""
-        rows = features(self.network.get_text_features(input_ids=tokens))
-        return within_reach(rows * self.textual_scale, self.reach)
-
-
 @final
 class HySACModel(ClipModel):
     """HySAC with its native space, and the traversal that brings inputs back to where safe ones lie."""
 
     normalised = False
 
-    def __init__(self, name: str, towers: Towers, device: torch.device, space: Space, bounds: _Bounds) -> None:
-        config = towers.network.config
-        side, mean_std = config.vision_config.image_size, STATISTICS["clip"]
-        prepared: dict[str, Any] = {"tokenizer": byte_pairs(config.text_config.max_position_embeddings)}
+    def __init__(self, name: str, network: Any, device: torch.device, native: Native, bounds: _Bounds) -> None:
+        assert native.space is not None
+        side, mean_std = network.config.vision_config.image_size, STATISTICS["clip"]
+        prepared: dict[str, Any] = {"tokenizer": byte_pairs(network.config.text_config.max_position_embeddings)}
         prepared |= {"transform": square(side, *mean_std, "crop"), "preprocessing": f"crop to {side}, {mean_std}"}
-        super().__init__(name, towers, device, settings=space.geometry.spec, **prepared)
-        self._space, self._bounds = space, bounds
+        settings = f"{native.space.geometry.spec} {[float(scale[0]) for scale in native.scales]}"
+        super().__init__(name, network, device, settings=settings, **prepared)
+        self._space, self._bounds, self._reach = native.space, bounds, native.reach.to(device)
+        self._visual, self._textual = (scale.to(device) for scale in native.scales)
+
+    def embed_texts(self, texts: list[str]) -> Tensor:
+        rows = features(self.network.get_text_features(input_ids=self.tokens(texts)))
+        return within_reach(rows * self._textual, self._reach)
+
+    def embed_pictures(self, pictures: list["Image"]) -> Tensor:
+        rows = features(self.network.get_image_features(pixel_values=self.pixels(pictures)))
+        return within_reach(rows * self._visual, self._reach)
 
     def native_space(self) -> Space | None:
         """Lorentz(-c) of the learnt c around its origin."""
@@ -126,13 +113,11 @@ def load_hysac(rest: str, *, device: torch.device) -> HySACModel:
     stored = weights.state_in(path, tensors.read_checkpoint(path))
     state = {name: weight for name, weight in stored.items() if not UNUSED.fullmatch(name)}
     weights.check_usable(path, state)
-    log_curvature, visual, textual = (weights.taken(path, state, name)[0] for name in NUMBERS)
     state = merged(path, {PEFT.sub("", name): weight for name, weight in state.items()})
-    config = _config(path, state)
-    native = hyperbolic(path, log_curvature, visual, textual, config.projection_dim)
-    network = _clip(path, config, state)
-    assert native.space is not None
-    return HySACModel(f"hysac:{rest}", Towers(network, native), device, native.space, bounds)
+    projection = torch.atleast_1d(state.get("visual_projection.weight", torch.empty(0)))
+    native = stored_natively(path, state, len(projection))
+    network = _clip(path, state)
+    return HySACModel(f"hysac:{rest}", network, device, native, bounds)
 
 
 def merged(path: Path, state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -149,40 +134,29 @@ def merged(path: Path, state: dict[str, Tensor]) -> dict[str, Tensor]:
     return plain
 
 
-def _config(path: Path, state: dict[str, Tensor]) -> Any:
-    """The configuration of the CLIP, by the shapes of its weights; raises InputError where these are missing."""
+def _clip(path: Path, state: dict[str, Tensor]) -> Any:
+    """The network of the sizes that its weights have; raises InputError where weights are missing or left over."""
     import transformers
 
-    def tower(part: str, positions: str) -> dict[str, int]:
-        layers = {match[1] for name in state if (match := re.match(rf"{part}\.encoder\.layers\.(\d{{1,4}})\.", name))}
-        width = state[f"{part}.{positions}"].shape[-1]
+    def tower(part: str) -> dict[str, int]:
+        positions, width = state[f"{part}.embeddings.position_embedding.weight"].shape
+        layers = {match[1] for name in state if (match := re.match(rf"{part}\.encoder\.layers\.(\d+)\.", name))}
         hidden = state[f"{part}.encoder.layers.0.mlp.fc1.weight"].shape[0]
         sizes = {"hidden_size": width, "intermediate_size": hidden, "num_hidden_layers": len(layers)}
-        return sizes | {"num_attention_heads": max(1, width // HEAD)}
+        return sizes | {"num_attention_heads": max(1, width // HEAD), "max_position_embeddings": positions}
 
-    try:
-        positions, context = (
-            state[f"{part}.embeddings.position_embedding.weight"].shape[0] for part in ("vision_model", "text_model")
-        )
+    def build() -> Any:
+        vision, text = tower("vision_model"), tower("text_model")
         patch = state["vision_model.embeddings.patch_embedding.weight"].shape[-1]
-        vision = tower("vision_model", "embeddings.position_embedding.weight")
-        text = tower("text_model", "embeddings.position_embedding.weight")
-        text |= {"max_position_embeddings": context, "eos_token_id": 49407, "bos_token_id": 49406}
-        text |= {"vocab_size": state["text_model.embeddings.token_embedding.weight"].shape[0]}
-        vision |= {"image_size": patch * round((positions - 1) ** 0.5), "patch_size": patch}
+        vision |= {"patch_size": patch, "image_size": patch * round((vision["max_position_embeddings"] - 1) ** 0.5)}
+        text |= {"vocab_size": VOCABULARY, "bos_token_id": VOCABULARY - 2, "eos_token_id": VOCABULARY - 1}
         dim = state["visual_projection.weight"].shape[0]
-    except (KeyError, IndexError) as error:
-        raise InputError(f"{path} is no complete HySAC: it lacks {weights.said(error)}.") from error
-    config: dict[str, Any] = {"vision_config": vision, "text_config": text, "projection_dim": dim}
-    hub.check_config(config, str(path))
-    return transformers.CLIPConfig(**config)
-
-
-def _clip(path: Path, config: Any, state: dict[str, Tensor]) -> Any:
-    import transformers
+        return transformers.CLIPModel(
+            transformers.CLIPConfig(vision_config=vision, text_config=text, projection_dim=dim)
+        )
 
     state["logit_scale"] = torch.zeros(())  # which embeddings do not depend on
-    network = weights.strictly(path, lambda: transformers.CLIPModel(config), state)
+    network = weights.strictly(path, build, state)
     for part in (network.text_model.embeddings, network.vision_model.embeddings):
         count = part.position_embedding.num_embeddings
         part.register_buffer("position_ids", torch.arange(count).expand(1, -1), persistent=False)

@@ -10,7 +10,8 @@ from hiergeo._core.errors import InputError, UnavailableError, unknown_name
 from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.plugins import Plugins
 from hiergeo._core.storage.files import path_of
-from hiergeo.adapters.hub import local_folder
+from hiergeo.adapters.hub import HUB, local_folder
+from hiergeo.adapters.meru import PUBLISHED
 from hiergeo.adapters.model import Model
 from hiergeo.adapters.npz import ARRAYS_SPEC
 
@@ -104,16 +105,14 @@ def check_spec(spec: str) -> None:
         from hiergeo.adapters.open_clip import check_source
 
         check_source(rest)
-    if name in ON_DISK and not rest.startswith("hf-hub:") and not _is_short(name, rest):
+    if name in ON_DISK and not rest.startswith(HUB):
+        short = [spec.partition(":")[2] for spec in PUBLISHED if spec.startswith(f"{name}:")]
         paths = [rest, *(rest[:end] for end, character in enumerate(rest) if character in "@?")]
-        if not any(path and path_of(path).exists() for path in paths):
-            raise UnavailableError(f"{path_of(paths[-1] or rest)} is not there: name the file or folder of the model.")
-
-
-def _is_short(name: str, rest: str) -> bool:
-    from hiergeo.adapters.meru import PUBLISHED
-
-    return f"{name}:{rest.partition('?')[0]}" in PUBLISHED
+        if rest.partition("?")[0] not in short and not any(path and path_of(path).exists() for path in paths):
+            listed = f", or a short name: {', '.join(short)}" if short else ""
+            raise UnavailableError(
+                f"{path_of(paths[-1] or rest)} is not there: name the file or folder of the model{listed}."
+            )
 
 
 def _parts(spec: str) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from hiergeo._core.storage import tensors
 from hiergeo.adapters import hub, weights
 from hiergeo.adapters.native import (
     MIN_RADIUS,
+    NUMBERS,
     REACH,
     DualEncoder,
     Native,
@@ -182,7 +183,7 @@ def _phyclip(path: Path, numbers: Mapping[str, float], _: Tensor | None, dim: in
     return Native(space, scales, REACH / torch.tensor(curvatures).sqrt())
 
 
-MERU = Family(("curv", "visual_alpha", "textual_alpha"), _meru)
+MERU = Family(NUMBERS, _meru)
 
 PHYCLIP = ("curvs", "visual_concept_alphas", "textual_concept_alphas")
 

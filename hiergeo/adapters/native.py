@@ -20,12 +20,15 @@ from torch import Tensor, nn
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage.documents import Document
+from hiergeo.adapters import weights
 from hiergeo.adapters.model import ClipModel
-from hiergeo.adapters.weights import strictly
 from hiergeo.geometry import Lorentz, Space
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+NUMBERS = ("curv", "visual_alpha", "textual_alpha")
+"""Weights of towers that were trained in a hyperbolic space: logarithms of its -K and of a factor of each modality."""
 
 MIN_RADIUS = 0.1
 """K of the half aperture asin(2 K / (sqrt(c) |space components|)) in these models."""
@@ -214,7 +217,7 @@ class DualEncoder(nn.Module):
         """The encoder of a file with these weights of towers and projections, scaled and shortened as `Native` says."""
         scales = dict(zip(("visual_scale", "textual_scale"), native.scales, strict=True))
         shape = sizes, len(native.reach), quick_gelu, "visual_proj.bias" in state
-        encoder = strictly(path, lambda: cls(*shape), {**state, **scales, "reach": native.reach})
+        encoder = weights.strictly(path, lambda: cls(*shape), {**state, **scales, "reach": native.reach})
         encoder.textual.attn_mask = encoder.textual.build_causal_mask()
         return encoder
 
@@ -303,6 +306,12 @@ def hyperbolic(path: Path, log_curvature: float, log_visual: float, log_textual:
     space = Space(Lorentz(-c), torch.zeros(dim), min_radius=MIN_RADIUS)
     visual, textual = (torch.full((dim,), factor(path, log)) for log in (log_visual, log_textual))
     return Native(space, (visual, textual), torch.tensor([REACH / math.sqrt(c)]))
+
+
+def stored_natively(path: Path, state: dict[str, Tensor], dim: int) -> Native:
+    """The native space of one curvature by `NUMBERS`, which are taken out of the state."""
+    log_curvature, visual, textual = (weights.taken(path, state, name)[0] for name in NUMBERS)
+    return hyperbolic(path, log_curvature, visual, textual, dim)
 
 
 def curvature(path: Path, log: float) -> float:

@@ -72,12 +72,6 @@ ARRAYS = {
 which points of a hyperbolic space the rows are."""
 
 
-class NpzOptions(hub.CoordinateOptions):
-    """What may stand behind the question mark of a spec."""
-
-    norms: Literal["keep"] | None = None
-
-
 class StoredTexts(Model):
     """A model of which only the embeddings (n, dim) of certain captions are at hand, and a root (dim,)."""
 
@@ -128,21 +122,7 @@ class StoredTexts(Model):
 class ArrayModel(StoredTexts):
     """A model of which only the embeddings of certain captions and images are at hand.
 
-    Args:
-        spec: the spec that loads it.
-        source: what the arrays are called in errors.
-        stored: arrays by the names of `ARRAYS`, of such kinds and dimensions. Without ``root`` the mean of the text
-            embeddings stands in for that of the empty caption.
-        digest: the SHA-256 of the arrays.
-        keep_norms: take rows as they are; otherwise they are divided by their norms, and a warning says so where these
-            differ.
-        coordinates: which points of a hyperbolic space the rows are; None is what the file says, flat rows where it
-            says nothing.
-
-    Raises:
-        InputError: arrays of shapes that do not fit each other, rows that are not finite or (unless norms are kept)
-            zero, points outside of their space or on a hyperboloid that nothing names, or two different embeddings of a
-            caption or image.
+    `stored` holds arrays by the names of `ARRAYS`; without ``root`` the mean of the text embeddings stands in for it.
     """
 
     preprocessing = "stored embeddings"
@@ -197,7 +177,11 @@ class ArrayModel(StoredTexts):
                 f"{self._source} lacks {len(missing)} of {len(images)} images; the first is {name}{hint}: name "
                 f"images as its image_id does, such as {stored!r}."
             )
-        _refuse_namesakes((key, image) for key, image in zip(keys, images, strict=True) if _is_of_name(key, image))
+        _refuse_namesakes(
+            (key, image)
+            for key, image in zip(keys, images, strict=True)
+            if isinstance(key, str) or (isinstance(image, ImageRef) and key != image.image_id)
+        )
 
     def stores(self, images: Sequence[ImageLike]) -> int:
         return sum(self._key(image) is not None for image in images)
@@ -266,42 +250,39 @@ def load_npz(rest: str, *, device: torch.device) -> ArrayModel:
     Raises:
         InputError: the file is missing, damaged, altered, holds pickled objects or lacks an array; or as `ArrayModel`.
     """
-    source, options = hub.options_of(rest, NpzOptions)
+    source, options = hub.options_of(rest, hub.RowOptions)
     mean_root = source.endswith(MEAN_ROOT) and not path_of(source).exists()
     path = path_of(source.removesuffix(MEAN_ROOT) if mean_root else source)
     if path.is_dir():
         raise InputError(f"{path} is a folder: name the .npz file in it.")
     stored = archives.read(path, {k: array for k, array in ARRAYS.items() if not (mean_root and k == "root")})
-    keep_norms, named = options.norms == "keep", options.read
-    coordinates = named
-    if named is None and "coordinates" in stored and "curvature" in stored:
-        coordinates = Coordinates(str(stored["coordinates"]), float(stored["curvature"]))
-    if "root" not in stored and not mean_root and coordinates is None:
+    if not mean_root and not {"root", "coordinates"} & stored.keys() and options.read is None:
         text = torch.from_numpy(stored["text"].reshape(-1, stored["text"].shape[-1]))
         refuse_hyperboloid(text, f"the text embeddings of {path}", f"npz:{path}?{{}}")
         raise InputError(
             f"{path} has no array 'root', the embedding of the empty caption: npz:{path}{MEAN_ROOT} takes the mean "
             "of its texts instead."
         )
-    if not mean_root:
-        stored = _rooted(stored, coordinates)
+    return _model(f"npz:{path}", path, stored, sha256(path), options, mean_root)
+
+
+def _model(
+    name: str, source: object, stored: dict[str, NDArray[Any]], digest: str, options: hub.RowOptions, mean_root: bool
+) -> ArrayModel:
+    """The model of arrays read as options say; where only coordinates have no root, their origin is it."""
+    keep_norms, named = options.norms == "keep", options.read
+    coordinates = named
+    if named is None and "coordinates" in stored:
+        coordinates = Coordinates(str(stored["coordinates"]), float(stored.get("curvature", np.array(np.nan))))
+    if coordinates is not None and not mean_root and "root" not in stored:
+        origin = torch.zeros(1, coordinates.dim(stored["text"].shape[-1]))
+        stored = {**stored, "root": coordinates.points(origin)[0].numpy()}
     ending = MEAN_ROOT * mean_root + KEEP * keep_norms
     if named is not None:
         ending += f"{'&' if keep_norms else '?'}{named.options}"
-    return ArrayModel(f"npz:{path}{ending}", path, stored, _marked(sha256(path), ending), keep_norms, coordinates)
-
-
-def _rooted(stored: Mapping[str, NDArray[Any]], coordinates: Coordinates | None) -> dict[str, NDArray[Any]]:
-    """Arrays with the origin of their coordinates for a root where they have none."""
-    if coordinates is None or "root" in stored:
-        return dict(stored)
-    origin = coordinates.points(torch.zeros(1, coordinates.dim(stored["text"].shape[-1])))[0]
-    return {**stored, "root": origin.numpy()}
-
-
-def _marked(digest: str, ending: str) -> str:
-    """The SHA-256 of arrays that are read as the ending of a spec says."""
-    return hashlib.sha256(f"{digest}{ending}".encode()).hexdigest() if ending else digest
+    if ending:
+        digest = hashlib.sha256(f"{digest}{ending}".encode()).hexdigest()
+    return ArrayModel(f"{name}{ending}", source, stored, digest, keep_norms, coordinates)
 
 
 def embedded(
@@ -342,7 +323,8 @@ def embedded(
     """
     if norms not in NORMS:
         raise unknown_name("treatment of norms", norms, NORMS)
-    read = hub.CoordinateOptions(coordinates=coordinates, curvature=curvature).read
+    keep: Literal["keep"] | None = "keep" if norms == "keep" else None
+    options = hub.RowOptions(norms=keep, coordinates=coordinates, curvature=curvature)
     given = {"text": text, "image": image, "root": root}
     stored = {key: _rows(key, rows) for key, rows in given.items() if rows is not None or key == "text"}
     stored["caption"] = _labels("captions", captions, (str,))
@@ -351,20 +333,14 @@ def embedded(
         raise InputError(f"{SOURCE} has {shapes}: text must be (N, D) and captions N strings, one for each row.")
     if image_id is not None:
         stored["image_id"] = _labels("image_id", image_id, (int, np.integer), (str, os.PathLike))
-        if stored["image_id"].ndim != 1:
-            raise InputError(f"{SOURCE}: image_id has shape {stored['image_id'].shape}, not one id for each image.")
     flat = [caption.strip() for caption in stored["caption"].ravel()]
     if root is None and "" in flat:
         stored["root"] = stored["text"].reshape(len(flat), -1)[flat.index("")]
-    stored = _rooted(stored, read)
-    if "root" not in stored:
+    mean_root = "root" not in stored and coordinates is None
+    if mean_root:
         warn(f"{SOURCE} has no root, so radii begin at the mean of its texts: give root, the embedding of ''.")
-    ending = MEAN_ROOT * ("root" not in stored) + KEEP * (norms == "keep")
-    if read is not None:
-        ending += f"{'&' if norms == 'keep' else '?'}{read.options}"
-    digest = _marked(_digest(stored), ending)
     with torch_defaults():
-        return ArrayModel(f"{ARRAYS_SPEC}{name}{ending}", SOURCE, stored, digest, norms == "keep", read)
+        return _model(f"{ARRAYS_SPEC}{name}", SOURCE, stored, _digest(stored), options, mean_root)
 
 
 def _rows(name: str, rows: Any) -> NDArray[Any]:
@@ -388,8 +364,8 @@ def _labels(name: str, labels: Any, *kinds: tuple[type, ...]) -> NDArray[Any]:
     fits = any(all(isinstance(item, kind) and not isinstance(item, bool) for item in items) for kind in kinds)
     if not array.ndim or not fits:
         wanted = "strings" if len(kinds) == 1 else "whole numbers, or a list of strings"
-        found = ", ".join(sorted({type(item).__name__ for item in items})) if array.ndim else type(labels).__name__
-        raise InputError(f"{SOURCE}: {name} must be a list of {wanted}, not of {found}.")
+        types = ", ".join(sorted({type(item).__name__ for item in items})) if array.ndim else type(labels).__name__
+        raise InputError(f"{SOURCE}: {name} must be a list of {wanted}, not of {types}.")
     array.ravel()[:] = [int(item) if isinstance(item, int | np.integer) else str(item) for item in items]
     return array
 
@@ -419,11 +395,6 @@ def _numbers(name: str) -> list[int]:
     """The COCO id in the name of a file (``COCO_val2014_000000000139.jpg`` is 139), if there is one."""
     number = NAME.fullmatch(name.rpartition("/")[2])
     return [int(number[1])] if number else []
-
-
-def _is_of_name(key: int | str | None, image: ImageLike) -> bool:
-    """Whether a key is of the name of a file, which others may have too."""
-    return isinstance(key, str) or (isinstance(image, ImageRef) and key != image.image_id)
 
 
 def _refuse_namesakes(named: Iterable[tuple[Hashable, ImageLike]]) -> None:

@@ -25,7 +25,7 @@ from hiergeo._core.storage.files import atomic_write, atomic_write_text, path_of
 from hiergeo._core.storage.tensors import Shapes
 from hiergeo.adapters import hub, tiny, weights
 from hiergeo.adapters.model import ClipModel
-from hiergeo.adapters.native import Native, hyperbolic
+from hiergeo.adapters.native import NUMBERS, Native, stored_natively
 from hiergeo.adapters.towers import Tower
 from hiergeo.geometry import Space, parse
 
@@ -37,9 +37,6 @@ HUB, FOLDER = hub.HUB, "local-dir:"
 
 CONFIG, WEIGHTS, PICKLED = "open_clip_config.json", "open_clip_model.safetensors", "open_clip_pytorch_model.bin"
 """What open_clip looks for in a folder, the last where there is no other file of weights."""
-
-NUMBERS = ("curv", "visual_alpha", "textual_alpha")
-"""Weights of towers that were trained in a hyperbolic space: logarithms of its -K and of a factor of each modality."""
 
 PREPROCESSING = {
     "image_mean": "mean",
@@ -68,23 +65,20 @@ class OpenClipModel(ClipModel):
         super().__init__(name, network, device, preprocessing=str(network.visual.preprocess_cfg), **prepared)
         self.config = config
         self._space: Space | None = None
-        self._factors: tuple[Tensor, Tensor] | None = None
+        self._scales: tuple[Any, Any] = 1.0, 1.0
 
     def embed_texts(self, texts: list[str]) -> Tensor:
-        rows = super().embed_texts(texts)
-        return rows if self._factors is None else rows * self._factors[1]
+        return super().embed_texts(texts) * self._scales[1]
 
     def embed_pictures(self, pictures: list["Image"]) -> Tensor:
-        rows = super().embed_pictures(pictures)
-        return rows if self._factors is None else rows * self._factors[0]
+        return super().embed_pictures(pictures) * self._scales[0]
 
     def live_natively(self, native: Native) -> None:
         """Take the space that was stored with the weights, whose rows are features times a factor of their modality."""
         assert native.space is not None
         self.live_in(native.space, False)
-        visual, textual = (scale.to(self.device) for scale in native.scales)
-        self._factors = visual, textual
-        self.settings += f"{native.space.geometry.spec} {float(visual[0])!r} {float(textual[0])!r}"
+        self._scales = native.scales[0].to(self.device), native.scales[1].to(self.device)
+        self.settings += f"{native.space.geometry.spec} {' '.join(repr(float(scale[0])) for scale in native.scales)}"
 
     def live_in(self, space: Space, normalised: bool) -> None:
         """Say which space the model was trained in, and whether its rows are unit vectors of it."""
@@ -108,7 +102,8 @@ class OpenClipModel(ClipModel):
         """The model with a network of open_clip, which the bundled one is loaded without."""
         if not isinstance(self.network, tiny.TinyClip):
             return self
-        return _build("tiny", tiny.register(), self.device, pretrained=str(tiny.weights()), quick_gelu=False)
+        with _no_root_handler():
+            return _build("tiny", tiny.register(), self.device, pretrained=str(tiny.weights()), quick_gelu=False)
 
     def rebuilt_network(self) -> nn.Module:
         from open_clip import CLIP
@@ -444,9 +439,9 @@ def _loaded_natively(file: Path, network: nn.Module, dim: int) -> Native:
     content = tensors.read(file) if file.suffix == ".safetensors" else tensors.read_checkpoint(file)
     state = weights.state_in(file, content, ("state_dict", "model"))
     weights.check_usable(file, state)
-    log_curvature, visual, textual = (weights.taken(file, state, number)[0] for number in NUMBERS)
+    native = stored_natively(file, state, dim)
     weights.strictly(file, lambda: network, state)
-    return hyperbolic(file, log_curvature, visual, textual, dim)
+    return native
 
 
 def _random(arch: str, _: str | None, **options: Any) -> tuple[nn.Module, Any]:

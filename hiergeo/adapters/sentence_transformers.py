@@ -4,7 +4,7 @@ import copy
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
 from pydantic import Field
@@ -30,12 +30,11 @@ class _Module(Foreign):
     type: Annotated[str, Field(pattern=r"^sentence_transformers\.[\w.]+$")]
 
 
-class _Options(hub.CoordinateOptions):
+class _Options(hub.RowOptions):
     """What may stand behind the question mark of a spec."""
 
     prompt: str | None = None
     prompt_name: str | None = None
-    norms: Literal["keep"] | None = None
 
 
 HIT = re.compile(r"hierarchy[-_ ]?transformer", re.IGNORECASE)
@@ -46,16 +45,9 @@ UNIT = 1e-2
 
 
 class SentenceTransformersModel(NetworkModel):
-    """An embedder with its own tokenizer, pooling and prompt, of texts and perhaps of images.
+    """An embedder of texts and perhaps images, by its own tokenizer and pooling.
 
-    Args:
-        name: as for `NetworkModel`, and so the other two that are not named here.
-        network: of that library.
-        device: where it runs.
-        prompt: what goes before every text, the empty one of the root included; models that converse take it as an
-            instruction, and then it goes with images too. None is the default of the model.
-        coordinates: which points of a hyperbolic space its rows are.
-        normalised: whether rows are divided by their norms; never those of points in coordinates.
+    A prompt goes before every text, that of the root included, and where models converse it goes with images too.
     """
 
     def __init__(
@@ -112,13 +104,13 @@ class SentenceTransformersModel(NetworkModel):
         refuse_hyperboloid(rows.float(), f"the rows of {self.name}", f"{self.name}?{{}}")
         norms = rows.norm(dim=1)
         if hub.HYPERBOLIC.search(card):
-            found = "belong to a hyperbolic space by their card, and are measured as unit vectors of Euclidean space"
+            loss = "belong to a hyperbolic space by their card, and are measured as unit vectors of Euclidean space"
         elif float((norms - 1).abs().max()) > UNIT:
-            found = f"have norms from {float(norms.min()):.3g} to {float(norms.max()):.3g}, which are divided out"
+            loss = f"have norms from {float(norms.min()):.3g} to {float(norms.max()):.3g}, which are divided out"
         else:
             return
         warn(
-            f"the rows of {self.name} {found}: write behind the spec ?norms=keep to keep them, or which points of a "
+            f"the rows of {self.name} {loss}: write behind the spec ?norms=keep to keep them, or which points of a "
             "hyperbolic space they are, such as ?coordinates=ball&curvature=-1."
         )
 
@@ -178,7 +170,10 @@ def _of_hit(network: Any) -> Coordinates:
 def _folder(source: str) -> Path:
     instead = "sentence-transformers:/path/to/folder"
     repository = source if "/" in source else f"sentence-transformers/{source}"
-    return hub.local_folder(source) or hub.snapshot(repository, f"the model '{source}'", instead)
+    if (local := hub.local_folder(source)) is not None:
+        return local
+    extras.require("sentence_transformers", "this model")
+    return hub.snapshot(repository, f"the model '{source}'", instead)
 
 
 def _network(rest: str, folder: Path, device: torch.device) -> Any:

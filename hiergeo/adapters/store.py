@@ -138,7 +138,11 @@ def embed(
     out = Path(out)
     check_target(out)
     check_whole("the batch size", batch_size, 1, limits.COUNT)
-    points = None if coordinates is None else _coordinates(model, coordinates)
+    space, points = model.native_space(), None
+    if coordinates is not None:
+        if space is None or not isinstance(space.geometry, Lorentz | PoincareBall):
+            raise InputError(f"{model.name} brings no hyperbolic space, so its embeddings have no coordinates.")
+        points = Coordinates(coordinates, space.geometry.value)
     if points is None and not model.normalised:
         raise InputError(
             f"{model.name} gives embeddings of free norms, and embedding files hold unit ones: use it as it is, or "
@@ -186,15 +190,6 @@ def embed(
         archives.write(out, arrays | chains)
         retire(partial)
     return out
-
-
-def _coordinates(model: Model, name: str) -> Coordinates:
-    """Coordinates of a model's own space; InputError where that is not hyperbolic, or a product."""
-    space = model.native_space()
-    geometry = None if space is None else space.geometry
-    if not isinstance(geometry, Lorentz | PoincareBall):
-        raise InputError(f"{model.name} brings no hyperbolic space, so its embeddings have no coordinates: leave them.")
-    return Coordinates(name, geometry.value)
 
 
 def check_target(out: Path) -> None:

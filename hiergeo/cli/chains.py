@@ -209,7 +209,7 @@ def _compared(name: str) -> tuple[Path | None, dict[str, Iterable["Chain"]]]:
             raise UnavailableError(rows_of.missing)
         return rows_of.folder, {split: rows_of.rows}
     folder, rows = chains.everything(chains.located(name.removeprefix(f"{chains.NAME}:")))
-    return folder, dict(rows)
+    return folder, {split: list(of_split) for split, of_split in rows.items()}
 
 
 def _named(name: str) -> tuple[str, str]:

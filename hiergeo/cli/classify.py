@@ -25,8 +25,7 @@ def classify_command(
         str,
         option(
             "FILE",
-            "The labels: a table of paths or of edges (child, parent), indented text, JSON, OBO, SKOS, Newick; or "
-            "wordnet:SYNSET.",
+            "The labels: a table of paths or of edges (child, parent), indented text, JSON, OBO; or wordnet:SYNSET.",
             "--tree",
             "-t",
         ),

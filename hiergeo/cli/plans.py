@@ -57,7 +57,8 @@ def check_names(values: Mapping[str, Any]) -> None:
     Raises InputError or UnavailableError, as what reads them would.
     """
     for name in FILES:
-        if isinstance(path := values.get(name), Path) and not path.exists():
+        path = values.get(name)
+        if isinstance(path, Path) and not (path.exists() or Path(str(path).partition("?")[0]).exists()):
             raise UnavailableError(f"{path} is not there: name a file or a folder that is, with --{name}.")
     if models := _listed(values.get("model")):
         from hiergeo.adapters.loading import check_spec

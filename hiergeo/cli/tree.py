@@ -2,9 +2,9 @@
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -21,6 +21,8 @@ from hiergeo.cli.options import option, path_argument, path_option
 
 if TYPE_CHECKING:
     from hiergeo.search.taxonomy import Judgement, Levels, Taxonomy
+
+Node = TypeVar("Node")
 
 DEFAULTS = defaults.Tree()
 SHOWN_ROOTS, SHOWN_CHILDREN, SHOWN_DEPTH = 12, 4, 3
@@ -67,7 +69,7 @@ def tree_command(
     """Put every item of an index below its most specific generalisations: a taxonomy of one's own corpus."""
     from hiergeo import search
     from hiergeo.datasets.wordnet import load_wordnet
-    from hiergeo.search.taxonomy import TreeSettings, export, grow, judge, wordnet_truth
+    from hiergeo.search.taxonomy import TreeSettings, cut, export, grow, judge, wordnet_truth
     from hiergeo.search.taxonomy.exports import FORMATS as EXPORTS
 
     form = format or "table"
@@ -75,18 +77,29 @@ def tree_command(
     if not exported and form not in ("table", *WRITTEN):
         raise unknown_name("format", form, ("table", *WRITTEN, *EXPORTS))
     check_writable(json, out)
+    if out is not None:
+        refuse_existing(out, overwrite)
     if levels is not None:
         if (by, k, min_confidence) != tuple(DEFAULTS) or against is not None or form in ("graphml", "newick"):
             raise InputError(
                 "--levels groups by distance: leave out --by, -k, --min-confidence, --against and exports."
             )
-        _print_levels(index, _counts(levels), geometry, seed, out, json, form, overwrite)
+        counts = _counts(levels)
+        with sole_writer(json, out):
+            groups = cut(search.open(index), counts, space=geometry, seed=seed, progress=True)
+            if out is not None:
+                atomic_write_text(out, groups.to_csv())
+            lines = [] if out is None else [f"Groups: {out.absolute()}"]
+            named = [
+                {"groups": count, "names": groups.names(level), "items": groups.sizes(level)}
+                for level, count in enumerate(groups.counts)
+            ]
+            table = {"geometry": groups.geometry, "levels": named}
+            publish(table, json, form, groups, screen=_nested(groups), lines=lines)
         return
     settings = TreeSettings(cast(Any, by), k, min_confidence, seed)
     if against is not None and against != "wordnet":
         raise unknown_name("taxonomy to compare with", against, ("wordnet",))
-    if out is not None:
-        refuse_existing(out, overwrite)
     wordnet = None if against is None else load_wordnet()
     opened = search.open(index)
     with sole_writer(json, out):
@@ -134,52 +147,6 @@ def _counts(levels: str) -> list[int]:
         raise InputError(f"--levels {levels}: write numbers of groups with commas between, such as 5,20,100.") from None
 
 
-def _print_levels(
-    folder: Path,
-    counts: list[int],
-    geometry: str | None,
-    seed: int,
-    out: Path | None,
-    json: Path | None,
-    form: str,
-    overwrite: bool,
-) -> None:
-    from hiergeo import search
-    from hiergeo.search.taxonomy import cut
-
-    if out is not None:
-        refuse_existing(out, overwrite)
-    with sole_writer(json, out):
-        groups = cut(search.open(folder), counts, space=geometry, seed=seed, progress=True)
-        if out is not None:
-            atomic_write_text(out, groups.to_csv())
-        named = [
-            {"groups": count, "names": groups.names(level), "items": groups.sizes(level)}
-            for level, count in enumerate(groups.counts)
-        ]
-        lines = [] if out is None else [f"Groups: {out.absolute()}"]
-        document = {"geometry": groups.geometry, "levels": named}
-        publish(document, json, form, groups, screen=_nested(groups), lines=lines)
-
-
-def _nested(groups: "Levels") -> list[Tree]:
-    """The groups of all levels, as far as a terminal shows them."""
-    levels = range(len(groups.counts))
-    names, sizes = list(map(groups.names, levels)), list(map(groups.sizes, levels))
-
-    def branch(level: int, group: int) -> Tree:
-        label = Text(caption(names[level][group]), style="" if level else "bold")
-        tree = Tree(label.append(f"  {sizes[level][group]:,}", style="dim"))
-        below = groups.parts(level, group) if level + 1 in levels[:SHOWN_DEPTH] else []
-        for part in below[:SHOWN_CHILDREN]:
-            tree.add(branch(level + 1, part))
-        if len(below) > SHOWN_CHILDREN:
-            tree.add(Text(f"{len(below) - SHOWN_CHILDREN:,} more", style="dim"))
-        return tree
-
-    return [branch(0, group) for group in range(min(groups.counts[0], SHOWN_ROOTS))]
-
-
 def _rows(about: dict[str, Any], judgement: "Judgement | None") -> Iterator[tuple[object, ...]]:
     """Counts and settings of a taxonomy; and against WordNet counts and scores, with what random parents score."""
     yield from ((name, None, value, None, None, None) for name, value in about.items() if not isinstance(value, str))
@@ -198,26 +165,40 @@ def _summary(about: dict[str, Any]) -> str:
 
 
 def _largest(taxonomy: "Taxonomy") -> list[Tree]:
-    """The largest branches, as far as a terminal shows them."""
     below: dict[int, list[int]] = defaultdict(list)
-    for item, above in enumerate(taxonomy.best.tolist()):
-        below[above].append(item)
+    best, sizes = taxonomy.best.tolist(), taxonomy.size.tolist()
+    for item in sorted(range(len(sizes)), key=lambda item: -sizes[item]):
+        below[best[item]].append(item)
+    return _branches(below[-1], lambda item: (taxonomy.name(item), sizes[item]), below.__getitem__)
 
-    def branch(item: int, depth: int) -> Tree:
-        size = int(taxonomy.size[item])
-        label = Text(caption(taxonomy.name(item)), style="bold" if depth == 0 else "")
-        tree = Tree(label.append(f"  {size:,}" if size > 1 else "", style="dim"))
+
+def _nested(groups: "Levels") -> list[Tree]:
+    levels = range(len(groups.counts))
+    named = [list(zip(groups.names(level), groups.sizes(level), strict=True)) for level in levels]
+
+    def below(node: tuple[int, int]) -> list[tuple[int, int]]:
+        return [(node[0] + 1, part) for part in groups.parts(*node)] if node[0] + 1 in levels else []
+
+    return _branches([(0, group) for group in range(groups.counts[0])], lambda node: named[node[0]][node[1]], below)
+
+
+def _branches(
+    nodes: list[Node], label: Callable[[Node], tuple[str, int]], below: Callable[[Node], list[Node]]
+) -> list[Tree]:
+    """The first branches of a tree by the name and size of nodes, as far as a terminal shows them."""
+
+    def branch(node: Node, depth: int) -> Tree:
+        name, size = label(node)
+        text = Text(caption(name), style="" if depth else "bold")
+        tree, children = Tree(text.append(f"  {size:,}" if size > 1 else "", style="dim")), below(node)
         if depth < SHOWN_DEPTH:
-            for child in largest(item, SHOWN_CHILDREN):
+            for child in children[:SHOWN_CHILDREN]:
                 tree.add(branch(child, depth + 1))
-            if len(below[item]) > SHOWN_CHILDREN:
-                tree.add(Text(f"{len(below[item]) - SHOWN_CHILDREN:,} more", style="dim"))
+            if len(children) > SHOWN_CHILDREN:
+                tree.add(Text(f"{len(children) - SHOWN_CHILDREN:,} more", style="dim"))
         return tree
 
-    def largest(item: int, most: int) -> list[int]:
-        return sorted(below[item], key=lambda child: (-int(taxonomy.size[child]), child))[:most]
-
-    return [branch(root, 0) for root in largest(-1, SHOWN_ROOTS)]
+    return [branch(node, 0) for node in nodes[:SHOWN_ROOTS]]
 
 
 def _against_chance(judgement: "Judgement") -> str:

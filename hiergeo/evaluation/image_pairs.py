@@ -108,7 +108,7 @@ Score = Callable[[Located, Located], Tensor]
 
 def angle_probability(angle: Tensor) -> Tensor:
     """The score of `hiergeo.evaluation.metrics.pep_scores`."""
-    return torch.from_numpy(pep_scores(angle.double().cpu().numpy()))
+    return torch.from_numpy(pep_scores(angle.cpu().double().numpy()))
 
 
 def score_image_pairs(view: View, scores: dict[str, Score]) -> Outcome:
@@ -134,7 +134,7 @@ def score_image_pairs(view: View, scores: dict[str, Score]) -> Outcome:
         outcome.baselines[f"auroc{name}"] = {"chance": CHANCE, "length": whole.auroc()}
         outcome.baselines[f"average_precision{name}"] = precision
         add_auroc(f"_finest{name}", Ranking(true[:, -1:], false), finest)
-    radius = view.space.radius(view.text).double().cpu().numpy()
+    radius = view.space.radius(view.text).cpu().double().numpy()
     true, false = (-radius[captions.cpu().numpy()] for captions in (positive, negative))
     add_auroc("_text_alone", Ranking(true, false), whole)
     return outcome

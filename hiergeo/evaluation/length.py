@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hiergeo._core.numerics import wide, widest
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.metrics import CHANCE, Ranking, tau_d, tau_d_rows, tied_share
 from hiergeo.evaluation.metrics.length import LENGTH, chain_lengths, selected_pairs, tau_d_equal_length
@@ -115,15 +116,15 @@ def nearest_within(image: Tensor, captions: Located, lengths: np.ndarray, space:
     limits = np.linspace(lengths.min(), lengths.max(), steps)
     counts = np.unique(lengths)
     queries = space.points(image)
-    best = torch.full((len(image),), torch.inf, dtype=torch.float64, device=image.device)
+    best = torch.full((len(image),), torch.inf, dtype=widest(image.device), device=image.device)
     index = torch.full((len(image),), -1, dtype=torch.int64, device=image.device)
     rungs = []
     for count in counts.tolist():
         members = torch.from_numpy(np.flatnonzero(lengths == count)).to(image.device)
         chosen = captions.rows(members) if isinstance(captions, Points) else captions[members]
         distance, match = space.nearest(queries, chosen)
-        nearer = distance.double() < best
-        best, index = torch.where(nearer, distance.double(), best), torch.where(nearer, members[match], index)
+        nearer = wide(distance) < best
+        best, index = torch.where(nearer, wide(distance), best), torch.where(nearer, members[match], index)
         rungs.append(index)
     reached = np.searchsorted(counts, limits, side="right") - 1
     return torch.stack(rungs, dim=1).cpu().numpy()[:, reached]

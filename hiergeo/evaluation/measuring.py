@@ -208,7 +208,7 @@ def diagnose(view: View, seed: int) -> dict[str, float]:
     numbers["radius_spread"] = float(tiers.max() / max(tiers.min(), np.finfo(np.float64).tiny))
 
     def in_cone(parent: Tensor, child: Tensor) -> float:
-        return float(pair_scores(space.entails, view.captions, parent, child).double().mean())
+        return float(pair_scores(space.entails, view.captions, parent, child).cpu().double().mean())
 
     parent, child = chains[:, :-1].flatten(), chains[:, 1:].flatten()
     numbers["in_cone"] = in_cone(parent, child)
@@ -221,6 +221,6 @@ def diagnose(view: View, seed: int) -> dict[str, float]:
     if len(factors) == 1:
         places = torch.arange(len(view.embedded.texts), device=chains.device)
         wide = row_by_row(lambda which: space.half_aperture(located_rows(view.text, which)) >= math.pi / 2, places)
-        numbers["aperture_root"] = float(wide.double().mean())
+        numbers["aperture_root"] = float(wide.cpu().double().mean())
         numbers["curvature"] = factors[0].value
     return numbers

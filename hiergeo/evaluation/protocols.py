@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from hiergeo._core.errors import InputError
-from hiergeo._core.numerics import wide
+from hiergeo._core.numerics import wide, widest
 from hiergeo._core.plugins import Plugins
 from hiergeo._core.polar import Polar
 from hiergeo.adapters import Model
@@ -83,7 +83,7 @@ class View:
     def radii(self) -> np.ndarray:
         """Radii of the positive chains, (n, T) float64, general to specific; equal where they agree up to rounding."""
         radius = self.space.geometry.combine(self.factor_radii.unbind(1))
-        return levelled(radius[self.embedded.chains].double().cpu().numpy())
+        return levelled(radius[self.embedded.chains].cpu().double().numpy())
 
     def ladder_outcome(self, met: np.ndarray, steps: int, metrics: Sequence[str]) -> Outcome:
         """Ladders of captions met (m, steps), negative for none, their metrics, and the baseline that limits words."""
@@ -159,7 +159,11 @@ class RadialLadder(Protocol):
         embedded = view.embedded
         if embedded.image is None:
             return Outcome(left_out=dict.fromkeys(LADDERS[:2], embedded.why_no_images))
-        met = view.space.ladder(embedded.image, view.text, steps, progress=progress)
+        radius = view.space.radius(view.text)
+        thresholds: int | Tensor = steps
+        if not np.ptp(levelled(radius.cpu().double().numpy())):
+            thresholds = radius.amax().expand(steps)
+        met = view.space.ladder(embedded.image, view.text, thresholds, progress=progress)
         return view.ladder_outcome(met.cpu().numpy(), steps, LADDERS[:2])
 
 
@@ -209,7 +213,7 @@ def of_norm_one(view: View) -> View:
 
 def walk(start: Tensor, space: Space, steps: int) -> Points:
     """The points met between the embeddings `start` (n, D) and the root, start included, (n * steps), walk by walk."""
-    left = 1 - torch.arange(steps, dtype=torch.float64, device=start.device).to(wide(start).dtype) / steps
+    left = 1 - torch.arange(steps, dtype=widest(start.device), device=start.device) / steps
     if isinstance(space.geometry, Euclidean):
         assert space.root is not None
         line = space.root + left.to(start.dtype)[:, None] * (start - space.root)[:, None, :]

@@ -116,9 +116,9 @@ def refuse_hyperboloid(rows: Tensor, what: str, cure: str) -> None:
         varied = float(height.max()) > (1 + VARIATION) * float(height.min())
         slack = SLACK * torch.finfo(rows.dtype).eps * height
         if gap > 0 and one_sheet and varied and bool((apart <= slack).all()):
-            found = f"-t^2 + |s|^2 = {-gap:.4g}, with the time coordinate {where}"
+            form = f"-t^2 + |s|^2 = {-gap:.4g}, with the time coordinate {where}"
             if where == "last":
-                raise InputError(f"{what} are points of a hyperboloid, {found}: put it first.")
+                raise InputError(f"{what} are points of a hyperboloid, {form}: put it first.")
             name = "hyperboloid" if bool((time > 0).all()) else "negated-time"
             described = cure.format(f"coordinates={name}&curvature={-1 / gap:.6g}")
-            raise InputError(f"{what} are points of a hyperboloid, {found}: write {described}.")
+            raise InputError(f"{what} are points of a hyperboloid, {form}: write {described}.")

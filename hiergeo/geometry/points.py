@@ -10,7 +10,7 @@ from torch.autograd import forward_ad
 from torch.nn import Parameter
 
 from hiergeo._core.errors import InputError, warn
-from hiergeo._core.numerics import compute_dtype, readable, wants_derivative, widest
+from hiergeo._core.numerics import WITHOUT_FLOAT64, compute_dtype, readable, wants_derivative, widest
 from hiergeo._core.polar import Exact, Lifted, Polar, part_of
 from hiergeo.geometry.base import Geometry, to_ray
 from hiergeo.pairwise.widening import widened
@@ -85,7 +85,7 @@ def lift(x: Tensor, root: Tensor | None, geometry: Geometry, origin: Tensor | No
 
     `origin` is the root as gradients reach it; points that share the root are measured on their embeddings.
     """
-    exact = torch.float32 if x.device.type == "mps" else torch.float64
+    exact = torch.float32 if x.device.type in WITHOUT_FLOAT64 else torch.float64
     dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
     frozen = _is_frozen(x, origin)
     factors = []

@@ -19,9 +19,6 @@ Labels = Tensor | tuple[Tensor, Tensor] | None
 
 Sides = Literal["both", "rows"]
 
-NO_PAIRS = (-torch.inf, -torch.inf, 0.0, 0.0)
-"""What rows and columns that are compared with nothing have, in the order of `Contrast`."""
-
 
 def contrastive_loss(
     space: Space,
@@ -187,21 +184,17 @@ class _Matched:
 
     def reduced(self, space: Space, by: By, scale: float | Tensor) -> Contrast:
         """Logits reduced over the rows and columns that are compared; a column that meets no row has -inf."""
-        (x, y), squared = self.located(by), by == "cosine"
+        sides, squared = self.located(by), by == "cosine"
         if self.levels is None:
-            return space.contrastive(x, y, scale, labels=self.labels, squared=squared)
-        places, parts = [], []
-        for level in self.levels[0].unique().tolist():
-            i, j = ((side == level).nonzero().flatten() for side in self.levels)
-            labels = self.labels[0][i], self.labels[1][j]
-            parts.append(space.contrastive(x[i], y[j], scale, labels=labels, squared=squared))
-            places.append((i, j, i, j))
-        sums = []
-        for field, (side, missing) in enumerate(zip((x, y, x, y), NO_PAIRS, strict=True)):
-            nothing = parts[0].rows.new_full((len(side),), missing)
-            at, values = (torch.cat([of[field] for of in every]) for every in (places, parts))
-            sums.append(nothing.index_copy(0, at, values))
-        return Contrast(*sums)
+            return space.contrastive(*sides, scale, labels=self.labels, squared=squared)
+        every = torch.cat(self.levels).unique().tolist()
+        rows = [[(levels == level).nonzero().flatten() for level in every] for levels in self.levels]
+        parts = []
+        for at in zip(*rows, strict=True):
+            (x, y), labels = ([of[i] for of, i in zip(both, at, strict=True)] for both in (sides, self.labels))
+            parts.append(space.contrastive(x, y, scale, labels=(labels[0], labels[1]), squared=squared))
+        orders = [torch.cat(of).argsort() for of in rows] * 2
+        return Contrast(*(torch.cat(of)[order] for of, order in zip(zip(*parts, strict=True), orders, strict=True)))
 
     def owned(self, sums: Contrast) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """What rows and columns of this rank were reduced to over the rows of all ranks, and their matches."""

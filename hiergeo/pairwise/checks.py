@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hiergeo._core.errors import InputError
-from hiergeo._core.numerics import readable
+from hiergeo._core.numerics import WITHOUT_FLOAT64, readable, widest
 from hiergeo._core.polar import Polar
 
 FLOATS = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
@@ -134,7 +134,7 @@ def check_exact(exact: Sequence[Tensor], ux: Sequence[Tensor], uy: Sequence[Tens
         if directions.dtype == torch.float64:
             raise InputError(f"{name} must be absent where directions are float64, which are not rounded.")
     for origin, directions in zip(exact[2 * len(ux) :], ux, strict=True):
-        check_dtype("the exact origin", origin, (torch.float64,), "a float64 tensor")
+        check_dtype("the exact origin", origin, (widest(origin.device),), f"a tensor of {widest(origin.device)}")
         check_operand("the exact origin", origin, directions.shape[-1:], directions.device)
 
 
@@ -148,7 +148,8 @@ def is_exact(exact: Sequence[Tensor], ux: Tensor, uy: Tensor) -> bool:
             return False
         if directions.dtype == torch.float64 or vectors.layout is not torch.strided:
             return False
-    return origin.dtype == torch.float64 and origin.shape == ux.shape[-1:] and origin.device == ux.device
+    dtype = torch.float32 if origin.device.type in WITHOUT_FLOAT64 else torch.float64
+    return origin.dtype == dtype and origin.shape == ux.shape[-1:] and origin.device == ux.device
 
 
 def check_rows(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from hiergeo.pairwise.transforms import REGISTRY
+from hiergeo.pairwise.interface import REGISTRY
 
 
 @torch.compiler.allow_in_graph

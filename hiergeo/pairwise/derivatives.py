@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from hiergeo._core.numerics import pair_dtype, saturated
+from hiergeo.pairwise.interface import REGISTRY
 from hiergeo.pairwise.quantity import named, of_factors
-from hiergeo.pairwise.transforms import CURVATURE, NOTHING, REGISTRY, Derivative
+from hiergeo.pairwise.transforms import CURVATURE, NOTHING, Derivative
 
 APERTURE = 5
 """Position of the aperture among the operands, after the curvature."""

@@ -1,8 +1,8 @@
 """What becomes of a chunk of cosines or values of pairs, as Triton kernels: the triangle law, its derivatives, sums.
 
 They compute what `PlainTriangle`, `Contrasted` and `TileBackend` compute of a chunk by many operations of torch, in one
-pass. Points come as tables, float32 (8, N), see `fused.table`. Chunks (n, m) are contiguous. Sums are written
-block by block, and added up by torch.
+pass. Points come as `portable.sides`. Chunks (n, m) are contiguous. Sums are written block by block, and added up by
+torch.
 
 Importing this needs Triton. Nothing here asks for more than the approximate exp, log, sqrt and division of a GPU.
 """
@@ -11,7 +11,7 @@ import triton
 import triton.language as tl
 from triton.language import constexpr
 
-RADIUS, SINE, SHRINK, COSINE, BOW, HALF, HALF_COSINE, DIRECTED = (constexpr(field) for field in range(8))
+RADIUS, SINE, SHRINK, COSINE, BOW, RISE, STRETCH, ARC, DIRECTED = map(constexpr, range(9))
 
 ANGLE, DISTANCE = constexpr(0), constexpr(1)
 
@@ -93,21 +93,19 @@ def _legs(c, sine, of_x, x, n, of_y, y, m, SIGN: constexpr):
 
 @triton.jit
 def _distance(c, of_x, x, n, of_y, y, m, scale, SIGN: constexpr):
-    half_x, half_y = _field(of_x, x, n, HALF), _field(of_y, y, m, HALF)
-    cosine_x, cosine_y = _field(of_x, x, n, HALF_COSINE), _field(of_y, y, m, HALF_COSINE)
+    rise_x, rise_y = _field(of_x, x, n, RISE), _field(of_y, y, m, RISE)
+    stretch_x, stretch_y = _field(of_x, x, n, STRETCH), _field(of_y, y, m, STRETCH)
+    arc_x, arc_y = _field(of_x, x, n, ARC), _field(of_y, y, m, ARC)
     if SIGN > 0:
-        product = _field(of_x, x, n, SINE) * _field(of_y, y, m, SINE)
-        rest = half_x * cosine_y - cosine_x * half_y
-        chord = tl.sqrt((2 - 2 * c) * product + rest * rest) * (scale / 2)
-        rest = cosine_x * cosine_y - half_x * half_y * (scale * scale / 4)
-        other = tl.sqrt((1 + c) * product * (scale * scale / 2) + rest * rest)
+        rest = rise_x * stretch_y - stretch_x * rise_y
+        chord = tl.sqrt((2 - 2 * c) * arc_x * arc_y + rest * rest) * (scale / 2)
+        rest = stretch_x * stretch_y - rise_x * rise_y * (scale * scale / 4)
+        other = tl.sqrt((1 + c) * arc_x * arc_y * (scale * scale / 2) + rest * rest)
         return _arc(chord, other) * (2 / scale)
-    rest = half_x - half_y
-    square = (2 - 2 * c) * half_x * half_y + rest * rest
+    rise = rise_x - c * arc_x * arc_y + stretch_x * rise_y
     if SIGN == 0:
-        return tl.sqrt(square)
-    square = square * (cosine_x * cosine_x) * (cosine_y * cosine_y * (scale * scale / 4))
-    return _log1p(tl.sqrt(square) + square / (1 + tl.sqrt(1 + square))) * (2 / scale)  # asinh of the root
+        return tl.sqrt(rise)
+    return _log1p(tl.sqrt(rise) * tl.sqrt(rise + 2) + rise) * (1 / scale)
 
 
 @triton.jit(do_not_specialize=["n"])
@@ -285,9 +283,16 @@ def least(values, out, least_columns, n, m):
     tl.store(least_columns + at, column, mask=i < n)
 
 
+@triton.jit
+def _rest(z, top, axis: constexpr):
+    """The sum of exp(z - top) over an axis without a 1 of the largest, beside which the others may be tiny."""
+    largest = z == top
+    return tl.sum(tl.where(largest, 0.0, tl.exp(z - top)), axis) + (tl.sum(tl.where(largest, 1.0, 0.0), axis) - 1.0)
+
+
 @triton.jit(do_not_specialize=["n"])
 def reduce_logits(logits, top_of_rows, top_of_columns, of_rows, of_columns, n, m, SOFTPLUS: constexpr):
-    """For the rows and columns of a block the largest logit and the sum of exp(logit - largest), or that of softplus.
+    """For the rows and columns of a block the largest logit and the sum of exp(logit - largest) - 1, or of softplus.
 
     Blocks of rows are (blocks, n), of columns (blocks, m).
     """
@@ -296,15 +301,16 @@ def reduce_logits(logits, top_of_rows, top_of_columns, of_rows, of_columns, n, m
     z = tl.load(logits + i.to(tl.int64) * m + j, mask=inside, other=-float("inf"))
     if SOFTPLUS:
         x = tl.where(z > 0, z, 0.0) + _log1p(tl.exp(-tl.abs(z)))
-        y = x
+        x, y = tl.sum(x, 1), tl.sum(x, 0)
     else:
         top_x, top_y = tl.max(z, 1)[:, None], tl.max(z, 0)[None, :]
         top_x = tl.where(tl.abs(top_x) == float("inf"), 0.0, top_x)
         top_y = tl.where(tl.abs(top_y) == float("inf"), 0.0, top_y)
         tl.store(top_of_rows + right.to(tl.int64) * n + i, top_x, mask=i < n)
         tl.store(top_of_columns + down.to(tl.int64) * m + j, top_y, mask=j < m)
-        x, y = tl.exp(z - top_x), tl.exp(z - top_y)
-    _store_sums(x, y, block, of_rows, of_columns, n, m)
+        x, y = _rest(z, top_x, 1), _rest(z, top_y, 0)
+    tl.store(of_rows + right.to(tl.int64) * n + i, x[:, None], mask=i < n)
+    tl.store(of_columns + down.to(tl.int64) * m + j, y[None, :], mask=j < m)
 
 
 @triton.jit(do_not_specialize=["n"])

@@ -12,7 +12,6 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from importlib.util import find_spec
 from typing import Any, TypeVar, final
 
@@ -25,7 +24,6 @@ from hiergeo.pairwise.interface import Factor
 from hiergeo.pairwise.portable import Near, PlainMeasure, PlainPairs, PlainSums, measure
 from hiergeo.pairwise.quantity import ENERGY, MARGIN, QUANTITIES, Quantity
 from hiergeo.pairwise.reference import TileBackend
-from hiergeo.pairwise.sides import Profile
 from hiergeo.pairwise.tiles import GradientSums, Measure, Tile, TiledPairs, Values
 
 DEVICES = ("cuda", "xpu")
@@ -92,29 +90,14 @@ def blocks(chunk: Tensor, dtype: torch.dtype = torch.float32) -> tuple[Tensor, T
     return chunk.new_empty(across, n, dtype=dtype), chunk.new_empty(down, m, dtype=dtype)
 
 
-def table(of: Profile, curvature: float) -> Tensor:
-    """What kernels read of points, float32 (8, N), in the order of `epilogues`.
-
-    The fields of `Profile` but its gap; 2 tanh(a/2)/s, r or 2 sin(a/2)/s, and cosh(a/2), 1 or cos(a/2), with a = s r; 0
-    at the root, else 1.
-    """
-    s, half, cosine = math.sqrt(abs(curvature)), of.radius, torch.ones_like(of.radius)
-    if curvature:
-        a = of.radius * (s / 2)
-        half = (torch.tanh(a) if curvature < 0 else torch.sin(a)) * (2 / s)
-        cosine = torch.cosh(a) if curvature < 0 else torch.cos(a)
-    fields = (of.radius, of.sine, of.shrink, of.cosine, of.bow, half, cosine, of.radius != 0)
-    return torch.stack([field.to(torch.float32) for field in fields])
-
-
 @dataclass(frozen=True)
 class FusedTriangle:
     """The law of `PlainTriangle` on a chunk, by kernels.
 
     Attributes:
         cosine: cos(theta), (n, m), contiguous.
-        x: the table of rows, (8, n), and
-        y: of columns, (8, m).
+        x: the sides of rows, (9, n), and
+        y: of columns, (9, m).
         curvature: signed K.
         near: the pairs that are measured in float64; None where there are none.
         swap: whether the apexes are the columns.
@@ -127,10 +110,10 @@ class FusedTriangle:
     near: Near | None
     swap: bool
 
-    @property
-    def sign(self) -> int:
-        """The sign of K."""
-        return (self.curvature > 0) - (self.curvature < 0)
+    def constants(self, quantity: Quantity) -> dict[str, int]:
+        """The sign of K; and 1 for what is measured along geodesics, 0 for angles and what cones make of them."""
+        sign = (self.curvature > 0) - (self.curvature < 0)
+        return {"SIGN": sign, "KIND": int(quantity.law is QUANTITIES["distance"].law)}
 
     @property
     def scale(self) -> float:
@@ -138,11 +121,9 @@ class FusedTriangle:
         return math.sqrt(abs(self.curvature))
 
     def exterior_angle(self) -> Tensor:
-        """As that of `Triangle`."""
         return self.write(QUANTITIES["exterior_angle"], None, torch.empty_like(self.cosine))
 
     def distance(self) -> Tensor:
-        """As that of `Triangle`."""
         return self.write(QUANTITIES["distance"], None, torch.empty_like(self.cosine))
 
     def write(self, quantity: Quantity, aperture: Tensor | None, out: Tensor) -> Tensor:
@@ -150,8 +131,7 @@ class FusedTriangle:
         cone = CONES[quantity.cone] if quantity.cone is not None and aperture is not None else 0
         psi = self.x if aperture is None else aperture.contiguous()
         operands = out, out.stride(0), self.x, self.y, psi, *self.cosine.shape, self.scale
-        kind = {"SIGN": self.sign, "KIND": is_length(quantity), "CONE": cone, "SWAP": int(self.swap)}
-        launch("law", self.cosine, *operands, **kind)
+        launch("law", self.cosine, *operands, **self.constants(quantity), CONE=cone, SWAP=int(self.swap))
         if self.near is not None:
             rows, columns = self.near.rows, self.near.columns
             apex = None if aperture is None else aperture[columns if self.swap else rows]
@@ -162,24 +142,12 @@ class FusedTriangle:
 CONES = {MARGIN: 1, ENERGY: 2}
 
 
-def is_length(quantity: Quantity) -> int:
-    """1 for what is measured along geodesics, 0 for angles and what cones make of them."""
-    return int(quantity.law is QUANTITIES["distance"].law)
-
-
 @dataclass(frozen=True)
 class FusedPairs(PlainPairs):
     """The pairs of two unbatched polar point sets, a chunk at a time, by kernels."""
 
-    @cached_property
-    def tables(self) -> tuple[Tensor, Tensor]:
-        """Those of x and y, (8, N) and (8, M)."""
-        x, y = (table(of, self.curvature) for of in self.profiles)
-        return x, y
-
     def triangle(self, i: slice, j: slice, cosine: Tensor) -> FusedTriangle:
-        """The law of the pairs of a chunk."""
-        x, y = (of[:, index].contiguous() for of, index in zip(self.tables, (i, j), strict=True))
+        x, y = (of[:, index].contiguous() for of, index in zip(self.sides, (i, j), strict=True))
         return FusedTriangle(cosine, x, y, self.curvature, self.near(i, j, cosine), self.swap)
 
 
@@ -189,15 +157,14 @@ class FusedSums(PlainSums):
     def weighed(
         self, tile: Tile, pairs: PlainPairs, weight: Tensor, quantity: Quantity
     ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """Derivatives times `weight`; that by theta takes the place of the cosines."""
         law: FusedTriangle = tile.triangle
         chunk, (rows, columns) = law.cosine, blocks(law.cosine)
         by_curvature = torch.empty_like(rows) if self.by_curvature else None
         if law.near is not None and law.near.first is not None:
             chunk[0, 0] = 2.0  # the first pair is always among the near ones
         operands = law.x, law.y, rows, columns, rows if by_curvature is None else by_curvature, *chunk.shape
-        kind = {"SIGN": law.sign, "KIND": is_length(quantity), "K": int(self.by_curvature)}
-        launch("weigh", chunk, weight, *weight.stride(), *operands, law.scale, portable.NEAR, **kind)
+        operands = *weight.stride(), *operands, law.scale, portable.NEAR
+        launch("weigh", chunk, weight, *operands, **law.constants(quantity), K=int(self.by_curvature))
         by_x, by_y = (part.sum(0, dtype=self.curvature.dtype) for part in (rows, columns))
         return chunk, by_x, by_y, None if by_curvature is None else by_curvature.sum(dtype=self.curvature.dtype)
 
@@ -206,7 +173,6 @@ class FusedValues(Values):
     """A quantity of pairs, formed and reduced by kernels where it is float32."""
 
     def write(self, i: slice, out: Tensor) -> None:
-        """Write the values of row block `i` to `out` (rows, M)."""
         if len(self.factors) > 1 or out.dtype != torch.float32 or out.stride(-1) != 1:
             super().write(i, out)
             return
@@ -222,7 +188,6 @@ class FusedValues(Values):
         return None if aperture is None else aperture[tile.j if self.factors[f].swap else tile.i]
 
     def within(self, values: Tensor, reach: Tensor | None) -> Tensor:
-        """How many values (n, m) of each row are at most `reach` (n, 1), or without it at least 0; NaN is excluded."""
         counts, floor = blocks(values, torch.int32)[0], values
         if reach is not None:
             floor = reach.to(torch.float32)
@@ -231,26 +196,25 @@ class FusedValues(Values):
         return counts.sum(0)
 
     def least(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """The least of each row of values (n, m), infinite where all are NaN, and its lowest column."""
-        each, columns = blocks(values)[0], blocks(values, torch.int32)[0]
-        launch("least", values, each, columns, *values.shape)
-        least = each.amin(0)
-        return least, torch.where(each == least, columns, values.shape[1]).amin(0).to(torch.int64)
+        leasts, columns = blocks(values)[0], blocks(values, torch.int32)[0]
+        launch("least", values, leasts, columns, *values.shape)
+        least = leasts.amin(0)
+        return least, torch.where(leasts == least, columns, values.shape[1]).amin(0).to(torch.int64)
 
     def reduced(self, logits: Tensor, reduction: str) -> tuple[Tensor, Tensor]:
-        """The logits (n, m) of a chunk reduced over its rows and columns."""
         (top_x, top_y), (x, y) = blocks(logits), blocks(logits)
         softplus = int(reduction == "softplus")
         launch("reduce_logits", logits, top_x, top_y, x, y, *logits.shape, SOFTPLUS=softplus)
         if softplus:
             return x.sum(0, dtype=torch.float64), y.sum(0, dtype=torch.float64)
-        rows, columns = (torch.logsumexp(top.double() + of.double().log_(), 0) for top, of in ((top_x, x), (top_y, y)))
+        rows, columns = (
+            torch.logsumexp(top.double() + of.double().log1p_(), 0) for top, of in ((top_x, x), (top_y, y))
+        )
         return rows, columns
 
     def weighed(
         self, logits: Tensor, reduced: tuple[Tensor, Tensor], upstream: tuple[Tensor, Tensor], reduction: str
     ) -> Tensor:
-        """Derivatives by logits (n, m), in their place, of `upstream` times `reduced`, (n,) and (m,)."""
         operands = (part.contiguous() for part in (*reduced, *upstream))
         launch("weigh_logits", logits, *operands, *logits.shape, SOFTPLUS=int(reduction == "softplus"))
         return logits
@@ -260,15 +224,12 @@ class FusedMeasure(PlainMeasure):
     """Pairs in float32 by kernels, but for those on nearly one line."""
 
     def pairs(self, x: Polar, y: Polar, curvature: float, swap: bool = False) -> TiledPairs:
-        """The pairs of two unbatched point sets."""
         return FusedPairs(x, y, curvature, swap, self)
 
     def sums(self, x: Polar, y: Polar, aperture: Tensor | None, by_curvature: bool) -> GradientSums:
-        """What adds up gradients over their chunks."""
         return FusedSums(x, y, aperture, by_curvature)
 
     def values(self, factors: Sequence[Factor], quantity: Quantity, swap: bool = False) -> Iterator[Values]:
-        """The values of each entry of a flattened batch."""
         for of in super().values(factors, quantity, swap):
             yield FusedValues(of.factors, of.apertures, of.quantity)
 

@@ -1,12 +1,15 @@
 """What a backend offers: the pair operations on validated, batch-flattened operands, without autograd."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
 
 from hiergeo._core.polar import Polar, Shadow
 from hiergeo.pairwise.quantity import Quantity
+
+REGISTRY: dict[str, Any] = {}
+"""Every operator, a `transforms.Operator`, by its name."""
 
 FEW = 8
 """At most so many queries read shadows."""

@@ -131,26 +131,19 @@ class Contrasted:
         """Reduce the logits into `to`, (N,) and (M,), which holds what nothing reduces to."""
         for i in self.values.rows():
             for j, distance in self.values.tiles(i):
-                z, exact = self.logits.of(distance), to.rows.dtype
+                z = self.logits.of(distance)
                 if self.matches is not None:
                     row, column = self.matches.within(i, j)
-                    matched = z[row - i.start, column - j.start].to(exact)
+                    matched = z[row - i.start, column - j.start].to(to.rows.dtype)
                     to.matched_rows.index_add_(0, row, matched)
                     to.matched_columns.index_add_(0, column, matched)
-                rows, columns = self.values.reduced(z, self.reduction) or self._reduced(z, exact)
+                rows, columns = self.values.reduced(z, self.reduction)
                 if self.reduction == "softplus":
                     to.rows[i] += rows
                     to.columns[j] += columns
                 else:
                     to.rows[i] = torch.logaddexp(to.rows[i], rows)
                     to.columns[j] = torch.logaddexp(to.columns[j], columns)
-
-    def _reduced(self, z: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """The logits of a tile reduced over its rows and over its columns."""
-        if self.reduction == "softplus":
-            z = torch.nn.functional.softplus(z)
-            return z.sum(-1), z.sum(-2)
-        return _logsumexp(z, -1, dtype), _logsumexp(z, -2, dtype)
 
     def pull(
         self, b: int, reduced: Contrast, upstream: Contrast, sums: Sequence[GradientSums]
@@ -178,14 +171,8 @@ class Contrasted:
     def _weights(self, i: slice, j: slice, distance: Tensor, reduced: Contrast, upstream: Contrast) -> Tensor:
         """The derivatives by the logits of a tile."""
         z = self.logits.of(distance)
-        of_rows, of_columns = upstream.rows[i].to(z.dtype), upstream.columns[j].to(z.dtype)
-        lines = reduced.rows[i].to(z.dtype), reduced.columns[j].to(z.dtype)
-        weight = self.values.weighed(z, lines, (of_rows, of_columns), self.reduction)
-        if weight is None and self.reduction == "softplus":
-            weight = z.sigmoid() * (of_rows[:, None] + of_columns)
-        elif weight is None:
-            weight = (z - lines[0][:, None]).exp_().mul_(of_rows[:, None])
-            weight += (z - lines[1]).exp_().mul_(of_columns)
+        lines, up = ((of.rows[i].to(z.dtype), of.columns[j].to(z.dtype)) for of in (reduced, upstream))
+        weight = self.values.weighed(z, lines, up, self.reduction)
         if self.matches is not None:
             row, column = self.matches.within(i, j)
             pairs = row - i.start, column - j.start
@@ -206,12 +193,3 @@ def contrasted(values: Iterable[Values], terms: LogitTerms) -> Iterator[Contrast
     for b, of in enumerate(values):
         logits = Logits(terms.scale[b], terms.bias[b], terms.squared)
         yield Contrasted(of, logits, None if together is None else together[b], terms.reduction)
-
-
-def _logsumexp(z: Tensor, dim: int, dtype: torch.dtype) -> Tensor:
-    """`torch.logsumexp` whose logarithm is in `dtype`; -inf of nothing."""
-    if not z.numel():
-        return z.sum(dim, dtype=dtype) - torch.inf
-    top = z.amax(dim, keepdim=True)
-    top = torch.where(top.isinf(), 0.0, top)
-    return (z - top).exp_().sum(dim).to(dtype).log_() + top.squeeze(dim)

@@ -166,11 +166,9 @@ class PlainTriangle:
         return chord.clamp_min_(torch.finfo(torch.float32).tiny).rsqrt_()
 
     def exterior_angle(self) -> Tensor:
-        """As that of `Triangle`."""
         return self._measured(torch.atan2(*self.legs).mul_(self.x.directed), Triangle.exterior_angle)
 
     def distance(self) -> Tensor:
-        """As that of `Triangle`."""
         x, y, s = self.x, self.y, self.scale
         if self.curvature > 0:
             step = (x.rise * y.stretch).addcmul_(x.stretch, y.rise, value=-1)
@@ -254,11 +252,9 @@ class PlainMeasure(Measure):
         self.counts: list[Tensor] = []
 
     def pairs(self, x: Polar, y: Polar, curvature: float, swap: bool = False) -> TiledPairs:
-        """The pairs of two unbatched point sets."""
         return PlainPairs(x, y, curvature, swap, self)
 
     def sums(self, x: Polar, y: Polar, aperture: Tensor | None, by_curvature: bool) -> GradientSums:
-        """What adds up gradients over their chunks."""
         return PlainSums(x, y, aperture, by_curvature)
 
     def is_settled(self) -> bool:
@@ -309,12 +305,10 @@ class PlainPairs(TiledPairs):
         return LARGE_CHUNK, max(1, LARGE_CHUNK // max(1, len(self.y.radius)))
 
     def rows(self) -> Iterator[slice]:
-        """The row blocks of the chunks."""
         total, step = len(self.x.radius), self.chunk[1]
         return (slice(start, min(start + step, total)) for start in range(0, total, step))
 
     def tiles(self, i: slice) -> Iterator[Tile]:
-        """The chunks of row block `i`, from left to right."""
         total, step = len(self.y.radius), max(1, self.chunk[0] // max(1, i.stop - i.start))
         for start in range(0, total, step):
             j = slice(start, min(start + step, total))
@@ -430,12 +424,10 @@ class PlainSums(GradientSums):
         self._units: dict[int, tuple[Units, Units]] = {}
 
     def masked(self, b: int, tile: Tile, weight: Tensor) -> Tensor:
-        """The weights of the pairs of a chunk, in which those of NaN or Inf are 0."""
         weight = weight.to(torch.float32)
         return weight if self.all_counted else torch.where(self._pairs(b, tile), weight, 0.0)
 
     def add(self, b: int, tile: Tile, pairs: TiledPairs, weight: Tensor, quantity: Quantity) -> None:
-        """Add `weight` times the law of a quantity of one chunk."""
         assert isinstance(pairs, PlainPairs)
         x, y = (tile.x, tile.y) if self.all_counted else (part.nan_to_num(0.0, 0.0, 0.0) for part in (tile.x, tile.y))
         self._units[b] = pairs.units
@@ -493,7 +485,6 @@ class PlainSums(GradientSums):
         return (by_curvature.nan_to_num(0.0, 0.0, 0.0) * weight).sum()
 
     def gradients(self) -> Gradients:
-        """The sums, as gradients by the points given."""
         for b, both in self._units.items():
             for pull, (ray, norm) in zip((self.pull_x[b], self.pull_y[b]), both, strict=True):
                 pull.addcmul_((pull * ray).sum(-1, keepdim=True), ray, value=-1)

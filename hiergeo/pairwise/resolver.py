@@ -40,7 +40,7 @@ def resolve(device: torch.device, dtype: torch.dtype = torch.float32, factors: i
             kernels that were not tested and pairs that the kernels do not take.
         InputError: HIERGEO_NATIVE, HIERGEO_SIMD, HIERGEO_SCREEN or HIERGEO_PRODUCT holds an unknown word.
     """
-    reason = why_absent(device) or _failure(device)
+    reason = why_absent(device) or _tested(NATIVE, device, *native.setting(device))
     if reason is None:
         if device.type == "cpu" and native.is_settled():
             settings.current().backends[device] = NATIVE
@@ -67,13 +67,7 @@ def why_plain(device: str | torch.device) -> str | None:
     if device.type == "cuda" and device.index is None and torch.cuda.is_available():
         device = torch.device("cuda", torch.cuda.current_device())
     there = device.type != "cuda" or device.index is not None
-    return why_absent(device) or (_failure(device) if there else None)
-
-
-def _failure(device: torch.device) -> str | None:
-    """How the smoke test of the kernels of a device failed; None if it passed."""
-    setting, tf32 = native.setting(device)
-    return _tested(NATIVE, device, setting, tf32)
+    return why_absent(device) or (_tested(NATIVE, device, *native.setting(device)) if there else None)
 
 
 def why_no_triton(device: torch.device) -> str | None:

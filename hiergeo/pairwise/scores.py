@@ -297,7 +297,7 @@ def contrast(
     checks.check_combine(combine)
     points = pairs(px, py, curvature)
     device = points.x[0].radius.device
-    numbers = (scalar(number, device).to(widest(device)).expand(points.batch) for number in (scale, bias))
+    numbers = (scalar(number, device).to(device, widest(device)).expand(points.batch) for number in (scale, bias))
     shapes = points.frame.rows, points.frame.y[:-1]
     of_x, of_y = (None, None) if labels is None else (side.expand(s) for side, s in zip(labels, shapes, strict=True))
     rest = dict(zip(("scale", "bias"), numbers, strict=True)) | {"labels_x": of_x, "labels_y": of_y}

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from hiergeo._core.errors import InputError
+from hiergeo._core.numerics import widest
 from hiergeo.pairwise.checks import REALS, check_dtype, check_float, check_operand
 
 MOST_NEIGHBOURS = 1024
@@ -106,7 +107,7 @@ def check_steps(radius: Tensor, candidates: int, device: torch.device) -> None:
 
 def check_prepared(order: Tensor | None, norms: Tensor | None, candidates: int, device: torch.device) -> None:
     """Raise InputError unless a prepared order and prepared norms fit the candidates of a ladder search."""
-    for name, given, dtype in (("order", order, torch.int64), ("norms", norms, torch.float64)):
+    for name, given, dtype in (("order", order, torch.int64), ("norms", norms, widest(device))):
         if given is None:
             continue
         check_dtype(name, given, (dtype,), f"a tensor of {dtype}")

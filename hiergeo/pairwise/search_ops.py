@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hiergeo._core.numerics import compute_dtype, pair_dtype
+from hiergeo._core.numerics import compute_dtype, pair_dtype, wide
 from hiergeo.pairwise import checks, search_checks
 from hiergeo.pairwise.operands import PairFrame, Problem
 from hiergeo.pairwise.operators import EXACT, FACTORS, FACTORS_EXACT, POINTS, Forms, operator
@@ -29,7 +29,7 @@ def _counted(frame: PairFrame, quantity: str, reach: Tensor | None) -> Forms:
 )
 def pair_count(task: Problem, quantity: str, reach: Tensor | None) -> Tensor:
     """How many y each x reaches, (..., N) int64: distances <= `reach` (..., N), or without it margins >= 0."""
-    bound = None if reach is None else task.flat(reach).double()
+    bound = None if reach is None else wide(task.flat(reach))
     return task.batched(task.backend.count(task.factors, QUANTITIES[quantity], bound))
 
 

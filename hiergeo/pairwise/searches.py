@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from hiergeo._core.numerics import wide
+from hiergeo._core.numerics import wide, widest
 from hiergeo._core.polar import Exact, Polar
 from hiergeo.pairwise import checks, ops, search_checks, search_ops
 from hiergeo.pairwise.operands import Curvature, Pairs, Points, is_plain, pairs, problem
@@ -64,7 +64,7 @@ def count_within(
     checks.check_combine(combine)
     points = pairs(px, py, curvature)
     if not isinstance(reach, Tensor):
-        reach = torch.full(points.frame.rows, reach, dtype=torch.float64, device=points.frame.device)
+        reach = torch.full(points.frame.rows, reach, dtype=widest(points.frame.device), device=points.frame.device)
     return call(search_ops.pair_count, points, [], quantity=DISTANCES[combine], reach=wide(reach))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hiergeo._core.numerics import pair_dtype, saturated, unit, wide
+from hiergeo._core.numerics import pair_dtype, saturated, unit, wide, widest
 from hiergeo._core.polar import Exact, Polar, exact, part_of
 from hiergeo.pairwise.interface import Factor, Gradients
 from hiergeo.pairwise.quantity import Quantity
@@ -183,21 +183,38 @@ class Values:
         column = torch.arange(values.shape[1], device=values.device)
         return least, torch.where(values == least.unsqueeze(-1), column, len(column)).amin(-1)
 
-    def reduced(self, logits: Tensor, reduction: str) -> tuple[Tensor, Tensor] | None:
-        """The logits (n, m) of a tile reduced over its rows and columns by a kernel; None where there is none."""
-        return None
+    def reduced(self, logits: Tensor, reduction: str) -> tuple[Tensor, Tensor]:
+        """The logits (n, m) of a tile reduced over its rows and columns."""
+        if reduction == "softplus":
+            logits = torch.nn.functional.softplus(logits)
+            return logits.sum(-1), logits.sum(-2)
+        return _logsumexp(logits, -1), _logsumexp(logits, -2)
 
     def weighed(
         self, logits: Tensor, reduced: tuple[Tensor, Tensor], upstream: tuple[Tensor, Tensor], reduction: str
-    ) -> Tensor | None:
-        """Derivatives by logits (n, m) of `upstream` times `reduced`, (n,) and (m,), by a kernel, likewise."""
-        return None
+    ) -> Tensor:
+        """Derivatives by logits (n, m) of `upstream` times `reduced`, (n,) and (m,)."""
+        (rows, columns), (of_rows, of_columns) = reduced, upstream
+        if reduction == "softplus":
+            return logits.sigmoid() * (of_rows[:, None] + of_columns)
+        weight = (logits - rows[:, None]).exp_().mul_(of_rows[:, None])
+        return weight.add_((logits - columns).exp_().mul_(of_columns))
 
     def _value(self, f: int, tile: Tile) -> Tensor:
         pairs, aperture = self.factors[f], self.apertures[f]
         if aperture is not None:
             aperture = aperture[None, tile.j] if pairs.swap else aperture[tile.i, None]
         return self.quantity.value(tile.triangle, aperture)
+
+
+def _logsumexp(z: Tensor, dim: int) -> Tensor:
+    """`torch.logsumexp` whose sum is in the widest float, as all but one term may be tiny; -inf of nothing."""
+    exact = widest(z.device)
+    if not z.numel():
+        return z.sum(dim, dtype=exact) - torch.inf
+    top = z.amax(dim, keepdim=True)
+    top = torch.where(top.isinf(), 0.0, top)
+    return (z - top).exp_().sum(dim, dtype=exact).log_() + top.squeeze(dim)
 
 
 class GradientSums:

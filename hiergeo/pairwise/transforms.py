@@ -14,6 +14,7 @@ from torch.library import CustomOpDef, custom_op
 
 from hiergeo._core.errors import UnavailableError
 from hiergeo._core.numerics import has_tangent
+from hiergeo.pairwise.interface import REGISTRY
 
 CURVATURE = 4
 """Position of the curvature among the operands, after the directions and radii of x and y."""
@@ -145,10 +146,6 @@ class Operator:
             first = self.operands.index("vx")
             moved[first : first + len(NOTHING)] = NOTHING
         return moved
-
-
-REGISTRY: dict[str, Operator] = {}
-"""Every operator by its name."""
 
 
 def _function(operator: Operator, derivative: Derivative) -> Any:

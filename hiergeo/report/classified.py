@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hiergeo._core.records import number, percent
+from hiergeo._core.records import percent
 from hiergeo._core.text import without_folders
 from hiergeo.evaluation.answers import Conclusion
 from hiergeo.evaluation.classifying import Classified
+from hiergeo.evaluation.classifying.promise import written
 from hiergeo.report.page import spaced, write_html
 from hiergeo.report.summary import DotPlots
 
@@ -58,8 +59,8 @@ def _headline(classified: Classified) -> str:
 
 def _facts(classified: Classified) -> list[tuple[str, str]]:
     made = classified.promise
-    facts = [("mean level", f"{classified.mean_level:.2f} of {classified.tree.depth}"), ("floor", number(made.floor))]
-    facts += [(f"floor below {classified.tree.names[top]}", number(floor)) for top, floor in made.branches.items()]
+    facts = [("mean level", f"{classified.mean_level:.2f} of {classified.tree.depth}"), ("floor", written(made.floor))]
+    facts += [(f"floor below {classified.tree.names[top]}", written(floor)) for top, floor in made.branches.items()]
     if made.alpha is not None:
         facts += [
             ("labels of the promise", f"{made.labels:,}"),

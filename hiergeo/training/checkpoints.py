@@ -42,7 +42,7 @@ def restore_weights(tensors: Mapping[str, Tensor], weights: Weights) -> None:
     shapes = {name.removeprefix(WEIGHT): tuple(t.shape) for name, t in tensors.items() if name.startswith(WEIGHT)}
     tensor_files.check_fit("a checkpoint", {name: tuple(weight.shape) for name, weight in weights.items()}, shapes)
     for name, weight in weights.items():
-        weight.copy_(tensors[f"{WEIGHT}{name}"])
+        weight.copy_(tensors[f"{WEIGHT}{name}"].to(weight.device))
 
 
 def restore(tensors: Mapping[str, Tensor], weights: Weights, optimiser: torch.optim.Optimizer) -> None:

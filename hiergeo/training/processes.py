@@ -18,6 +18,7 @@ from torch.distributed.distributed_c10d import default_pg_timeout
 from hiergeo._core import extras
 from hiergeo._core.devices import AUTO, resolve_device
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, unknown_name
+from hiergeo._core.numerics import wide
 from hiergeo._core.storage.files import remove_leftovers
 from hiergeo._core.storage.locks import locked
 
@@ -182,5 +183,5 @@ def accelerated(
 
 def mean_over_ranks(accelerator: Any, numbers: Mapping[str, Tensor]) -> dict[str, float]:
     """The means of 0-dim tensors over all processes, as numbers by name."""
-    together = torch.stack([number.detach().double() for number in numbers.values()])
+    together = torch.stack([wide(number.detach()) for number in numbers.values()])
     return dict(zip(numbers, accelerator.reduce(together, "mean").tolist(), strict=True))

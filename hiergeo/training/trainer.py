@@ -61,7 +61,7 @@ class EvalRecord:
     ) -> "EvalRecord":
         """The record of validation rows whose chains have these radii (n, T), in a space of dimension `dim`."""
         curvature = tuple(float(factor.curvature) for factor, _ in space.geometry.parts(dim))
-        means = tuple(radii.double().mean(0).tolist())
+        means = tuple(radii.cpu().double().mean(0).tolist())
         return cls(step, training, validation, tau_d(radii.cpu().numpy()), means, curvature)
 
     def as_dict(self) -> dict[str, Any]:

@@ -187,7 +187,7 @@ def test_the_fingerprint_is_that_of_the_content():
         ({"image_id": None}, "only one of 'image'"),
         ({"image": np.ones((3, 5))}, r"'image' has shape \(3, 5\)"),
         ({"image_id": IDS[:2]}, r"'image_id' has shape \(2,\)"),
-        ({"image_id": [IDS]}, r"image_id has shape \(1, 4\)"),
+        ({"image_id": [IDS]}, r"'image_id' has shape \(1, 4\)"),
         ({"image_id": [1, 2, "c"]}, "image_id .* int, str"),
         ({"image_id": [0.5, 1, 2]}, "image_id .* float"),
         ({"image_id": [True, False, True]}, "image_id .* bool"),

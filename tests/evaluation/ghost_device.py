@@ -5,24 +5,30 @@ operator of torch passes through it, and it refuses
 
 - operators on tensors of both devices, unless the one on the CPU has no dimensions (a number),
 - implicit transfers: assignments and indices from the other device, results written to it,
-- random numbers that are drawn on the ghost with a generator of the CPU.
+- random numbers that are drawn on the ghost with a generator of the CPU,
+- whatever makes Python wait for the device within the chunks of `PlainPairs`,
+- float64, where the ghost is among `numerics.WITHOUT_FLOAT64`.
 
 Explicit transfers (``.to``, ``.cpu``) and numbers that are read (``float(x)``, ``.tolist``) are meant.
 """
 
 import sys
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 from torch.utils._pytree import tree_flatten, tree_map_only, tree_unflatten
 
 import hiergeo
+from hiergeo._core import numerics
+from hiergeo.pairwise.portable import PlainPairs
+from tests.tools.waits import is_waited_for
 
 GHOST = torch.device("privateuseone", 0)
 CPU = torch.device("cpu")
@@ -32,8 +38,38 @@ COPIES = {"aten::_to_copy"}
 PACKAGE = str(Path(hiergeo.__file__).parent)
 
 
+OPEN: list[PlainPairs] = []
+"""The pairs whose chunks are walked at the moment."""
+
+
 class Mixed(AssertionError):
-    """Tensors of two devices met in one operator."""
+    """Tensors of two devices met in one operator, or the device was used as it must not be."""
+
+
+@contextmanager
+def as_a_device(without_float64: bool) -> Iterator[None]:
+    """What the ghost needs of torch and hiergeo: watched chunks, and no tensors without versions."""
+    rows = PlainPairs.rows
+
+    def watched(self: PlainPairs) -> Iterator[slice]:
+        OPEN.append(self)
+        try:
+            yield from rows(self)
+        finally:
+            OPEN.pop()
+
+    with pytest.MonkeyPatch.context() as patch, Ghost():
+        patch.setattr(PlainPairs, "rows", watched)
+        for name in ("__enter__", "__exit__"):
+            patch.setattr(torch.inference_mode, name, getattr(torch.no_grad, name))
+        patch.setattr(torch.get_device_module(GHOST), "get_rng_state", lambda *_: torch.get_rng_state(), raising=False)
+        patch.setattr(torch.get_device_module(GHOST), "set_rng_state", lambda *_: None, raising=False)
+        if without_float64:
+            numerics.WITHOUT_FLOAT64.add(GHOST.type)
+        try:
+            yield
+        finally:
+            numerics.WITHOUT_FLOAT64.discard(GHOST.type)
 
 
 class GhostTensor(Tensor):
@@ -94,6 +130,8 @@ def dispatched(func: Any, args: Any, kwargs: Any, ghost: Ghost | None) -> Any:
         raise Mixed(f"{name} leaves the ghost for the CPU in {asker()}")
     if not ghosts and not lands:
         return func(*args, **kwargs)
+    if OPEN and ((ghosts and not lands) or is_waited_for(func, args, kwargs)):
+        raise Mixed(f"{name} makes Python wait within a chunk in {asker()}")
     if name.startswith("hiergeo::"):
         return _own(name, args, kwargs, ghost)
     if kwargs.get("generator") is not None:
@@ -105,6 +143,9 @@ def dispatched(func: Any, args: Any, kwargs: Any, ghost: Ghost | None) -> Any:
     found = func(*plain_args, **plain_kwargs)
     if not lands:
         return found
+    made = [x for x in tree_flatten(found)[0] if isinstance(x, Tensor)]
+    if GHOST.type in numerics.WITHOUT_FLOAT64 and any(x.dtype == torch.float64 for x in made):
+        raise Mixed(f"{name} makes float64 of {_words(flat)} in {asker()}")
     return return_and_correct_aliasing(func, args, kwargs, tree_map_only(Tensor, _wrapped, found))
 
 

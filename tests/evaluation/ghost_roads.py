@@ -18,25 +18,28 @@ import hiergeo
 from hiergeo import adapters, datasets, losses
 from hiergeo._core.devices import AUTO, resolve_device
 from hiergeo.adapters.head import Head, HeadModel, HeadShape
+from hiergeo.cli import main
 from hiergeo.evaluation import benchmarks, embed
 from hiergeo.geometry import parse
+from hiergeo.pairwise import portable
 from hiergeo.report import write_page
 from hiergeo.training import Recipe, from_hierarchy, train_head
 from hiergeo.training.study import StudyPlan, StudySettings, run_study
-from tests.evaluation.ghost_device import GHOST, Ghost, Mixed
+from tests.evaluation.ghost_device import GHOST, Mixed, as_a_device
 from tests.training.training_common import chains
 
 SPECS = ("euclidean", "lorentz:-0.7", "poincare:-0.5", "sphere:0.3", "product:lorentz:-1x8,euclidean:x4")
 WAYS = ("traversal", "pairs", "hyper3")
 DEVICE = os.environ.get("HIERGEO_ROAD_DEVICE", "cpu")
+WITHOUT_FLOAT64 = DEVICE == "ghost without float64"
+IS_GHOST = DEVICE.startswith("ghost")
 
 
 @pytest.fixture
 def place() -> Iterator[Any]:
     """The device under test, and the mode that watches it where it is the ghost."""
-    watched = Ghost() if DEVICE == "ghost" else nullcontext()
-    with watched:
-        yield GHOST if DEVICE == "ghost" else torch.device(DEVICE)
+    with as_a_device(WITHOUT_FLOAT64) if IS_GHOST else nullcontext():
+        yield GHOST if IS_GHOST else torch.device(DEVICE)
 
 
 def points(count: int, dim: int = 12, seed: int = 0) -> Tensor:
@@ -45,7 +48,7 @@ def points(count: int, dim: int = 12, seed: int = 0) -> Tensor:
 
 def close(found: Tensor, expected: Tensor, place: torch.device) -> None:
     assert found.device == place
-    torch.testing.assert_close(found.cpu() + 0, expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(found.cpu() + 0, expected.to(found.dtype), rtol=1e-5, atol=1e-6)
 
 
 OFFENCES = {
@@ -59,7 +62,7 @@ OFFENCES = {
 }
 
 
-@pytest.mark.skipif(DEVICE != "ghost", reason="real devices have their own refusals")
+@pytest.mark.skipif(not IS_GHOST, reason="real devices have their own refusals")
 @pytest.mark.parametrize("offence", OFFENCES)
 def test_the_ghost_refuses_to_meet_the_cpu(place: torch.device, offence: str) -> None:
     x = torch.ones(4, 3).to(place)
@@ -81,6 +84,63 @@ def test_embeddings_stay_on_the_device(place: torch.device, dtype: str) -> None:
         assert (found.device, found.dtype) == (place, getattr(torch, dtype))
         assert each.root(place, dtype).device == place
     assert headed.through(model.encode_text(["a"], device=place)).device == place
+
+
+def test_the_ghost_refuses_to_be_waited_for_within_a_chunk(
+    place: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = points(7).to(place)
+    space = hiergeo.Space("lorentz:-1", torch.zeros(12, device=place))
+    monkeypatch.setattr(portable, "WAITED_FOR", {GHOST.type})
+    with pytest.raises(Mixed, match="wait within a chunk") if IS_GHOST else nullcontext():
+        space.pairwise_distance(x, x)
+
+
+VERBS = {
+    "embed": ["embed -m tiny --data scenes --rows 8 -o a.npz"],
+    "probe": ["probe -m tiny --data scenes --rows 8 -g lorentz:-1"],
+    "compare": ["compare -m tiny --data scenes --rows 12 -g euclidean -g lorentz:-1"],
+    "audit": ["audit -m tiny --data scenes --rows 12 -g lorentz:-1"],
+    "search": [
+        "index build index -m tiny --captions captions.txt -g lorentz:-1",
+        "search index shape",
+        "search index shape --find ladder",
+        "tree index",
+        "explore index --export page",
+    ],
+    "train head": ["train head -m tiny --data scenes --rows 24 --set steps=2 -o head", "info"],
+    "train clip": ["train clip clip.toml --out clip"],
+    "train re": ["train re -m tiny --data scenes --rows 12 --set batch=4 -o re"],
+    "suite": ["suite suite.toml --out suite"],
+}
+CLIP = """
+out = "unnamed"
+steps = 2
+batch = 4
+chunk = 3
+every = 2
+space = "product:lorentz:-1?learnablex32,euclidean:x32"
+data = { rows = 12, held_out = 4 }
+"""
+SUITE = """
+title = "Without the CPU"
+samples = 20
+models = [{ name = "tiny", spec = "tiny", spaces = ["lorentz:-1"] }]
+benchmarks = [{ title = "HierarCaps", name = "hierarcaps", data = "scenes", take = 8 }]
+"""
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_verbs(place: torch.device, verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("captions.txt").write_text("a shape\na red shape\na red circle\na big red circle\na blue star\n")
+    Path("clip.toml").write_text(CLIP)
+    Path("suite.toml").write_text(SUITE)
+    for words in VERBS[verb]:
+        monkeypatch.setattr("sys.argv", ["hiergeo", *words.split()])
+        with pytest.raises(SystemExit) as done:
+            main()
+        assert done.value.code == 0, words
 
 
 @pytest.mark.parametrize("spec", SPECS)

@@ -18,16 +18,32 @@ SETUP = (
 )
 
 
-def run(device: str, program: list[str]) -> None:
+def run(device: str, program: list[str], *chosen: str) -> None:
     """Run the roads on a device in a process of their own."""
-    command = [sys.executable, *program, str(ROADS), "-q", "-p", "no:cacheprovider", "--tb=short", "-W", "ignore"]
+    command = [
+        sys.executable,
+        *program,
+        str(ROADS),
+        *chosen,
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--tb=short",
+        "-W",
+        "ignore",
+    ]
     done = warm.run(command, text=True, env={**os.environ, "HIERGEO_ROAD_DEVICE": device})
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
 
 @pytest.mark.slow
 def test_nothing_leaves_the_ghost_device() -> None:
-    run("ghost", ["-c", SETUP])
+    run("ghost", ["-c", SETUP], "-k", "not verbs")
+
+
+@pytest.mark.slow
+def test_every_verb_on_a_ghost_without_float64() -> None:
+    run("ghost without float64", ["-c", SETUP], "-k", "not test_evaluation or (lorentz and not product)")
 
 
 @pytest.mark.skipif(not torch.accelerator.is_available(), reason="torch sees no accelerator on this machine")

@@ -225,6 +225,8 @@ def test_plain_torch_serves_what_the_kernels_of_a_gpu_do_not_take(
     monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, factors: int
 ) -> None:
     monkeypatch.setattr(native, "missing", lambda _: None)
+    monkeypatch.setattr(native, "setting", lambda _: ("any", False))
+    monkeypatch.setattr(native, "is_settled", lambda: False)
     monkeypatch.setattr(smoke, "_outcomes", lambda *_: [])
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
     assert resolver.resolve(torch.device("cuda:0"), dtype, factors) is resolver.PORTABLE

@@ -69,6 +69,7 @@ def test_kernels_on_a_gpu(spaces: list[tuple[int, float]]) -> None:
 def test_a_kernel_that_cannot_run_is_replaced_by_plain_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a machine whose driver, compiler or version of Triton fails at the first launch."""
     monkeypatch.setitem(sys.modules, "hiergeo.pairwise.epilogues", None)  # which an import refuses
+    monkeypatch.delattr(pairwise, "epilogues", raising=False)
     x, y = hard(-1.0)
     backend = FusedBackend()
     assert torch.equal(stored(backend, x, y, -1.0, "distance"), stored(PORTABLE, x, y, -1.0, "distance"))

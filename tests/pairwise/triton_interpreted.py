@@ -23,7 +23,7 @@ from triton.runtime.interpreter import InterpreterBuilder
 from hiergeo import Polar
 from hiergeo._core import numerics
 from hiergeo.pairwise import epilogues, portable
-from hiergeo.pairwise.fused import TRIAL
+from hiergeo.pairwise.fused import TRIAL, FusedValues
 from hiergeo.pairwise.interface import Factor, Gradients, LogitTerms
 from hiergeo.pairwise.quantity import QUANTITIES, unchecked_aperture
 from hiergeo.pairwise.reference import REFERENCE
@@ -195,6 +195,14 @@ def test_contrast(reduction: str, squared: bool, scale: float, labelled: bool) -
     y.direction[0, 9, 2] = math.nan
     found, right = (backend.contrast(points, distance, terms)[1] for backend in (TRIAL, REFERENCE))
     torch.testing.assert_close(found, right, rtol=1e-5, atol=1e-5, equal_nan=True)
+
+
+def test_tiny_terms_beside_a_large_one_keep_their_digits() -> None:
+    logits = -20 - 5 * torch.rand(60, 130, generator=torch.Generator().manual_seed(0))
+    logits.fill_diagonal_(0.0)
+    reduced = FusedValues((), (), QUANTITIES["distance"]).reduced(logits, "logsumexp")
+    for dim, part in zip((1, 0), reduced, strict=True):
+        torch.testing.assert_close(part, torch.logsumexp(logits.double(), dim), rtol=1e-5, atol=0)
 
 
 @pytest.mark.usefixtures("device")

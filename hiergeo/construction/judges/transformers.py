@@ -63,6 +63,6 @@ class TransformersJudge(Judge):
             except torch.OutOfMemoryError as error:
                 sentence = f"{model.device} has not enough memory for {len(rows)} pairs: lower batch_size."
                 raise UnavailableError(sentence) from error
-            shares = scores.double().softmax(-1).cpu().numpy()
+            shares = scores.cpu().double().softmax(-1).numpy()
             scored[rows] = shares[:, self._order]
         return scored

@@ -36,7 +36,7 @@ class Entry:
     line: int = 0
 
     @property
-    def place(self) -> str:
+    def origin(self) -> str:
         """The line, for the beginning of a defect."""
         return f"line {self.line}: " if self.line else ""
 
@@ -75,7 +75,7 @@ class LabelTree:
     def __init__(self, entries: Iterable[Entry], where: str = "the tree", *, closed: bool = False) -> None:
         listed = list(entries)
         own = {entry.key for entry in listed}
-        if closed and (orphans := [f"{e.place}'{p}'" for e in listed for p in e.parents if p not in own]):
+        if closed and (orphans := [f"{e.origin}'{p}'" for e in listed for p in e.parents if p not in own]):
             raise InputError(f"{where} has no entry for a parent: {several(orphans[0], orphans[1:])}.")
         above: dict[str, dict[str, None]] = {}
         words: dict[str, dict[str, None]] = {}

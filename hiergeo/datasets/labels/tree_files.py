@@ -1,10 +1,10 @@
-"""Trees of labels from files and objects: tables of paths or edges, indented text, JSON, WordNet, own indexes, OBO,
-SKOS and Newick."""
+"""Trees of labels from files and objects: tables of paths or edges, indented text, JSON, WordNet, own indexes, OBO."""
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -27,8 +27,8 @@ SEVERAL = "|"
 """What separates several parents or synonyms in one cell."""
 
 FORMATS = (
-    ".csv, .tsv or .parquet of paths or of edges, .txt (indented, or a path a line), .json, .obo, .nwk, .ttl or .rdf; "
-    "or wordnet:SYNSET, or scenes"
+    ".csv, .tsv or .parquet of paths or of edges, .txt (indented, or a path a line), .json or .obo; or "
+    "wordnet:SYNSET, or scenes"
 )
 
 
@@ -46,7 +46,7 @@ def load_tree(source: TreeLike) -> LabelTree:
             - text: deeper labels are indented by blanks or tabs; or a path a line.
             - JSON: nested objects; objects with ``name`` and ``children``; a list of edges [child, parent]; or
               ``nodes`` with ``id``, ``name`` and ``parents``, as ``hiergeo tree --format json`` writes it.
-            - OBO (needs obonet), Newick (Biopython), SKOS in Turtle or RDF (rdflib), where these are installed.
+            - OBO, where obonet is installed.
 
     Raises:
         InputError: the file is damaged or of another format, or describes no tree; names the line.
@@ -72,16 +72,8 @@ def load_tree(source: TreeLike) -> LabelTree:
         return LabelTree(_indented(path), str(path))
     if suffix == ".json":
         return _of_json(path)
-    if suffix in FOREIGN:
-        module, package, read = FOREIGN[suffix]
-        try:
-            return LabelTree(list(read(path)), str(path), closed=suffix == ".obo")
-        except ImportError as error:
-            raise UnavailableError(f"{path} is read by {package}: pip install {package} (lacks {module}).") from error
-        except Exception as error:  # every reader has errors of its own
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"{path} cannot be read as {suffix[1:].upper()}: {reason(error)}.") from error
+    if suffix == ".obo":
+        return LabelTree(_obo(path), str(path), closed=True)
     raise InputError(f"{path} is of a format that cannot be read: name a file of {FORMATS}.")
 
 
@@ -126,18 +118,25 @@ def _at(line: int) -> str:
     return f" (line {line})" if line else ""
 
 
-def _rows(path: Path) -> Iterator[tuple[int, list[Any]]]:
-    """The header and the rows of a table, with their numbers from 1."""
+def table_rows(path: Path) -> Iterator[tuple[int, list[Any]]]:
+    """The header and the rows of a CSV, TSV or Parquet file, with their numbers from 1.
+
+    Raises:
+        InputError: it is damaged or no UTF-8 text; names the line.
+    """
     if path.suffix.lower() == ".parquet":
         import pyarrow as pa
-        from pyarrow.parquet import read_table
+        from pyarrow.parquet import ParquetFile
 
         try:
-            table = read_table(path)
+            file = ParquetFile(path)
+            yield 1, file.schema_arrow.names
+            batches = (
+                zip(*(column.to_pylist() for column in part.columns), strict=True) for part in file.iter_batches(256)
+            )
+            yield from enumerate(map(list, chain.from_iterable(batches)), 2)
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{path} cannot be read: {reason(error)}.") from error
-        yield 1, table.column_names
-        yield from enumerate(map(list, zip(*(column.to_pylist() for column in table.columns), strict=True)), 2)
         return
     try:
         for line, record in enumerate(csv_records(path, "\t" if path.suffix.lower() == ".tsv" else ","), 1):
@@ -149,35 +148,28 @@ def _rows(path: Path) -> Iterator[tuple[int, list[Any]]]:
 
 
 def _of_table(path: Path) -> LabelTree:
-    rows = _rows(path)
+    rows = table_rows(path)
     _, header = next(rows, (1, []))
     columns = {str(name).strip().casefold(): at for at, name in enumerate(header)}
-
-    def column(names: Sequence[str]) -> int | None:
-        return next((columns[name] for name in names if name in columns), None)
-
-    parent, written = column(PARENT), column(PATH)
+    parent, written, child, name, synonyms = (
+        next((columns[word] for word in words if word in columns), None)
+        for words in (PARENT, PATH, CHILD, NAME, SYNONYMS)
+    )
     if parent is None:
-        listed = (
-            (line, row if written is None else str(row[written] or "").split(JOINT.strip())) for line, row in rows
-        )
-        return LabelTree(_paths(listed), str(path))
-    names, synonyms = column(NAME), column(SYNONYMS)
-    child = column(CHILD)
-    child, names = (names, None) if child is None else (child, names)
+        paths = (row if written is None else str(row[written] or "").split(JOINT.strip()) for _, row in rows)
+        return LabelTree(_paths(enumerate(paths, 2)), str(path))
+    child, name = (name, None) if child is None else (child, name)
     if child is None:
         raise InputError(f"{path} has a column of parents and none of {', '.join((*CHILD, *NAME))}: add one.")
-    entries, closed = [], False
+    entries = []
     for line, row in rows:
-        cells = dict(enumerate("" if cell is None else cell if isinstance(cell, list) else str(cell) for cell in row))
-        key = str(cells.get(child, "")).strip()
-        if not key:
+        key, called, above, words = (
+            "" if at is None or at >= len(row) or row[at] is None else row[at] for at in (child, name, parent, synonyms)
+        )
+        if not str(key).strip():
             raise InputError(f"{path}, line {line}: the column '{header[child]}' is empty.")
-        above = _several(cells.get(parent, ""))
-        closed |= not above
-        words = () if synonyms is None else _several(cells.get(synonyms, ""))
-        entries.append(Entry(key, above, "" if names is None else str(cells.get(names, "")).strip(), words, line))
-    return LabelTree(entries, str(path), closed=closed)
+        entries.append(Entry(str(key).strip(), _several(above), str(called).strip(), _several(words), line))
+    return LabelTree(entries, str(path), closed=not all(entry.parents for entry in entries))
 
 
 def _several(cell: Any) -> tuple[str, ...]:
@@ -258,41 +250,12 @@ def _wordnet(root: str) -> LabelTree:
 
 
 def _obo(path: Path) -> Iterator[Entry]:
-    graph = import_module("obonet").read_obo(path)
+    try:
+        graph = import_module("obonet").read_obo(path)
+    except ImportError as error:
+        raise UnavailableError(f"{path} is read by obonet, which is not here: pip install obonet.") from error
+    except (ValueError, KeyError) as error:
+        raise InputError(f"{path} cannot be read as OBO: {reason(error)}.") from error
     for key, about in graph.nodes(data=True):
         words = tuple(text.split('"')[1] for text in about.get("synonym", ()) if " EXACT" in text)
         yield Entry(key, tuple(about.get("is_a", ())), about.get("name", key), words)
-
-
-def _skos(path: Path) -> Iterator[Entry]:
-    rdflib = import_module("rdflib")
-    skos = rdflib.SKOS
-    graph = rdflib.Graph().parse(path)
-    broader: dict[Any, set[str]] = {}
-    for child, parent in graph.subject_objects(skos.broader):
-        broader.setdefault(child, set()).add(str(parent))
-    for parent, child in graph.subject_objects(skos.narrower):
-        broader.setdefault(child, set()).add(str(parent))
-    for concept in sorted(graph.subjects(rdflib.RDF.type, skos.Concept)):
-        words = [str(word) for kind in (skos.prefLabel, skos.altLabel) for word in sorted(graph.objects(concept, kind))]
-        yield Entry(str(concept), tuple(sorted(broader.get(concept, ()))), words[0] if words else "", tuple(words[1:]))
-
-
-def _newick(path: Path) -> Iterator[Entry]:
-    todo: list[tuple[Any, tuple[str, ...]]] = [(import_module("Bio.Phylo").read(path, "newick").root, ())]
-    while todo:
-        clade, above = todo.pop()
-        own = (*above, clade.name) if clade.name else above
-        if clade.name:
-            yield from _paths([(0, own)])
-        todo += [(below, own) for below in clade.clades]
-
-
-FOREIGN: dict[str, tuple[str, str, Callable[[Path], Iterator[Entry]]]] = {
-    ".obo": ("obonet", "obonet", _obo),
-    ".ttl": ("rdflib", "rdflib", _skos),
-    ".rdf": ("rdflib", "rdflib", _skos),
-    ".nwk": ("Bio.Phylo", "biopython", _newick),
-    ".newick": ("Bio.Phylo", "biopython", _newick),
-}
-"""Suffix -> module, package and reader of formats of others."""

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hiergeo._core.numerics import wide
 from hiergeo._core.polar import Polar
 from hiergeo.evaluation.auditing.attribution import ranks_of_parents
 from hiergeo.evaluation.auditing.subject import Alter, Subject, angles_alone, array, flattened
@@ -105,7 +106,7 @@ def _half_of(parent: np.ndarray, seed: int) -> np.ndarray:
 
 def rescalings(subject: Subject) -> list[list[Alter]]:
     """Monotone changes of the radii, factor by factor."""
-    powers: list[Callable[[Tensor], Tensor]] = [partial(torch.float_power, exponent=power) for power in POWERS]
+    powers: list[Callable[[Tensor], Tensor]] = [partial(torch.pow, exponent=power) for power in POWERS]
     scales = [math.sqrt(abs(k)) or 1.0 for k in subject.curvatures]
     factors = list(zip(subject.text.factors, scales, strict=True))
     return [[_rescaling(point, law, scale) for point, scale in factors] for law in (*powers, torch.sinh, torch.tanh)]
@@ -113,7 +114,8 @@ def rescalings(subject: Subject) -> list[list[Alter]]:
 
 def _rescaling(points: Polar, law: Callable[[Tensor], Tensor], scale: float) -> Alter:
     def raw(point: Polar) -> Tensor:
-        return law((scale * point.radius.double()).clamp(max=300))
+        radius = wide(point.radius)
+        return law((scale * radius).clamp(max=0.42 * math.log(torch.finfo(radius.dtype).max)))
 
     middle = float(raw(points).median()) or 1.0
 

@@ -248,10 +248,10 @@ class HiMo(CaptionedBenchmark):
 
         def of(text: Tensor, image: Tensor) -> Tensor:
             if self._score == "distance":
-                return -space.distance(texts[text], images[image]).double()
-            return torch.nn.functional.cosine_similarity(texts[text].double(), images[image].double(), dim=-1)
+                return wide(-space.distance(texts[text], images[image]))
+            return torch.nn.functional.cosine_similarity(wide(texts[text]), wide(images[image]), dim=-1)
 
-        return row_by_row(of, torch.arange(len(texts)).to(texts.device), owner).cpu().numpy()
+        return row_by_row(of, torch.arange(len(texts)).to(texts.device), owner).cpu().double().numpy()
 
 
 def himo_rows(scores: Sequence[np.ndarray | Sequence[float]]) -> np.ndarray:
@@ -265,7 +265,7 @@ def himo_rows(scores: Sequence[np.ndarray | Sequence[float]]) -> np.ndarray:
 
 
 @final
-class SugarCrepe(Benchmark):
+class SugarCrepe(CaptionedBenchmark):
     """Is an image nearer to its caption than to the foil: the share of items, and its mean over the categories.
 
     In flat space and of unit embeddings it is the published rule, the larger cosine; a tie counts as wrong.
@@ -282,8 +282,6 @@ class SugarCrepe(Benchmark):
         *(share(f"sugarcrepe_{name}", f"SugarCrepe, {name.replace('_', ' ')}", discrete=True) for name in CATEGORIES),
         share("sugarcrepe_longer", "SugarCrepe, longer caption right", discrete=True),
     )
-    images = True
-    loads = "foiled"
     needs = "the files of SugarCrepe (`hiergeo data fetch sugarcrepe`) and COCO val2017, or scenes"
 
     def __init__(
@@ -297,42 +295,30 @@ class SugarCrepe(Benchmark):
 
     @cached_property
     def foiled(self) -> tuple[Foiled, ...]:
-        """The items of all categories."""
-        return load_sugarcrepe(*self._source, take=self._take)
+        """The items of all categories, image by image."""
+        return tuple(sorted(load_sugarcrepe(*self._source, take=self._take), key=lambda item: item.image.image_id))
+
+    @cached_property
+    def captioned(self) -> Captioned:
+        """The images, each with the caption and the foil of every item of it."""
+        by_image: dict[ImageRef, list[str]] = {}
+        for item in self.foiled:
+            by_image.setdefault(item.image, []).extend((item.caption, item.foil))
+        return Captioned(self.name, "test", self.label, tuple(by_image), tuple(map(tuple, by_image.values())))
 
     @property
     def protocol(self) -> str:
         return f"{len(self.foiled):,} items, right where the image is nearer to the caption than to the foil"
 
-    @cached_property
-    def _distinct(self) -> tuple[list[str], list[ImageRef]]:
-        """The captions and foils, and the images, once each."""
-        texts = dict.fromkeys(text for item in self.foiled for text in (item.caption, item.foil))
-        return list(texts), list({item.image.image_id: item.image for item in self.foiled}.values())
-
-    def check(self, model: Model, space: Space) -> None:
-        texts, images = self._distinct
-        model.check_texts(texts)
-        model.check_images(images)
-
-    def run(self, model: Model, space: Space, how: Run) -> Result:
-        texts, images = self._distinct
-        text, image = how.texts(model, texts), how.images(model, images)
-        rooted = space.rooted(model.root(text.device, text.dtype))
-        points, pictures = rooted.points(wide(text)), rooted.points(wide(image))
-        place = {key: at for keys in (texts, [ref.image_id for ref in images]) for at, key in enumerate(keys)}
-        caption, foil, of = (
-            torch.tensor([place[key] for key in column]).to(text.device)
-            for column in zip(*((item.caption, item.foil, item.image.image_id) for item in self.foiled), strict=True)
-        )
+    def score(self, space: Space, images: Tensor, texts: Tensor) -> Outcome:
+        pictures, points = space.points(wide(images)), space.points(wide(texts))
+        image, caption = (torch.tensor(of).to(texts.device)[::2] for of in (self.captioned.owner, range(len(texts))))
 
         def distance(i: Tensor, j: Tensor) -> Tensor:
-            return rooted.distance(pictures.rows(i), points.rows(j))
+            return space.distance(pictures.rows(i), points.rows(j))
 
-        right = row_by_row(distance, of, caption) < row_by_row(distance, of, foil)
-        outcome = foil_scores(right.cpu().numpy().astype(np.float64), self.foiled)
-        facts = {"split": "test", "items": len(of), "images": len(image)}
-        return self.result(outcome, model, rooted, text, how, **facts)
+        right = row_by_row(distance, image, caption) < row_by_row(distance, image, caption + 1)
+        return foil_scores(right.cpu().numpy().astype(np.float64), self.foiled)
 
 
 def foil_scores(right: np.ndarray, foiled: Sequence[Foiled]) -> Outcome:

@@ -1,35 +1,32 @@
 """The benchmark of HiT: is X a kind of Y, decided by a score whose weight and threshold a validation set chooses."""
 
+from collections import Counter, defaultdict
 from functools import cached_property
+from itertools import chain
 from typing import Any, NamedTuple, final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from hiergeo._core.errors import InputError
+from hiergeo._core.errors import InputError, unknown_name
 from hiergeo._core.storage.files import path_of
 from hiergeo._core.storage.texts import read_columns
 from hiergeo.adapters import Model
 from hiergeo.datasets.wordnet import load_wordnet, reached, spoken
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.benchmark import Run, check_choice, check_count
-from hiergeo.evaluation.benchmarks.words import WordBenchmark, is_a_scores, letters
+from hiergeo.evaluation.benchmarks.words import WORD_SCORES, WordBenchmark, is_a_scores, letters
 from hiergeo.evaluation.metrics.registry import declare, share
 from hiergeo.evaluation.result import Outcome, Statistic
 from hiergeo.geometry import Space
 from hiergeo.geometry.points import STRETCH
 
 MAMMALS = "mammals"
-SYNSETS = {MAMMALS: "mammal.n.01"}
 SPLITS = ("validation", "test")
-KINDS = ("random", "hard", "ancestors")
-HOPS = ("all", "inferred")
+KINDS = ("random", "ancestors")
 WEIGHTS = np.arange(50) / 10
 """Weights w of HiT's score that validation chooses among."""
-
-OTHERS = ("distance", "margin", "angle", "radius", "cosine")
-"""Scores beside that of HiT, as `hiergeo.evaluation.benchmarks.words.WORD_SCORES` has them."""
 
 CURE = "write one `child<TAB>parent<TAB>0 or 1<TAB>validation or test` a line there, or name a noun synset of WordNet"
 
@@ -53,9 +50,9 @@ class Subsumption(WordBenchmark):
     characters the child has, ``frequent`` by how often the parent is one in the validation split.
 
     Data are ``mammals`` (the nouns below mammal.n.01 in WordNet), another noun synset, or a table of child, parent, 0
-    or 1, and split. Wrong parents are drawn from all names ("random"), siblings first ("hard"), or as often as names
-    are ancestors ("ancestors"), so that a frequent parent is no better guess; ``hops=inferred`` keeps to ancestors that
-    are not direct parents. Intervals resample children and hold for these parents.
+    or 1, and split. True pairs of a taxonomy are those with ancestors that are not direct parents. Wrong parents are
+    drawn from all names ("random"), or as often as names are ancestors ("ancestors"), so that a frequent parent is no
+    better guess. Intervals resample children and hold for these parents.
 
     Source: He et al., Language Models as Hierarchy Encoders (NeurIPS 2024).
     """
@@ -68,8 +65,8 @@ class Subsumption(WordBenchmark):
         share("subsumption_precision", "subsumption precision"),
         share("subsumption_recall", "subsumption recall"),
         *(
-            share(f"subsumption_f1_{of}", f"subsumption F1 ({of})", depends_on_curvature=of not in ("radius", "cosine"))
-            for of in OTHERS
+            share(f"subsumption_f1_{of}", f"subsumption F1 ({of})", depends_on_curvature=bends)
+            for of, bends in WORD_SCORES.items()
         ),
     )
     loads = "mapping"
@@ -82,19 +79,17 @@ class Subsumption(WordBenchmark):
         missing: str = "refuse",
         negatives: str = "random",
         per_pair: int = 10,
-        hops: str = "all",
     ) -> None:
         super().__init__(data, prompt, missing)
         check_choice("kind of negatives", negatives, KINDS)
-        check_choice("value of hops", hops, HOPS)
         check_count("per_pair", per_pair)
-        self.negatives, self.per_pair, self.hops = negatives, per_pair, hops
+        self.negatives, self.per_pair = negatives, per_pair
 
     @property
     def protocol(self) -> str:
         if path_of(self.data).is_file():
             return super().protocol
-        return f"{super().protocol}, {self.hops} ancestors, {self.per_pair} {self.negatives} negatives a pair"
+        return f"{super().protocol}, inferred ancestors, {self.per_pair} {self.negatives} negatives a pair"
 
     @cached_property
     def mapping(self) -> dict[str, frozenset[str]]:
@@ -102,11 +97,13 @@ class Subsumption(WordBenchmark):
         if path_of(self.data).is_file():
             return {}
         wordnet = load_wordnet()
-        top = wordnet.synset(SYNSETS.get(self.data, self.data))
-        below: dict[str, list[str]] = {}
+        if self.data != MAMMALS and "." not in self.data and self.data not in wordnet.names:
+            raise unknown_name("data", self.data, [MAMMALS])
+        top = wordnet.synset("mammal.n.01" if self.data == MAMMALS else self.data)
+        below: defaultdict[str, list[str]] = defaultdict(list)
         for child, parents in wordnet.parents.items():
             for parent in parents:
-                below.setdefault(parent, []).append(child)
+                below[parent].append(child)
         nodes = reached(top, below)
         mapping: dict[str, set[str]] = {}
         for node in sorted(nodes):
@@ -121,30 +118,20 @@ class Subsumption(WordBenchmark):
         words, generator = tuple(self.mapping), np.random.default_rng(seed)
         at = {word: position for position, word in enumerate(words)}
         above = {word: reached(word, self.mapping) - {word} for word in words}
-        children: dict[str, set[str]] = {}
-        for word, parents in self.mapping.items():
-            for parent in parents:
-                children.setdefault(parent, set()).add(word)
-        rows, label, test = [], [], []
-        often = dict.fromkeys(words, 0.0 if self.negatives == "ancestors" else 1.0)
-        for word in words if self.negatives == "ancestors" else ():
-            for ancestor in above[word]:
-                often[ancestor] += 1.0
-        of_test = dict(zip(words, generator.permutation(len(words)) >= len(words) // 2, strict=True))
+        often = Counter(chain.from_iterable(above.values()) if self.negatives == "ancestors" else words)
+        test = generator.permutation(len(words)) >= len(words) // 2
+        rows = []
         for word in words:
-            free = [other for other in words if often[other] and other != word and other not in above[word]]
-            chances = np.array([often[other] for other in free])
-            near = {sibling for parent in self.mapping[word] for sibling in children[parent]} - above[word] - {word}
-            true = above[word] if self.hops == "all" else above[word] - self.mapping[word]
-            for parent in sorted(true):
-                drawn = sorted(near) if self.negatives == "hard" else []
-                drawn = [drawn[k] for k in generator.permutation(len(drawn))][: self.per_pair]
-                rest = min(self.per_pair, len(free)) - len(drawn)
-                drawn += [free[k] for k in generator.choice(len(free), max(0, rest), False, chances / chances.sum())]
-                rows += [(at[word], at[other]) for other in (parent, *drawn)]
-                label += [True] + [False] * len(drawn)
-                test += [of_test[word]] * (1 + len(drawn))
-        return Pairs(words, np.array(rows, dtype=np.int64).reshape(-1, 2), np.array(label), np.array(test))
+            chances = np.array([often[word] for word in words], dtype=np.float64)
+            chances[[at[other] for other in (word, *above[word])]] = 0.0
+            count = min(self.per_pair, int(np.count_nonzero(chances)))
+            for parent in sorted(above[word] - self.mapping[word]):
+                rows.append((at[word], at[parent], 1))
+                if count:
+                    drawn = generator.choice(len(words), count, False, chances / chances.sum())
+                    rows += [(at[word], int(other), 0) for other in drawn]
+        child, parents, label = np.array(rows, dtype=np.int64).reshape(-1, 3).T
+        return Pairs(words, np.column_stack((child, parents)), label == 1, test[child])
 
     def _table(self) -> Pairs:
         path = path_of(self.data)
@@ -174,14 +161,14 @@ class Subsumption(WordBenchmark):
         """The pairs of names that a model can embed; InputError where a split has no true or no wrong ones."""
         words, pairs, label, test = self.pairs(seed)
         has = self.embeddable(model, words)
-        kept = np.array([word in has for word in words], dtype=bool)[pairs].all(axis=1)
+        usable = np.array([word in has for word in words], dtype=bool)[pairs].all(axis=1)
         for split, name in ((~test, "validation"), (test, "test")):
-            if not (label & split & kept).any() or not (~label & split & kept).any():
+            if not (label & split & usable).any() or not (~label & split & usable).any():
                 raise InputError(
                     f"the {name} split of {self.data} needs true and wrong pairs that {model.name} embeds."
                 )
-        used, moved = np.unique(pairs[kept], return_inverse=True)
-        return Pairs(tuple(words[at] for at in used), moved.reshape(-1, 2), label[kept], test[kept])
+        used, moved = np.unique(pairs[usable], return_inverse=True)
+        return Pairs(tuple(words[at] for at in used), moved.reshape(-1, 2), label[usable], test[usable])
 
 
 def pair_scores(space: Space, text: Tensor, pairs: np.ndarray) -> dict[str, np.ndarray]:
@@ -225,7 +212,7 @@ def subsumption(data: Pairs, scores: dict[str, np.ndarray]) -> tuple[Outcome, di
     outcome.add("subsumption_f1", f1(tuned[weight]), **baselines)
     outcome.add("subsumption_precision", ratio(right, right + wrong), chance=positive)
     outcome.add("subsumption_recall", ratio(right, right + missed), chance=1.0)
-    for name in OTHERS:
+    for name in WORD_SCORES:
         outcome.add(f"subsumption_f1_{name}", f1(scores[name]), **baselines)
     return outcome, {"weight": weight, "threshold": threshold, "children": len(children)}
 

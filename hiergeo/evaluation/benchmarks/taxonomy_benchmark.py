@@ -14,7 +14,7 @@ from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Run
 from hiergeo.evaluation.classifying.item_batches import ItemBatch, ItemSource
 from hiergeo.evaluation.classifying.methods import TEMPERATURE, check_method, embed_tree
-from hiergeo.evaluation.classifying.placing import Chosen, embed_items, place, read_labelled, surest_by_level
+from hiergeo.evaluation.classifying.placing import Chosen, embed_items, read_labelled, surest_by_level, walk_all
 from hiergeo.evaluation.classifying.promise import check_alpha, error_floors, floor_of, stops
 from hiergeo.evaluation.metrics import TREE_METRICS
 from hiergeo.evaluation.metrics.registry import Metric, declare, share
@@ -99,16 +99,16 @@ class TaxonomyBenchmark(Benchmark):
         batches, truth = self.labelled
         points = embed_tree(model, space, self.tree, [self.template], how.compute, progress=how.progress)
         rows = embed_items(model, batches, how.compute, progress=how.progress)
-        paths, confidences = (column.cpu().numpy() for column in place(points, rows, self.how))
+        paths, odds = (column.cpu().numpy() for column in walk_all(points, rows, self.how))
         scored = of_labels(self.tree, truth, ends(paths))
         scored.values["inconsistent"] = (~is_path(self.tree, surest_by_level(points, rows, self.how))).astype(float)
         names = [name for batch in batches for name in batch.names] if isinstance(batches[0].data[0], str) else None
         controls = controlled(self.tree, truth, ends(paths), names, how.seed)
         outcome = outcome_of(scored, controls)
         random = np.random.default_rng(how.seed)
-        errors = error_floors(self.tree, paths, confidences, truth)
+        errors = error_floors(self.tree, paths, odds, truth)
         floors = crossed_floors(errors, self.alpha, random)
-        outcome.add("depth_at_promise", mean_of(stops(confidences, floors).astype(np.float64)))
+        outcome.add("depth_at_promise", mean_of(stops(odds, floors).astype(np.float64)))
         outcome.add("error_at_promise", mean_of((errors > floors).astype(np.float64)), promised=self.alpha)
         facts = {"items": len(truth), "labels": len(self.tree), "protocol": self.protocol}
         return self.result(outcome, model, points.space, rows, how, **facts)

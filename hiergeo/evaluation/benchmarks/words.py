@@ -97,7 +97,7 @@ def is_a_scores(space: Space, word: Tensor, kind: Tensor) -> dict[str, np.ndarra
         "distance": -(space.distance(x, y) + space.distance(y, x)) / 2,
         "cosine": _cosine(word, kind),
     }
-    return {name: score.double().cpu().numpy() for name, score in scores.items()}
+    return {name: score.cpu().double().numpy() for name, score in scores.items()}
 
 
 def _difference(x: Tensor, y: Tensor, rounding: float) -> Tensor:

@@ -19,10 +19,10 @@ from hiergeo._core.storage.archives import Array
 from hiergeo._core.storage.files import path_of
 from hiergeo.adapters import Model
 from hiergeo.datasets import Labelled, labelled
+from hiergeo.datasets.labels.tree_files import table_rows
 from hiergeo.datasets.pictures import SUFFIXES, ImageLike, decoded
 from hiergeo.datasets.reading import Columns, Defect, Read, listing, read
 from hiergeo.datasets.reading.inputs import is_input
-from hiergeo.datasets.reading.lines import csv_records
 from hiergeo.datasets.reading.samples import CAPTIONS, IMAGES, Sample
 from hiergeo.evaluation.embedded import Compute
 
@@ -77,13 +77,12 @@ class ItemBatch(NamedTuple):
             return model.encode_text(rows, **compute.keywords)
         return model.encode_image([decoded(row) if isinstance(row, bytes) else row for row in rows], **compute.keywords)
 
-    @property
-    def sha256(self) -> str:
-        """A hash of names and texts, and of embeddings; of images their names."""
-        digest = sha256("\0".join(self.names).encode("utf-8", "surrogatepass"))
+    def digest(self, settings: str) -> str:
+        """A hash of some settings, names, texts and embeddings; of images their names."""
+        content = sha256("\0".join((settings, *self.names)).encode("utf-8", "surrogatepass"))
         if isinstance(self.data, Tensor):
-            digest.update(self.data.contiguous().numpy().tobytes())
-        return digest.hexdigest()
+            content.update(self.data.contiguous().numpy().tobytes())
+        return content.hexdigest()
 
 
 @final
@@ -190,7 +189,8 @@ class ItemSource:
 
     def _columns(self, path: Path) -> Columns:
         """Which columns hold items and labels; decided by the header of a table, and by its first row."""
-        header, first = _head(path)
+        tabular = path.suffix.lower() in (".csv", ".tsv", ".parquet")
+        header, first = [*(row for _, row in islice(table_rows(path), 2 * tabular)), [], []][:2]
         folded = {name.casefold(): name for name in reversed(header)}
         usual = (*CAPTIONS, *IMAGES, *NAMES)
         item = self.column or next((folded[n] for n in usual if n in folded), None)
@@ -202,30 +202,10 @@ class ItemSource:
                 lacks = f"no column '{name}'" if name else f"no column that is known to hold {what}"
                 named = f"--{option.replace('_', '-')}, in Python {option}"
                 raise InputError(f"{path} has {lacks} (it has {', '.join(header[:12])}): name it by {named}.")
-        cell = first.get(str(item))
+        cell = dict(zip(header, first, strict=False)).get(item)
         pictures = isinstance(cell, bytes | dict) or Path(str(cell or "")[-200:]).suffix.lower() in SUFFIXES
         own = (label or LABELS[0]) if self.labelled else None
         return Columns("images", None, item, own) if pictures else Columns("captions", item, None, own)
-
-
-def _head(path: Path) -> tuple[list[str], dict[str, Any]]:
-    """The header and the first row of a table; nothing of other inputs."""
-    suffix = path.suffix.lower()
-    if suffix == ".parquet":
-        import pyarrow as pa
-        from pyarrow.parquet import ParquetFile
-
-        try:
-            file = ParquetFile(path)
-            batch = next(file.iter_batches(1), None)
-        except (pa.ArrowException, OSError) as error:
-            raise InputError(f"{path} cannot be read: {reason(error)}.") from error
-        return list(file.schema_arrow.names), batch.to_pylist()[0] if batch is not None and len(batch) else {}
-    if suffix in (".csv", ".tsv"):
-        records = islice(csv_records(path, "\t" if suffix == ".tsv" else ","), 2)
-        header, first = [*records, [], []][:2]
-        return header, dict(zip(header, first, strict=False))
-    return [], {}
 
 
 def _row(record: Read, labelled: bool) -> tuple[str, Any, str | None]:

@@ -12,7 +12,8 @@ cosine less one; T is the temperature.
                is the label or one below it; without a temperature
 
 The path of an item goes from the root to the child of which it is most sure, down to a leaf. Confidences never rise
-on the way down: each is the least of those so far.
+on the way down: each is the least of those so far. They are kept as log-odds, log p / (1 - p), with 1 - p summed over
+the labels that speak against: confidences that float32 rounds to 1 still differ.
 """
 
 from collections.abc import Sequence
@@ -40,15 +41,18 @@ TEMPERATURE = 0.05
 STEPS = 50
 """Radii of the ladder."""
 
+NEAR = 1e-3
+"""Confidences nearer to 1 have their doubt summed on its own."""
+
 Kind: TypeAlias = Literal["distance", "cone", "ladder"]
 """Which pairs a method measures."""
 
 
 class Paths(NamedTuple):
-    """One path an item: labels (n, levels) int64, -1 behind a leaf, and confidences (n, levels), which never rise."""
+    """One path an item: labels (n, levels) int64, -1 behind a leaf, and log-odds (n, levels), which never rise."""
 
     label: Tensor
-    confidence: Tensor
+    odds: Tensor
 
 
 def check_method(method: str, temperature: float) -> None:
@@ -114,40 +118,53 @@ class LabelPoints:
         share = torch.zeros(len(items), len(self.tree) + 1, dtype=items.dtype, device=items.device)
         return share.scatter_add_(1, steps + 1, torch.full_like(steps, 1, dtype=items.dtype) / STEPS)[:, 1:]
 
-    def confidences(self, scores: Tensor, method: Method, temperature: float = TEMPERATURE) -> Tensor:
-        """How sure each label is of each item, (n, N) in [0, 1], from `measure` of the kind that the method needs."""
-        if method == "ladder":
-            return self.summed(scores)
+    def confidences(self, scores: Tensor, method: Method, temperature: float = TEMPERATURE) -> tuple[Tensor, Tensor]:
+        """How sure each label is of each item, (n, N) in [0, 1], from `measure` of the kind that the method needs.
+
+        Beside it is the log of what each label has on its own, (n, N): its softmax or its share of the ladder.
+        """
         logits = scores / temperature
-        if method == "flat":
-            mass = torch.zeros_like(logits)
-            mass[:, self._leaves] = logits[:, self._leaves].softmax(1)
-            return self.summed(mass)
-        if method in ("distance", "cone"):
-            return self.summed(logits.softmax(1))
-        if method == "level":
-            return grouped_softmax(logits, self._levels)
+        if method == "ladder":
+            own = scores.log()
+        elif method in ("distance", "cone"):
+            own = logits.log_softmax(1)
+        elif method == "level":
+            own = grouped_log_softmax(logits, self._levels)
+            return own.exp(), own
+        else:
+            own = torch.full_like(logits, -torch.inf)
+            if method == "flat":
+                own[:, self._leaves] = logits[:, self._leaves].log_softmax(1)
+            else:
+                sure = self._top_down(logits)
+                own[:, self._leaves] = sure[:, self._leaves]
+                return sure.exp(), own
+        return self.summed(own.exp()), own
+
+    def _top_down(self, logits: Tensor) -> Tensor:
         parent, child = self._edges
-        share = grouped_softmax(logits[:, child], parent)
-        sure = logits.new_zeros(len(logits), len(self.tree) + 1)
-        sure[:, self.tree.start] = 1.0
+        share = grouped_log_softmax(logits[:, child], parent)
+        sure = logits.new_full((len(logits), len(self.tree) + 1), -torch.inf)
+        sure[:, self.tree.start] = 0.0
         depth = torch.from_numpy(self.tree.longest).to(self.device)[child]
         for level in range(1, self.tree.depth + 1):
             at = (depth == level).nonzero()[:, 0]
-            sure.index_add_(1, child[at], sure[:, parent[at]] * share[:, at])
+            largest, sums = _grouped(sure[:, parent[at]] + share[:, at], child[at], len(self.tree) + 1)
+            sure = torch.maximum(sure, largest + sums)
         return sure[:, : len(self.tree)]
 
     def summed(self, mass: Tensor) -> Tensor:
         """What lies at a label or below it, (n, N), of what lies at each, (n, N); once where two ways lead there."""
         return torch.sparse.mm(self._closure.to(mass.dtype), mass.T).T
 
-    def walk(self, sure: Tensor) -> Paths:
-        """The path of each item: from the root always to the child of the largest confidence (n, N); ties go first."""
+    def walk(self, scores: Tensor, method: Method, temperature: float = TEMPERATURE) -> Paths:
+        """The path of each item: from the root always to the child of the largest confidence; ties go first."""
+        sure, own = self.confidences(scores, method, temperature)
         parent, child = self._edges
         ended = len(self.tree) + 1
         begin = torch.searchsorted(parent, torch.arange(ended + 2, device=parent.device))
         at = torch.full((len(sure),), self.tree.start, device=sure.device)
-        labels, confidences = [], []
+        labels, odds = [], []
         for _ in range(self.tree.depth):
             first, count = begin[at], begin[at + 1] - begin[at]
             behind = torch.arange(max(1, int(count.max())), device=sure.device)
@@ -156,8 +173,21 @@ class LabelPoints:
             confidence, best = values.max(1)
             at = torch.where(count > 0, label.gather(1, best[:, None])[:, 0], ended)
             labels.append(torch.where(count > 0, at, -1))
-            confidences.append(confidence.clamp_min(0))
-        return Paths(torch.stack(labels, 1), torch.stack(confidences, 1).cummin(1).values)
+            doubt = (1 - confidence).log()
+            near = (confidence > 1 - NEAR).nonzero()[:, 0]
+            if len(near):
+                rounding = 16 * torch.finfo(sure.dtype).eps
+                most = (1 - rounding - confidence[near]).clamp_min(0).log()  # where two ways lead down, own says less
+                doubt[near] = torch.maximum(self._against(own[near], at[near], method), most)
+            odds.append(confidence.clamp(0, 1).log() - doubt)
+        return Paths(torch.stack(labels, 1), torch.stack(odds, 1).cummin(1).values)
+
+    def _against(self, own: Tensor, label: Tensor, method: Method) -> Tensor:
+        """The log of what lies at labels that are neither one label an item (n,) nor below it, (n,)."""
+        out = self._closure.index_select(0, label).to_dense() > 0
+        if method == "level":
+            out |= self._levels != self._levels[label][:, None]
+        return own.masked_fill(out, -torch.inf).logsumexp(1)
 
     def best_by_level(self, sure: Tensor) -> Tensor:
         """The surest label of each level, (n, levels) int64, whether or not they are one path."""
@@ -173,12 +203,18 @@ def kind_of(method: Method) -> Kind:
     return method if method in ("cone", "ladder") else "distance"
 
 
-def grouped_softmax(logits: Tensor, group: Tensor) -> Tensor:
-    """Softmax (n, M) of logits (n, M) within each group; groups (M,) int64 from 0."""
-    size, where = (len(logits), int(group.max()) + 1), group.expand(len(logits), -1)
+def grouped_log_softmax(logits: Tensor, group: Tensor) -> Tensor:
+    """Log of the softmax (n, M) of logits (n, M) within each group; groups (M,) int64 from 0."""
+    largest, sums = _grouped(logits, group, int(group.max()) + 1)
+    return logits - largest[:, group] - sums[:, group]
+
+
+def _grouped(logits: Tensor, group: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The largest of each group and the log of the sum of powers over it, (n, count) each; -inf without members."""
+    size, where = (len(logits), count), group.expand(len(logits), -1)
     largest = logits.new_full(size, -torch.inf).scatter_reduce_(1, where, logits, "amax")
-    powers = (logits - largest[:, group]).exp()
-    return powers / torch.zeros_like(largest).scatter_add_(1, where, powers)[:, group]
+    powers = (logits - largest.clamp_min(torch.finfo(logits.dtype).min)[:, group]).exp()
+    return largest, torch.zeros_like(largest).scatter_add_(1, where, powers).log()
 
 
 def embed_tree(

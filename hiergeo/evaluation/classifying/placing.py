@@ -5,9 +5,8 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, final
+from typing import Any, Literal, NamedTuple, TypeAlias, final
 
 import numpy as np
 import torch
@@ -16,15 +15,13 @@ from torch import Tensor
 from hiergeo._core import limits
 from hiergeo._core.devices import AUTO, resolve_device
 from hiergeo._core.errors import InputError, check_whole
-from hiergeo._core.jobs import Jobs
 from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.progress import track
 from hiergeo._core.records import Exported, Grid, Record, Records, json_text, percent
 from hiergeo._core.storage import tensors
-from hiergeo._core.storage.documents import STRICT, Count, Positive, Sha256
-from hiergeo._core.storage.files import atomic_write, csv_rows
+from hiergeo._core.storage.files import atomic_write, atomic_write_text
 from hiergeo._core.storage.locks import locked
-from hiergeo._core.text import inert, shortened, tame
+from hiergeo._core.text import shortened, tame
 from hiergeo.adapters import Model
 from hiergeo.datasets.labels.label_tree import LabelTree
 from hiergeo.datasets.labels.tree_files import TreeLike, load_tree
@@ -43,9 +40,6 @@ from hiergeo.evaluation.classifying.promise import Promise, check_alpha, large_b
 from hiergeo.evaluation.embedded import Compute
 from hiergeo.evaluation.measuring import described_space, ready
 from hiergeo.geometry import Geometry, Space
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 TEMPERATURES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Temperatures of which labels choose one."""
@@ -72,7 +66,7 @@ class Classified(Exported):
         tree: the labels.
         items: what each item is called, (n,).
         path: the labels of its path from the top down, (n, levels) int64, -1 behind a leaf.
-        confidence: how sure each of them is, (n, levels) in [0, 1], never rising.
+        odds: the log-odds of each of them, (n, levels), never rising.
         level: how many of them are believed, (n,) int64; 0 is none.
         promise: the floors, and what they promise.
         settings: how they were classified.
@@ -82,14 +76,21 @@ class Classified(Exported):
     tree: LabelTree
     items: tuple[str, ...]
     path: np.ndarray
-    confidence: np.ndarray
+    odds: np.ndarray
     promise: Promise
     settings: dict[str, str | int | float]
     images: tuple[Any, ...] = ()
 
     @property
+    def confidence(self) -> np.ndarray:
+        """How sure each label of a path is, (n, levels) float64 in [0, 1], never rising."""
+        from scipy.special import expit
+
+        return np.asarray(expit(self.odds.astype(np.float64)))
+
+    @property
     def level(self) -> np.ndarray:
-        return self.promise.levels(self.path, self.confidence)
+        return self.promise.levels(self.path, self.odds)
 
     def __repr__(self) -> str:
         return f"<Classified {len(self.items):,} items, mean level {self.mean_level:.2f} of {self.tree.depth}>"
@@ -117,33 +118,26 @@ class Classified(Exported):
     def least_sure(self) -> np.ndarray:
         """The items in order of confidence at the level where they stop, those at the root first, (n,) int64."""
         level = self.level
-        at = np.take_along_axis(self.confidence, np.maximum(level - 1, 0)[:, None], 1)[:, 0]
+        at = np.take_along_axis(self.odds, np.maximum(level - 1, 0)[:, None], 1)[:, 0]
         return np.lexsort((at, level > 0))
 
-    def rows(self, which: Sequence[int] | np.ndarray | None = None) -> Iterator[Record]:
-        """A row an item: item, label, level, confidence, path, and label and confidence of every level."""
-        names, keys, level = self.tree.names, self.tree.keys, self.level
-        for at in range(len(self.items)) if which is None else which:
-            stop, path, sure = int(level[at]), self.path[at].tolist(), self.confidence[at].tolist()
-            row: dict[str, object] = {
-                "item": self.items[at],
-                "label": keys[path[stop - 1]] if stop else "",
-                "level": stop,
-                "confidence": sure[stop - 1] if stop else 1.0,
-                "path": self.tree.written(path[:stop]),
-            }
-            for depth, (label, value) in enumerate(zip(path, sure, strict=True), 1):
-                row[f"level_{depth}"] = names[label] if label >= 0 else None
-                row[f"confidence_{depth}"] = value if label >= 0 else None
-            yield row
-
     def records(self, *, items: bool = False) -> Iterator[Record]:
-        """The same rows."""
-        return self.rows()
+        """A row an item: item, label, level, confidence, path, and label and confidence of every level."""
+        return map(self._record, range(len(self.items)), self.level.tolist(), self.confidence.tolist())
 
-    def to_frame(self) -> "DataFrame":
-        """The rows as a data frame. Raises UnavailableError where pandas is not installed."""
-        return self.to_pandas()
+    def _record(self, at: int, stop: int, sure: list[float]) -> Record:
+        tree, path = self.tree, self.path[at].tolist()
+        row: dict[str, object] = {
+            "item": self.items[at],
+            "label": tree.keys[path[stop - 1]] if stop else "",
+            "level": stop,
+            "confidence": sure[stop - 1] if stop else 1.0,
+            "path": tree.written(path[:stop]),
+        }
+        for depth, (label, value) in enumerate(zip(path, sure, strict=True), 1):
+            row[f"level_{depth}"] = tree.names[label] if label >= 0 else None
+            row[f"confidence_{depth}"] = value if label >= 0 else None
+        return row
 
     def grids(self) -> Iterator[Grid]:
         """How many items stop at each level, and the ten least sure."""
@@ -151,10 +145,11 @@ class Classified(Exported):
         counts = np.bincount(level, minlength=self.tree.depth + 1)
         table = [(at, int(count), percent(count / len(level))) for at, count in enumerate(counts) if count]
         yield Records.of(("level", "items", "share"), table).grid
-        shown = []
-        for at, row in zip(self.least_sure[:10], self.rows(self.least_sure[:10]), strict=True):
-            on = int(row["level"]) + 1  # type: ignore[call-overload]
-            further = row.get(f"level_{on}"), row.get(f"confidence_{on}")
+        shown, confidence = [], self.confidence
+        for at in self.least_sure[:10].tolist():
+            stop = int(level[at])
+            row = self._record(at, stop, confidence[at].tolist())
+            further = row.get(f"level_{stop + 1}"), row.get(f"confidence_{stop + 1}")
             shown.append(
                 (shortened(tame(self.items[at]), 60), row["path"] or "(the root)", row["confidence"], *further)
             )
@@ -169,32 +164,26 @@ class Classified(Exported):
             UnavailableError: the file cannot be written.
         """
         suffix = check_table(path)
-        header = list(next(self.rows(range(1)), {"item": ""}))
-        if suffix == ".csv":
-            with csv_rows(path, header) as write:
-                for row in self.rows():
-                    write([inert(tame(cell)) if isinstance(cell, str) else cell for cell in row.values()])
-        elif suffix == ".json":
+        if suffix == ".json":
             about = {"promise": self.about(), "settings": self.settings}
+            atomic_write_text(path, json_text({"about": about, "items": list(self.records())}))
+        elif suffix == ".csv":
             with atomic_write(path) as handle:
-                handle.write(f'{{"about": {json_text(about)},\n"items": [\n'.encode())
-                for at, row in enumerate(self.rows()):
-                    handle.write((",\n" * (at > 0) + json.dumps(row, ensure_ascii=True)).encode())
-                handle.write(b"\n]}\n")
+                handle.write(f"{self.to_csv()}\n".encode("utf-8", "backslashreplace"))
         else:
             import pyarrow as pa
-            from pyarrow.parquet import ParquetWriter
+            from pyarrow.parquet import write_table
 
-            columns = zip(*(row.values() for row in self.rows()), strict=True)
-            table = pa.table({name: pa.array(column) for name, column in zip(header, columns, strict=True)})
-            with atomic_write(path) as handle, ParquetWriter(handle, table.schema) as writer:
-                writer.write_table(table)
+            with atomic_write(path) as handle:
+                write_table(pa.Table.from_pylist(list(self.records())), handle)
 
     def about(self) -> dict[str, Any]:
         """The promise as JSON values, and how deep items come."""
+        from scipy.special import expit
+
         made = self.promise
-        numbers = {"floor": made.floor, "alpha": made.alpha, "labels": made.labels, "tuning": made.tuning}
-        branches = {self.tree.names[top]: floor for top, floor in made.branches.items()}
+        numbers = {"floor": float(expit(made.floor)), "alpha": made.alpha, "labels": made.labels, "tuning": made.tuning}
+        branches = {self.tree.names[top]: float(expit(floor)) for top, floor in made.branches.items()}
         return {"sentence": str(made), **numbers, "branches": branches, "mean_level": self.mean_level}
 
 
@@ -204,19 +193,6 @@ def check_table(path: Path) -> str:
     if suffix not in (".csv", ".parquet", ".json"):
         raise InputError(f"{path} must end in .csv, .parquet or .json.")
     return suffix
-
-
-@dataclass(frozen=True)
-class Part:
-    """The record of a batch that is classified: its number, items and their hash, and how it was done."""
-
-    __pydantic_config__ = STRICT
-
-    number: Count
-    rows: Positive
-    items_sha256: Sha256
-    how_sha256: Sha256
-    finished: bool = True
 
 
 class Chosen(NamedTuple):
@@ -231,12 +207,9 @@ def block(tree: LabelTree) -> int:
     return max(1, BLOCK // len(tree))
 
 
-def place(points: LabelPoints, items: Tensor, how: Chosen) -> Paths:
+def walk_all(points: LabelPoints, items: Tensor, how: Chosen) -> Paths:
     """The paths of items (n, D), a block at a time."""
-    walked = [
-        points.walk(points.confidences(points.measure(part, kind_of(how.method)), *how))
-        for part in items.split(block(points.tree))
-    ]
+    walked = [points.walk(points.measure(part, kind_of(how.method)), *how) for part in items.split(block(points.tree))]
     return Paths(*(torch.cat(column) for column in zip(*walked, strict=True)))
 
 
@@ -244,7 +217,7 @@ def surest_by_level(points: LabelPoints, items: Tensor, how: Chosen) -> np.ndarr
     """The surest label of each level for items (n, D), (n, levels), whether or not they are one path."""
     kind = kind_of(how.method)
     parts = [
-        points.best_by_level(points.confidences(points.measure(part, kind), *how))
+        points.best_by_level(points.confidences(points.measure(part, kind), *how)[0])
         for part in items.split(block(points.tree))
     ]
     return torch.cat(parts).cpu().numpy()
@@ -308,10 +281,8 @@ def classify(
             settings that contradict each other.
         UnavailableError: files, weights or packages that are not there.
     """
-    if method != "auto":
-        check_method(method, TEMPERATURE if temperature is None else temperature)
-    elif temperature is not None:
-        check_method("flat", temperature)
+    how = Chosen("flat" if method == "auto" else method, TEMPERATURE if temperature is None else temperature)
+    check_method(*how)
     check_whole("seed", seed, 0, limits.SEED)
     if alpha is not None:
         check_alpha(alpha)
@@ -327,8 +298,7 @@ def classify(
     chosen_space.geometry.parts(loaded.dim)
     source.check(loaded)
     points = embed_tree(loaded, chosen_space, labels, templates, compute, progress=progress)
-    how = Chosen("flat" if method == "auto" else method, TEMPERATURE if temperature is None else temperature)
-    promise = Promise(floor, {})
+    promise = Promise(float(torch.logit(torch.tensor(floor, dtype=torch.float64))), {})
     if labelled is not None and alpha is not None:
         batches, truth = labelled
         rows = embed_items(loaded, batches, compute, progress=progress)
@@ -342,50 +312,37 @@ def classify(
         "templates": " | ".join(templates),
         "tree": labels.digest,
     }
-    key = sha256(json.dumps([settings, loaded.fingerprint()]).encode()).hexdigest()
+    key = json.dumps([settings, loaded.fingerprint()])
     names: list[str] = []
     images: list[Any] = []
     parts: list[Paths] = []
     with nullcontext() if work is None else locked(Path(work)):
-        jobs = None if work is None else Jobs(Path(work), Part)
         bar = track(source.batches(), "classifying", enabled=progress, size=lambda b: len(b.names), total=source.size)
         for number, batch in enumerate(bar):
             names += batch.names
             images += batch.images
-            parts.append(_part(jobs, number, batch, key, points, loaded, how, compute))
-    path, confidence = (torch.cat(column).numpy() for column in zip(*parts, strict=True))
+            done = None if work is None else Path(work) / f"{batch.digest(f'{number} {key}')}.safetensors"
+            parts.append(_part(done, batch, points, loaded, how, compute))
+    path, odds = (torch.cat(column).numpy() for column in zip(*parts, strict=True))
     pictures = tuple(images) if any(image is not None for image in images) else ()
-    return Classified(labels, tuple(names), path, confidence, promise, settings, pictures)
+    return Classified(labels, tuple(names), path, odds, promise, settings, pictures)
 
 
 def _part(
-    jobs: Jobs[Part] | None,
-    number: int,
-    batch: ItemBatch,
-    key: str,
-    points: LabelPoints,
-    model: Model,
-    how: Chosen,
-    compute: Compute,
+    path: Path | None, batch: ItemBatch, points: LabelPoints, model: Model, how: Chosen, compute: Compute
 ) -> Paths:
-    """The paths of a batch, from the folder of jobs where it is done; items without data have none."""
-    done = None if jobs is None else jobs.read(number)
-    if jobs is not None and done is not None:
-        if done.how_sha256 != key:
-            raise InputError(f"{jobs.folder} was begun with other settings: remove it, or name another folder.")
-        if done.items_sha256 == batch.sha256:
-            return Paths(**tensors.read(jobs.folder / f"{number:06d}.safetensors"))
-    usable = batch.usable
+    """The paths of a batch, from its file where it is done; items without data have none."""
+    if path is not None and path.exists():
+        return Paths(**tensors.read(path))
     size = len(batch.names), points.tree.depth
-    label, confidence = torch.full(size, -1), torch.zeros(size)
-    if usable:
-        walked = place(points, batch.embed(model, compute), how)
-        label[usable], confidence[usable] = walked.label.cpu(), walked.confidence.float().cpu()
-    if jobs is not None:
-        with atomic_write(jobs.folder / f"{number:06d}.safetensors") as handle:
-            handle.write(tensors.packed({"label": label, "confidence": confidence}))
-        jobs.write(Part(number, len(batch.names), batch.sha256, key))
-    return Paths(label, confidence)
+    part = Paths(torch.full(size, -1), torch.full(size, -torch.inf))
+    if usable := batch.usable:
+        walked = walk_all(points, batch.embed(model, compute), how)
+        part.label[usable], part.odds[usable] = walked.label.cpu(), walked.odds.float().cpu()
+    if path is not None:
+        with atomic_write(path) as handle:
+            handle.write(tensors.packed(part._asdict()))
+    return part
 
 
 def read_labelled(
@@ -402,28 +359,27 @@ def read_labelled(
             raise InputError("calibrate must be labelled items, or a pair (items, labels).")
         calibrate, labels = calibrate
         given = list(labels)
-    batches: list[ItemBatch] = []
-    written: list[Any] = []
-    for batch in ItemSource(calibrate, column, label_column, labelled=given is None).batches():
-        own = batch.labels if given is None else given[len(written) :][: len(batch.names)]
-        if own is None:
-            raise InputError("the labelled items have no labels: give a pair (items, labels), or a table with both.")
-        written += own
-        batches.append(batch._replace(labels=[str(label) for label in own]))
-    if given is not None and (len(given) != len(written) or len(given) != sum(len(b.names) for b in batches)):
-        raise InputError(f"there are {sum(len(b.names) for b in batches)} labelled items and {len(given)} labels.")
-    kept, truth = [], []
+    batches = list(ItemSource(calibrate, column, label_column, labelled=given is None).batches())
+    count = sum(len(batch.names) for batch in batches)
+    written = [label for batch in batches for label in batch.labels or ()] if given is None else given
+    if given is not None and len(given) != count:
+        raise InputError(f"there are {count} labelled items and {len(given)} labels.")
+    if len(written) != count:
+        raise InputError("the labelled items have no labels: give a pair (items, labels), or a table with both.")
+    usable, truth, start = [], [], 0
     for batch in batches:
-        use = [at for at in batch.usable if (batch.labels or [])[at]]
+        own = written[start : start + len(batch.names)]
+        start += len(own)
+        use = [at for at in batch.usable if str(own[at])]
         data = batch.data[use] if isinstance(batch.data, Tensor) else [batch.data[at] for at in use]
-        kept.append(ItemBatch([batch.names[at] for at in use], data))
-        truth += [(batch.labels or [])[at] for at in use]
+        usable.append(ItemBatch([batch.names[at] for at in use], data))
+        truth += [own[at] for at in use]
     if len(truth) < needed(alpha):
         raise InputError(
             f"an error of at most {100 * alpha:g} % takes at least {needed(alpha)} labelled items, and there are "
             f"{len(truth)}: label more, or allow a larger alpha."
         )
-    return [batch for batch in kept if batch.names], tree.numbers(truth, "the labelled items")
+    return [batch for batch in usable if batch.names], tree.numbers(truth, "the labelled items")
 
 
 def calibrated(
@@ -466,8 +422,8 @@ def calibrated(
     branches: tuple[int, ...] = ()
     if len(tune):
         best, branches = _deepest(points, items[tune], truth[tune], alpha, choices, ratio)
-    label, confidence = (column.cpu().numpy() for column in place(points, items[rest], best))
-    return best, promised(points.tree, label, confidence, truth[rest], alpha, branches, len(tune))
+    label, odds = (column.cpu().numpy() for column in walk_all(points, items[rest], best))
+    return best, promised(points.tree, label, odds, truth[rest], alpha, branches, len(tune))
 
 
 def _deepest(
@@ -481,11 +437,11 @@ def _deepest(
     for part in items.split(block(points.tree)):
         scores = {kind: points.measure(part, kind) for kind in dict.fromkeys(kind_of(how.method) for how in choices)}
         for how, paths in walked.items():
-            paths.append(points.walk(points.confidences(scores[kind_of(how.method)], *how)))
+            paths.append(points.walk(scores[kind_of(how.method)], *how))
     depths: dict[Chosen, tuple[float, tuple[int, ...]]] = {}
     for how, parts in walked.items():
-        label, confidence = (torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True))
+        label, odds = (torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True))
         branches = large_branches(label[:, 0], alpha, ratio)
-        depths[how] = promised(points.tree, label, confidence, truth, alpha, branches).depth, branches
+        depths[how] = promised(points.tree, label, odds, truth, alpha, branches).depth, branches
     best = max(choices, key=lambda how: depths[how][0])
     return best, depths[best][1]

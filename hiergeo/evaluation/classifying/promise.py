@@ -8,7 +8,7 @@ error rate R(floor) of n labelled items never rises either, and the smallest flo
 
 has an expected error of at most alpha on a new item that is exchangeable with them: on average over labelled sets and
 items, not for every item and not for every kind of item. Branches with enough labels have floors of their own, by the
-top label that is predicted, so that it holds in each of them.
+top label that is predicted, so that it holds in each of them. Floors and confidences are log-odds, log p / (1 - p).
 
 Source: Angelopoulos et al., Conformal risk control (arXiv 2208.02814), theorem 1.
 """
@@ -22,6 +22,9 @@ import numpy as np
 
 from hiergeo._core.errors import InputError
 from hiergeo.datasets.labels.label_tree import LabelTree
+
+LARGE = 6.9
+"""Log-odds above which a confidence is written as what it lacks to 1."""
 
 BRANCH = 5
 """Times as many labels as a promise takes at least from which a branch has a floor of its own."""
@@ -38,19 +41,19 @@ def needed(alpha: float) -> int:
     return math.ceil(round(1 / alpha - 1, 9))
 
 
-def error_floors(tree: LabelTree, paths: np.ndarray, confidences: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """The floor from which on an item is no error, (n,): the confidence of the first wrong label of its path, or 0.
+def error_floors(tree: LabelTree, paths: np.ndarray, odds: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """The floor from which on an item is no error, (n,): the log-odds of the first wrong label of its path, or -inf.
 
     Args:
         tree: of the labels.
         paths: labels from the top down, (n, levels), -1 behind the last one.
-        confidences: (n, levels), which never rise.
+        odds: (n, levels), which never rise.
         truth: the true label of each item, (n,); it may be an inner one.
     """
     right = on_path(tree, paths, truth)
     first = np.argmin(right, axis=1)
-    values = np.take_along_axis(confidences, first[:, None], 1)[:, 0]
-    return np.where(right.all(1), 0.0, values)
+    values = np.take_along_axis(odds, first[:, None], 1)[:, 0]
+    return np.where(right.all(1), -np.inf, values)
 
 
 def on_path(tree: LabelTree, paths: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -60,7 +63,7 @@ def on_path(tree: LabelTree, paths: np.ndarray, truth: np.ndarray) -> np.ndarray
 
 
 def floor_of(errors: np.ndarray, alpha: float) -> float:
-    """The smallest floor that promises an error of at most alpha; 1 (stop at the root) where labels are too few.
+    """The smallest floor that promises an error of at most alpha; inf (stop at the root) where labels are too few.
 
     Args:
         errors: what `error_floors` gives of n labelled items.
@@ -68,13 +71,20 @@ def floor_of(errors: np.ndarray, alpha: float) -> float:
     """
     allowed = math.floor(round(alpha * (len(errors) + 1) - 1, 9))
     if allowed < 0:
-        return 1.0
-    return float(np.sort(errors)[::-1][allowed]) if allowed < len(errors) else 0.0
+        return math.inf
+    return float(np.sort(errors)[::-1][allowed]) if allowed < len(errors) else -math.inf
 
 
-def stops(confidences: np.ndarray, floor: float | np.ndarray) -> np.ndarray:
+def stops(odds: np.ndarray, floor: float | np.ndarray) -> np.ndarray:
     """How many labels of a path (n, levels) are above the floor, a number or (n,); 0 is the root."""
-    return (confidences > np.reshape(floor, (-1, 1))).sum(1)
+    return (odds > np.reshape(floor, (-1, 1))).sum(1)
+
+
+def written(odds: float) -> str:
+    """Log-odds as a confidence, such as 0.873 or 1 - 2e-09."""
+    from scipy.special import expit
+
+    return f"{expit(odds):.3g}" if odds < LARGE or math.isinf(odds) else f"1 - {expit(-odds):.1g}"
 
 
 @final
@@ -83,8 +93,8 @@ class Promise:
     """Floors, and what they promise.
 
     Attributes:
-        floor: where no branch has one of its own, and for all items without labelled ones.
-        branches: top label -> its floor.
+        floor: log-odds where no branch has a floor of its own, and for all items without labelled ones.
+        branches: top label -> its floor, log-odds.
         alpha: the error that is promised; None for a floor without a promise.
         labels: how many labelled items it rests on.
         tuning: how many others chose method and temperature.
@@ -100,9 +110,9 @@ class Promise:
     depth: float = math.nan
     error: float = math.nan
 
-    def levels(self, paths: np.ndarray, confidences: np.ndarray) -> np.ndarray:
+    def levels(self, paths: np.ndarray, odds: np.ndarray) -> np.ndarray:
         """The level at which each item stops, (n,) int64; 0 is the root."""
-        return stops(confidences, self.floors(paths))
+        return stops(odds, self.floors(paths))
 
     def floors(self, paths: np.ndarray) -> np.ndarray:
         """The floor of each item, (n,): that of the top label of its path."""
@@ -110,18 +120,19 @@ class Promise:
 
     def __str__(self) -> str:
         if self.alpha is None:
-            return f"The floor of {self.floor:.3g} is a number without a promise: no labelled items stand behind it."
+            return f"The floor of {written(self.floor)} is a number without a promise: no labels stand behind it."
         own = f"; {len(self.branches)} branches have floors of their own" if self.branches else ""
         return (
-            f"At most {100 * self.alpha:g} % of items get a wrong label, on average over exchangeable items: floor "
-            f"{self.floor:.3g}, from {self.labels:,} labelled items{own}. They stop at level {self.depth:.2f} (mean)."
+            f"At most {100 * self.alpha:g} % of items get a wrong label, on average over exchangeable items: "
+            f"floor {written(self.floor)}, from {self.labels:,} labelled items{own}. "
+            f"They stop at level {self.depth:.2f} (mean)."
         )
 
 
 def promised(
     tree: LabelTree,
     paths: np.ndarray,
-    confidences: np.ndarray,
+    odds: np.ndarray,
     truth: np.ndarray,
     alpha: float,
     branches: Sequence[int] = (),
@@ -132,7 +143,7 @@ def promised(
     Args:
         tree: of the labels.
         paths: of the labelled items, (n, levels), -1 behind the last label.
-        confidences: (n, levels).
+        odds: (n, levels).
         truth: (n,).
         alpha: the error rate.
         branches: top labels with floors of their own, chosen without these items; all others share one.
@@ -146,13 +157,13 @@ def promised(
             f"an error of at most {100 * alpha:g} % takes at least {needed(alpha)} labelled items for the promise "
             f"alone, and there are {len(truth)}: label more, or allow a larger alpha."
         )
-    errors = error_floors(tree, paths, confidences, truth)
+    errors = error_floors(tree, paths, odds, truth)
     top = paths[:, 0]
     own = {branch: floor_of(errors[top == branch], alpha) for branch in branches}
     rest = errors[~np.isin(top, list(own))]
     made = Promise(floor_of(rest, alpha), own, alpha, len(truth), tuning)
     floors = made.floors(paths)
-    levels = stops(confidences, floors)
+    levels = stops(odds, floors)
     return Promise(made.floor, own, alpha, len(truth), tuning, float(levels.mean()), float((errors > floors).mean()))
 
 

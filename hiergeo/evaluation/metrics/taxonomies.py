@@ -118,7 +118,7 @@ def _of_paths(
 ) -> TaxonomyItems:
     if not all(true):
         raise InputError(f"the true path of item {true.index(())} (the first is 0) is empty.")
-    known = {step for path in true for step in pairwise(path)} if steps is None else steps
+    edges = {step for path in true for step in pairwise(path)} if steps is None else steps
     values: dict[str, list[float]] = {name: [] for name in (*LEVELS[: max(map(len, true))], *PATH_METRICS)}
     common = []
     for t, p in zip(true, predicted, strict=True):
@@ -127,7 +127,7 @@ def _of_paths(
             values[name].append(float(same[at]) if at < len(t) else np.nan)
         values["full_path"].append(float(t == p))
         values["nlca"].append((*same, False).index(False) / len(t))
-        values["inconsistent"].append(float(any(step not in known for step in pairwise(p))))
+        values["inconsistent"].append(float(any(step not in edges for step in pairwise(p))))
         common.append(sum(same))
     arrays = {name: np.array(of) for name, of in values.items()}
     return TaxonomyItems(arrays, np.array(common), np.array(list(map(len, predicted))), np.array(list(map(len, true))))

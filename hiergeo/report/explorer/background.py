@@ -106,7 +106,7 @@ def background_of(lens: Lens, generation: int) -> Background:
         pictures=bool((items.kind == IMAGE).any()),
         reach=_reach(near, some),
         sampled=len(some),
-        empty=float((cones.total <= 1).double().mean()),
+        empty=float((cones.total <= 1).cpu().double().mean()),
         pairs=len(margins),
         margins=np.quantile(margins, levels) if len(margins) else np.zeros(len(levels)),
     )
@@ -126,4 +126,4 @@ def _reach(near: Best, ids: Ids) -> float | None:
 def _margins(space: Space, points: Points) -> Floats:
     """Margins (m,) of all pairs of some points whose radii differ, of each the one of smaller radius at the apex."""
     outwards = points.radius[:, None] < points.radius
-    return np.asarray(space.pairwise_margin(points, points)[outwards].double().cpu().numpy())
+    return np.asarray(space.pairwise_margin(points, points)[outwards].cpu().double().numpy())

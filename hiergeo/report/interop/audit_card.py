@@ -80,15 +80,15 @@ def write_audit_card(path: Path | str, audit: Audit) -> None:
     metadata: Any = card.data
     metadata.eval_results = [r for r in metadata.eval_results or () if _key(r) != _key(results[0])] + results
     metadata.model_name = metadata.model_name or settings["model"]
-    start, end = (f"<!-- {mark}hiergeo audit: {plain(f'{data} {split} {geometry}')} -->" for mark in ("", "/"))
-    told = f"On {data} ({split}) in {geometry}, by hiergeo {__version__}: {' '.join(audit.sentences)}"
-    section = f"{start}\n{plain(told)}\n{end}"
+    start, end = (f"<!-- {mark}hiergeo-audit: {plain(f'{data} {split} {geometry}')} -->" for mark in ("", "/"))
+    paragraph = f"On {data} ({split}) in {geometry}, by hiergeo {__version__}: {' '.join(audit.sentences)}"
+    section = f"{start}\n{plain(paragraph)}\n{end}"
     former = re.compile(f"{re.escape(start)}.*?{re.escape(end)}", re.DOTALL)
     if former.search(card.text):
         card.text = former.sub(lambda _: section, card.text)
     else:
-        head, found, rest = card.text.partition(f"\n{HEADING}\n")
-        card.text = f"{head.rstrip()}\n\n{HEADING}\n\n{section}\n{rest if found else ''}"
+        head, heading, rest = card.text.partition(f"\n{HEADING}\n")
+        card.text = f"{head.rstrip()}\n\n{HEADING}\n\n{section}\n{rest if heading else ''}"
     atomic_write_text(Path(path), f"{card}")
 
 

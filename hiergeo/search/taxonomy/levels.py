@@ -47,13 +47,11 @@ class Levels(Exported):
 
     def sizes(self, level: int) -> list[int]:
         """How many items the groups of a level have."""
-        sizes: list[int] = np.bincount(self.group[:, level]).tolist()
-        return sizes
+        return list(map(int, np.bincount(self.group[:, level])))
 
     def parts(self, level: int, group: int) -> list[int]:
         """The groups of the next level that a group is made of, the largest first."""
-        parts: list[int] = np.unique(self.group[self.group[:, level] == group, level + 1]).tolist()
-        return parts
+        return list(map(int, np.unique(self.group[self.group[:, level] == group, level + 1])))
 
     def records(self, *, items: bool = False) -> Iterator[Record]:
         """A row an item: id, caption, image, and of every level the group (``group_5``) and its name (``name_5``)."""
@@ -98,16 +96,13 @@ def cut(
     sampled = torch.from_numpy(np.sort(drawn))
     sample = Rows.cat([rows.take(torch.isin(rows.ids, ids[sampled])) for rows in store.scan()])
     points = sample.take(sample.ids.argsort()).points(chosen.geometry)
-    distance = chosen.pairwise_distance(points, points).double().numpy()
-    distance = (distance + distance.T) / 2
-    np.fill_diagonal(distance, 0)
-    nearest = torch.empty(len(ids), dtype=torch.int64)
-    if len(ids) > len(sampled):
-        for rows in track(store.scan(), "grouping", enabled=progress, size=len, total=len(ids)):
-            nearest[torch.searchsorted(ids, rows.ids)] = chosen.nearest(rows.points(chosen.geometry), points)[1]
+    above = squareform(chosen.pairwise_distance(points, points).double().numpy(), checks=False)
+    distance, nearest = squareform(above), torch.empty(len(ids), dtype=torch.int64)
+    for rows in track(store.scan(), "grouping", enabled=progress, size=len, total=len(ids)):
+        nearest[torch.searchsorted(ids, rows.ids)] = chosen.nearest(rows.points(chosen.geometry), points)[1]
     nearest[sampled] = torch.arange(len(sampled))
     groups, medoids = [], []
-    many_first = cut_tree(linkage(squareform(distance, checks=False), "ward"), counts[::-1])  # scipy needs n first
+    many_first = cut_tree(linkage(above, "ward"), counts[::-1])  # scipy needs n first
     for group in many_first.T[::-1]:
         by_size = np.argsort(-np.bincount(group[nearest]), kind="stable")
         groups.append(np.argsort(by_size)[group[nearest]])

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from hiergeo._core.errors import InputError
+from hiergeo._core.numerics import wide
 from hiergeo.adapters.towers import adapt
 from hiergeo.adapters.trained import COSINE, LiftedClip, Trainable
 from hiergeo.evaluation.matching import match_pairs
@@ -112,14 +113,14 @@ class ClipRun(ResumableRun):
         space = Space("euclidean", text[-1]) if self.plan.space == COSINE else self.objective.space
         images, captions = space.points(image), space.points(text[:-1])
         column = {caption: index for index, caption in enumerate(texts)}
-        described = torch.tensor([column[pair.captions[-1]] for pair in pairs], device=image.device)
+        described = torch.tensor([column[pair.captions[-1]] for pair in pairs]).to(image.device)
         match = match_pairs(space, images, captions, torch.arange(len(pairs), device=image.device), described)
         own = captions.rows(described)
         validation = {
             "image_to_text_r1": float((match.image_to_text < 1).mean()),
             "text_to_image_r1": float((match.text_to_image < 1).mean()),
-            "in_own_cone": float(space.entails(own, images).double().mean()),
-            "in_any_cone": float(space.count(captions, images).double().mean() / len(images)),
+            "in_own_cone": float(wide(space.entails(own, images)).mean()),
+            "in_any_cone": float(wide(space.count(captions, images)).mean() / len(images)),
             "temperature": float(self.objective.temperature),
         }
         seen = {"text": captions, "image": images}
@@ -135,7 +136,7 @@ class ClipRun(ResumableRun):
             relations = {"text": ("box_text", own), "image": ("box_image", images)}
             relations["box_image"] = ("box_text", seen["box_image"])
             for name, (parent, child) in relations.items():
-                validation[f"{name}_in_{parent}_cone"] = float(space.entails(seen[parent], child).double().mean())
+                validation[f"{name}_in_{parent}_cone"] = float(wide(space.entails(seen[parent], child)).mean())
         for name, points in seen.items():
             factors = zip(space.geometry.parts(points.dim), points.radii, strict=True)
             curved = [(abs(factor.value) ** 0.5 * radius).mean() for (factor, _), radius in factors if factor.value]
@@ -156,8 +157,8 @@ class ClipRun(ResumableRun):
             rows = torch.cat([self._embedded(inputs, part, step) for part in parts], dim=1)
         rows = rows if whole else rows.requires_grad_()
         pairs = len(captions) - len(boxes)
-        labels = torch.tensor([hashed(caption) for caption in captions[:pairs]], device=rows.device)
-        of = torch.tensor(boxes, dtype=torch.int64, device=rows.device)
+        labels = torch.tensor([hashed(caption) for caption in captions[:pairs]]).to(rows.device)
+        of = torch.tensor(boxes, dtype=torch.int64).to(rows.device)
         (image, text), (box_image, box_text) = rows[:, :pairs], rows[:, pairs:]
         terms = self._terms(PairBatch(image, text, labels, box_image, box_text, of), step)
         terms["total"].backward()
@@ -192,7 +193,7 @@ class ClipRun(ResumableRun):
         with suppress(InputError):
             self.objective.space.points(rows)
             fits = bool(rows.isfinite().all())
-        if mean_over_ranks(self.accelerator, {"fits": torch.tensor(fits, device=rows.device)})["fits"] < 1:
+        if mean_over_ranks(self.accelerator, {"fits": torch.tensor(fits).to(rows.device)})["fits"] < 1:
             raise Divergence("an embedding became NaN or infinite, or left the space", step, None)
         terms: dict[str, Tensor] = self.objective(batch)
         return terms

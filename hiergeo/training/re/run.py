@@ -14,7 +14,7 @@ from hiergeo.adapters.towers import Tower
 from hiergeo.evaluation.metrics import tau_d
 from hiergeo.geometry import Geometry, Space
 from hiergeo.losses import batch_hard, batch_hard_over_ranks, clamp_curvature
-from hiergeo.training.chains import Chains, chunks, split_groups
+from hiergeo.training.chains import Chains, split_groups
 from hiergeo.training.objective import Batch, Objective
 from hiergeo.training.processes import mean_over_ranks
 from hiergeo.training.re.recipe import TowerRecipe
@@ -87,30 +87,33 @@ class TowerRun(ResumableRun):
             Divergence: the tower that the steps made cannot be measured.
         """
         rows = self.validation_rows
-        texts, positive, negative = self.chains.distinct(rows)
+        texts, *chains = self.chains.distinct(rows)
         embedded = self.tower.encode([*texts, ""])
+        positive, negative = (embedded[at.to(embedded.device)] for at in chains)
         space = Space(self.geometry, embedded[-1])
         parts: list[dict[str, Tensor]] = []
-        for part in chunks(torch.arange(len(rows)), self.recipe.batch):
-            batch = Batch(embedded[positive[part]], embedded[negative[part]], self._frozen(rows[part]), space)
+        for start in range(0, len(rows), self.recipe.batch):
+            part = slice(start, start + self.recipe.batch)
+            batch = Batch(positive[part], negative[part], self._frozen(rows[part]), space)
             terms = self._terms(batch, batch_hard, step, None)
             parts.append(terms | {"total": self.objective.total(terms)})
         means = {name: torch.stack([part[name] for part in parts]).mean() for name in parts[0]}
-        validation, radii = mean_over_ranks(self.accelerator, means), space.radius(embedded[positive])
+        validation, radii = mean_over_ranks(self.accelerator, means), space.radius(positive)
         self.looks.append(EvalRecord.of(step, training, validation, radii, space, embedded.shape[1]))
 
     def _losses(self, rows: Tensor, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """The objective of this process's block of a batch, and its terms, `total` and `tau_d`."""
         mine = rows.view(self.accelerator.num_processes, -1)[self.accelerator.process_index]
-        texts, positive, negative = self.chains.distinct(mine)
+        texts, *chains = self.chains.distinct(mine)
         embedded = self.module(**self.tower.tokenise([*texts, ""])).float()
         embedded = normalize(embedded, dim=-1)
         space = self._space(embedded, step, rows)
-        batch = Batch(embedded[positive], embedded[negative], self._frozen(mine), space)
+        positive, negative = (embedded[at.to(embedded.device)] for at in chains)
+        batch = Batch(positive, negative, self._frozen(mine), space)
         terms = self._terms(batch, batch_hard_over_ranks, step, rows)
         total = self.objective.total(terms)
         radii = space.radius(batch.positive).detach()
-        order = torch.tensor(tau_d(radii.cpu().numpy()), device=total.device)
+        order = torch.tensor(float(tau_d(radii.cpu().numpy()))).to(total.device)
         return total, terms | {"total": total, "tau_d": order}
 
     def _terms(self, batch: Batch, mine: Mine, step: int, rows: Tensor | None) -> dict[str, Tensor]:
@@ -136,7 +139,7 @@ class TowerRun(ResumableRun):
                 around = Space(self.geometry, embedded[-1])
                 around.points(embedded.detach())
                 space = around
-        beyond = torch.tensor(space is None, device=odd.device)
+        beyond = torch.tensor(space is None).to(odd.device)
         anywhere = mean_over_ranks(self.accelerator, {"odd": odd, "beyond": beyond})
         if anywhere["odd"]:
             raise Divergence("an embedding became NaN or infinite", step, rows)

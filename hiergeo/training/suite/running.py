@@ -195,7 +195,7 @@ def _reason(error: Exception) -> str:
 
 def _work(plan: SuitePlan, entry: BenchmarkEntry, space: Space, fingerprint: str) -> str:
     """The hash of everything that the numbers of a cell depend on."""
-    root = None if space.root is None else sha256(space.root.double().cpu().numpy().tobytes()).hexdigest()
+    root = None if space.root is None else sha256(space.root.cpu().double().numpy().tobytes()).hexdigest()
     facts = [
         fingerprint,
         [space.geometry.spec, space.centre, root, space.min_radius],

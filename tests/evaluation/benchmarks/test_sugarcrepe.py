@@ -63,7 +63,7 @@ def test_scores_are_those_of_the_published_rule(tmp_path: Path, geometry: str, r
     assert result.metrics["sugarcrepe_longer"] == pytest.approx(np.mean(longer), abs=1e-12)
     low, high = result.intervals["sugarcrepe"]
     assert 0 <= low < result.metrics["sugarcrepe"] < high <= 1
-    assert (result.settings["items"], result.settings["images"]) == (62, 9)
+    assert (result.settings["texts"], result.settings["images"]) == (124, 9)
 
 
 def test_a_tie_is_wrong(tmp_path: Path):

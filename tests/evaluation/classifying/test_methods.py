@@ -1,7 +1,8 @@
 """Confidences of every method against their definitions written label by label in float64, and the walk to a leaf."""
 
-import math
+from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 import torch
@@ -48,21 +49,27 @@ def children(tree: LabelTree, label: int) -> list[int]:
     return [at for at in range(len(tree)) if label in tree.parents[at]]
 
 
-def softmax(values: list[float]) -> list[float]:
-    powers = [math.exp(value - max(values)) for value in values]
+def softmax(values: list[Any]) -> list[Any]:
+    powers = [mpmath.exp(value - max(values)) for value in values]
     return [power / sum(powers) for power in powers]
 
 
-def by_definition(points: LabelPoints, item: Tensor, method: str) -> list[float]:
+def measured(points: LabelPoints, item: Tensor, method: str) -> list[float]:
+    """Scores of every label at an item over the temperature."""
+    space, labels = points.space, [points.points.rows(slice(at, at + 1)) for at in range(len(points.tree))]
+    if method == "cone":
+        return [float(space.margin(label, item)) / T for label in labels]
+    return [-0.5 * float(space.distance(item, label)) ** 2 / T for label in labels]
+
+
+def by_definition(points: LabelPoints, scores: list[Any], method: str) -> list[Any]:
     tree, space = points.tree, points.space
     every = range(len(tree))
-    scores = [-0.5 * float(space.distance(item, points.points.rows(slice(at, at + 1)))) ** 2 / T for at in every]
     if method == "flat":
         share = dict(zip(tree.leaves.tolist(), softmax([scores[at] for at in tree.leaves]), strict=True))
         return [sum(share.get(under, 0.0) for under in below(tree, at)) for at in every]
     if method in ("distance", "cone"):
-        margins = [float(space.margin(points.points.rows(slice(at, at + 1)), item)) / T for at in every]
-        share = dict(enumerate(softmax(scores if method == "distance" else margins)))
+        share = dict(enumerate(softmax(scores)))
         return [sum(share[under] for under in below(tree, at)) for at in every]
     if method == "level":
         sure = [0.0] * len(tree)
@@ -93,11 +100,11 @@ def by_definition(points: LabelPoints, item: Tensor, method: str) -> list[float]
 def test_confidences_are_as_defined(method, several, spec):
     for seed in range(3):
         points, items = placed(seed, 12, several, spec)
-        ours = points.confidences(points.measure(items, kind_of(method)), method, T)
+        ours, _ = points.confidences(points.measure(items, kind_of(method)), method, T)
         for item, row in zip(items, ours, strict=True):
-            wanted = by_definition(points, item[None], method)
+            wanted = by_definition(points, measured(points, item[None], method), method)
             labels = [at for at in range(len(points.tree)) if at != points.tree.start]
-            np.testing.assert_allclose(row.numpy()[labels], [wanted[at] for at in labels], atol=1e-9)
+            np.testing.assert_allclose(row.numpy()[labels], [float(wanted[at]) for at in labels], atol=1e-9)
 
 
 def test_flat_sums_are_grouped_probabilities():
@@ -108,7 +115,7 @@ def test_flat_sums_are_grouped_probabilities():
     rows = torch.nn.functional.normalize(torch.randn(len(tree), 32, generator=generator, dtype=torch.float64), dim=1)
     images = torch.nn.functional.normalize(torch.randn(9, 32, generator=generator, dtype=torch.float64), dim=1)
     points = points_of(tree, Space("euclidean", "none"), rows)
-    ours = points.confidences(points.measure(images, "distance"), "flat", 0.01)
+    ours, _ = points.confidences(points.measure(images, "distance"), "flat", 0.01)
     species = tree.numbers([" > ".join(path) for path in names])
     probabilities = (100 * images @ rows[species].T).softmax(1)
     for depth in (1, 2, 3):
@@ -124,12 +131,13 @@ def test_flat_sums_are_grouped_probabilities():
 def test_paths_lead_to_leaves_and_are_never_surer_below(seed, size, several, method):
     points, items = placed(seed, size, several)
     tree = points.tree
-    sure = points.confidences(points.measure(items, kind_of(method)), method, T)
+    scores = points.measure(items, kind_of(method))
+    sure, _ = points.confidences(scores, method, T)
     assert ((sure >= 0) & (sure <= 1 + 1e-9)).all()
-    walked = points.walk(sure)
+    walked = points.walk(scores, method, T)
     for item in range(len(items)):
         at, least = tree.start, 1.0 + 1e-9
-        for label, confidence in zip(walked.label[item].tolist(), walked.confidence[item].tolist(), strict=True):
+        for label, confidence in zip(walked.label[item].tolist(), walked.odds[item].sigmoid().tolist(), strict=True):
             under = children(tree, at)
             if not under:
                 assert label == -1
@@ -147,3 +155,26 @@ def test_the_surest_of_each_level_may_be_no_path():
     sure = torch.zeros(1, len(tree))
     sure[0, tree.numbers(["a", "e"])] = 0.9
     assert tree.written(points.best_by_level(sure)[0].tolist()) == "a > e"
+
+
+@pytest.mark.parametrize("method", METHODS[:-1])
+@pytest.mark.parametrize("several", [False, True])
+def test_confidences_that_round_to_one_still_differ(method, several):
+    """Log-odds of float32 scores at a low temperature against the definitions with 1,000 digits."""
+    surest = 0.0
+    for seed in range(4):
+        points, items = placed(seed, 12, several)
+        scores = points.measure(items, kind_of(method)).float()
+        walked = points.walk(scores, method, 0.02)
+        for item, row in enumerate(scores.tolist()):
+            with mpmath.workdps(1000):
+                sure = by_definition(points, [mpmath.mpf(score) / 0.02 for score in row], method)
+                odds = [float(mpmath.log(p) - mpmath.log(1 - p)) if 1 - p > 1e-300 else np.inf for p in sure]
+            labels = [label for label in walked.label[item].tolist() if label >= 0]
+            wanted = np.minimum.accumulate([odds[label] for label in labels])
+            ours = walked.odds[item, : len(labels)].numpy()
+            highest = 8 if several and method in ("top-down", "level") else np.inf
+            wanted, ours = (np.clip(of, -80, highest) for of in (wanted, ours))
+            np.testing.assert_allclose(ours, wanted, rtol=1e-4, atol=1e-3 if highest > 8 else 1e-2)
+            surest = max(surest, *ours[np.isfinite(ours)])
+    assert surest > min(highest - 1, 25)

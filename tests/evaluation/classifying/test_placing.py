@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,8 +43,8 @@ def test_every_kind_of_items_gives_the_same_paths(model: Hashed, tmp_path: Path)
     rows = model.encode_text(TEXTS)
     np.save(tmp_path / "a.npy", rows.numpy())
     np.savez(tmp_path / "a.npz", text=rows.numpy(), caption=np.array(TEXTS), root=model.root().numpy())
-    sources = [tmp_path / f"a.{kind}" for kind in ("txt", "jsonl", "csv", "parquet", "npy", "npz")]
-    for source in (*sources, rows, rows.numpy(), iter(TEXTS)):
+    sources: list[Any] = [tmp_path / f"a.{kind}" for kind in ("txt", "jsonl", "csv", "parquet", "npy", "npz")]
+    for source in [*sources, rows, rows.numpy(), iter(TEXTS)]:
         got = hiergeo.classify(source, TREE, model=model)
         assert (got.path == wanted.path).all()
         np.testing.assert_allclose(got.confidence, wanted.confidence, atol=1e-6)
@@ -67,7 +68,7 @@ def test_results_say_path_level_and_confidence(model: Hashed, tmp_path: Path) ->
     assert done.labels[-1] == ""
     for path, level, label in zip(done.paths, done.level, done.labels, strict=True):
         assert label == " > ".join(path[:level])
-    frame = done.to_frame()
+    frame = done.to_pandas()
     done.write(tmp_path / "a.csv")
     done.write(tmp_path / "a.parquet")
     done.write(tmp_path / "a.json")
@@ -83,12 +84,12 @@ def test_results_say_path_level_and_confidence(model: Hashed, tmp_path: Path) ->
         done.write(tmp_path / "a.xlsx")
 
 
-def test_a_stopped_run_goes_on_and_another_one_is_refused(model, tmp_path, monkeypatch) -> None:
+def test_a_stopped_run_goes_on_and_other_settings_begin_anew(model, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("hiergeo.evaluation.classifying.item_batches.TEXTS", 4)
     whole = hiergeo.classify(TEXTS, TREE, model=model)
     embedded = []
 
-    def counting(self: ItemBatch, *arguments: object) -> torch.Tensor:
+    def counting(self: ItemBatch, *arguments: Any) -> torch.Tensor:
         embedded.append(self.names)
         if len(embedded) == 3:
             raise KeyboardInterrupt
@@ -101,12 +102,12 @@ def test_a_stopped_run_goes_on_and_another_one_is_refused(model, tmp_path, monke
     again = hiergeo.classify(TEXTS, TREE, model=model, work=tmp_path / "parts")
     assert [names[0] for names in embedded] == [TEXTS[at] for at in (0, 4, 8, 8)]
     assert (again.path == whole.path).all()
-    assert (again.confidence == whole.confidence).all()
+    assert (again.odds == whole.odds).all()
     changed = ["a yellow star", *TEXTS[1:]]
     assert hiergeo.classify(changed, TREE, model=model, work=tmp_path / "parts").items[0] == "a yellow star"
     assert [names[0] for names in embedded[4:]] == ["a yellow star"]
-    with pytest.raises(InputError, match="other settings"):
-        hiergeo.classify(TEXTS, TREE, model=model, method="distance", work=tmp_path / "parts")
+    other = hiergeo.classify(TEXTS, TREE, model=model, method="distance", work=tmp_path / "parts")
+    assert (other.odds == hiergeo.classify(TEXTS, TREE, model=model, method="distance").odds).all()
 
 
 def labelled(count: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
@@ -141,9 +142,19 @@ def test_labels_choose_and_others_promise() -> None:
         calibrated(points, items[:8], truth[:8], 0.1, ["flat"], 0.5)
 
 
+def test_a_floor_stands_between_confidences_that_round_to_one() -> None:
+    """Wrong items are nearer to the middle between two labels, and all of them far from it at a low temperature."""
+    points = points_of(load_tree(["a", "b"]), hiergeo.Space("euclidean", "none"), torch.eye(2))
+    angles = torch.linspace(0, 0.5, 200)
+    items, truth = torch.stack((angles.cos(), angles.sin()), 1), (angles > 0.4).long().numpy()
+    _, made = calibrated(points, items, truth, 0.1, ["flat"], 0.005)
+    assert made.depth > 0.5
+    assert 0.03 < made.error <= 0.1
+
+
 def test_labels_come_from_tables_folders_and_pairs(model: Hashed, tmp_path: Path) -> None:
     csv = table(tmp_path / "a.csv", "title")
-    how = {"model": model, "method": "flat", "temperature": 0.05, "alpha": 0.3}
+    how: Any = {"model": model, "method": "flat", "temperature": 0.05, "alpha": 0.3}
     of_table = hiergeo.classify(TEXTS, TREE, calibrate=csv, **how)
     of_pair = hiergeo.classify(TEXTS, TREE, calibrate=(TEXTS, [text.split()[-1] for text in TEXTS]), **how)
     assert of_table.promise == of_pair.promise

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import logit
 
 from hiergeo._core.errors import InputError
 from hiergeo.datasets.labels import load_tree
@@ -29,7 +30,7 @@ def drawn(count: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarr
     paths = np.array([TREE.path(int(leaf)) for leaf in leaves])
     same = np.array([[label in TREE.above[t] for label in path] for path, t in zip(paths, truth, strict=True)])
     sure = np.clip(0.4 * same + 0.6 * random.random(paths.shape), 0, 1)
-    return paths, np.minimum.accumulate(np.round(sure, 2), axis=1), truth
+    return paths, np.minimum.accumulate(np.round(logit(sure), 1), axis=1), truth
 
 
 def wrong_at(paths: np.ndarray, sure: np.ndarray, truth: np.ndarray, floor: float) -> np.ndarray:
@@ -47,10 +48,10 @@ def test_the_floor_is_the_smallest_that_promises(seed, count, alpha):
     floor = floor_of(error_floors(TREE, paths, sure, truth), alpha)
     bounds = [
         count / (count + 1) * wrong_at(paths, sure, truth, at).mean() + 1 / (count + 1)
-        for at in (0.0, *np.unique(sure))
+        for at in (-np.inf, *np.unique(sure))
     ]
-    fitting = [at for at, bound in zip((0.0, *np.unique(sure)), bounds, strict=True) if bound <= alpha + 1e-12]
-    assert floor == (min(fitting) if fitting else 1.0)
+    fitting = [at for at, bound in zip((-np.inf, *np.unique(sure)), bounds, strict=True) if bound <= alpha + 1e-12]
+    assert floor == (min(fitting) if fitting else np.inf)
     assert bounds == sorted(bounds, reverse=True)
 
 
@@ -78,16 +79,21 @@ def test_how_many_labels_a_promise_takes():
     paths, sure, truth = drawn(8, np.random.default_rng(0))
     with pytest.raises(InputError, match=r"at least 9 .* 8"):
         promised(TREE, paths, sure, truth, 0.1)
-    assert floor_of(np.zeros(0), 0.1) == 1.0
+    assert floor_of(np.zeros(0), 0.1) == np.inf
     assert floor_of(np.array([0.3] * 9), 0.1) == 0.3
-    assert floor_of(np.zeros(9), 0.1) == 0.0
+    assert floor_of(np.full(9, -np.inf), 0.1) == -np.inf
 
 
 def test_an_error_ends_where_the_path_is_right():
     leaf, other = TREE.numbers(["c000", "c011"])
     path = np.array([TREE.path(int(leaf))])
     sure = np.array([[0.9, 0.6, 0.5]])
-    for truth, floor in ((leaf, 0.0), (other, 0.6), (TREE.numbers(["c211"])[0], 0.9), (TREE.numbers(["b00"])[0], 0.5)):
+    for truth, floor in (
+        (leaf, -np.inf),
+        (other, 0.6),
+        (TREE.numbers(["c211"])[0], 0.9),
+        (TREE.numbers(["b00"])[0], 0.5),
+    ):
         assert error_floors(TREE, path, sure, np.array([truth])) == [floor]
 
 

@@ -100,7 +100,7 @@ def test_names_of_folders_stay_at_home(audit, tmp_path):
 def test_what_is_no_card_is_refused_before_the_work(run, tmp_path, head):
     card = tmp_path / "README.md"
     card.write_text(f"---\n{head}\n---\n# A\n")
-    code, _, said = run("audit", "-m", "tiny", "-d", "chains:nowhere.csv", "--card", card)
+    code, _, said = run("audit", "-m", "tiny", "-d", "scenes", "--card", card)
     assert code == 2
     assert "README.md" in said
     assert card.read_text().endswith("# A\n")

@@ -173,7 +173,7 @@ def request(method: str, target: str, body: bytes | None = None, kind: str = "ap
 def met(port: int, content: bytes, whole: bool = True, leaves: bool = False) -> str | None:
     """The status that an attack met, "" for a closed connection; None where the client `leaves` without waiting.
 
-    Behind what is no `whole` request the stream ends. Raises AssertionError for what no server should send.
+    A request that is not `whole` ends the stream. Raises AssertionError for what no server should send.
     """
     with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         answer = b""

@@ -109,11 +109,11 @@ def test_all_bodies_together_are_held_up_to_a_sum_of_bytes(index) -> None:
 @pytest.mark.parametrize("verb", SERVED)
 def test_health_is_answered_at_once_while_heavy_bodies_arrive(tmp_path, verb) -> None:
     build_index(tmp_path / "index")
-    body = b'{"queries": [' + b"[]," * 5_000_000 + b"[]]}"
+    heavy = attacks.request("POST", "/api/children", b'{"queries": [' + b"[]," * 5_000_000 + b"[]]}")
     with process(verb, tmp_path / "index", cold=True) as (_, url):
         health, waits = urllib3.PoolManager(), list[float]()
         health.request("GET", f"{url}/api/health")
-        senders = [threading.Thread(target=posted, args=(f"{url}/api/children", body)) for _ in range(3)]
+        senders = [threading.Thread(target=attacks.met, args=(port_of(url), heavy)) for _ in range(3)]
         for sender in senders:
             sender.start()
         while any(sender.is_alive() for sender in senders):
