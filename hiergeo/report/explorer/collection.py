@@ -24,6 +24,7 @@ from hiergeo.geometry import Space
 from hiergeo.report.explorer.items import Tiers
 from hiergeo.report.explorer.thumbnails import NUMBERED, Thumbnails, name_of_image
 from hiergeo.search import Index
+from hiergeo.search.background import Background
 from hiergeo.search.stored import Stored, read_stored
 
 MOST_LENSES = 8
@@ -56,6 +57,11 @@ class Lens:
     def spec(self) -> str:
         """The geometry, as questions to the index name it."""
         return self.space.geometry.spec
+
+    @property
+    def background(self) -> Background:
+        """What is usual among its items."""
+        return self.index.background(self.space)
 
 
 @final

@@ -38,7 +38,7 @@ from hiergeo._core.storage.files import atomic_folder, path_of, refuse_existing,
 from hiergeo._core.text import one_line, shortened
 from hiergeo.evaluation.auditing.population import Ids
 from hiergeo.report.explorer import packing
-from hiergeo.report.explorer.answers import AnswerWriter, written
+from hiergeo.report.explorer.answers import written
 from hiergeo.report.explorer.collection import Collection, Lens
 from hiergeo.report.explorer.facts import collection_facts
 from hiergeo.report.explorer.items import Tiers, radii_of, read_items, words_of
@@ -207,7 +207,7 @@ class _Files:
 
 
 def _write(collection: Collection, of: int, files: _Files, progress: bool) -> "Album":
-    items, writer = read_items(collection.first.store, collection.tiers), AnswerWriter(collection)
+    items = read_items(collection.first.store, collection.tiers)
     labels = collection.first.store.labels(torch.from_numpy(items.ids))
     captions = [None if text is None else shortened(text, CAPTION) for text in labels.captions]
     said = [_said(collection.tiers, *label) for label in zip(captions, labels.images, strict=True)]
@@ -215,7 +215,7 @@ def _write(collection: Collection, of: int, files: _Files, progress: bool) -> "A
     lenses = {}
     for lens in track(collection.lenses, "lenses", enabled=progress):
         _write_lens(lens, collection, items.ids, files)
-        lenses[lens.key] = {"margins": writer.background(lens).margins.tolist()}
+        lenses[lens.key] = {"margins": lens.background.margins.tolist()}
     for a, b in permutations(collection.lenses, 2):
         files.json(f"moved-{a.key}-{b.key}.json", _cut(compare(a, b, tiers=collection.tiers).as_dict()))
     _write_page(collection, files)
@@ -234,7 +234,7 @@ def _write(collection: Collection, of: int, files: _Files, progress: bool) -> "A
         "pictures": {"chunk": CHUNK, "type": "image/webp", "side": album.side} if album.pictures else None,
         "lenses": lenses,
     }
-    facts = collection_facts(replace(collection, examples=()), Limits(), writer)
+    facts = collection_facts(replace(collection, examples=()), Limits())
     files.json("collection.json", facts | {"orders": ["margin"], "stored": stored})
     return album
 

@@ -289,7 +289,7 @@ class Explorer:
 
     def _counted(self, generations: tuple[int, ...]) -> dict[str, Any]:
         embeds = {lens.key: self._service(lens).engine.embeds() for lens in self.collection.lenses}
-        return collection_facts(self.collection, self.settings.limits, self._writer, embeds)
+        return collection_facts(self.collection, self.settings.limits, embeds)
 
     async def _made(self, name: Hashable, lenses: tuple[Lens, ...], make: Callable[[], Any]) -> Any:
         """What depends on lenses as their indexes are now."""
