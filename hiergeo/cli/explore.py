@@ -86,6 +86,7 @@ def explore_command(
         settings = serving.Settings(token=token, hosts=check_reach(bound, host, token, insecure))
         collection = collected()
         app = explorer.create_explorer(collection, settings)
+        note(f"measuring {len(collection.first):,} items and choosing what to show first ...")
         for sentence in app.state.explorer.warm_up():
             note(sentence)
         spaces = ", ".join(lens.title for lens in collection.lenses)

@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 
 from hiergeo._core.errors import InputError
-from hiergeo._core.progress import track
+from hiergeo._core.progress import begin, track
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import Count, Document, Positive
 from hiergeo._core.storage.files import atomic_folder, path_of, refuse_existing, writing
@@ -213,12 +213,13 @@ def _write(collection: Collection, of: int, files: _Files, progress: bool) -> "A
     said = [_said(collection.tiers, *label) for label in zip(captions, labels.images, strict=True)]
     files.json("items.json", {"ids": list(map(str, items.ids.tolist())), "captions": captions, "said": said})
     lenses = {}
-    for lens in track(collection.lenses, "lenses", enabled=progress):
+    for lens in track(collection.lenses, "maps, audits and answers of spaces", enabled=progress):
         _write_lens(lens, collection, items.ids, files)
         lenses[lens.key] = {"margins": lens.background.margins.tolist()}
-    for a, b in permutations(collection.lenses, 2):
+    for a, b in track(list(permutations(collection.lenses, 2)), "comparing pairs of spaces", enabled=progress):
         files.json(f"moved-{a.key}-{b.key}.json", _cut(compare(a, b, tiers=collection.tiers).as_dict()))
     _write_page(collection, files)
+    begin("scaling pictures", enabled=progress)
     shown = np.array([image is not None for image in labels.images], bool)
     album = album_of(collection.pictures, items.ids[shown].tolist())
     for number, content in enumerate(album.files()):
