@@ -147,8 +147,6 @@ class Map:
     def facts(self) -> dict[str, Any]:
         """What the map is like, in values of JSON."""
         return {
-            "kappa": -1,
-            "scale": 1.0,
             "reach": REACH,
             "low": float(self.disc.radii[0]),
             "high": float(self.disc.radii[-1]),

@@ -124,10 +124,7 @@ class Page:
     def rest(self) -> None:
         """Wait until the page is built and nothing in it is busy."""
         self.until("return !document.getElementById('opening') && !document.querySelector('[aria-busy]')")
-        self.until(
-            "return document.getElementById('panel-climb').hidden || "
-            "document.querySelector('.climb-ladder')?.childElementCount"
-        )
+        self.until("return document.querySelector('.climb-ladder')?.childElementCount")
 
     def script(self, code: str, *arguments: Any) -> Any:
         """The value of the body of a function."""

@@ -67,7 +67,7 @@ def test_a_step_that_says_more_than_the_query_is_marked_with_the_words(page, col
     """The captions of the small collection are of scenes; of a text that is none of them nothing is known."""
     for text, known in ((collection.examples[0], True), ("one star", False)):
         for lens in LENSES:
-            page.open(urlencode({"lenses": lens, "q": text}))
+            page.open(urlencode({"lens": lens, "q": text}))
             rungs = page.asked("ladder", lens=lens, q=text)["rungs"]
             page.script(STEPS)
             adds = [f"adds “{' '.join(rung['adds'])}”" for rung in rungs if rung["adds"]]
@@ -95,23 +95,30 @@ def test_a_step_is_chosen_and_climbed_from(page):
 
 @pytest.mark.parametrize(
     "broken",
-    ["q=", "lenses=9,,x&view=nothing&zoom=-1&at=a,b&turn=NaN", "%E0%A4%A&&&===", "item=1e9&from=-1&against=0", "q=%00"],
+    [
+        "q=",
+        "lens=9&where=[3]&colour=&zoom=-1&at=a,b&turn=NaN",
+        "where=%7B%22a%22%3A%5B-1%5D%7D&colour=nothing",
+        "%E0%A4%A&&&===",
+        "item=1e9&from=-1&against=0",
+        "q=%00",
+    ],
 )
 def test_broken_state_falls_back_to_the_defaults(page, broken):
     page.open(broken)
-    assert page.script("return document.querySelector('[role=tab][aria-selected=true]').textContent") == "Climb"
-    assert page.script("return document.querySelectorAll('.spaces :checked').length") == len(LENSES)
+    assert page.script("return document.querySelector('.climb-spaces :checked').value") == "0"
+    page.until("return document.querySelector('.disc[data-drawn]')")
     page.until("return document.querySelector('.climb-card')")
 
 
 def test_state_goes_through_the_url_and_back(page):
-    page.open("q=a+ring&lenses=1&by=angle&colour=kind&at=0.25,-0.5&turn=1.5&zoom=2")
+    page.open("q=a+ring&lens=1&by=angle&colour=kind&at=0.25,-0.5&turn=1.5&zoom=2&where={%22a%22:[1]}")
     page.script("document.querySelector('.examples button').click()")
     page.until("return document.getElementById('query').value !== 'a ring'")
     kept = page.hash()
     kept.pop("q")
-    wanted = {"lenses": "1", "by": "angle", "colour": "kind", "turn": "1.5", "zoom": "2"}
-    assert kept == wanted | {"at": "0.25,-0.5"}
+    wanted = {"lens": "1", "by": "angle", "colour": "kind", "turn": "1.5", "zoom": "2"}
+    assert kept == wanted | {"at": "0.25,-0.5", "where": '{"a":[1]}'}
     page.script("history.back()")
     page.until("return document.getElementById('query').value === 'a ring'")
 
@@ -164,19 +171,3 @@ def test_the_ladder_is_saved_as_a_table_and_as_a_card_with_the_photo(page, files
     assert "data:image/png" in drawing
     png = browser_common.saved(files, f"{name}.png").read_bytes()
     assert struct.unpack(">II", png[16:24]) == (1200, 630)
-
-
-def test_a_view_that_fails_is_told_in_a_sentence_and_loaded_again(page):
-    page.browser.execute_cdp_cmd("Network.enable", {})
-    page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*/page/map.js"]})
-    page.open("q=a+ring")
-    page.click("#tab-map")
-    page.until("return document.querySelector('#panel-map .failed button')")
-    assert "Map" in page.texts("#panel-map .failed")[0]
-    page.click("#tab-climb")
-    assert page.script("return document.querySelector('.climb-ladder').checkVisibility()")
-    page.click("#tab-map")
-    page.until("return document.querySelector('#panel-map .failed button')?.checkVisibility()")
-    page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
-    page.click("#panel-map .failed button")
-    page.until("return document.querySelector('.view.map canvas')")

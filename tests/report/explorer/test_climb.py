@@ -27,7 +27,7 @@ collection, files, page = fixtures()
 
 
 def show(page: Page, fragment: str, width: int = 1280) -> None:
-    page.open(f"view=climb&{fragment}", width)
+    page.open(fragment, width)
     page.until("return document.querySelector('.climb-ladder')?.childElementCount")
     page.rest()
 
@@ -40,7 +40,7 @@ def climbed(page: Page, lens: str, **query: str) -> list[dict]:
 @pytest.mark.parametrize("query", ["a ring", "two big shapes on a sunny beach"])
 @pytest.mark.parametrize("lens", ["0", "1"])
 def test_cards_dots_and_the_sentence_are_those_of_the_ladder(page, lens, query):
-    show(page, f"lenses={lens}&q={query.replace(' ', '+')}")
+    show(page, f"lens={lens}&q={query.replace(' ', '+')}")
     rungs = climbed(page, lens, q=query)
     if len(rungs) > 7:
         assert page.texts(".fold") == [f"+{len(rungs) - 6}"]
@@ -65,7 +65,7 @@ def test_cards_dots_and_the_sentence_are_those_of_the_ladder(page, lens, query):
 
 
 def test_a_card_shows_its_dot_and_chooses_its_item(page):
-    show(page, "lenses=1&q=a+ring")
+    show(page, "lens=1&q=a+ring")
     rungs = climbed(page, "1", q="a ring")
     page.until("return document.querySelectorAll('.map-rung').length === arguments[0]", len(rungs))
     for place, dot in enumerate(page.script(DOTS)):
@@ -94,6 +94,6 @@ def test_photos_hostile_captions_and_nothing_asked(page):
     page.until("return document.querySelector('.climb-subject img.preview')")
     page.until("return document.querySelector('.climb-sentence').textContent")
     for hostile in HOSTILE[:2]:
-        page.script("location.hash = 'view=climb&q=' + encodeURIComponent(arguments[0])", hostile)
+        page.script("location.hash = 'q=' + encodeURIComponent(arguments[0])", hostile)
         page.until("return document.querySelector('.climb-words')?.textContent === arguments[0]", hostile)
     assert "broken" not in page.browser.title

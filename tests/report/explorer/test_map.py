@@ -138,7 +138,7 @@ SPECIAL = {
 def sound(made: Map, count: int) -> None:
     facts = made.facts()
     assert facts["count"] == count
-    assert np.isfinite([facts[name] for name in ("scale", "reach", "low", "high", "extent")]).all()
+    assert np.isfinite([facts[name] for name in ("reach", "low", "high", "extent")]).all()
     places = places_of(made, np.arange(count))
     assert np.isfinite(places).all()
     assert (np.abs(places) <= facts["extent"]).all()

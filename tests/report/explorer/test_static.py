@@ -138,13 +138,6 @@ def test_counts_are_those_of_the_api(page, site) -> None:
     assert count["count"] == site.live.get("/api/count?lens=1&item=41").json()["count"]
 
 
-def test_ladders_of_several_lenses_are_those_of_the_api(page, site) -> None:
-    for item in ASKED:
-        static = asked(page, f"return source.search('ladder', ['0', '1'], {{item: '{item}'}})")
-        body = {"kind": "ladder", "lenses": ["0", "1"], "query": {"item": str(item)}}
-        same(static, site.live.post("/api/search", json=body).json())
-
-
 def test_tiles_places_and_selections_are_those_of_the_map(page, site) -> None:
     for lens in site.collection.lenses:
         drawn = build_map(lens, site.collection.tiers)
@@ -223,11 +216,9 @@ def test_the_page_shows_a_ladder_and_asks_nobody_else(page, site) -> None:
     assert not page.find_elements(By.CSS_SELECTOR, ".failed:not([hidden])")
     told = page.find_element(By.ID, "main").text
     assert "thing 9" in told
-    for view in ("climb", "map"):
-        page.find_element(By.ID, f"tab-{view}").click()
-        panel = page.find_element(By.ID, f"panel-{view}")
-        WebDriverWait(page, 60).until(partial(_shows, panel))
-        assert not [each.text for each in panel.find_elements(By.CSS_SELECTOR, ".failed") if each.is_displayed()]
+    WebDriverWait(page, 60).until(partial(_shows, page.find_element(By.CLASS_NAME, "climb")))
+    WebDriverWait(page, 60).until(lambda _: page.find_elements(By.CSS_SELECTOR, ".disc[data-drawn]"))
+    assert not [each.text for each in page.find_elements(By.CSS_SELECTOR, ".failed") if each.is_displayed()]
     told = [entry for entry in page.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
     assert not [entry["message"] for entry in told if entry["source"] != "rendering"]  # of drawing without a GPU
     urls = [

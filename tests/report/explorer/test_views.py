@@ -30,13 +30,13 @@ def show(page: Page, fragment: str, ready: str, width: int = 1280) -> None:
 
 
 def test_two_spaces_are_compared_in_a_table_that_is_saved(page, collection, files):
-    show(page, "lenses=1&q=a+ring", ".standing .finding")
+    show(page, "lens=1&q=a+ring", ".standing .finding")
     page.click(".comparing > summary")
     page.until("return document.querySelector('.sorted tbody tr')")
     moved = page.asked("moved", a=0, b=1)
     assert page.texts(".moved .lede") == [moved["sentences"][0]]
     assert page.texts(".found-more li") == moved["sentences"][1:]
-    assert page.texts(".standing option") == ["tiny · euclidean"]
+    assert page.texts(".comparing option") == ["tiny · euclidean"]
     shown = page.script("return [...document.querySelectorAll('.sorted tr')].map((row) => row.children.length)")
     assert shown == [4] * (1 + len(moved["movers"]))
     assert page.texts(".sorted tbody tr td:nth-child(3)") == [
@@ -54,8 +54,9 @@ def test_two_spaces_are_compared_in_a_table_that_is_saved(page, collection, file
 @pytest.mark.parametrize("key", ["0", "1"])
 def test_a_space_is_told_below_its_disc_as_it_was_measured(page, collection, files, key):
     found = page.asked("audit", lens=key)
-    show(page, f"view=climb&lenses={key}&q=a+ring", ".standing .finding")
+    show(page, f"lens={key}&q=a+ring", ".standing .finding")
     page.click(".standing:not(.comparing) > summary")
+    page.click(".survey > details > summary")
     page.until("return document.querySelectorAll('.survey .bars').length >= 5")
     (verdict,) = page.texts(".standing:not(.comparing) > summary")
     numbers, order = found["audit"]["numbers"], found["audit"]["answers"]["order"]
@@ -88,7 +89,7 @@ def test_without_chains_a_line_says_what_they_would_show(tmp_path):
     plain = replace(small_collection(tmp_path), tiers=None, hierarchy=None)
     with explored(plain) as url, browser_common.chromium() as browser:
         page = Page(browser, url)
-        show(page, "view=climb&q=a+ring", ".strip .help")
+        show(page, "q=a+ring", ".strip .help")
         assert page.texts(".standing:not(.comparing) > summary") == ["About this space"]
         assert not page.texts(".finding")
         page.click(".standing:not(.comparing) > summary")

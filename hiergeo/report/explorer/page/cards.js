@@ -36,13 +36,7 @@ export function sentence(lens, rungs) {
   return `${climbs}; ${wrong.length ? `steps ${wrong.join(", ")} and ${last} are` : `step ${last} is`} wrong.`;
 }
 
-/**
- * The cards of a ladder, those in the middle of a long one behind a button.
- *
- * @param {any} app
- * @param {Shown} shown
- * @returns {HTMLElement}
- */
+/** The cards of a ladder, those in the middle of a long one behind a button. @param {any} app @param {Shown} shown @returns {HTMLElement} */
 export function cards(app, { lens, ladder, open, unfold }) {
   const { rungs, first, hidden } = folded(ladder, open);
   const list = rungs.map((rung, i) => card(app, rung, i, rungs.length));

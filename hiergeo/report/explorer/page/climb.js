@@ -3,11 +3,10 @@
 
 import { cards, climbed, sentence } from "./cards.js";
 import { Compared } from "./compare.js";
+import { Disc } from "./disc.js";
 import { caption, failure, fill, h, named, picture } from "./dom.js";
 import { Drawer } from "./drawer.js";
-import { lastAnswer } from "./latest.js";
-import { Pace } from "./levels.js";
-import { Panel } from "./panel.js";
+import { latest } from "./latest.js";
 import { preview } from "./photo.js";
 import { share } from "./share.js";
 import { Standing } from "./standing.js";
@@ -15,66 +14,48 @@ import { Standing } from "./standing.js";
 /** Most general items that are offered where nothing is asked. */
 const ROOTS = 7;
 
-/** Milliseconds after the last movement before the URL follows. */
-const SETTLED = 350;
-
 /** Characters of what is asked. */
 const ASKED = 220;
 
+const SENT = "It goes to the server that shows this page, which does not keep it.";
 const FAR = "Nothing here is near your query.";
 const FLAT = "Radii hardly differ in this space, so that there is no ladder.";
 
-export const view = { name: "climb", title: "Climb", mount: (/** @type {HTMLElement} */ root, /** @type {any} */ app) => new Climb(root, app) };
-
-class Climb {
-  /** @param {HTMLElement} root @param {any} app */
-  constructor(root, app) {
+export class Climb {
+  /** @param {HTMLElement} root @param {any} app @param {Node[]} box where queries are asked */
+  constructor(root, app, box) {
     this.app = app;
-    this.answer = lastAnswer();
-    this.subjects = lastAnswer();
-    this.pace = new Pace();
-    this.settling = 0;
-    /** Where the camera looks, as the state has it. */
-    this.at = "";
+    this.answer = latest();
+    this.subjects = latest();
     this.subject = h("div", { class: "climb-subject" });
-    this.slot = h("div", { class: "climb-ask" });
     this.sentence = h("p", { class: "climb-sentence" });
     this.shared = h("div", { class: "optional" });
     this.ladder = h("section", { class: "climb-ladder", "aria-label": "Ladder" });
     this.drawer = new Drawer(app);
-    this.place = h("div", { class: "climb-place" });
+    this.disc = new Disc(app);
     this.standing = new Standing(app);
     this.compared = new Compared(app);
     this.spaces = this.choice();
-    const act = (/** @type {(stage: any) => void} */ does) => () => this.panel?.stage && does(this.panel.stage);
-    const button = (/** @type {string} */ sign, /** @type {string} */ label, /** @type {(stage: any) => void} */ does) =>
-      h("button", { type: "button", class: "button", "aria-label": label, title: label, onclick: act(does) }, sign);
-    this.zoom = h("div", { class: "climb-zoom", role: "group", "aria-label": "Disc" },
-      button("−", "Zoom out", (stage) => stage.magnify(1 / 1.4)),
-      button("+", "Zoom in", (stage) => stage.magnify(1.4)),
-      button("Reset", "Show the whole disc", (stage) => stage.reset()));
     fill(root,
-      h("div", { class: "climb-left" }, this.subject, this.slot, this.sentence, this.shared),
-      h("div", { class: "climb-right" }, this.ladder, this.drawer.root),
-      h("div", { class: "climb-disc" }, this.spaces.element, this.place, this.standing.root, this.compared.root));
+      h("div", { class: "climb-left" }, this.subject, box, this.sentence, this.shared),
+      h("div", { class: "climb-right" }, this.ladder, this.drawer.root, this.disc.tools),
+      h("div", { class: "climb-disc" }, this.spaces.element, this.disc.root, this.standing.root, this.compared.root));
     for (const [name, on] of [["pointerover", true], ["pointerout", false], ["focusin", true], ["focusout", false]])
-      this.ladder.addEventListener(String(name), (/** @type {Event} */ event) => this.light(event, Boolean(on)));
+      this.ladder.addEventListener(String(name), (/** @type {Event} */ event) => {
+        const card = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("[data-id]"));
+        this.disc.light(on ? card?.dataset.id : undefined);
+      });
     root.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && app.state.get().item) app.state.set({ item: null });
+      if (event.key !== "Escape") return;
+      if (app.state.get().item) app.state.set({ item: null });
+      else if (!this.disc.tools.hidden) this.disc.open(false);
     });
-    const restyle = () => this.panel?.restyle();
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", restyle);
-    new MutationObserver(restyle).observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
   }
 
   /** Which space is shown; nothing to choose where there is one. */
   choice() {
     const { collection, state } = this.app;
-    const choose = (/** @type {string} */ key) => {
-      const others = state.get().lenses.filter((/** @type {string} */ each) => each !== key);
-      state.set({ lenses: [key, ...others] });
-    };
-    const inputs = collection.lenses.map(({ key }) => h("input", { type: "radio", name: "climb-space", value: key, onchange: () => choose(key) }));
+    const inputs = collection.lenses.map(({ key }) => h("input", { type: "radio", name: "climb-space", value: key, onchange: () => state.set({ lens: key }) }));
     const labels = collection.lenses.map(({ title }, /** @type {number} */ i) => h("label", null, inputs[i], h("span", null, caption(title, 60))));
     return {
       element: h("fieldset", { class: "switch climb-spaces", hidden: inputs.length < 2 }, h("legend", { class: "unseen" }, "Space"), labels),
@@ -82,97 +63,54 @@ class Climb {
     };
   }
 
-  /** @param {any} state @param {any} before */
-  async update(state, before) {
-    const key = state.lenses[0];
-    const lens = this.app.collection.lenses.find((/** @type {any} */ each) => each.key === key);
-    const other = this.panel?.lens !== lens;
-    const asked = !before || other || state.query !== before.query || state.by !== before.by;
-    this.spaces.show(key);
-    const box = document.getElementById("ask");
-    if (box && box.parentElement !== this.slot) this.slot.append(box);
-    if (other) this.enter(lens);
+  /** @param {any} state @param {any} before null where all is asked for anew */
+  update(state, before) {
+    const lens = this.app.collection.lenses.find((/** @type {any} */ each) => each.key === state.lens);
+    const other = !before || state.lens !== before.lens;
+    this.spaces.show(state.lens);
+    this.disc.update(state, before, lens);
     this.compared.show(lens);
-    if (JSON.stringify([state.centre, state.turn, state.zoom]) !== this.at) this.follow(state);
-    this.panel?.update(state);
     if (!before || state.query !== before.query) this.name(state.query);
-    if (asked || state.item !== before.item) this.choose(state, before, lens, other);
-    if (asked) await this.climb(state, lens);
-  }
-
-  /** Show another space. @param {any} lens */
-  enter(lens) {
-    this.panel?.close();
-    this.panel = new Panel(this.app, lens, {
-      pace: this.pace,
-      mode: () => "move",
-      moved: (panel) => this.moved(panel),
-      touched: () => {},
-      opened: (panel) => {
-        this.follow(this.app.state.get());
-        panel.update(this.app.state.get());
-      },
-      leads: () => true,
-      region: () => {},
-    });
-    this.panel.place.append(this.zoom);
-    fill(this.place, this.panel.figure);
-  }
-
-  /** The camera looks where the state does. @param {any} state */
-  follow({ centre, turn, zoom }) {
-    clearTimeout(this.settling);
-    this.at = JSON.stringify([centre, turn, zoom]);
-    const stage = this.panel?.stage;
-    if (!stage) return;
-    stage.step = undefined;
-    stage.camera.look(centre, turn, zoom);
-    stage.repaint();
-  }
-
-  /** The disc was moved: the URL follows when it rests. @param {Panel} panel */
-  moved({ stage }) {
-    clearTimeout(this.settling);
-    this.settling = window.setTimeout(() => {
-      if (!stage || stage !== this.panel?.stage) return;
-      const { centre, zoom, isometry } = stage.camera;
-      const patch = { centre: centre.map((value) => Number(value.toPrecision(7))), turn: isometry.turn, zoom };
-      this.at = JSON.stringify([patch.centre, patch.turn, patch.zoom]);
-      this.app.state.set(patch, { push: false });
-    }, SETTLED);
+    if (other || state.item !== before.item) this.choose(state, before, lens);
+    if (other || state.query !== before.query || state.by !== before.by) this.climb(state, lens);
   }
 
   /** What is asked, large. @param {any} query */
-  async name(query) {
+  name(query) {
     const { source } = this.app;
     const drawn = (/** @type {any[]} */ ...parts) => fill(this.subject, parts);
     const text = (/** @type {string} */ words) => h("p", { class: "climb-words" }, caption(words, ASKED));
     const item = query && "item" in query ? source.items([query.item]) : null;
-    await this.subjects(item, (items) => {
+    return this.subjects(item, (items) => {
       if (items?.[0]) drawn(items[0].image && picture(source, items[0].id, 192), text(named(items[0])));
-      else if (query?.photo) drawn(preview(query.photo, query.name));
+      else if (query?.photo) drawn(preview(query.photo, query.name), h("p", { class: "help" }, caption(query.name, 60), `. ${SENT}`));
       else drawn(query?.text && text(query.text));
     }, () => drawn(text(`item ${query.item}`)));
   }
 
-  /** @param {any} state @param {any} before @param {any} lens @param {boolean} other */
-  choose(state, before, lens, other) {
+  /** @param {any} state @param {any} before @param {any} lens */
+  choose(state, before, lens) {
     const { root } = this.drawer;
     const held = [this.ladder, root].some((each) => each.contains(document.activeElement));
-    for (const each of this.ladder.querySelectorAll(".climb-card"))
-      each.firstElementChild?.setAttribute("aria-pressed", String(each.dataset.id === state.item));
-    if (other || !before || state.item !== before.item) this.drawer.show(state.item, lens);
+    this.press(state.item);
+    this.drawer.show(state.item, lens);
     if (!held || !before || state.item === before.item) return;
     if (state.item) root.focus();
-    else (this.ladder.querySelector(`[data-id="${before.item}"] button`) ?? this.panel?.stage?.element)?.focus();
+    else (this.ladder.querySelector(`[data-id="${before.item}"] button`) ?? this.disc.stage?.element)?.focus();
+  }
+
+  /** Mark the card of the chosen item. @param {string | null} item */
+  press(item) {
+    for (const each of this.ladder.querySelectorAll(".climb-card"))
+      each.firstElementChild?.setAttribute("aria-pressed", String(each.dataset.id === item));
   }
 
   /** Ask for the ladder, and show it. @param {any} state @param {any} lens */
-  async climb({ query, by }, lens) {
+  climb({ query, by }, lens) {
     const { app } = this;
     const asked = query ? app.source.ask("ladder", lens.key, query, { by }) : app.source.roots(lens.key, ROOTS);
     this.ladder.setAttribute("aria-busy", "true");
-    await this.answer(asked, (found) => {
+    return this.answer(asked, (found) => {
       this.ladder.removeAttribute("aria-busy");
       if (found?.error) return this.say("", failure({ ...found, message: found.error }, app.again));
       this.standing.show(lens, query ? found.query.radius : null);
@@ -181,7 +119,7 @@ class Climb {
       this.steps(found, lens, false, found.query.far === true);
     }, (error) => {
       this.ladder.removeAttribute("aria-busy");
-      this.say("", failure(error, app.again));
+      this.say("", h("div", { role: "alert" }, failure(error, app.again)));
     });
   }
 
@@ -197,7 +135,8 @@ class Climb {
       this.ladder.querySelectorAll("button")[3]?.focus();
     };
     this.say(sentence(lens, climbed(ladder)), cards(app, { lens, ladder, open, unfold }));
-    const { query } = app.state.get();
+    const { query, item } = app.state.get();
+    this.press(item);
     const title = query.text ?? query.name ?? (this.subject.textContent || `item ${query.item}`);
     const image = () => this.subject.querySelector("img");
     fill(this.shared, share(app, { lens, ladder, query, title, image, verdict: () => this.standing.told }));
@@ -219,13 +158,5 @@ class Climb {
     fill(this.ladder, below);
     fill(this.shared);
     if (words) this.app.announce(words);
-  }
-
-  /** Show where a card is on the disc. @param {Event} event @param {boolean} on */
-  light(event, on) {
-    const card = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("[data-id]"));
-    const stage = this.panel?.stage;
-    const rung = card && stage?.shown.related.path.find(({ id }) => id === card.dataset.id);
-    stage?.show({ hovered: on && rung ? rung.z : null });
   }
 }

@@ -3,7 +3,7 @@
 
 import { caption, failure, fill, h, named, number, picture, shortened, signed } from "./dom.js";
 import { csv } from "./files.js";
-import { lastAnswer } from "./latest.js";
+import { latest } from "./latest.js";
 import { downloads } from "./saving.js";
 
 /** Neighbours and children that are compared for each item; an exported page has these. */
@@ -12,14 +12,11 @@ const NEIGHBOURS = 10;
 /** Characters of a caption in the table. */
 const SHOWN = 80;
 
-/** Milliseconds before a comparison that takes long is asked for again. */
-const PATIENCE = 3000;
-
 export class Compared {
   /** @param {any} app */
   constructor(app) {
     this.app = app;
-    this.answer = lastAnswer();
+    this.answer = latest();
     this.others = h("select", { class: "field", "aria-label": "Space to compare with", onchange: () => this.ask() });
     this.found = h("div", { class: "moved" });
     this.root = h("details", { class: "standing comparing", ontoggle: () => this.ask(), hidden: app.collection.lenses.length < 2 },
@@ -39,7 +36,6 @@ export class Compared {
 
   ask() {
     const { app, lens, found } = this;
-    clearTimeout(this.again);
     if (!lens || !this.root.open) return;
     found.setAttribute("aria-busy", "true");
     if (!found.childElementCount) fill(found, h("p", { class: "help" }, "Comparing all items …"));
@@ -49,8 +45,7 @@ export class Compared {
       app.announce(moved.sentences[0]);
     }, (error) => {
       found.removeAttribute("aria-busy");
-      if (/** @type {any} */ (error).status === 503) this.again = window.setTimeout(() => this.ask(), PATIENCE);
-      else fill(found, h("div", { role: "alert" }, failure(error, () => this.ask())));
+      fill(found, h("div", { role: "alert" }, failure(error, () => this.ask())));
     });
   }
 }

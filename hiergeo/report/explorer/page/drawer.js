@@ -3,7 +3,7 @@
 
 import { caption, failure, fill, h, named, number, picture } from "./dom.js";
 import { csv } from "./files.js";
-import { lastAnswer } from "./latest.js";
+import { latest } from "./latest.js";
 import { downloads } from "./saving.js";
 import { verdict } from "./rungs.js";
 
@@ -20,7 +20,7 @@ export class Drawer {
   /** @param {any} app */
   constructor(app) {
     this.app = app;
-    this.answer = lastAnswer();
+    this.answer = latest();
     this.root = h("aside", { class: "drawer card", "aria-label": "Chosen item", tabindex: -1, hidden: true });
     this.most = STEP;
   }

@@ -5,7 +5,7 @@
  */
 
 import { fill, s, shortened } from "./dom.js";
-import { apply, circle, geodesic } from "./isometry.js";
+import { apply, geodesic } from "./isometry.js";
 
 /**
  * @typedef {import("./isometry.js").Complex} Complex
@@ -23,6 +23,9 @@ const LABEL = 26;
 
 /** Width of a character of a label, in pixels, and height of a line. */
 const [LETTER, LINE] = [6.6, 15];
+
+/** Pixels of a picture on the disc. */
+const PICTURE = 44;
 
 /** Circles larger than this are left out: they do not cross the stage, or hardly bend. */
 const LARGEST = 4e5;
@@ -49,13 +52,10 @@ export class Overlay {
       drawing.setAttribute("height", height);
     }
     const taken = occupied(camera, shown.related);
-    fill(this.ground, disk(camera, facts), rings(camera, facts));
+    const rings = facts.circles.map((/** @type {any} */ ring) => around(camera, ring.z, "map-ring"));
+    fill(this.ground, around(camera, facts.reach, "map-disk"), rings);
     const marks = [links(camera, shown.related), path(camera, shown.related, share)];
-    const labels = [
-      root(camera, taken),
-      ringLabels(camera, facts, taken),
-      names(camera, shown.related, shown.landmarks, taken),
-    ];
+    const labels = [root(camera, taken), ringLabels(camera, facts, taken), names(camera, shown.related, shown.landmarks, taken)];
     fill(
       this.front,
       shown.region && shown.region.length > 2 ? s("path", { class: "map-region", d: `${traced(shown.region.map((z) => camera.onScreen(z)))}Z` }) : null,
@@ -67,29 +67,10 @@ export class Overlay {
   }
 }
 
-/** The region within the largest radius; on the sphere it may be what lies outside a circle. @param {Camera} camera @param {any} facts */
-function disk(camera, facts) {
-  const edge = around(camera, facts.reach);
-  if (!edge) return [];
-  const { outside, ...placed } = edge;
-  if (!outside) return [s("circle", { class: "map-disk", ...placed })];
-  return [s("rect", { class: "map-disk", width: camera.width, height: camera.height }), s("circle", { class: "map-beyond", ...placed })];
-}
-
-/** The circle of a radius around the root, as it is seen. @param {Camera} camera @param {number} z */
-function around(camera, z) {
-  const seen = circle(camera.isometry, { centre: [0, 0], radius: z });
-  const [x, y] = camera.pixels(seen.centre);
-  const r = seen.radius * camera.unit;
-  return r < LARGEST ? { cx: rounded(x), cy: rounded(y), r: rounded(r), outside: Boolean(seen.outside) } : null;
-}
-
-/** @param {Camera} camera @param {any} facts */
-function rings(camera, facts) {
-  return facts.circles.map((/** @type {any} */ ring) => {
-    const seen = around(camera, ring.z);
-    return seen ? s("circle", { class: "map-ring", cx: seen.cx, cy: seen.cy, r: seen.r }) : null;
-  });
+/** The circle of a radius around the root, as it is seen; none where it is too large. @param {Camera} camera @param {number} z @param {string} kind */
+function around(camera, z, kind) {
+  const { centre, radius } = camera.circle({ centre: [0, 0], radius: z });
+  return radius < LARGEST ? s("circle", { class: kind, cx: rounded(centre[0]), cy: rounded(centre[1]), r: rounded(radius) }) : null;
 }
 
 /** The label of every circle, at the first place on it that is free and in sight. @param {Camera} camera @param {any} facts @param {Box[]} taken */
@@ -170,7 +151,7 @@ function path(camera, { path: rungs, query }, share) {
   });
   const end = query && share === 1 ? camera.onScreen(query.z) : null;
   const mark = end ? s("path", { class: "map-query", d: `M${rounded(end[0])} ${rounded(end[1] - 9)}l9 9l-9 9l-9-9Z` }) : null;
-  return [s("path", { class: "map-path-halo", d: lines }), s("path", { class: "map-path", d: lines }), numbers, mark];
+  return [s("path", { class: "map-path-halo", d: lines }), s("path", { class: "map-path", d: lines }), mark, numbers];
 }
 
 /** Names beside the query, the chosen item and the rungs, then those of other items, as far as there is room.
@@ -183,8 +164,14 @@ function names(camera, { path: rungs, query, item }, others, taken) {
     ...others.map((other) => ({ ...other, kind: "quiet" })),
   ];
   const seen = new Set();
-  return named.map(({ id, z, name, kind }) => {
+  return named.map(({ id, z, name, kind, url }) => {
     if (seen.has(id) || seen.has(name)) return null;
+    if (url && kind === "quiet") {
+      const [x, y] = camera.onScreen(z).map((at) => at - PICTURE / 2);
+      if (!free(camera, { x, y, width: PICTURE, height: PICTURE }, taken)) return null;
+      seen.add(id).add(name);
+      return s("image", { class: "map-picture", href: url, x: rounded(x), y: rounded(y), width: PICTURE, height: PICTURE, preserveAspectRatio: "xMidYMid slice" });
+    }
     const text = shortened(name.replace(/\s+/g, " "), LABEL);
     const width = LETTER * text.length + 4;
     const [x, y] = camera.onScreen(z);
@@ -201,7 +188,7 @@ const spot = (at, kind, r) => s("circle", { class: kind, cx: rounded(at[0]), cy:
 
 /** The geodesic between two points in base coordinates, as a path in pixels. @param {Camera} camera @param {Complex} z @param {Complex} w @param {number} [share] of it, from z on */
 function joined(camera, z, w, share = 1) {
-  return traced(geodesic(camera.kappa, z, w, STEPS).slice(0, Math.max(2, Math.ceil(share * (STEPS + 1)))).map((point) => camera.pixels(apply(camera.isometry, point))));
+  return traced(geodesic(z, w, STEPS).slice(0, Math.max(2, Math.ceil(share * (STEPS + 1)))).map((point) => camera.pixels(apply(camera.isometry, point))));
 }
 
 /** @param {Complex[]} points pixels */

@@ -10,19 +10,13 @@ import { number, signed } from "./dom.js";
  * @typedef {{query: {kind: string, radius: number}, rungs: Rung[]}} Ladder
  */
 
-/**
- * The rungs of a ladder that hold an item.
- *
- * @param {Ladder} ladder
- * @returns {Rung[]}
- */
+/** The rungs of a ladder that hold an item. @param {Ladder} ladder @returns {Rung[]} */
 export function steps(ladder) {
   return ladder.rungs.filter((rung) => rung.hit);
 }
 
 /**
  * What a space says of a pair, and the class that shows it: yes or no where cones decide, else the rank among random pairs.
- *
  * @param {Hit} hit
  * @param {boolean} [numbers] whether the margin is told
  * @returns {{words: string, css: string}}
@@ -37,7 +31,6 @@ export function verdict({ is_query, entails, margin, rank }, numbers = true) {
 
 /**
  * What a step says that neither the query nor a caption above it in a chain says; nothing where that is not known.
- *
  * @param {{adds?: string[]}} rung
  */
 export function added({ adds }) {

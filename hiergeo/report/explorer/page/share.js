@@ -19,7 +19,6 @@ const [PAPER, INK, SOFT, MARK, WRONG] = ["#fdfcfa", "#1d1f23", "#5c6068", "#7a4b
 
 /**
  * Buttons that hand out what is shown.
- *
  * @param {any} app
  * @param {{lens: any, ladder: any, query: any, title: string, image: () => HTMLImageElement | null, verdict: () => string}} shown
  *   title: what is asked; image: its picture on the page; verdict: on the space, empty where none is known yet

@@ -2,15 +2,12 @@
 /** What a space is like, below its disc: the radii of each tier with the query among them, and the verdict of its audit. */
 
 import { counted, failure, fill, h, number, s } from "./dom.js";
-import { lastAnswer } from "./latest.js";
+import { latest } from "./latest.js";
 import { numbersTable } from "./numbers.js";
-import { survey } from "./survey.js";
+import { radii, survey } from "./survey.js";
 
 /** Width and height of the strip, in units of its own. */
 const [WIDTH, HEIGHT] = [600, 64];
-
-/** Milliseconds before an audit that takes long is asked for again. */
-const PATIENCE = 3000;
 
 const UNKNOWN = "Chains of captions, general to specific, would show whether radii follow them: name theirs by --data, or have them made by hiergeo chains build.";
 
@@ -18,7 +15,7 @@ export class Standing {
   /** @param {any} app */
   constructor(app) {
     this.app = app;
-    this.answer = lastAnswer();
+    this.answer = latest();
     /** The verdict; empty where none is known. */
     this.told = "";
     this.strip = h("div", { class: "strip" });
@@ -45,7 +42,6 @@ export class Standing {
   /** Ask for the audit where tiers are known or it is looked at; one that takes long goes on meanwhile. */
   ask() {
     const { app, lens } = this;
-    clearTimeout(this.again);
     if (this.found) return this.draw();
     if (!lens || !(app.collection.tiers || this.details.open)) return;
     if (!this.body.childElementCount) fill(this.body, h("p", { class: "help" }, "Measuring …"));
@@ -57,13 +53,10 @@ export class Standing {
       fill(this.body,
         h("h2", { class: "unseen" }, "Audit"),
         answers.length > 0 && h("ul", { class: "answers", "aria-label": "Answers of the audit" }, answers),
-        survey(found, lens, app),
-        h("details", null, h("summary", null, "All numbers"), numbersTable(found, lens, app)));
+        radii(found, lens, app),
+        h("details", null, h("summary", null, "All findings and numbers"), survey(found, lens, app), numbersTable(found, lens, app)));
       this.draw();
-    }, (error) => {
-      if (/** @type {any} */ (error).status === 503) this.again = window.setTimeout(() => this.ask(), PATIENCE);
-      else fill(this.body, failure(error, () => this.ask()));
-    });
+    }, (error) => fill(this.body, failure(error, () => this.ask())));
   }
 
   /** The strip. */
