@@ -6,6 +6,7 @@
 | ``data/collection.json`` | what is explored, and how it is stored |
 | ``data/items.json`` | ids, captions, and the words that chains say of a caption beside its own; null if unknown |
 | ``data/items.bin`` | uint32 numbers of pictures, int8 tiers, uint8 1 for an item of an image |
+| ``data/column-N.bin`` | uint8 bins of the items in a column, 255 without a value |
 | ``data/pictures/`` | small pictures, see `Album` |
 | ``data/lens-KEY/`` | radii, answers (see `hiergeo.report.explorer.packing`), map, tiles and audit |
 | ``data/moved-A-B.json`` | what two lenses see differently |
@@ -40,6 +41,7 @@ from hiergeo.evaluation.auditing.population import Ids
 from hiergeo.report.explorer import packing
 from hiergeo.report.explorer.answers import written
 from hiergeo.report.explorer.collection import Collection, Lens
+from hiergeo.report.explorer.columns import columns_of
 from hiergeo.report.explorer.facts import collection_facts
 from hiergeo.report.explorer.items import Tiers, radii_of, read_items, words_of
 from hiergeo.report.explorer.mapping import build_map
@@ -235,8 +237,15 @@ def _write(collection: Collection, of: int, files: _Files, progress: bool) -> "A
         "pictures": {"chunk": CHUNK, "type": "image/webp", "side": album.side} if album.pictures else None,
         "lenses": lenses,
     }
+    described = columns_of(collection)
+    for number, column in enumerate(described.columns):
+        files.add(f"data/column-{number}.bin", column.bins.tobytes())
+    stored["columns"] = [column.name for column in described.columns]
     facts = collection_facts(replace(collection, examples=()), Limits())
-    files.json("collection.json", facts | {"orders": ["margin"], "stored": stored})
+    files.json(
+        "collection.json",
+        facts | {"orders": ["margin"], "columns": described.facts(), "stored": stored},
+    )
     return album
 
 

@@ -22,11 +22,13 @@ export class Columns {
     this.app = app;
     this.changed = changed;
     this.answer = latest();
-    /** @type {Map<string, Uint8Array>} */
+    /** @type {Map<string, Record<number, number>>} */
     this.bins = new Map();
     /** @type {Column[]} */
     this.list = (app.collection.columns ?? []).map((/** @type {any} */ column) =>
       ({ ...column, bin: (/** @type {bigint} */ id) => this.bins.get(column.name)?.[Number(id)] ?? MISSING }));
+    /** Columns beside what tables have of every item. */
+    this.own = this.list.filter(({ name }) => !["radius", "tier", "kind"].includes(name));
     this.told = h("span", { role: "status" });
     this.all = h("button", { type: "button", class: "button small", onclick: () => app.state.set({ where: {} }) }, "Show all");
     this.passing = h("p", { class: "help", hidden: true }, this.told, " ", this.all);
@@ -68,7 +70,7 @@ export class Columns {
   passingIds() {
     if (!this.list.some(({ name }) => this.where?.[name])) return null;
     const passes = this.passes();
-    return Array.from({ length: this.app.collection.items }, (_, id) => BigInt(id)).filter(passes).map(String);
+    return Object.keys(this.bins.values().next().value ?? {}).filter((id) => passes(BigInt(id)));
   }
 
   count() {
@@ -79,7 +81,7 @@ export class Columns {
 
   /** What an item has in each column, for tables. @param {string} id */
   values(id) {
-    return this.list.map((column) => {
+    return this.own.map((column) => {
       const bin = column.bin(BigInt(id));
       if (bin === MISSING) return null;
       return column.values ? column.values[bin] : [bin, bin + 1].map((at) => short(column.edges?.[at] ?? 0)).join(" to ");

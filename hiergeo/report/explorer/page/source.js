@@ -58,6 +58,9 @@ export class Kept {
 export const keptPictures = () => new Kept(PICTURES, (url) => URL.revokeObjectURL(url));
 
 /** The data of a running server. */
+/** Bins of items by their ids, which are 0, 1, 2, ... where they are null. @param {Uint8Array} bins @param {string[] | null} ids */
+export const byId = (bins, ids) => (ids ? Object.fromEntries(ids.map((id, i) => [id, bins[i]])) : bins);
+
 export class LiveSource {
   /** @param {string} base URL of the page, with a slash at its end @param {string | null} [token] that requests carry */
   constructor(base, token = null) {
@@ -149,11 +152,11 @@ export class LiveSource {
     return this.json("api/select", posted({ lens, polygon }));
   }
 
-  /** The bin of every item in a column of the data, in the order of the items; 255 where there is no value. */
+  /** The bin of every item in a column of the data, by its id; 255 where there is no value. */
   column(name) {
     return this.kept.once(`column\n${name}`, async () => {
-      const { bins } = await this.json(`api/columns/${encodeURIComponent(name)}`);
-      return Uint8Array.from(atob(bins), (letter) => letter.charCodeAt(0));
+      const { bins, ids } = await this.json(`api/columns/${encodeURIComponent(name)}`);
+      return byId(Uint8Array.from(atob(bins), (letter) => letter.charCodeAt(0)), ids);
     });
   }
 
