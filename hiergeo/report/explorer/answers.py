@@ -8,8 +8,9 @@ from typing import Any, final
 from torch import Tensor
 
 from hiergeo._core.records import plain
+from hiergeo.evaluation.auditing.population import IMAGE
 from hiergeo.report.explorer.collection import Collection, Lens
-from hiergeo.report.explorer.items import UNKNOWN, words_of
+from hiergeo.report.explorer.items import UNKNOWN, read_items, words_of
 from hiergeo.search import Answer, Climb, Hit, Item, Request, Rung
 from hiergeo.search.background import SAME, Background
 from hiergeo.search.groups import Result
@@ -84,8 +85,7 @@ class AnswerWriter:
 
     def _has_pictures(self, _: int) -> bool:
         """Whether some items are images without a caption; by the generation that it is true of."""
-        parts = (zip(labels.captions, labels.images, strict=True) for _, labels in self._first.store.pinned().named())
-        return any(caption is None and image is not None for part in parts for caption, image in part)
+        return bool((read_items(self._first.store.pinned()).kind == IMAGE).any())
 
     def _said(self, query: Query, climb: Climb) -> set[str] | None:
         """The words that chains say of a query; None where it is neither a caption nor an image of theirs."""

@@ -5,7 +5,6 @@ their caption.
 """
 
 import base64
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,47 +94,39 @@ class ItemTable:
     def __init__(self, path: Path) -> None:
         self.path, header = path, next(table_rows(path), (1, []))[1]
         folded = {name.casefold(): at for at, name in reversed(list(enumerate(header)))}
-        self._key = next((folded[name] for name in ("id", *CAPTIONS) if name in folded), None)
-        if self._key is None:
+        keys = [folded[name] for name in ("id", *CAPTIONS) if name in folded]
+        if not keys:
             raise InputError(
                 f"{path} has neither a column id nor {' nor '.join(CAPTIONS)}: name one of its columns so."
             )
-        self._by_id = header[self._key].casefold() == "id"
+        self._key, self._by_id = keys[0], header[keys[0]].casefold() == "id"
         others = [at for at, name in enumerate(header) if name.casefold() not in ("id", *CAPTIONS, *IMAGES)]
         self._named = {at: header[at] for at in others[:MOST]}
-        self._texts = {at for cells in self._rows() for at in self._named if not _is_number(cells[at])}
+        self._texts = {at for cells in self._rows() for at in self._named if _number(cells[at]) is None}
 
     def columns(self, store: ExactStore, items: Items) -> Iterator[Column]:
         """Its columns for the items of a store; raises InputError where no row is an item."""
-        places = self._places(store, items)
+        places: dict[str, list[int]] = {}
+        for ids, labels in store.named():
+            for at, item, caption in zip(items.places(ids).tolist(), ids.tolist(), labels.captions, strict=True):
+                places.setdefault(str(item) if self._by_id else (caption or "").strip(), []).append(at)
         numbers = {at: np.full(len(items), np.nan) for at in self._named if at not in self._texts}
         codes = {at: np.full(len(items), -1, np.int32) for at in self._texts}
         texts: dict[int, dict[str, int]] = {at: {} for at in self._texts}
-        found = False
+        described = False
         for cells in self._rows():
-            rows = places.get(str(cells[self._key or 0]).strip())
-            found |= rows is not None
-            for at in self._named if rows is not None else ():
-                if _is_missing(cells[at]):
-                    continue
+            rows = places.get(str(cells[self._key]).strip(), ())
+            described |= bool(rows)
+            for at in self._named if rows else ():
+                cell = "" if cells[at] is None else str(cells[at]).strip()
                 if at in numbers:
-                    numbers[at][rows] = float(cells[at])
-                elif len(texts[at]) < DISTINCT or str(cells[at]) in texts[at]:
-                    codes[at][rows] = texts[at].setdefault(str(cells[at]), len(texts[at]))
-        if not found:
+                    numbers[at][rows] = _number(cells[at])
+                elif cell and (len(texts[at]) < DISTINCT or cell in texts[at]):
+                    codes[at][rows] = texts[at].setdefault(cell, len(texts[at]))
+        if not described:
             raise InputError(f"no row of {self.path} is an item of the index: name the table that it was built from.")
         for at, name in self._named.items():
             yield of_numbers(name, numbers[at]) if at in numbers else of_texts(name, codes[at], list(texts[at]))
-
-    def _places(self, store: ExactStore, items: Items) -> dict[str, Any]:
-        if self._by_id:
-            return {str(item): at for at, item in enumerate(items.ids.tolist())}
-        places: dict[str, Any] = {}
-        for ids, labels in store.named():
-            for at, caption in zip(items.places(ids).tolist(), labels.captions, strict=True):
-                if caption is not None:
-                    places.setdefault(caption.strip(), []).append(at)
-        return places
 
     def _rows(self) -> Iterator[list[Any]]:
         records = table_rows(self.path)
@@ -144,6 +135,16 @@ class ItemTable:
             if len(cells) != len(header):
                 raise InputError(f"{self.path}, line {line}: {len(cells)} cells for {len(header)} columns.")
             yield cells
+
+
+def _number(cell: Any) -> float | None:
+    """What a cell is in a column of numbers, NaN where it is empty; None for what is no number."""
+    if cell is None or (isinstance(cell, str) and not cell.strip()):
+        return float("nan")
+    try:
+        return None if isinstance(cell, bool) else float(cell)
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 @final
@@ -181,17 +182,3 @@ def columns_of(collection: "Collection") -> Columns:
         known = {column.name for column in columns}
         columns += [column for column in collection.table.columns(store, items) if column.name not in known]
     return Columns(items.ids, columns[:MOST])
-
-
-def _is_missing(cell: Any) -> bool:
-    return cell is None or cell != cell or (isinstance(cell, str) and not cell.strip())
-
-
-def _is_number(cell: Any) -> bool:
-    """Whether a cell fits a column of numbers: one, or nothing."""
-    if _is_missing(cell):
-        return True
-    try:
-        return not isinstance(cell, bool) and math.isfinite(float(cell))
-    except (TypeError, ValueError, OverflowError):
-        return False
