@@ -219,7 +219,7 @@ def _write(collection: Collection, of: int, files: _Files, progress: bool) -> "A
         _write_lens(lens, collection, items.ids, files)
         lenses[lens.key] = {"margins": lens.background.margins.tolist()}
     for a, b in track(list(permutations(collection.lenses, 2)), "comparing pairs of spaces", enabled=progress):
-        files.json(f"moved-{a.key}-{b.key}.json", _cut(compare(a, b, tiers=collection.tiers).as_dict()))
+        files.json(f"moved-{a.key}-{b.key}.json", _cut(compare(a, b).as_dict()))
     _write_page(collection, files)
     begin("scaling pictures", enabled=progress)
     shown = np.array([image is not None for image in labels.images], bool)

@@ -229,7 +229,7 @@ class Explorer:
 
     async def moved(self, a: Lens, b: Lens, k: int) -> dict[str, Any]:
         """What differs between two lenses."""
-        make = partial(compare, a, b, k, self.collection.tiers)
+        make = partial(compare, a, b, k)
         return dict((await self._made(("moved", k), (a, b), make)).as_dict())
 
     async def audit(self, lens: Lens) -> dict[str, Any]:
