@@ -152,8 +152,7 @@ def test_tiles_places_and_selections_are_those_of_the_map(page, site) -> None:
         )
         assert bytes(tile) == drawn.tile(level, x, y)
         assert count == ROWS
-        e = drawn.extent
-        polygon = [[-e, -e], [0.1 * e, -e], [0.3 * e, e], [-e, 0.7 * e]]
+        polygon = [[-1, -1], [0.1, -1], [0.3, 1], [-1, 0.7]]
         found = asked(page, f"return source.select('{lens.key}', {polygon})")
         assert [int(each["id"]) for each in found["items"]] == drawn.select(np.array(polygon)).tolist()
         assert 0 < found["count"] < ROWS
