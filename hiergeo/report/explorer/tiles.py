@@ -86,8 +86,8 @@ def pyramid(x: Coordinates, y: Coordinates, order: Ids, capacity: int = CAPACITY
 
 def cells(values: Coordinates, level: int) -> Ids:
     """Column, or row, of the tile of a level that holds each coordinate (n,); the upper edge belongs to the last."""
-    share = (values.astype(np.float64) + 1) / 2
-    return np.clip(np.floor(np.ldexp(share, level)), 0, (1 << level) - 1).astype(np.int64)
+    places = np.floor(np.ldexp(values.astype(np.float64), level - 1)) + (1 << level >> 1)  # exact next to 0 too
+    return np.clip(places, 0, (1 << level) - 1).astype(np.int64)
 
 
 def inside(x: Coordinates, y: Coordinates, polygon: NDArray[np.float64]) -> Ids:
