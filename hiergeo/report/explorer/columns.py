@@ -58,13 +58,18 @@ class Column:
 
 
 def of_numbers(name: str, numbers: Floats) -> Column:
-    """The column of numbers (n,), NaN where there is none, in bins of equal width; few whole ones have a bin each."""
+    """The column of numbers (n,), NaN where there is none; few whole ones have a bin each.
+
+    The other bins are of equal width from the 1 to the 99 % quantile, and the first and the last reach to the ends.
+    """
     held = numbers[np.isfinite(numbers)]
     low, high = (float(held.min()), float(held.max())) if len(held) else (0.0, 0.0)
     if (held == held.round()).all() and high - low < BINS:
         edges = np.arange(low, high + 2) - 0.5
     else:
-        edges = np.linspace(low, high, BINS + 1)
+        start, stop = np.quantile(held, (0.01, 0.99)).tolist()
+        start, stop = (start, stop) if start < stop else (low, high)
+        edges = np.r_[low, np.linspace(start, stop, BINS + 1)[1:-1], high]
     at = np.clip(edges.searchsorted(numbers, "right") - 1, 0, len(edges) - 2)
     return Column(name, edges.tolist(), None, np.where(np.isfinite(numbers), at, MISSING).astype(np.uint8))
 
