@@ -154,11 +154,8 @@ def stills(lens: Camera, url: str, query: str) -> None:
     """Pictures of the views of the explorer."""
     asked = urlencode({"q": query})
     for name, fragment, scheme in (
-        ("explorer-ladder", f"view=ladder&lenses=0,2&{asked}", "light"),
+        ("explorer-climb", f"lenses=2&{asked}", "light"),
         ("explorer-map", f"view=map&lenses=1,2&{asked}", "light"),
-        ("explorer-tree", f"view=tree&lenses=2&{asked}", "light"),
-        ("explorer-compare", f"view=compare&against=1,2&{asked}", "light"),
-        ("explorer-audit", "view=audit&lenses=1,2", "light"),
     ):
         lens.open(f"{url}#{fragment}", 1280, 860, scheme)
         save(lens.picture(), ASSETS / f"{name}.webp")
@@ -174,9 +171,9 @@ def report(lens: Camera, folder: Path) -> None:
 
 
 def animation(lens: Camera, url: str, query: str) -> None:
-    """A walk through the explorer: a question, its ladders, the map, the tree, the comparison and the audit."""
+    """A walk through the explorer: a question, its climb and the map."""
     lens.frames.clear()
-    lens.open(f"{url}#view=ladder&lenses=1,2&against=1,2", WIDTH, HEIGHT)
+    lens.open(f"{url}#lenses=1,2", WIDTH, HEIGHT)
     lens.shoot(900)
     field = lens.find("#ask input[type=text], #ask input[type=search], #ask textarea")
     field.clear()
@@ -192,13 +189,6 @@ def animation(lens: Camera, url: str, query: str) -> None:
     lens.visit("#tab-map", 1300)
     travel(lens)
     lens.shoot(1000)
-    lens.visit("#tab-tree", 2000)
-    lens.visit("#tab-compare", 1600)
-    lens.scroll(420, 8)
-    lens.shoot(1400)
-    lens.visit("#tab-audit", 1400)
-    lens.scroll(380, 8)
-    lens.shoot(1700)
     lens.write(ASSETS / "explorer.webp")
 
 

@@ -299,7 +299,7 @@ def classify(
     images: list[Any] = []
     parts: list[Paths] = []
     with nullcontext() if work is None else locked(Path(work)):
-        bar = track(source.batches(), "classifying", enabled=progress, size=lambda b: len(b.names))
+        bar = track(source.batches(), "classifying items", enabled=progress, size=lambda b: len(b.names))
         for number, batch in enumerate(bar):
             names += batch.names
             images += [None if isinstance(item, str | bytes | Tensor) else item for item in batch.data]

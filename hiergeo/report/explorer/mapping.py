@@ -1,13 +1,14 @@
-"""The map: where every item of a lens lies in the plane, at its exact radius and in the direction of its shadow.
+"""The disc: all items of a lens around the root, the more general ones nearer to the centre, alike ones side by side.
 
-One law for every curvature: an item at radius r lies at |z| = tan_kappa(scale r) from the centre, in the direction of
-its projection on the plane in which the directions of the collection vary most (`hiergeo.geometry.disk`). kappa is -1
-for K < 0, the Poincare disk, with tan_kappa = tanh and scale = sqrt(-K) / 2; 1 for K > 0, stereographic from the
-antipode, with tan and sqrt(K) / 2; 0 for K = 0 and for products, with the identity and 1. The isometries of the space
-that move the centre act on these charts as z -> (z - a) / (1 + kappa conj(a) z).
+Both coordinates of an item are ranks, so that the disc is evenly full whatever radii and directions are like. Of the
+items a share q has a smaller radius: it lies at |z| = REACH sqrt(q), where equal areas hold equally many items. Angles
+follow neighbourhoods: some directions are put in the order of the leaves of their average-linkage tree, an item stands
+in the sector of the direction nearest to its own, in it nearer to the side of the neighbouring sector that it is more
+alike to, and a sector is as wide as it is full. Mean directions are taken out first. Geometries of the same embeddings
+have the same disc, as their radii and directions are the same. The page moves it by the isometries of the Poincare disk
+(focus and context; Lamping, Rao & Pirolli, CHI 1995), which magnify what is at the centre and change no number.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -19,72 +20,96 @@ from numpy.typing import NDArray
 
 from hiergeo._core.errors import InputError
 from hiergeo.evaluation.auditing.population import Ids, shuffled
-from hiergeo.geometry import ConstantCurvature, Points, Product, Space
-from hiergeo.geometry.disk import FARTHEST, Floats, Plane, placed_at, plane
-from hiergeo.report.drawing import ticks
+from hiergeo.geometry import Points
+from hiergeo.geometry.disk import Floats
 from hiergeo.report.explorer.collection import Lens
 from hiergeo.report.explorer.items import Tiers, read_items
 from hiergeo.report.explorer.tiles import Coordinates, Pyramid, inside, pyramid
 
 SAMPLE = 4096
-"""Items whose directions choose the plane."""
+"""Items whose mean direction is taken out."""
+
+SECTORS = 256
+"""Sampled directions, at most, of which every one has a sector."""
 
 ROWS = 4096
 """Items that are placed at a time."""
 
-RIM = 1 - 2.0**-22
-"""Largest distance from the centre of the Poincare disk: float32 coordinates of its points lie inside the circle."""
+REACH = 0.95
+"""Distance from the centre of the most specific item; the rim of the Poincare disk is at 1."""
 
-TOLD_APART = 12.0
-"""sqrt(-K) r beyond which float32 coordinates tell points no longer apart: 1 - tanh(6) is a hundred roundings."""
+ALIKE = 1e-6
+"""Length of what a unit vector does not share with the mean direction below which rounding decides where it points."""
 
-CIRCLES = 4
-"""About how many circles of equal radius are drawn."""
+QUARTERS = ("most general", "general", "specific", "most specific")
+"""What the quarters of the items are called."""
 
 
 @final
-@dataclass(frozen=True)
-class Chart:
-    """How radii are drawn.
+@dataclass(frozen=True, eq=False)
+class Sectors:
+    """Directions around the disc.
 
     Attributes:
-        curvature: signed K; 0 for products and laws.
-        product: whether the space is one, whose radius combines its factors.
+        mean: (D,) direction that is taken out.
+        axes: (m, D) unit vectors, in their order around the disc; none where directions do not vary.
     """
 
-    curvature: float
-    product: bool
+    mean: Floats
+    axes: Floats
 
     @classmethod
-    def of(cls, space: Space) -> "Chart":
-        """The chart of a space."""
-        curved = space.geometry.value if isinstance(space.geometry, ConstantCurvature) else 0.0
-        return cls(curved, isinstance(space.geometry, Product))
+    def of(cls, tangents: Floats) -> "Sectors":
+        """Sectors of the directions of sampled tangent vectors (n, D)."""
+        units = _units(tangents)
+        mean = _units(units.mean(0)[None])[0]
+        apart = _apart(units, mean)
+        axes = apart[np.linalg.norm(apart, axis=1) > 0.5][:SECTORS]
+        if len(axes) > 2:
+            from scipy.cluster.hierarchy import leaves_list, linkage
 
-    @property
-    def kappa(self) -> int:
-        """The sign of the curvature: -1, 0 or 1."""
-        return (self.curvature > 0) - (self.curvature < 0)
+            axes = axes[leaves_list(linkage(axes, "average", metric="cosine", optimal_ordering=True))]
+        return cls(mean, axes)
 
-    @property
-    def scale(self) -> float:
-        """Chart units per geodesic unit at the centre, > 0."""
-        return math.sqrt(abs(self.curvature)) / 2 if self.kappa else 1.0
+    def around(self, tangents: Floats) -> Floats:
+        """Where tangent vectors (n, D) come around the disc: the sector, and how far through it in [0, 1)."""
+        if not len(self.axes):
+            return np.zeros(len(tangents))
+        alike = _apart(_units(tangents), self.mean) @ self.axes.T
+        sector, rows = alike.argmax(1), np.arange(len(alike))
+        before, after = (alike[rows, (sector + step) % len(self.axes)] for step in (-1, 1))
+        return np.asarray(sector + np.clip((after - before + 2) / 4, 0, 1 - 1e-9))
 
-    def away(self, radius: Floats | NDArray[np.float32]) -> Floats:
-        """Distance from the centre (n,) of points at some radii (n,), chart units; below 1 where kappa is -1."""
-        away = placed_at(radius, self.curvature)
-        return np.minimum(away, RIM) if self.kappa < 0 else away
 
-    def notes(self, farthest: float) -> Iterator[str]:
-        """What a reader of the map should know, where `farthest` is the largest radius."""
-        if self.product:
-            yield "In a product the distance from the centre is the combined radius, without a chart of the curvature."
-        half = self.scale * farthest
-        if self.kappa < 0 and 2 * half > TOLD_APART:
-            yield f"Points beyond {TOLD_APART:g} units of curvature lie too close to the rim to be told apart there."
-        if self.kappa > 0 and half > FARTHEST:
-            yield "Points near the antipode of the root are drawn nearer to the centre than they are."
+@final
+@dataclass(frozen=True, eq=False)
+class Disc:
+    """Where items lie.
+
+    Attributes:
+        sectors: directions around it.
+        radii: (n,) of all items, ascending, geodesic units.
+        turns: (n,) places of all items in the order around it, ascending.
+    """
+
+    sectors: Sectors
+    radii: NDArray[np.float32]
+    turns: Floats
+
+    def places(self, points: Points) -> Floats:
+        """Coordinates (n, 2) of points of the space."""
+        return self.at(self.sectors.around(tangents(points)), points.radius.float().numpy())
+
+    def at(self, turns: Floats, radii: NDArray[np.float32]) -> Floats:
+        """Coordinates (n, 2) of items at places in the order around the disc, of some radii."""
+        away, angle = REACH * np.sqrt(_ranks(self.radii, radii)), 2 * np.pi * _ranks(self.turns, turns)
+        return np.stack([away * np.cos(angle), away * np.sin(angle)], axis=1)
+
+    def rings(self) -> Iterator[dict[str, Any]]:
+        """The circles that the quarters of the items lie within."""
+        for quarter, name in enumerate(QUARTERS, start=1):
+            radius = float(self.radii[-(-quarter * len(self.radii) // 4) - 1])
+            yield {"name": name, "radius": radius, "z": REACH * (quarter / 4) ** 0.5}
 
 
 @final
@@ -93,23 +118,19 @@ class Map:
     """All items of a lens in the plane; arrays are in the order of the tiles.
 
     Attributes:
-        chart: how radii are drawn.
-        plane: directions are projected on it.
+        disc: where they lie.
         pyramid: which items each tile holds.
-        extent: half the side of the map.
         version: a digest of all items and where they lie: tiles of one version are parts of one map.
         ids: (n,).
-        x: (n,) chart coordinates.
-        y: (n,) chart coordinates, upwards.
+        x: (n,) coordinates, |z| < 1.
+        y: (n,) coordinates, upwards.
         radius: (n,) float32, geodesic units.
         tier: (n,) int8; -1 where it is unknown.
         kind: (n,) uint8: 0 for captions, 1 for images.
     """
 
-    chart: Chart
-    plane: Plane
+    disc: Disc
     pyramid: Pyramid
-    extent: float
     version: str
     ids: Ids
     x: Coordinates
@@ -123,25 +144,15 @@ class Map:
 
     def facts(self) -> dict[str, Any]:
         """What the map is like, in values of JSON."""
-        low, high = float(self.radius.min()), float(self.radius.max())
-        shown = min(high, FARTHEST / self.chart.scale) if self.chart.kappa > 0 else high
-        circles = [tick for tick in ticks(0, shown, CIRCLES) if tick > 0] if shown > 0 else []
         return {
-            "kappa": self.chart.kappa,
-            "scale": self.chart.scale,
-            "reach": float(self.chart.away(np.array([high]))[0]),
-            "low": low,
-            "high": high,
-            "share": self.plane.share,
-            "circles": [
-                {"radius": radius, "z": float(away)}
-                for radius, away in zip(circles, self.chart.away(np.array(circles)), strict=True)
-            ],
+            "reach": REACH,
+            "low": float(self.disc.radii[0]),
+            "high": float(self.disc.radii[-1]),
+            "circles": list(self.disc.rings()),
             "count": len(self),
-            "extent": self.extent,
+            "extent": 1.0,
             "version": self.version,
             "tiles": self.pyramid.counts,
-            "note": " ".join(self.chart.notes(high)) or None,
         }
 
     def tile(self, level: int, x: int, y: int) -> bytes:
@@ -161,11 +172,11 @@ class Map:
         return b"".join((head, *columns, self.tier[part].tobytes(), self.kind[part].tobytes()))
 
     def places(self, points: Points) -> Floats:
-        """Chart coordinates (n, 2) of points of the space."""
-        return placed(points, self.plane, self.chart)
+        """Coordinates (n, 2) of points of the space."""
+        return self.disc.places(points)
 
     def select(self, polygon: NDArray[np.float64]) -> Ids:
-        """Ids of all items within a polygon (m, 2) of chart coordinates, by ascending radius and id.
+        """Ids of all items within a polygon (m, 2), by ascending radius and id.
 
         Raises:
             InputError: as `hiergeo.report.explorer.tiles.inside`.
@@ -176,25 +187,24 @@ class Map:
 
 def build_map(lens: Lens, tiers: Tiers | None = None) -> Map:
     """Place every item of a lens; a few thousand rows are held at a time, and about 50 bytes an item are kept."""
-    store, geometry, chart = lens.index.store.pinned(), lens.space.geometry, Chart.of(lens.space)
+    store, geometry = lens.index.store.pinned(), lens.space.geometry
     items = read_items(store, tiers)
     sample = torch.from_numpy(items.sample(SAMPLE))
-    flat = plane(tangents(store.fetch(sample).points(geometry)))
-    x, y, radius = (np.zeros(len(items), np.float32) for _ in range(3))
+    sectors = Sectors.of(tangents(store.fetch(sample).points(geometry)))
+    turns, radius = np.zeros(len(items)), np.zeros(len(items), np.float32)
     for rows in store.scan():
         for start in range(0, len(rows), ROWS):
             part = rows.take(slice(start, start + ROWS))
             at, points = items.places(part.ids.numpy()), part.points(geometry)
-            x[at], y[at] = placed(points, flat, chart).T
-            radius[at] = points.radius.numpy()
-    farthest = max(float(np.abs(column).max(initial=0)) for column in (x, y))
-    extent = farthest if farthest > np.finfo(np.float32).tiny else 1.0
-    tree = pyramid(x, y, extent, shuffled(items.ids))
+            turns[at], radius[at] = sectors.around(tangents(points)), points.radius.numpy()
+    disc = Disc(sectors, np.sort(radius), np.sort(turns))
+    x, y = disc.at(turns, radius).T.astype(np.float32)
+    tree = pyramid(x, y, shuffled(items.ids))
     columns: list[Any] = [column[tree.order] for column in (items.ids, x, y, radius, items.tier, items.kind)]
     digest = blake2b(digest_size=8)
     for column in columns:
         digest.update(column.tobytes())
-    return Map(chart, flat, tree, extent, digest.hexdigest(), *columns)
+    return Map(disc, tree, digest.hexdigest(), *columns)
 
 
 def tangents(points: Points) -> Floats:
@@ -205,6 +215,19 @@ def tangents(points: Points) -> Floats:
     return np.asarray(torch.cat(parts, dim=1).numpy())
 
 
-def placed(points: Points, flat: Plane, chart: Chart) -> Floats:
-    """Chart coordinates (n, 2) of points."""
-    return flat.shadows(tangents(points)) * chart.away(points.radius.double().numpy())[:, None]
+def _units(vectors: Floats) -> Floats:
+    """Vectors (n, D) at length 1; zero vectors stay."""
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.where(length > 0, length, 1))
+
+
+def _apart(units: Floats, mean: Floats) -> Floats:
+    """Unit vectors (n, D) without what they share with a direction (D,), at length 1; zero where nothing is left."""
+    apart = units - np.outer(units @ mean, mean)
+    return _units(np.where(np.linalg.norm(apart, axis=1, keepdims=True) > ALIKE, apart, 0))
+
+
+def _ranks(ascending: NDArray[Any], values: NDArray[Any]) -> Floats:
+    """The share of some numbers, ascending, below each of some values, equal ones counted by half; in [0, 1]."""
+    below, up_to = (np.searchsorted(ascending, values, side) for side in ("left", "right"))
+    return np.asarray((below + up_to) / (2 * len(ascending)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
-from urllib.request import Request, urlopen
+from urllib.request import urlopen
 
 import pytest
 
@@ -44,9 +44,9 @@ canvas.toBlob((blob) => {
 });"""
 """Drop or paste a file; its name says whether it is a picture."""
 
-STEPS = """return [...document.querySelectorAll('.column')].map((column) =>
-  [...column.querySelectorAll('.step[data-id]')].map((step) => step.dataset.id))"""
-"""Ids of the steps of every ladder that is shown."""
+STEPS = """document.querySelector('.fold button')?.click();
+return [...document.querySelectorAll('.climb-card')].map((card) => card.dataset.id)"""
+"""Ids of the steps of the ladder that is shown, with those that were folded."""
 
 TITLE = "<b>markup</b> \u202emodel"
 
@@ -124,10 +124,7 @@ class Page:
     def rest(self) -> None:
         """Wait until the page is built and nothing in it is busy."""
         self.until("return !document.getElementById('opening') && !document.querySelector('[aria-busy]')")
-        self.until(
-            "return document.querySelector('.view.ladder :is(.stage, .far, .failed, .empty:not([hidden]))') || "
-            "document.getElementById('panel-ladder').hidden"
-        )
+        self.until("return document.querySelector('.climb-ladder')?.childElementCount")
 
     def script(self, code: str, *arguments: Any) -> Any:
         """The value of the body of a function."""
@@ -181,16 +178,11 @@ class Page:
         with urlopen(f"{self.url}api/{path}?{urlencode(parameters)}", timeout=60) as answer:
             return json.load(answer)
 
-    def rungs(self, lens: str, **query: str) -> list[dict[str, Any]]:
-        """The items of a ladder, from the server."""
-        return [rung["hit"] for rung in self.asked("ladder", lens=lens, **query)["rungs"]]
-
-    def columns(self, lenses: Sequence[str], text: str) -> list[list[str]]:
-        """The lenses whose ladders of a text share a column, from the server."""
-        body = json.dumps({"kind": "ladder", "lenses": list(lenses), "query": text}).encode()
-        request = Request(f"{self.url}api/search", body, {"Content-Type": "application/json"})
-        with urlopen(request, timeout=60) as answer:
-            return json.load(answer)["equal"]
+    def steps(self, lens: str, **query: str) -> list[dict[str, Any]]:
+        """The items of a ladder but for the query itself, from the server."""
+        return [
+            rung["hit"] for rung in self.asked("ladder", lens=lens, **query)["rungs"] if not rung["hit"]["is_query"]
+        ]
 
 
 def fixtures() -> tuple[Any, Any, Any]:

@@ -1,4 +1,4 @@
-// A collection that is made up: points around the root in planes of several curvatures, and the source that serves them.
+// A collection that is made up: points of several spaces around the root, and the source that serves them.
 
 const CAPACITY = 512;
 const WORDS = ["animal", "a dog", "a small dog on a sofa", "vehicle", "=cmd|' /C calc'!A0", "<img src=x onerror=alert(1)>", "say \"woof\", twice"];
@@ -12,14 +12,14 @@ export function generator(seed) {
   };
 }
 
-export function makeMap(kappa, count, high) {
+/** A map; seed: spaces of the same one have the same radii, and lie in other directions. */
+export function makeMap(space, count, high = 3) {
   const random = generator(7);
-  const scale = kappa ? 0.5 : 1;
-  const chart = (r) => (kappa < 0 ? Math.tanh(scale * r) : kappa > 0 ? Math.tan(scale * r) : scale * r);
+  const chart = (r) => Math.tanh(r / 2);
   const points = Array.from({ length: count }, (_, id) => {
     const tier = Math.floor(4 * random());
     const radius = Math.fround(high * Math.min(0.99, Math.max(0.02, 0.2 + 0.2 * tier + 0.3 * (random() - 0.5))));
-    const angle = 2 * Math.PI * random();
+    const angle = 2 * Math.PI * random() + space;
     const image = random() < 0.06;
     const z = chart(radius);
     return { id, tier: image ? -1 : tier, radius, image, x: Math.fround(z * Math.cos(angle)), y: Math.fround(z * Math.sin(angle)) };
@@ -37,17 +37,19 @@ export function makeMap(kappa, count, high) {
     parts.forEach((some, part) => some.length && share(level + 1, 2 * x + (part & 1), 2 * y + (part >> 1), some));
   };
   share(0, 0, 0, points);
-  const circles = [1, 2, 3].map((quarter) => ({ radius: (high * quarter) / 4, z: chart((high * quarter) / 4) }));
+  const circles = [1, 2, 3].map((quarter) => ({ name: `quarter ${quarter}`, radius: (high * quarter) / 4, z: chart((high * quarter) / 4) }));
   const facts = {
-    kappa, scale, reach: chart(high), extent, low: 0.02 * high, high: 0.99 * high, share: 0.137, circles, count, note: null,
+    version: `space ${space}`, reach: chart(high), extent, low: 0.02 * high, high: 0.99 * high, circles, count,
     tiles: [...tiles].map(([key, members]) => [...key.split("/").map(Number), members.length]),
   };
   return { facts, tiles, points };
 }
 
 export class DoubleSource {
-  constructor(maps) {
+  constructor(maps, bins) {
     this.maps = maps;
+    this.bins = bins;
+    this.can = { pictures: true };
     this.running = 0;
     this.most = 0;
     this.polygons = [];
@@ -57,6 +59,10 @@ export class DoubleSource {
     const radius = Object.fromEntries(Object.entries(this.maps).map(([lens, { points }]) => [lens, points[id].radius]));
     const { image, tier } = this.maps[0].points[id];
     return { id: String(id), caption: image ? null : `${WORDS[id % WORDS.length]} ${id}`, image: image || id % 7 === 0, tier, radius };
+  }
+
+  async column(name) {
+    return Uint8Array.from(this.maps[0].points, ({ id }) => this.bins[name](id));
   }
 
   async map(lens) {
@@ -114,24 +120,32 @@ export class DoubleSource {
   }
 }
 
-/** Show the map view of a made-up collection, with what a test needs of it on `window`. */
-export async function show(root, kappas, count) {
-  const [{ createState }, { view }] = await Promise.all([import("/page/state.js"), import("/page/map.js")]);
-  const maps = Object.fromEntries(kappas.map((kappa, lens) => [lens, makeMap(kappa, count, kappa > 0 ? 2 : 3)]));
-  const lenses = kappas.map((kappa, lens) => ({ key: String(lens), title: `made up · ${kappa}` }));
-  const collection = { title: "made up", captions: count, images: 1, tiers: ["most general", "general", "specific", "most specific"], lenses };
+/** Show the disc of a made-up collection, with what a test needs of it on `window`. */
+export async function show(root, spaces, count) {
+  const [{ createState }, { Disc }] = await Promise.all([import("/page/state.js"), import("/page/disc.js")]);
+  const maps = Object.fromEntries(spaces.map((space, lens) => [lens, makeMap(space, count)]));
+  const lenses = spaces.map((space, lens) => ({ key: String(lens), title: `made up · ${space}` }));
+  const bins = { length: (id) => id % 7, source: (id) => (id % 10 ? id % 3 : 255) };
+  const counts = (name, of) => Array.from({ length: of }, (_, bin) => maps[0].points.filter(({ id }) => bins[name](id) === bin).length);
+  const columns = [
+    { name: "length", kind: "number", edges: [0, 1, 2, 3, 4, 5, 6, 7], values: null, counts: counts("length", 7) },
+    { name: "source", kind: "text", edges: null, values: ["web", "<b>book</b>", "other"], counts: counts("source", 3) },
+  ];
+  const tiers = ["most general", "general", "specific", "most specific"];
+  const collection = { title: "made up", items: count, captions: count, images: 1, tiers, lenses, columns };
   const state = createState(collection);
   const told = { said: [], saved: [] };
-  const source = new DoubleSource(maps);
+  const source = new DoubleSource(maps, bins);
   const app = {
     source, collection, state,
     announce: (text) => told.said.push(text),
     download: (name, type, content) => told.saved.push({ name, type, content }),
   };
-  const shown = view.mount(root, app);
+  const shown = new Disc(app);
+  root.append(shown.root, shown.tools);
   let before = null;
   const update = (now) => {
-    shown.update(now, before);
+    shown.update(now, before, lenses.find(({ key }) => key === now.lens));
     before = now;
   };
   state.subscribe(update);

@@ -1,4 +1,4 @@
-"""What tests of the map in a browser share: Chromium, a server of the page's files, and a made-up collection."""
+"""What tests of the disc in a browser share: Chromium, a server of the page's files, and a made-up collection."""
 
 import base64
 import contextlib
@@ -16,15 +16,15 @@ from hiergeo.report.explorer.pages import page_file
 from tests.report.browser_common import ARGUMENTS, chromium, logged, resize
 
 DOUBLE = Path(__file__).with_name("explorer_map_double.js")
-SHEETS = "".join(f'<link rel="stylesheet" href="/page/{name}.css">' for name in ("design", "explore", "map"))
+SHEETS = "".join(f'<link rel="stylesheet" href="/page/{name}.css">' for name in ("design", "explore", "views", "map"))
 SHELL = f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>map</title><link rel="icon" href="data:,">
 <meta name="viewport" content="width=device-width, initial-scale=1">{SHEETS}
 <script src="/page/savefiles.js"></script>
-<main id="main"><h1>Map</h1><section class="view map" id="root"></section></main>"""
+<main id="main"><h1>Disc</h1><section id="root"></section></main>"""
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'"
 TYPES = {".js": "text/javascript", ".css": "text/css"}
-STAGE = "const stage = [...shown.panels.values()][given[0] ?? 0].stage, camera = stage.camera;"
-"""What a script of a test begins with: the stage of the panel whose place is given first, and its camera."""
+STAGE = "const stage = shown.stage, camera = stage.camera;"
+"""What a script of a test begins with: the stage, and its camera."""
 
 SOFTWARE = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 
@@ -89,64 +89,65 @@ def until(browser: Any, code: str, *arguments: object, seconds: float = 60) -> A
     return found
 
 
-def opened(browser: Any, address: str, kappas: list[int], count: int = 3000, *, suffix: str = "") -> None:
-    """Show the map of a made-up collection, and wait until all of its points are drawn."""
+def opened(browser: Any, address: str, count: int = 3000, *, spaces: int = 1, suffix: str = "") -> None:
+    """Show the disc of a made-up collection of some spaces, and wait until all of its points are drawn."""
     browser.get("about:blank")
     browser.get(f"{address}{suffix}")
-    run(browser, "await (await import('/double.js')).show(document.getElementById('root'), ...given)", kappas, count)
+    run(
+        browser,
+        "await (await import('/double.js')).show(document.getElementById('root'), ...given)",
+        [*range(spaces)],
+        count,
+    )
     rested(browser)
 
 
 def rested(browser: Any) -> None:
-    """Wait until every panel has drawn what it wants."""
-    until(
-        browser,
-        """const stages = [...shown.panels.values()].map((panel) => panel.stage);
-        return stages.every((stage) => stage && stage.wanted && !stage.frame && stage.count >= stage.wanted)""",
-    )
+    """Wait until the stage has drawn what it wants."""
+    until(browser, "const { stage } = shown; return stage?.wanted && !stage.frame && stage.count >= stage.wanted")
 
 
-def stage_of(browser: Any, place: int = 0) -> Any:
-    return browser.find_elements("css selector", ".map-stage")[place]
+def stage_of(browser: Any) -> Any:
+    return browser.find_element("css selector", ".map-stage")
 
 
-def corner(browser: Any, place: int = 0) -> tuple[float, float]:
-    """Where the left upper corner of a stage is in the window."""
-    box = browser.execute_script("return arguments[0].getBoundingClientRect()", stage_of(browser, place))
+def corner(browser: Any) -> tuple[float, float]:
+    """Where the left upper corner of the stage is in the window."""
+    box = browser.execute_script("return arguments[0].getBoundingClientRect()", stage_of(browser))
     return box["x"], box["y"]
 
 
-def mouse(browser: Any, kind: str, x: float, y: float, place: int = 0, **more: object) -> None:
-    """One event of the mouse at a pixel of a stage."""
-    left, top = corner(browser, place)
+def mouse(browser: Any, kind: str, x: float, y: float, **more: object) -> None:
+    """One event of the mouse at a pixel of the stage."""
+    left, top = corner(browser)
     event = {"type": kind, "x": left + x, "y": top + y, "button": "left", "clickCount": 1, **more}
     if kind in ("mouseMoved", "mouseWheel"):
         event["button"] = "left" if more.get("buttons") else "none"
     browser.execute_cdp_cmd("Input.dispatchMouseEvent", event)
 
 
-def drag(browser: Any, way: list[tuple[float, float]], place: int = 0) -> None:
-    mouse(browser, "mouseMoved", *way[0], place)
-    mouse(browser, "mousePressed", *way[0], place)
+def drag(browser: Any, way: list[tuple[float, float]]) -> None:
+    mouse(browser, "mouseMoved", *way[0])
+    mouse(browser, "mousePressed", *way[0])
     for x, y in way[1:]:
-        mouse(browser, "mouseMoved", x, y, place, buttons=1)
-    mouse(browser, "mouseReleased", *way[-1], place)
+        mouse(browser, "mouseMoved", x, y, buttons=1)
+    mouse(browser, "mouseReleased", *way[-1])
 
 
-def click(browser: Any, x: float, y: float, place: int = 0) -> None:
+def click(browser: Any, x: float, y: float) -> None:
     for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
-        mouse(browser, kind, x, y, place)
+        mouse(browser, kind, x, y)
 
 
-def press(browser: Any, keys: str, place: int = 0) -> None:
-    browser.execute_script("arguments[0].focus()", stage_of(browser, place))
+def press(browser: Any, keys: str) -> None:
+    browser.execute_script("arguments[0].focus()", stage_of(browser))
     for key in keys:
         event = {"key": key, "text": key} if len(key) == 1 else {"key": key}
         browser.execute_cdp_cmd("Input.dispatchKeyEvent", {"type": "keyDown", **event})
         browser.execute_cdp_cmd("Input.dispatchKeyEvent", {"type": "keyUp", "key": key})
 
 
-def lone_point(browser: Any, place: int = 0) -> list:
+def lone_point(browser: Any) -> list:
     """The id and the pixel of a point well within the stage, far from every other."""
     return run(
         browser,
@@ -156,7 +157,6 @@ def lone_point(browser: Any, place: int = 0) -> list:
           y - camera.height / 2) < 0.4 * camera.width && !points.some(([other, u,
           v]) => other !== id && Math.hypot(u - x, v - y) < 7);
         return points.find(free);""",
-        place,
     )
 
 

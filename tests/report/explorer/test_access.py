@@ -9,15 +9,6 @@ pytest.importorskip("starlette")
 
 pytestmark = pytest.mark.slow  # a browser
 
-READY = {
-    "ladder": ".stage .dot",
-    "map": ".view.map canvas",
-    "tree": ".node.current",
-    "compare": ".compare .downloads",
-    "audit": ".numbers-table",
-}
-"""What every view shows once it is there."""
-
 TABBABLE = """const kinds = 'a[href], button, input, select, textarea, summary, [tabindex]';
 const reached = (each) => each.tabIndex >= 0 && !each.disabled && each.checkVisibility({visibilityProperty: true});
 return [...document.querySelectorAll(kinds)]
@@ -34,28 +25,32 @@ const box = drawn.getBoundingClientRect();
 return [each.outerHTML.slice(0, 120), outlined(drawn), box.width > 0 && box.height > 0]"""
 """The element that has the focus, whether it is outlined, and whether it can be seen; null once it came round."""
 
+OPEN = """document.querySelectorAll('details').forEach((each) => (each.open = true));
+document.getElementById('tools').hidden = false"""
+"""Open all that is folded."""
+
 SPILT = """return [...document.querySelectorAll('.panel.chart text')].filter((each) => {
   const [text, panel] = [each, each.closest('svg')].map((element) => element.getBoundingClientRect());
   return text.left < panel.left - 1 || text.right > panel.right + 1 || text.bottom > panel.bottom + 1;
 }).map((each) => each.textContent)"""
 """Texts of plots that leave their plot."""
 
-FULL = "&q=a+ring&item=1"
+FULL = "q=a+ring&item=1"
 """A query and an item in focus."""
 
 
 collection, files, page = fixtures()
 
 
-def show(page: Page, view: str, fragment: str = "", width: int = 1280) -> None:
-    page.open(f"view={view}{fragment}", width)
-    settle(page, view)
+def show(page: Page, fragment: str = "", width: int = 1280) -> None:
+    page.open(fragment, width)
+    settle(page)
 
 
-def settle(page: Page, view: str) -> None:
-    """Wait until a view is there and still."""
-    page.until("return document.querySelector(arguments[0])", READY[view])
+def settle(page: Page) -> None:
+    """Wait until the page is there and still."""
     page.rest()
+    page.until("return document.querySelector('.disc[data-drawn]') && document.querySelector('.finding')")
     page.until("return document.getAnimations().every((each) => each.playState !== 'running')")
 
 
@@ -77,14 +72,13 @@ def tab_to(page: Page, selector: str) -> None:
     raise AssertionError(f"the tab key does not reach {selector}")
 
 
-@pytest.mark.parametrize("view", READY)
-def test_axe_finds_nothing_and_nothing_is_cut(page, view):
-    show(page, view)
+def test_axe_finds_nothing_and_nothing_is_cut(page):
+    show(page)
     for width, scheme in ((1280, "light"), (390, "dark")):
         assert faults(page, width, scheme) == []
-    page.script("location.hash = location.hash + arguments[0]", FULL)
-    settle(page, view)
-    page.script("document.querySelectorAll('details').forEach((each) => (each.open = true))")
+    page.script("location.hash = arguments[0]", FULL)
+    settle(page)
+    page.script(OPEN)
     for width, scheme in ((390, "light"), (1280, "dark")):
         assert faults(page, width, scheme) == []
     browser_common.resize(page.browser, 640)
@@ -101,9 +95,10 @@ def faults(page: Page, width: int, scheme: str) -> list[str]:
     return browser_common.violations(page.browser)
 
 
-@pytest.mark.parametrize("view", READY)
-def test_the_tab_key_reaches_everything_and_comes_out_again(page, view):
-    show(page, view, FULL)
+def test_the_tab_key_reaches_everything_and_comes_out_again(page):
+    show(page, FULL)
+    page.script(OPEN)
+    page.rest()
     page.script("window.visited = new Set()")
     for _ in range(120):
         page.press("TAB")
@@ -116,55 +111,31 @@ def test_the_tab_key_reaches_everything_and_comes_out_again(page, view):
     assert page.script(TABBABLE) == []
 
 
-def test_the_tree_is_walked_by_arrow_keys(page):
-    show(page, "tree", FULL)
-    tab_to(page, ".node.current")
-    page.press("ARROW_RIGHT")
-    assert focused(page, ".below li:first-child .node")
-    page.press("ARROW_DOWN")
-    assert focused(page, ".below li:nth-child(2) .node")
-    page.press("ARROW_UP", "ARROW_LEFT")
-    assert focused(page, ".node.current")
-    page.press("ARROW_LEFT")
-    assert focused(page, ".above li:first-child .node")
-    page.press("ARROW_RIGHT", "ARROW_DOWN")
-    assert focused(page, ".beside li:first-child .node")
-    page.press("ARROW_RIGHT", "END")
-    assert focused(page, ".below li:last-child .node")
-    name = page.script("return document.activeElement.querySelector('bdi').textContent")
-    page.press("ENTER")
-    page.until("return document.querySelector('.node.current bdi').textContent === arguments[0]", name)
-    page.until("return document.activeElement.matches('.node.current')")
-    page.until("return document.getElementById('live').textContent.startsWith(arguments[0].slice(0, 30))", name)
-    assert page.script("return document.querySelectorAll('.node[tabindex=\"0\"]').length") == 1
-
-
 def test_what_failed_is_asked_again(page):
-    show(page, "ladder", "&q=a+ring")
+    show(page, "q=a+ring")
     page.script("window.real = fetch; window.fetch = () => Promise.reject(new TypeError('gone'))")
     page.press("/", "a star", "ENTER")
-    page.until("return document.querySelectorAll('#panel-ladder .failed button').length === 1")
-    for view in list(READY)[1:]:
-        page.click(f"#tab-{view}")
-        page.until("return document.querySelector(`#panel-${arguments[0]} .failed button`)?.checkVisibility()", view)
+    page.until("return document.querySelectorAll('.climb-ladder [role=alert] .failed button').length === 1")
+    page.click(".climb-spaces label", 1)
+    page.until("return document.querySelectorAll('.map-waiting .failed button').length === 1")
     page.script("window.fetch = real")
-    for view in list(READY)[1:]:
-        page.click(f"#tab-{view}")
-        page.script("document.querySelector(`#panel-${arguments[0]} .failed button`)?.click()", view)
-        settle(page, view)
-        page.until("return !document.querySelector(`#panel-${arguments[0]} .failed:not([hidden])`)", view)
-    page.click("#tab-ladder")
-    page.click(".ask .go")
-    page.until("return document.querySelector('.column .stage')?.checkVisibility()")
+    page.click(".climb-ladder .failed button")
+    page.until(
+        "return document.querySelector('.climb-card')?.checkVisibility() && document.querySelector('.map-stage')"
+    )
+    assert not page.texts(".failed:not([hidden])")
 
 
 def test_nothing_moves_for_those_who_ask_for_stillness(page):
-    show(page, "tree", FULL)
-    moving = "return getComputedStyle(document.querySelector('.walk .below')).animationName"
-    assert page.script(moving) == "arrive"
+    show(page, FULL)
+    page.press("ESCAPE")
+    moving = "return getComputedStyle(document.querySelector('.climb-card')).animationName"
+    assert page.script(moving) == "reached"
     media(page, reduced_motion="reduce")
     assert page.script(moving) == "none"
-    page.click(".below .node")
-    page.until("return document.querySelectorAll('.crumbs li').length === 3")
+    page.press("/", "a star", "ENTER")
+    page.until(
+        "return document.querySelectorAll('.map-rung').length === document.querySelectorAll('.climb-card').length"
+    )
     assert page.script("return document.getAnimations().length") == 0
     media(page)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import urlencode
@@ -10,7 +11,7 @@ import pytest
 
 from hiergeo.report import explorer
 from tests.report import browser_common
-from tests.report.explorer.explorer_common import HOSTILE, STEPS, Page, explored, small_collection, verdict
+from tests.report.explorer.explorer_common import HOSTILE, STEPS, Page, explored, small_collection
 
 pytest.importorskip("starlette")
 
@@ -51,47 +52,41 @@ def logged(page) -> Iterator[None]:
 def test_a_text_is_asked_by_keys_alone(page):
     page.open()
     page.press("/", "a ring", "ENTER")
-    page.until("return document.querySelector('.step.query .words')?.textContent === 'a ring'")
+    page.until("return document.querySelector('.climb-words')?.textContent === 'a ring'")
     page.rest()
     assert page.hash()["q"] == "a ring"
-    hits = page.rungs("0", q="a ring")
-    assert page.script(STEPS)[0] == [hit["id"] for hit in hits]
-    numbers = page.texts(".column:first-child .step[data-id] .numbers")
-    alone = len(page.columns(LENSES, "a ring")[0]) == 1
-    for hit, text in zip(hits, numbers, strict=True):
-        assert f"r {hit['radius']:.2f}" in text
-        assert (verdict(hit) in text) == (alone or hit["is_query"] or hit["entails"] is not None)
-        assert (not hit["is_query"] and f"angle {hit['angle']:.2f}" in text) == (alone and not hit["is_query"])
-    assert "1 step" in page.texts("#live")[0] or "steps" in page.texts("#live")[0]
+    hits = page.steps("0", q="a ring")
+    assert page.script(STEPS) == [hit["id"] for hit in hits]
+    assert "step" in page.texts("#live")[0]
     page.press("ESCAPE")
-    page.until("return !document.querySelector('.empty').hidden")
+    page.until("return !document.querySelector('.climb-subject').childElementCount")
     assert "q" not in page.hash()
 
 
 def test_a_step_that_says_more_than_the_query_is_marked_with_the_words(page, collection):
     """The captions of the small collection are of scenes; of a text that is none of them nothing is known."""
     for text, known in ((collection.examples[0], True), ("one star", False)):
-        page.open(urlencode({"q": text}))
-        keys = [group[0] for group in page.columns(LENSES, text)]
-        rungs = [rung for lens in keys for rung in page.asked("ladder", lens=lens, q=text)["rungs"]]
-        adds = [" ".join(rung["adds"]) for rung in rungs if rung["adds"]]
-        assert bool(adds) == known
-        assert page.texts(".step .wrong") == [f"adds “{words}”" for words in adds]
-        assert ("“Adds …”" in page.texts(".reading")[0]) == known
+        for lens in LENSES:
+            page.open(urlencode({"lens": lens, "q": text}))
+            rungs = page.asked("ladder", lens=lens, q=text)["rungs"]
+            page.script(STEPS)
+            adds = [f"adds “{' '.join(rung['adds'])}”" for rung in rungs if rung["adds"]]
+            assert bool(adds) == known
+            assert page.texts(".climb-card.wrong .no") == adds
+            page.until("return document.querySelectorAll('.map-rung.wrong').length === arguments[0]", len(adds))
 
 
 def test_a_step_is_chosen_and_climbed_from(page):
     page.open(urlencode({"q": "a small dotted star"}))
-    hits = page.rungs("0", q="a small dotted star")
-    page.click(".column:first-child .step button", 1)
-    page.until("return !document.querySelector('.chosen').hidden")
-    assert page.texts(".chosen .full")[0] == hits[1]["caption"]
+    hits = page.steps("0", q="a small dotted star")
+    page.click(".climb-card button", 1)
+    page.until("return document.querySelector('.drawer .full')?.textContent === arguments[0]", hits[1]["caption"])
     assert page.hash()["item"] == hits[1]["id"]
-    page.click(".chosen .actions .button")
-    page.until("return document.querySelector('.ask .subject').textContent.includes(arguments[0])", hits[1]["caption"])
+    page.click(".drawer-item .button")
+    page.until("return document.querySelector('.climb-words').textContent === arguments[0]", hits[1]["caption"])
     page.rest()
     assert page.hash()["from"] == hits[1]["id"]
-    assert page.script(STEPS)[0] == [hit["id"] for hit in page.rungs("0", item=hits[1]["id"])]
+    assert page.script(STEPS) == [hit["id"] for hit in page.steps("0", item=hits[1]["id"])]
     page.script("history.back()")
     page.until("return document.getElementById('query').value === 'a small dotted star'")
     page.script("history.forward()")
@@ -100,23 +95,30 @@ def test_a_step_is_chosen_and_climbed_from(page):
 
 @pytest.mark.parametrize(
     "broken",
-    ["q=", "lenses=9,,x&view=nothing&zoom=-1&at=a,b&turn=NaN", "%E0%A4%A&&&===", "item=1e9&from=-1&against=0", "q=%00"],
+    [
+        "q=",
+        "lens=9&where=[3]&colour=&zoom=-1&at=a,b&turn=NaN",
+        "where=%7B%22a%22%3A%5B-1%5D%7D&colour=nothing",
+        "%E0%A4%A&&&===",
+        "item=1e9&from=-1&against=0",
+        "q=%00",
+    ],
 )
 def test_broken_state_falls_back_to_the_defaults(page, broken):
     page.open(broken)
-    assert page.script("return document.querySelector('[role=tab][aria-selected=true]').textContent") == "Ladder"
-    assert page.script("return document.querySelectorAll('.spaces :checked').length") == len(LENSES)
-    assert page.script(STEPS) or page.texts(".empty")
+    assert page.script("return document.querySelector('.climb-spaces :checked').value") == "0"
+    page.until("return document.querySelector('.disc[data-drawn]')")
+    page.until("return document.querySelector('.climb-card')")
 
 
 def test_state_goes_through_the_url_and_back(page):
-    page.open("q=a+ring&lenses=1&by=angle&colour=kind&chart=flat&at=0.25,-0.5&turn=1.5&zoom=2&against=1,0")
+    page.open("q=a+ring&lens=1&by=angle&colour=kind&at=0.25,-0.5&turn=1.5&zoom=2&where={%22a%22:[1]}")
     page.script("document.querySelector('.examples button').click()")
     page.until("return document.getElementById('query').value !== 'a ring'")
     kept = page.hash()
     kept.pop("q")
-    wanted = {"lenses": "1", "by": "angle", "colour": "kind", "chart": "flat", "turn": "1.5", "zoom": "2"}
-    assert kept == wanted | {"at": "0.25,-0.5", "against": "1,0"}
+    wanted = {"lens": "1", "by": "angle", "colour": "kind", "turn": "1.5", "zoom": "2"}
+    assert kept == wanted | {"at": "0.25,-0.5", "where": '{"a":[1]}'}
     page.script("history.back()")
     page.until("return document.getElementById('query').value === 'a ring'")
 
@@ -129,8 +131,7 @@ def test_hostile_captions_are_text_and_no_line_is_wider_than_the_screen(page, co
         caption, item = found["caption"], found["id"]
         assert caption in HOSTILE
         page.script("location.hash = arguments[0]", f"from={item}&item={item}")
-        page.until("return document.querySelector('.chosen .full')?.textContent === arguments[0]", caption)
-        page.until(f"{STEPS}[0].at(-1) === arguments[0]", item)
+        page.until("return document.querySelector('.drawer .full')?.textContent === arguments[0]", caption)
         assert page.size() == (width, width)
         assert page.browser.title == "small scenes · hiergeo explorer"
     assert page.script("return document.querySelectorAll('main b b, main script, img[src=x]').length") == 0
@@ -138,8 +139,11 @@ def test_hostile_captions_are_text_and_no_line_is_wider_than_the_screen(page, co
 
 def test_a_cut_caption_is_shown_whole_on_focus(page):
     item = page.asked("find", text="very long", k=1)["items"][0]["id"]
-    page.open(f"from={item}")
-    page.script(f"document.querySelector('.step[data-id=\"{item}\"]:has(.cut) button').focus()")
+    page.open(f"q=a+ring&item={item}")
+    near = page.asked("neighbours", lens=0, item=item, k=2)["hits"][1]["id"]
+    page.script("location.hash = arguments[0]", f"q=a+ring&item={near}")
+    page.until(f"return document.querySelector('.drawer li[data-id=\"{item}\"]:has(.cut)')")
+    page.script(f"document.querySelector('.drawer li[data-id=\"{item}\"]:has(.cut) button').focus()")
     assert len(page.texts("#tip:not([hidden])")[0]) > 1000
     hidden = "return document.getElementById('tip').hidden"
     page.script(f"document.querySelector('h1').dispatchEvent({POINTED})")
@@ -148,34 +152,22 @@ def test_a_cut_caption_is_shown_whole_on_focus(page):
     assert page.script(hidden)
 
 
-def test_ladders_are_saved_as_a_table_and_as_drawings(page, files):
-    text = "a small dotted star"
-    page.open(urlencode({"q": text}))
+def test_the_ladder_is_saved_as_a_table_and_as_a_card_with_the_photo(page, files):
+    pictured = page.asked("collection")["items"] - 1
+    page.open(f"from={pictured}")
+    page.until("return document.querySelector('.climb-subject img')?.naturalWidth")
     for kind in range(3):
-        page.click(".offers button", kind)
-    name = "ladder-a-small-dotted-star"
+        page.click(".share .downloads .button", kind)
+    name = f"ladder-image-{pictured}"
     table = browser_common.saved(files, f"{name}.csv").read_bytes().decode()
     rows = list(csv.DictReader(io.StringIO(table, newline="")))
-    hits = [hit for lens in LENSES for hit in page.rungs(lens, q=text)]
+    hits = [rung["hit"] for rung in page.asked("ladder", lens=0, item=pictured)["rungs"]]
     assert [row["id"] for row in rows] == [hit["id"] for hit in hits]
     assert [row["margin"] and float(row["margin"]) for row in rows] == [
         "" if hit["is_query"] else hit["margin"] for hit in hits
     ]
     drawing = browser_common.saved(files, f"{name}.svg").read_text(encoding="utf-8")
-    assert drawing.count("<circle") == len(hits)
-    assert browser_common.saved(files, f"{name}.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_a_view_that_fails_is_told_in_a_sentence_and_loaded_again(page):
-    page.browser.execute_cdp_cmd("Network.enable", {})
-    page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*/page/tree.js"]})
-    page.open("q=a+ring")
-    page.click("#tab-tree")
-    page.until("return document.querySelector('#panel-tree .failed button')")
-    assert "Tree" in page.texts("#panel-tree .failed")[0]
-    page.click("#tab-ladder")
-    assert page.script("return document.querySelector('.stage').checkVisibility()")
-    page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
-    page.click("#tab-tree")
-    page.click("#panel-tree .failed button")
-    page.until("return document.querySelector('.node.current')")
+    assert drawing.count("<circle") == min(7, len(hits) - 1) - (len(hits) - 1 > 7)
+    assert "data:image/png" in drawing
+    png = browser_common.saved(files, f"{name}.png").read_bytes()
+    assert struct.unpack(">II", png[16:24]) == (1200, 630)

@@ -1,4 +1,4 @@
-"""The isometries, levels and outlines of the explorer's map, in the browser, against mpmath and numpy."""
+"""The isometries, levels and outlines of the explorer's disc, in the browser, against mpmath and numpy."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +12,6 @@ from tests.report.explorer.mapview_common import drawing, run, serving_files
 
 pytestmark = pytest.mark.slow  # a browser
 
-KAPPAS = [-1, 0, 1]
 IMPORT = "const maths = await import('/page/isometry.js');"
 TILES = """const { choose, squares, Loader, Pace } = await import('/page/levels.js');
 const { Camera } = await import('/page/camera.js'); const { makeMap } = await import('/double.js');"""
@@ -25,42 +24,30 @@ def page() -> Iterator[Any]:
         yield browser
 
 
-def points(kappa: int, count: int, seed: int = 0) -> np.ndarray:
-    """Random points of the chart; in the disk some lie 6 units of curvature from the origin."""
+def points(count: int, seed: int = 0) -> np.ndarray:
+    """Random points of the disk; some lie 6 units of curvature from the origin."""
     random = np.random.default_rng(seed)
-    size = np.tanh(random.uniform(0, 3.2, count)) if kappa < 0 else random.uniform(0, 3, count)
-    angle = random.uniform(0, 2 * np.pi, count)
+    size, angle = np.tanh(random.uniform(0, 3.2, count)), random.uniform(0, 2 * np.pi, count)
     return np.stack([size * np.cos(angle), size * np.sin(angle)], 1)
 
 
-def ambient(kappa: int, z: list[float]) -> list:
-    """Coordinates on the hyperboloid, in the plane, or on the sphere of curvature kappa."""
+def ambient(z: list[float]) -> list:
+    """Coordinates on the hyperboloid."""
     x, y = mpmath.mpf(float(z[0])), mpmath.mpf(float(z[1]))
-    square = x * x + y * y
-    if kappa == 0:
-        return [2 * x, 2 * y]
-    below = 1 + kappa * square
-    return [(1 - kappa * square) / below, 2 * x / below, 2 * y / below]
+    below = 1 - x * x - y * y
+    return [(2 - below) / below, 2 * x / below, 2 * y / below]
 
 
-def distance(kappa: int, z: list[float], w: list[float]) -> float:
+def distance(z: list[float], w: list[float]) -> float:
     """Geodesic distance, from ambient coordinates at 40 digits."""
     with mpmath.workdps(40):
-        a, b = ambient(kappa, z), ambient(kappa, w)
-        if kappa == 0:
-            return float(mpmath.hypot(a[0] - b[0], a[1] - b[1]))
-        plane = a[1] * b[1] + a[2] * b[2]
-        if kappa < 0:
-            return float(mpmath.acosh(max(mpmath.mpf(1), a[0] * b[0] - plane)))
-        return float(mpmath.acos(max(mpmath.mpf(-1), min(mpmath.mpf(1), a[0] * b[0] + plane))))
+        a, b = ambient(z), ambient(w)
+        return float(mpmath.acosh(max(mpmath.mpf(1), a[0] * b[0] - a[1] * b[1] - a[2] * b[2])))
 
 
-def isometries(kappa: int, count: int, seed: int = 1) -> list[dict]:
-    turns = np.random.default_rng(seed).uniform(-3, 3, count)
-    return [
-        {"kappa": kappa, "a": a, "turn": float(t)}
-        for a, t in zip(points(kappa, count, seed).tolist(), turns, strict=True)
-    ]
+def isometries(count: int, seed: int = 1) -> list[dict]:
+    turns = np.random.default_rng(seed).uniform(-3, 3, count).tolist()
+    return [{"a": a, "turn": turn} for a, turn in zip(points(count, seed).tolist(), turns, strict=True)]
 
 
 def test_what_xml_does_not_allow_is_replaced_in_a_drawing(page):
@@ -79,68 +66,59 @@ def test_what_xml_does_not_allow_is_replaced_in_a_drawing(page):
     assert (root.get("class"), kind) == (None, "image/png")
 
 
-@pytest.mark.parametrize("kappa", KAPPAS)
-def test_distances_are_those_of_the_plane_of_that_curvature_and_isometries_keep_them(page, kappa):
-    z, w = points(kappa, 60, 2).tolist(), points(kappa, 60, 3).tolist()
-    moves = isometries(kappa, 60)
-    code = f"""{IMPORT} const [kappa, moves, zs, ws] = given;
-    return moves.map((g, i) => [maths.distance(kappa, zs[i], ws[i]), maths.apply(g, zs[i]), maths.apply(g, ws[i])])"""
-    for (found, moved_z, moved_w), one, other in zip(run(page, code, kappa, moves, z, w), z, w, strict=True):
-        true = distance(kappa, one, other)
-        assert found == pytest.approx(true, rel=1e-9, abs=1e-9)
-        assert distance(kappa, moved_z, moved_w) == pytest.approx(true, rel=1e-6, abs=1e-9)
+def test_isometries_keep_distances(page):
+    z, w = points(60, 2).tolist(), points(60, 3).tolist()
+    code = f"""{IMPORT} const [moves, zs, ws] = given;
+    return moves.map((g, i) => [zs, ws].map((of) => maths.apply(g, of[i])))"""
+    for (moved_z, moved_w), one, other in zip(run(page, code, isometries(60), z, w), z, w, strict=True):
+        assert distance(moved_z, moved_w) == pytest.approx(distance(one, other), rel=1e-6, abs=1e-9)
 
 
-@pytest.mark.parametrize("kappa", KAPPAS)
-def test_a_translation_goes_along_the_geodesic_whose_points_are_evenly_spaced(page, kappa):
-    z, w = points(kappa, 30, 7).tolist(), points(kappa, 30, 8).tolist()
-    code = f"""{IMPORT} const [kappa, zs, ws] = given;
-    return zs.map((z, i) => [maths.apply(maths.translation(kappa, z, ws[i]), z), maths.geodesic(kappa, z, ws[i],
-      4)])"""
-    for (moved, way), one, other in zip(run(page, code, kappa, z, w), z, w, strict=True):
-        whole = distance(kappa, one, other)
-        assert distance(kappa, moved, other) < 1e-6
-        assert [distance(kappa, one, stop) for stop in way] == pytest.approx(
-            [part * whole / 4 for part in range(5)], abs=1e-5
-        )
-        assert [distance(kappa, stop, other) for stop in way] == pytest.approx(
+def test_a_translation_goes_along_the_geodesic_whose_points_are_evenly_spaced(page):
+    z, w = points(30, 7).tolist(), points(30, 8).tolist()
+    code = f"""{IMPORT} const [zs, ws] = given;
+    return zs.map((z, i) => [maths.apply(maths.translation(z, ws[i]), z), maths.geodesic(z, ws[i], 4)])"""
+    for (moved, way), one, other in zip(run(page, code, z, w), z, w, strict=True):
+        whole = distance(one, other)
+        assert distance(moved, other) < 1e-6
+        assert [distance(one, stop) for stop in way] == pytest.approx([part * whole / 4 for part in range(5)], abs=1e-5)
+        assert [distance(stop, other) for stop in way] == pytest.approx(
             [whole - part * whole / 4 for part in range(5)], abs=1e-5
         )
 
 
-@pytest.mark.parametrize("kappa", KAPPAS)
-def test_circles_go_to_circles_and_their_insides_to_the_side_that_is_said(page, kappa):
+def test_circles_go_to_circles_and_one_around_the_pole_is_taken_for_all_of_the_plane(page):
     random = np.random.default_rng(9)
-    moves = isometries(kappa, 80, 10)
+    moves = isometries(80, 10)
     disks = [
         {"centre": c, "radius": r}
-        for c, r in zip(random.normal(0, 0.7, (80, 2)).tolist(), random.uniform(0.01, 1.5, 80), strict=True)
+        for c, r in zip(random.normal(0, 0.7, (80, 2)).tolist(), random.uniform(0.01, 1.5, 80).tolist(), strict=True)
     ]
     code = f"""{IMPORT} const [moves, disks] = given;
-    const on = (disk, angle, share) => [disk.centre[0] + share * disk.radius * Math.cos(angle),
-      disk.centre[1] + share * disk.radius * Math.sin(angle)];
+    const on = ({{ centre, radius }}, angle, share) => [centre[0] + share * radius * Math.cos(angle),
+      centre[1] + share * radius * Math.sin(angle)];
     return moves.map((g, i) => {{
-      const image = maths.circle(g, disks[i]);
-      const away = (angle, share) => maths.distance(0, maths.apply(g, on(disks[i], angle, share)),
-        image.centre) / 2 / image.radius;
-      return [image.outside, [0.3, 1.7, 3, 5].map((angle) => away(angle, 1)), [0.3, 2,
-        4].map((angle) => away(angle, 0.9))];
+      const {{ centre, radius }} = maths.circle(g, disks[i]);
+      const away = (angle, share) => {{
+        const [x, y] = maths.apply(g, on(disks[i], angle, share));
+        return Math.hypot(x - centre[0], y - centre[1]) / radius;
+      }};
+      const [edge, within] = [[0.3, 1.7, 3, 5], [0.3, 2, 4]];
+      return [radius < Infinity, edge.map((angle) => away(angle, 1)), within.map((angle) => away(angle, 0.9))];
     }})"""
-    sides = set()
-    for outside, edge, within in run(page, code, moves, disks):
-        sides.add(outside)
-        assert edge == pytest.approx([1] * 4, rel=1e-6)
-        assert all((away > 1) == outside for away in within)
-    assert sides == ({False} if kappa == 0 else {False, True})
+    for (finite, edge, within), move, disk in zip(run(page, code, moves, disks), moves, disks, strict=True):
+        a = complex(*move["a"])
+        assert finite == (abs(1 / a.conjugate() - complex(*disk["centre"])) > disk["radius"])
+        if finite:
+            assert edge == pytest.approx([1] * 4, rel=1e-6)
+            assert max(within) < 1
 
 
-@pytest.mark.parametrize("chart", ["disk", "flat"])
-@pytest.mark.parametrize("kappa", KAPPAS)
-def test_tiles_of_all_points_in_sight_are_chosen_coarse_first_within_the_budget(page, kappa, chart):
-    code = f"""{TILES} const [kappa, chart] = given;
-    const map = makeMap(kappa, 6000, kappa > 0 ? 2 : 3);
-    const camera = Object.assign(new Camera(map.facts, chart), {{ width: 500, height: 400 }});
-    camera.look([0.9, -0.5], 0.7, 3);
+def test_tiles_of_all_points_in_sight_are_chosen_coarse_first_within_the_budget(page):
+    code = f"""{TILES}
+    const map = makeMap(0, 6000);
+    const camera = Object.assign(new Camera(map.facts), {{ width: 500, height: 400 }});
+    camera.look([0.4, -0.22], 0.7, 3);
     const tree = squares(map.facts);
     const chosen = choose(tree, camera, 1e9);
     const keys = new Set(chosen.map(({{ key }}) => key));
@@ -155,7 +133,7 @@ def test_tiles_of_all_points_in_sight_are_chosen_coarse_first_within_the_budget(
     const last = few.filter(({{ square }}) => square.level === few.at(-1).square.level);
     return [lost, hidden, chosen.map(({{ square }}) => square.level), few.reduce((sum, {{ count }}) => sum + count,
       0), last.map(({{ count, square }}) => count / square.count)];"""
-    lost, hidden, levels, total, shares = run(page, code, kappa, chart)
+    lost, hidden, levels, total, shares = run(page, code)
     assert lost == 0
     assert hidden > 0
     assert levels == sorted(levels)
@@ -180,17 +158,16 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize("chart", ["disk", "flat"])
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("kappa", KAPPAS)
-def test_an_outline_selects_in_base_coordinates_what_lies_in_it_on_the_screen(page, kappa, shape, chart):
-    code = """const { outline } = await import('/page/brush.js'); const { Camera } = await import('/page/camera.js');
+def test_an_outline_selects_in_base_coordinates_what_lies_in_it_on_the_screen(page, shape):
+    code = """const { outline } = await import('/page/selection.js');
+    const { Camera } = await import('/page/camera.js');
     const { makeMap } = await import('/double.js');
-    const [kappa, polygon, chart] = given; const map = makeMap(kappa, 4000, kappa > 0 ? 2.4 : 3);
-    const camera = Object.assign(new Camera(map.facts, chart), { width: 500, height: 400 });
-    camera.look([1.1, 0.6], 0.5, 1.2);
+    const [polygon] = given; const map = makeMap(0, 4000);
+    const camera = Object.assign(new Camera(map.facts), { width: 500, height: 400 });
+    camera.look([0.5, 0.27], 0.5, 1.2);
     return [outline(camera, polygon), map.points.map(({ x, y }) => [[x, y], camera.onScreen([x, y])])];"""
-    polygon, placed = run(page, code, kappa, SHAPES[shape], chart)
+    polygon, placed = run(page, code, SHAPES[shape])
     base, screen = np.array(placed).transpose(1, 0, 2)
     assert len(polygon) <= 512
     inside = even_odd(np.array(SHAPES[shape], float), screen)

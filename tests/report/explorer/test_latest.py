@@ -30,6 +30,12 @@ const late = (work) => async (...given) => {
     window.pending -= 1;
   }
 };
+window.depth = 0;
+const push = history.pushState.bind(history);
+history.pushState = (...given) => {
+  window.depth += 1;
+  push(...given);
+};
 window.fetch = late(window.fetch.bind(window));
 window.createImageBitmap = late(window.createImageBitmap.bind(window));"""
 """Let every answer and every picture come late, by a random time."""
@@ -48,8 +54,13 @@ const act = {
     given.items.add(new File([await canvas.convertToBlob()], name, { type: 'image/png' }));
     document.body.dispatchEvent(new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer: given }));
   },
-  space: (place) => document.querySelectorAll('.spaces input')[place].click(),
-  view: (name) => document.getElementById(`tab-${name}`).click(),
+  space: (place) => document.querySelectorAll('.climb-spaces input')[place].click(),
+  card: () => document.querySelector('.climb-card button')?.click(),
+  back: () => {
+    if (window.depth <= 0) return;
+    window.depth -= 1;
+    history.back();
+  },
 };
 (async () => {
   for (const [kind, what, wait] of acts) {
@@ -62,65 +73,66 @@ const act = {
 
 QUIET = "return window.pending === 0 && !document.querySelector('[aria-busy]')"
 
-SHOWN = {
-    "ladder": "return document.querySelector('.step.query .words, .step.own .words bdi')?.textContent",
-    "tree": "return document.querySelector('.node.current bdi')?.textContent",
-}
-"""The query that a view shows."""
-
-SPACES = """const shown = (selector) => [...document.querySelectorAll(selector)].map((each) => each.textContent);
-return [shown('.column > h2'), shown('.spaces label:has(:checked)')]"""
+SHOWN = """const subject = document.querySelector('.climb-subject'), stage = document.querySelector('.map-stage');
+return {
+  query: subject.querySelector('img.preview')?.alt ?? subject.querySelector('.climb-words')?.textContent ?? null,
+  input: document.getElementById('query').value,
+  space: document.querySelector('.climb-spaces :checked').value,
+  disc: stage?.getAttribute('aria-label') ?? '',
+  chosen: document.querySelector('.drawer:not([hidden]) .full')?.textContent ?? null,
+  pressed: [...document.querySelectorAll('.climb-card:has([aria-pressed=true])')].map((card) => card.dataset.id),
+  dots: document.querySelectorAll('.map-rung').length,
+}"""
+"""What the page shows in all of its places."""
 
 
 def play(page: Page, seed: int) -> None:
-    """A burst of queries and switches, then what is shown."""
+    """A burst of queries, photos, choices, switches and ways back; then all places show one state, that of the URL."""
     generator = random.Random(seed)
     texts = ["a ring", "a small dotted star", "two big shapes", "a blue circle", "a red square"]
-    acts = []
-    query, view = "", "ladder"
-    for turn in range(generator.randint(3, 9)):
-        kind = generator.choice(["text", "text", "photo", "photo", "space", "view"])
-        what = {
-            "text": generator.choice(texts),
-            "photo": f"{generator.choice(['large', 'small'])}-{seed}-{turn}.png",
-            "space": generator.randrange(2),
-            "view": generator.choice(list(SHOWN)),
-        }[kind]
-        query = str(what) if kind in ("text", "photo") else query
-        view = str(what) if kind == "view" else view
+    acts: list[list] = []
+    for turn in range(generator.randint(4, 10)):
+        kind = generator.choice(["text", "text", "photo", "photo", "space", "card", "back"])
+        photo = f"{generator.choice(['large', 'small'])}-{seed}-{turn}.png"
+        what = {"text": generator.choice(texts), "photo": photo, "space": generator.randrange(2)}.get(kind)
         acts.append([kind, what, generator.choice([0, 0, 20, 90])])
     page.open("q=a+star")
     page.script(LATE, seed)
     page.browser.execute_async_script(ACTS, acts)
-    query = query or "a star"
-    photo = query.endswith(".png")
-    shown = "your photo" if photo and view == "ladder" else query
-    page.until(f"{SHOWN[view].replace('return ', 'return arguments[0] === ')}", shown)
     calm = 0
-    while calm < 5:
-        calm = calm + 1 if page.until(QUIET) else 0
-    assert page.script(SHOWN[view]) == shown, acts
-    assert page.script("return document.getElementById('query').value") == ("" if photo else query), acts
-    subject = page.texts(".ask .subject:not([hidden])")
-    assert query in subject[0] if photo else not subject, acts
-    if view == "ladder":
-        columns, chosen = page.script(SPACES)
-        assert sorted(" and ".join(columns).split(" and ")) == sorted(chosen), acts
-        if not photo:
-            lenses = page.script("return [...document.querySelectorAll('.spaces :checked')].map((box) => box.value)")
-            keys = [group[0] for group in page.columns(lenses, query)]
-            assert page.script(STEPS) == [[hit["id"] for hit in page.rungs(key, q=query)] for key in keys], acts
+    while calm < 6:
+        calm = calm + 1 if page.script(QUIET) else 0
+        page.until(QUIET)
+    page.until("return document.querySelector('.climb-ladder').childElementCount")
+    state, shown = page.hash(), page.script(SHOWN)
+    queries = [what for kind, what, _ in acts if kind in ("text", "photo")]
+    if queries and not any(kind == "back" for kind, *_ in acts):
+        assert shown["query"] == queries[-1], acts
+    photo = shown["query"].endswith(".png")
+    assert shown["input"] == state.get("q", "") == ("" if photo else shown["query"]), acts
+    assert shown["space"] == state.get("lens", "0"), acts
+    title = page.asked("collection")["lenses"][int(shown["space"])]["title"]
+    page.until("return document.querySelector('.map-stage')?.getAttribute('aria-label')?.includes(arguments[0])", title)
+    item = state.get("item")
+    assert (shown["chosen"] is None) == (item is None), acts
+    steps = page.script(STEPS)
+    if item:
+        assert shown["chosen"] == page.asked("items", ids=item)["items"][0]["caption"] or shown["chosen"].endswith(item)
+        assert shown["pressed"] in ([], [item]), acts
+    if not photo:
+        assert steps == [hit["id"] for hit in page.steps(shown["space"], q=shown["query"])], acts
+        page.until("return document.querySelectorAll('.map-rung').length === arguments[0]", len(steps))
 
 
 @pytest.mark.slow
-def test_the_last_request_wins(page) -> None:
-    for seed in range(3):
-        play(page, seed)
+@pytest.mark.parametrize("seed", range(6))
+def test_the_last_request_wins(page, seed) -> None:
+    play(page, seed)
 
 
 @pytest.mark.slow  # a browser
 def test_a_photo_survives_a_reload_and_one_too_large_is_told(page) -> None:
-    photo = "return document.querySelector('.ask .subject').textContent.includes(arguments[0])"
+    photo = "return document.querySelector('.climb-subject').textContent.includes(arguments[0])"
     page.open(urlencode({"q": "a ring"}))
     page.give("drop", "first.png")
     page.until(photo, "first.png")

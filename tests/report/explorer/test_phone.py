@@ -3,22 +3,13 @@
 import pytest
 
 from tests.report import browser_common
-from tests.report.explorer.explorer_common import Page, fixtures
+from tests.report.explorer.explorer_common import fixtures
 
 pytest.importorskip("starlette")
 
 pytestmark = pytest.mark.slow  # a browser
 
 WIDTH, HEIGHT = 390, 844
-
-CONTENT = {
-    "ladder": ".stage",
-    "map": ".map-place",
-    "tree": ".walk",
-    "compare": ".moved .lede",
-    "audit": ".survey .finding",
-}
-"""What each view is about."""
 
 SMALL = """const kinds = 'button, select, summary, input:not([type=file]), a[href], [role=tab]';
 const target = (each) => each.matches('input') ? (each.closest('label') ?? each) : each;
@@ -45,20 +36,23 @@ TOP = "return document.querySelector(arguments[0]).getBoundingClientRect().top +
 collection, files, page = fixtures()
 
 
-def show(page: Page, view: str, width: int = WIDTH) -> None:
-    page.open(f"view={view}&q=a+ring", width)
-    browser_common.resize(page.browser, width, HEIGHT)
-    page.until("return document.querySelector(arguments[0])", CONTENT[view])
+def test_content_begins_near_the_top_and_fingers_hit(page):
+    page.open("q=a+ring", WIDTH)
+    browser_common.resize(page.browser, WIDTH, HEIGHT)
+    page.until("return document.querySelector('.disc[data-drawn]')")
     page.rest()
-
-
-@pytest.mark.parametrize("view", CONTENT)
-def test_content_begins_near_the_top_and_fingers_hit(page, view):
-    show(page, view)
-    assert page.script(TOP, CONTENT[view]) <= 220
+    assert page.script(TOP, ".climb-subject") <= 200
+    assert page.script(TOP, ".climb-card") <= 420
     assert page.script(SMALL) == []
     assert page.script(FINE) == []
     page.click("#options")
     assert page.script("return document.getElementById('options').getAttribute('aria-expanded')") == "true"
+    page.click(".climb-zoom [aria-controls=tools]")
+    box = (
+        "const box = document.querySelector('.tools').getBoundingClientRect(); return [box.left, box.right, box.bottom]"
+    )
+    assert page.script(box) == [0, WIDTH, HEIGHT]
     assert page.script(SMALL) == []
+    page.click(".tools > .close")
+    assert page.script("return document.querySelector('.tools').hidden")
     assert page.size() == (WIDTH, WIDTH)

@@ -8,7 +8,7 @@ import torch
 
 from hiergeo import search
 from hiergeo.report import explorer
-from hiergeo.report.explorer import background
+from hiergeo.search import background
 from tests.report import browser_common
 from tests.report.explorer.explorer_common import SCENES, STEPS, Page, explored, fixtures, small_collection
 
@@ -33,7 +33,7 @@ Promise.all(window.sent.map((photo) => createImageBitmap(new Blob([bytes(photo)]
   done(all.map((each) => [each.width, each.height])))"""
 
 
-REFUSALS = ("/api/search", "status of 401")
+REFUSALS = ("/api/search", "/api/places", "status of 401")
 """What the console says of requests that a test has refused."""
 
 
@@ -58,28 +58,28 @@ def test_a_photo_is_made_small_and_climbed_to(page, tmp_path):
     page.open()
     page.script(WATCH)
     page.browser.find_element(By.ID, "photo").send_keys(str(photo))
-    page.until("return document.querySelector('.step.query')?.textContent.includes('your photo')")
-    assert "photo <b>.jpg" in page.texts(".ask .subject")[0]
+    page.until("return document.querySelector('.climb-subject .preview') && document.querySelector('.climb-card')")
+    assert "photo <b>.jpg" in page.texts(".climb-subject")[0]
     sizes = page.browser.execute_async_script(SIZES)
     assert sizes == [[512, 1024]] * len(sizes) != []
-    assert len(page.script(STEPS)[0]) > 0
+    assert page.script(STEPS)
     assert "q" not in page.hash()
     page.script("history.back()")
     page.until("return document.getElementById('query').value")
     page.script("history.forward()")
-    page.until("return document.querySelector('.step.query')?.textContent.includes('your photo')")
-    page.until("return document.querySelector('.step.query .preview').naturalWidth === 512")
+    page.until("return document.querySelector('.climb-subject .preview') && document.querySelector('.climb-card')")
+    page.until("return document.querySelector('.climb-subject .preview').naturalWidth === 512")
     page.browser.find_element(By.ID, "photo").send_keys(str(damaged))
-    page.until("return document.querySelector('#panel-ladder .failed')?.textContent.includes('image')")
-    assert len(page.texts("#panel-ladder .failed")) == 1, "once, not once a space"
+    page.until("return document.querySelector('.climb-ladder .failed')?.textContent.includes('image')")
+    assert len(page.texts(".climb-ladder .failed")) == 1, "once, not once a space"
 
 
 @pytest.mark.parametrize("way", ["drop", "paste"])
 def test_a_photo_is_dropped_or_pasted(page, way):
     page.open("q=a+ring")
     page.give(way, "picture.png")
-    page.until("return document.querySelector('.step.query')?.textContent.includes('your photo')")
-    assert "picture.png" in page.texts(".ask .subject")[0]
+    page.until("return document.querySelector('.climb-subject .preview') && document.querySelector('.climb-card')")
+    assert "picture.png" in page.texts(".climb-subject")[0]
 
 
 def test_a_file_that_cannot_be_sent_is_refused_before(page):
@@ -103,18 +103,16 @@ def check_far(page: Page) -> None:
     for text in ("qwertyuiop zzzz", "parliament debates tax law", "a ring"):
         near = [page.asked("neighbours", lens=lens["key"], q=text, k=1)["hits"][0]["distance"] for lens in lenses]
         by_key = {lens["key"]: distance > lens["reach"] for lens, distance in zip(lenses, near, strict=True)}
-        far = [by_key[keys[0]] for keys in page.columns(list(by_key), text)]
-        page.open(urlencode({"q": text}))
-        shown = page.script("return [...document.querySelectorAll('.column')].map((each) => each.matches('.far'))")
-        assert shown == far
-        told.append(any(far))
+        for key, far in by_key.items():
+            page.open(urlencode({"lenses": key, "q": text}))
+            assert (page.texts(".climb-sentence") == ["Nothing here is near your query."]) == far
+        told.append(any(by_key.values()))
     assert any(told)
     assert not told[-1], "it is an item"
     page.open("q=qwertyuiop+zzzz")
-    count = len(page.texts(".column.far"))
-    page.click(".column.far button")
-    page.until("return document.querySelectorAll('.column.far').length === arguments[0]", count - 1)
-    assert page.script(STEPS)[0] == [hit["id"] for hit in page.rungs("0", q="qwertyuiop zzzz")]
+    page.click(".climb-ladder button")
+    page.until("return document.querySelector('.climb-card')")
+    assert page.script(STEPS) == [hit["id"] for hit in page.steps("0", q="qwertyuiop zzzz")]
 
 
 def test_a_token_comes_with_the_link_and_leaves_it(page, collection):
@@ -126,11 +124,11 @@ def test_a_token_comes_with_the_link_and_leaves_it(page, collection):
         photo = len(collection.first) - 1
         guarded.open(f"token=secret-of-a-test&from={photo}")
         assert "token" not in guarded.script("return location.href")
-        picture = f"document.querySelector('.step[data-id=\"{photo}\"] img')"
+        picture = "document.querySelector('.climb-subject img')"
         guarded.until(f"return {picture}?.naturalWidth")
         assert guarded.script(f"return {picture}.src").startswith("blob:")
         guarded.open("q=a+star")
-        assert guarded.texts(".step.own .words bdi")[0] == "a star"
+        assert guarded.texts(".climb-words") == ["a star"]
 
 
 def test_without_a_model_the_box_finds_captions(page, tmp_path):
@@ -151,11 +149,11 @@ def test_without_a_model_the_box_finds_captions(page, tmp_path):
             plain.script("return document.getElementById('query').getAttribute('aria-activedescendant')") == "found-1"
         )
         plain.press("ENTER")
-        plain.until("return document.querySelector('.ask .subject').textContent.includes(arguments[0])", chosen)
+        plain.until("return document.querySelector('.climb-subject').textContent.includes(arguments[0])", chosen)
         assert plain.hash()["from"] == str(captions.index(chosen))
         plain.rest()
-        assert plain.script(STEPS)[0][-1] == plain.hash()["from"]
+        assert plain.texts(".climb-words") == [chosen]
         assert plain.script("return document.getElementById('query').value") == ""
-        assert "--images" in plain.texts("#unpictured")[0]
+        assert any("--images" in notice for notice in plain.texts(".notice"))
         loaded = plain.script("return performance.getEntriesByType('resource').map(({ name }) => name)")
         assert [url for url in loaded if "thumbnail" in url] == []

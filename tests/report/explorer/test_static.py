@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,7 @@ class Site:
     """An exported page on a server, and the live answers of the same collection."""
 
     url: str
+    folder: Path
     collection: object
     live: object
     statuses: list[tuple[str, int]] = field(default_factory=list)
@@ -80,7 +82,7 @@ def site(tmp_path_factory) -> Iterator[Site]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, client_of(collection) as live:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_address[1]}/me/space/"
-        yield Site(url, collection, live, statuses)
+        yield Site(url, folder / "web" / "me" / "space", collection, live, statuses)
         server.shutdown()
 
 
@@ -138,13 +140,6 @@ def test_counts_are_those_of_the_api(page, site) -> None:
     assert count["count"] == site.live.get("/api/count?lens=1&item=41").json()["count"]
 
 
-def test_ladders_of_several_lenses_are_those_of_the_api(page, site) -> None:
-    for item in ASKED:
-        static = asked(page, f"return source.search('ladder', ['0', '1'], {{item: '{item}'}})")
-        body = {"kind": "ladder", "lenses": ["0", "1"], "query": {"item": str(item)}}
-        same(static, site.live.post("/api/search", json=body).json())
-
-
 def test_tiles_places_and_selections_are_those_of_the_map(page, site) -> None:
     for lens in site.collection.lenses:
         drawn = build_map(lens, site.collection.tiers)
@@ -157,8 +152,7 @@ def test_tiles_places_and_selections_are_those_of_the_map(page, site) -> None:
         )
         assert bytes(tile) == drawn.tile(level, x, y)
         assert count == ROWS
-        e = drawn.extent
-        polygon = [[-e, -e], [0.1 * e, -e], [0.3 * e, e], [-e, 0.7 * e]]
+        polygon = [[-1, -1], [0.1, -1], [0.3, 1], [-1, 0.7]]
         found = asked(page, f"return source.select('{lens.key}', {polygon})")
         assert [int(each["id"]) for each in found["items"]] == drawn.select(np.array(polygon)).tolist()
         assert 0 < found["count"] < ROWS
@@ -218,16 +212,14 @@ def test_the_page_shows_a_ladder_and_asks_nobody_else(page, site) -> None:
     page.get("about:blank")
     page.get_log("browser"), page.get_log("performance")
     page.get(f"{site.url}#from=9")
-    WebDriverWait(page, 60).until(lambda _: page.find_elements(By.CSS_SELECTOR, ".step"))
+    WebDriverWait(page, 60).until(lambda _: page.find_elements(By.CSS_SELECTOR, ".climb-card"))
     assert page.execute_script("return window.hostile") is None
     assert not page.find_elements(By.CSS_SELECTOR, ".failed:not([hidden])")
     told = page.find_element(By.ID, "main").text
     assert "thing 9" in told
-    for view in ("map", "tree", "compare", "audit"):
-        page.find_element(By.ID, f"tab-{view}").click()
-        panel = page.find_element(By.ID, f"panel-{view}")
-        WebDriverWait(page, 60).until(partial(_shows, panel))
-        assert not [each.text for each in panel.find_elements(By.CSS_SELECTOR, ".failed") if each.is_displayed()]
+    WebDriverWait(page, 60).until(partial(_shows, page.find_element(By.CLASS_NAME, "climb")))
+    WebDriverWait(page, 60).until(lambda _: page.find_elements(By.CSS_SELECTOR, ".disc[data-drawn]"))
+    assert not [each.text for each in page.find_elements(By.CSS_SELECTOR, ".failed") if each.is_displayed()]
     told = [entry for entry in page.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
     assert not [entry["message"] for entry in told if entry["source"] != "rendering"]  # of drawing without a GPU
     urls = [
@@ -246,6 +238,16 @@ def test_what_is_hostile_in_captions_is_text(page, site) -> None:
     assert len(captions[2]) == 500
     page.get("about:blank")
     page.get(f"{site.url}#from=2&by=angle")
-    WebDriverWait(page, 60).until(lambda _: page.find_elements(By.CSS_SELECTOR, ".step"))
+    WebDriverWait(page, 60).until(lambda _: page.find_elements(By.CSS_SELECTOR, ".climb-card"))
     assert page.execute_script("return window.hostile") is None
     assert not page.find_elements(By.CSS_SELECTOR, ".failed:not([hidden])")
+
+
+def test_opened_from_the_disk_it_says_what_to_do_and_asks_nobody(page, site) -> None:
+    page.get_log("performance")
+    page.get((site.folder / "index.html").as_uri())
+    assert "http.server" in page.find_element(By.ID, "opening").text
+    sent = [json.loads(entry["message"])["message"] for entry in page.get_log("performance")]
+    urls = [each["params"]["request"]["url"] for each in sent if each["method"] == "Network.requestWillBeSent"]
+    assert urls
+    assert not [url for url in urls if not url.startswith(("file:", "data:", "about:"))]

@@ -1,5 +1,5 @@
 // @ts-check
-/** Two lenses compared: sentences, and the items that moved most between them as a table that can be saved. */
+/** A space compared with another one: sentences, and the items that moved most between them as a table that can be saved. */
 
 import { caption, failure, fill, h, named, number, picture, shortened, signed } from "./dom.js";
 import { csv } from "./files.js";
@@ -12,65 +12,43 @@ const NEIGHBOURS = 10;
 /** Characters of a caption in the table. */
 const SHOWN = 80;
 
-export const view = {
-  name: "compare",
-  title: "Compare",
+export class Compared {
+  /** @param {any} app */
+  constructor(app) {
+    this.app = app;
+    this.answer = latest();
+    this.others = h("select", { class: "field", "aria-label": "Space to compare with", onchange: () => this.ask() });
+    this.found = h("div", { class: "moved" });
+    this.root = h("details", { class: "standing comparing", ontoggle: () => this.ask(), hidden: app.collection.lenses.length < 2 },
+      h("summary", null, "What another space moves"), this.others, this.found);
+  }
 
-  /** @param {HTMLElement} root @param {any} app */
-  mount(root, app) {
-    const { lenses } = app.collection;
-    const trouble = h("div", { role: "alert" });
-    const found = h("div", { class: "moved" });
-    const begin = latest();
-    if (lenses.length < 2) {
-      fill(root, h("p", { class: "empty" }, "This collection is seen in one space. Start it with a second geometry (-g) or a second source to compare two."));
-      return { update() {} };
-    }
+  /** Compare with another space than before; those of another source come first, as their radii need not agree. @param {any} lens */
+  show(lens) {
+    if (lens === this.lens) return;
+    this.lens = lens;
+    const others = this.app.collection.lenses.filter((/** @type {any} */ each) => each !== lens)
+      .sort((/** @type {any} */ a, /** @type {any} */ b) => Number(a.source === lens.source) - Number(b.source === lens.source));
+    fill(this.others, others.map((/** @type {any} */ each) => h("option", { value: each.key }, shortened(each.title, 70))));
+    fill(this.found);
+    this.ask();
+  }
 
-    const boxes = ["Compare", "against"].map((words, side) => {
-      const change = (/** @type {Event} */ event) => {
-        const against = [...app.state.get().against];
-        against[side] = /** @type {HTMLSelectElement} */ (event.target).value;
-        app.state.set({ against });
-      };
-      const options = lenses.map((/** @type {any} */ lens) => h("option", { value: lens.key }, shortened(lens.title, 70)));
-      const select = h("select", { class: "field", onchange: change }, options);
-      return { select, root: h("label", { class: "choice" }, h("span", null, words), select) };
-    });
-    const swap = () => app.state.set({ against: [...app.state.get().against].reverse() });
-    const controls = h("div", { class: "controls optional" }, boxes.map((box) => box.root), h("button", { type: "button", class: "button", onclick: swap }, "Swap"));
-    fill(root, controls, trouble, found);
-
-    async function show(/** @type {any} */ state) {
-      const wanted = begin();
-      const [a, b] = state.against;
-      fill(trouble);
+  ask() {
+    const { app, lens, found } = this;
+    if (!lens || !this.root.open) return;
+    found.setAttribute("aria-busy", "true");
+    if (!found.childElementCount) fill(found, h("p", { class: "help" }, "Comparing all items …"));
+    return this.answer(app.source.moved(this.others.value, lens.key, NEIGHBOURS), (moved) => {
       found.removeAttribute("aria-busy");
-      if (a === b) return fill(found, h("p", { class: "empty" }, "Choose two different spaces."));
-      found.setAttribute("aria-busy", "true");
-      if (!found.childElementCount) fill(found, h("p", { class: "empty" }, "Comparing all items …"));
-      try {
-        const moved = await app.source.moved(a, b, NEIGHBOURS);
-        if (!wanted()) return;
-        fill(found, told(moved, app));
-        app.announce(moved.sentences[0]);
-      } catch (error) {
-        if (!wanted()) return;
-        fill(found);
-        fill(trouble, failure(/** @type {Error} */ (error), app.again));
-      } finally {
-        if (wanted()) found.removeAttribute("aria-busy");
-      }
-    }
-
-    return {
-      async update(/** @type {any} */ state, /** @type {any} */ before) {
-        boxes.forEach((box, side) => (box.select.value = state.against[side]));
-        if (String(before?.against) !== String(state.against)) await show(state);
-      },
-    };
-  },
-};
+      fill(found, told(moved, app));
+      app.announce(moved.sentences[0]);
+    }, (error) => {
+      found.removeAttribute("aria-busy");
+      fill(found, h("div", { role: "alert" }, failure(error, () => this.ask())));
+    });
+  }
+}
 
 /** Sentences and a table. @param {any} moved answer of the server @param {any} app */
 function told(moved, app) {
@@ -83,7 +61,7 @@ function told(moved, app) {
   const title = moved.same_radii ? "Whose neighbours changed most" : "What moved most";
   return [
     ...sentences,
-    h("section", { "aria-labelledby": "compare-movers" }, h("h2", { id: "compare-movers" }, title),
+    h("section", null, h("h2", null, title),
       moved.movers.length ? [table(moved, app), saved(moved, app)] : h("p", { class: "note" }, "No item.")),
   ];
 }

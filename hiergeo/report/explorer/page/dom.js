@@ -6,15 +6,11 @@ const SVG = "http://www.w3.org/2000/svg";
 /** The whole texts of captions that are cut. @type {WeakMap<Element, string>} */
 const WHOLE = new WeakMap();
 
-/** Whether the screen is that of a phone, as in the style sheets: there is room for what comes first, the rest is folded. */
-export const isPhone = () => matchMedia("(max-width: 46rem)").matches;
-
 /** Characters of a caption that are shown where there is little room; the rest is shown on demand. */
 export const SHORT = 160;
 
 /**
  * An HTML element.
- *
  * @param {string} tag its name
  * @param {Record<string, any> | null} [props] `class`, attributes, `onclick` and other listeners, properties named
  *   `value`, `checked`, `disabled`, `hidden`, `open`; those that are null, undefined or false are left out
@@ -25,14 +21,7 @@ export function h(tag, props, ...children) {
   return filled(document.createElement(tag), props, children);
 }
 
-/**
- * An SVG element; arguments as of `h`.
- *
- * @param {string} tag
- * @param {Record<string, any> | null} [props]
- * @param {...any} children
- * @returns {any}
- */
+/** An SVG element; arguments as of `h`. @param {string} tag @param {Record<string, any> | null} [props] @param {...any} children @returns {any} */
 export function s(tag, props, ...children) {
   return filled(document.createElementNS(SVG, tag), props, children);
 }
@@ -46,15 +35,12 @@ function filled(element, props, children) {
     else if (PROPERTIES.has(name)) element[name] = value;
     else element.setAttribute(name, value === true ? "" : String(value));
   }
-  element.append(
-    ...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false),
-  );
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return element;
 }
 
 /**
  * A text from outside, isolated from the direction of the text around it, and cut where it is long.
- *
  * @param {string | null | undefined} text
  * @param {number} [longest] characters that are shown
  * @returns {HTMLElement} a `bdi`
@@ -72,12 +58,7 @@ export function fullText(element) {
   return WHOLE.get(element);
 }
 
-/**
- * A text of at most `longest` characters; one that is cut ends in an ellipsis.
- *
- * @param {string} text
- * @param {number} [longest]
- */
+/** A text of at most `longest` characters; one that is cut ends in an ellipsis. @param {string} text @param {number} [longest] */
 export function shortened(text, longest = SHORT) {
   if (text.length <= longest) return text;
   const cut = text.slice(0, longest);
@@ -85,18 +66,13 @@ export function shortened(text, longest = SHORT) {
   return `${half.trimEnd()}…`;
 }
 
-/**
- * How an item is called: its caption, or what it is and its number.
- *
- * @param {{id: string, caption: string | null, image?: boolean}} item
- */
+/** How an item is called: its caption, or what it is and its number. @param {{id: string, caption: string | null, image?: boolean}} item */
 export function named(item) {
   return item.caption || `${item.image ? "image" : "item"} ${item.id}`;
 }
 
 /**
  * A number with a minus sign and a fixed number of decimals; an en dash for null.
- *
  * @param {number | null | undefined} value
  * @param {number} [decimals]
  */
@@ -108,7 +84,6 @@ export function number(value, decimals = 2) {
 
 /**
  * As `number`, with its sign; what would round to zero is written by its first digit, so that no zero has a sign.
- *
  * @param {number | null | undefined} value
  * @param {number} [decimals]
  */
@@ -119,13 +94,7 @@ export function signed(value, decimals = 2) {
   return `${value < 0 ? "−" : "+"}${written}`;
 }
 
-/**
- * A count with separators of thousands and its noun.
- *
- * @param {number} count
- * @param {string} [one]
- * @param {string} [many]
- */
+/** A count with separators of thousands and its noun. @param {number} count @param {string} [one] @param {string} [many] */
 export function counted(count, one, many = `${one}s`) {
   const written = count.toLocaleString("en");
   return one ? `${written} ${count === 1 ? one : many}` : written;
@@ -133,7 +102,6 @@ export function counted(count, one, many = `${one}s`) {
 
 /**
  * The thumbnail of an item, which stays empty if there is none; null where no picture of the collection may be shown.
- *
  * @param {{thumbnail: (id: string, side: number) => any, can?: {pictures: boolean}}} source
  * @param {string} id
  * @param {number} side 64 or 192
@@ -143,17 +111,13 @@ export function counted(count, one, many = `${one}s`) {
 export function picture(source, id, side, alt = "") {
   if (source.can && !source.can.pictures) return null;
   const image = h("img", { class: "thumb", alt, decoding: "async", width: side, height: side });
-  Promise.resolve(source.thumbnail(id, side)).then(
-    (url) => (image.src = url),
-    () => image.classList.add("absent"),
-  );
+  Promise.resolve(source.thumbnail(id, side)).then((url) => (image.src = url), () => image.classList.add("absent"));
   image.addEventListener("error", () => image.classList.add("absent"));
   return image;
 }
 
 /**
  * What went wrong, with a button that asks again; without it where the question itself is to blame.
- *
  * @param {Error & {field?: string | null}} error
  * @param {() => any} again
  * @returns {HTMLElement} to be put where it is announced
@@ -163,12 +127,7 @@ export function failure(error, again) {
   return h("p", { class: "failed" }, error.message, !error.field && [" ", button]);
 }
 
-/**
- * Replace what an element holds.
- *
- * @param {Element} element
- * @param {...any} children as of `h`
- */
+/** Replace what an element holds. @param {Element} element @param {...any} children as of `h` */
 export function fill(element, ...children) {
   element.replaceChildren();
   filled(element, null, children);

@@ -20,7 +20,6 @@ export const encoded = shared.encoded;
 
 /**
  * Rows as CSV (RFC 4180). A text that a spreadsheet would take for a formula is preceded by an apostrophe.
- *
  * @param {string[]} header
  * @param {(string | number | boolean | null | undefined)[][]} rows
  * @returns {string}
@@ -29,11 +28,7 @@ export function csv(header, rows) {
   return shared.csv([header, ...rows]);
 }
 
-/**
- * A name of a file made of words.
- *
- * @param {...string} words
- */
+/** A name of a file made of words. @param {...string} words */
 export function fileName(...words) {
   const plain = words
     .join("-")

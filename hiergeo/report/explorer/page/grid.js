@@ -6,6 +6,8 @@
  * and only the points of the cells that it meets are transformed.
  */
 
+import { HIDDEN } from "./marks.js";
+
 /**
  * @typedef {import("./levels.js").Tile} Tile
  * @typedef {import("./levels.js").Square} Square
@@ -44,9 +46,9 @@ export class Grid {
   }
 
   /** Call a function with the points of the cells that meet a disk. @param {import("./isometry.js").Circle} disk @param {(place: number) => void} visit */
-  within({ centre, radius, outside }, visit) {
-    const [x0, x1] = outside ? [0, SIDE - 1] : [this.place(centre[0] - radius - this.left), this.place(centre[0] + radius - this.left)];
-    const [y0, y1] = outside ? [0, SIDE - 1] : [this.place(centre[1] - radius - this.low), this.place(centre[1] + radius - this.low)];
+  within({ centre, radius }, visit) {
+    const [x0, x1] = [this.place(centre[0] - radius - this.left), this.place(centre[0] + radius - this.left)];
+    const [y0, y1] = [this.place(centre[1] - radius - this.low), this.place(centre[1] + radius - this.low)];
     for (let y = y0; y <= y1; y++)
       for (let at = this.starts[y * SIDE + x0]; at < this.starts[y * SIDE + x1 + 1]; at++) visit(this.order[at]);
   }
@@ -64,9 +66,9 @@ export function nearest(drawn, camera, at, pixels) {
   let least = pixels;
   for (const { square, tile, count, grid } of drawn) {
     const { centre, radius } = square.circle;
-    if (!disk.outside && Math.hypot(centre[0] - disk.centre[0], centre[1] - disk.centre[1]) > radius + disk.radius) continue;
+    if (Math.hypot(centre[0] - disk.centre[0], centre[1] - disk.centre[1]) > radius + disk.radius) continue;
     grid.within(disk, (i) => {
-      if (i >= count) return;
+      if (i >= count || tile.colour[i] === HIDDEN) return;
       const seen = camera.onScreen([tile.x[i], tile.y[i]]);
       const away = Math.hypot(seen[0] - at[0], seen[1] - at[1]);
       if (away > least) return;
@@ -88,7 +90,7 @@ export function around(drawn, camera, at, most) {
 }
 
 /**
- * The caption nearest to the root in each field of a chessboard over the stage: few points, far from each other.
+ * The item nearest to the root in each field of a chessboard over the stage, captions before images: few points, far from each other.
  * @param {Iterable<Drawn>} drawn @param {Camera} camera @param {number} fields along a side @returns {Found[]}
  */
 export function landmarks(drawn, camera, fields) {
@@ -96,10 +98,13 @@ export function landmarks(drawn, camera, fields) {
   const first = new Map();
   for (const { tile, count } of drawn)
     for (let i = 0; i < Math.min(count, tile.x.length); i++) {
+      if (tile.colour[i] === HIDDEN) continue;
       const [x, y] = camera.onScreen([tile.x[i], tile.y[i]]);
       const field = [x / camera.width, y / camera.height].map((share) => Math.floor(fields * share));
-      if (tile.kind[i] || field.some((place) => place < 0 || place >= fields)) continue;
-      if (!(tile.radius[i] >= (first.get(field.join())?.radius ?? Infinity))) first.set(field.join(), found(tile, i, [x, y]));
+      if (field.some((place) => place < 0 || place >= fields)) continue;
+      const before = first.get(field.join());
+      if (!before || tile.kind[i] < before.kind || (tile.kind[i] === before.kind && tile.radius[i] < before.radius))
+        first.set(field.join(), found(tile, i, [x, y]));
     }
   return [...first.values()];
 }
@@ -119,6 +124,7 @@ function ranked(drawn, camera, most, measure) {
     const last = Math.min(count, tile.x.length, left);
     left -= last;
     for (let i = 0; i < last; i++) {
+      if (tile.colour[i] === HIDDEN) continue;
       const seen = camera.onScreen([tile.x[i], tile.y[i]]);
       if (seen[0] < 0 || seen[1] < 0 || seen[0] > camera.width || seen[1] > camera.height) continue;
       const value = measure(tile, i, seen);

@@ -30,7 +30,7 @@ export class Inspector {
   constructor(app, stage) {
     this.app = app;
     this.stage = stage;
-    this.begin = latest();
+    this.answer = latest();
     /** @type {Found | null} */
     this.found = null;
     /** @type {Found[]} */
@@ -57,32 +57,26 @@ export class Inspector {
     if (found && (!touch || found.id === before)) this.app.state.set({ item: found.id });
   }
 
-  /** @param {Found | null} found */
-  point(found) {
-    const wanted = this.begin();
+  /** Ring a point, and show its card after a while. @param {Found | null} found @param {number} [patience] milliseconds
+   * @param {(item: any) => void} [told] */
+  point(found, patience = PATIENCE, told = () => {}) {
     this.found = found;
     this.stage.element.classList.toggle("pointing", Boolean(found));
     this.stage.show({ hovered: found?.z ?? null });
-    clearTimeout(this.timer);
     if (!found) this.card.hidden = true;
-    else this.timer = window.setTimeout(() => this.fetch(found, wanted), PATIENCE);
-    return wanted;
+    return this.answer(found && this.item(found, patience), (item) => {
+      if (!found) return;
+      this.tell(found, item);
+      told(item);
+    }, this.stage.tell.failed);
   }
 
-  /** @param {Found} found @returns {Promise<any>} */
-  async item(found) {
+  /** @param {Found} found @param {number} patience @returns {Promise<any>} */
+  async item(found, patience) {
+    if (patience) await new Promise((go) => setTimeout(go, patience));
+    if (found !== this.found) return null;
     const [item] = await this.app.source.items([found.id]);
     return item ?? { id: found.id, caption: null, image: found.kind === 1, tier: found.tier };
-  }
-
-  /** @param {Found} found @param {() => boolean} wanted */
-  async fetch(found, wanted) {
-    try {
-      const item = await this.item(found);
-      if (wanted()) this.tell(found, item);
-    } catch (error) {
-      if (wanted()) this.stage.tell.failed(/** @type {Error} */ (error));
-    }
   }
 
   /** Fill the card and put it beside its point. @param {Found} found @param {any} item */
@@ -153,16 +147,9 @@ export class Inspector {
     if (!this.list.length) return this.app.announce("No point is in sight.");
     this.place = Math.max(0, Math.min(this.list.length - 1, this.place + by));
     const [found, place] = [this.list[this.place], this.place];
-    const wanted = this.point(found);
-    clearTimeout(this.timer);
-    try {
-      const item = await this.item(found);
-      if (!wanted()) return;
-      this.tell(found, item);
+    await this.point(found, 0, (item) => {
       const walked = this.list.length < LISTED ? `${this.list.length} in sight` : `the ${LISTED} in sight that are nearest to the root`;
       this.app.announce(`${shortened(named(item))}, ${this.facts(found)}, ${place + 1} of ${walked}`);
-    } catch (error) {
-      if (wanted()) this.stage.tell.failed(/** @type {Error} */ (error));
-    }
+    });
   }
 }

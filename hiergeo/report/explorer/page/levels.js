@@ -8,8 +8,9 @@
 
 /**
  * @typedef {import("./isometry.js").Circle} Circle
- * @typedef {{ids: BigUint64Array, x: Float32Array, y: Float32Array, radius: Float32Array, tier: Int8Array,
- *   kind: Uint8Array}} Tile
+ * @typedef {{ids: BigUint64Array, x: Float32Array, y: Float32Array, radius: Float32Array, tier: Int8Array, kind: Uint8Array,
+ *   colour: Uint8Array, shape: Uint8Array, from?: [Float32Array, Float32Array]}} Tile colour, shape: as its style dresses it;
+ *   from: where its points were in another space
  * @typedef {{key: string, level: number, x: number, y: number, count: number, circle: Circle}} Square
  * @typedef {{key: string, square: Square, count: number}} Choice the first `count` points of a tile
  */
@@ -45,7 +46,6 @@ export function squares({ extent, tiles }) {
 /**
  * The tiles of a view, coarse ones first, and how many points of each: of a level that does not fit into what is left of
  * the budget the same share of every tile, so that the picture stays even.
- *
  * @param {Map<string, Square>} tree
  * @param {{circle: (disk: Circle) => Circle, shows: (disk: Circle) => boolean}} camera
  * @param {number} budget points
@@ -66,7 +66,7 @@ export function choose(tree, camera, budget, there = () => true) {
       if (count > 0) chosen.push({ key: square.key, square, count });
     }
     left -= total;
-    const finer = row.filter(({ shown }) => shown.outside || !(shown.radius < FINEST));
+    const finer = row.filter(({ shown }) => !(shown.radius < FINEST));
     row = seen(tree, camera, finer.flatMap(({ square: { level, x, y } }) =>
       [0, 1, 2, 3].map((part) => keyOf(level + 1, 2 * x + (part & 1), 2 * y + (part >> 1)))));
   }
@@ -131,10 +131,7 @@ export class Loader {
     while (!this.closed && this.asked.size < this.limits.requests && this.queue.length) {
       const square = /** @type {Square} */ (this.queue.shift());
       this.asked.add(square.key);
-      this.fetch(square).then(
-        (tile) => this.keep(square.key, tile),
-        (error) => this.fail(square.key, error),
-      );
+      this.fetch(square).then((tile) => this.keep(square.key, tile), (error) => this.fail(square.key, error));
     }
   }
 

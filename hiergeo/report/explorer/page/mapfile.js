@@ -3,7 +3,7 @@
 
 import { s } from "./dom.js";
 import { encoded, fileName, image, svgFile } from "./files.js";
-import { css, markOf, SHAPES } from "./marks.js";
+import { css, HIDDEN, SHAPES } from "./marks.js";
 import { standalone } from "./saving.js";
 
 /** Points of a drawing at most. */
@@ -14,7 +14,7 @@ const SHARPNESS = 2;
 
 /** @param {any} app @param {import("./stage.js").Stage} stage @param {"png" | "svg"} type */
 export async function saveMap(app, stage, type) {
-  const name = `${fileName("map", stage.lens.title)}.${type}`;
+  const name = `${fileName("disc", stage.lens.title)}.${type}`;
   if (type === "svg") app.download(name, "image/svg+xml", svgFile(drawing(stage, points(stage))));
   else app.download(name, "image/png", await picture(stage));
   app.announce(`Saved ${name}.`);
@@ -27,6 +27,7 @@ function drawing({ element, camera, overlay }, marks, layers = ["ground", "front
     layers.includes("ground") ? s("g", null, [...overlay.ground.cloneNode(true).children]) : null,
     s("g", null, marks),
     layers.includes("front") ? s("g", { class: "map-front" }, [...overlay.front.cloneNode(true).children]) : null);
+  for (const picture of whole.querySelectorAll("image")) picture.remove(); // a file cannot show what it does not hold
   element.append(whole);
   try {
     return standalone(whole);
@@ -35,9 +36,9 @@ function drawing({ element, camera, overlay }, marks, layers = ["ground", "front
   }
 }
 
-/** One path for every colour and shape. @param {import("./stage.js").Stage} stage */
+/** One path for every colour. @param {import("./stage.js").Stage} stage */
 function points({ camera, drawn, loader, style, size }) {
-  /** @type {Map<string, {colour: string, shape: number, at: string[]}>} */
+  /** @type {Map<string, string[]>} */
   const groups = new Map();
   const total = [...drawn.values()].reduce((sum, count) => sum + count, 0);
   const share = Math.min(1, POINTS / Math.max(1, total));
@@ -48,13 +49,13 @@ function points({ camera, drawn, loader, style, size }) {
     for (let i = 0; i < Math.floor(count * share); i++) {
       const [x, y] = camera.onScreen([tile.x[i], tile.y[i]]);
       if (x < 0 || y < 0 || x > camera.width || y > camera.height) continue;
-      const { colour, shape } = markOf(style, tile.tier[i], tile.radius[i], tile.kind[i]);
-      const name = `${css(colour)}/${shape}`;
-      if (!groups.has(name)) groups.set(name, { colour: css(colour), shape, at: [] });
-      groups.get(name)?.at.push(placed(shape, half, x, y));
+      if (tile.colour[i] === HIDDEN) continue;
+      const colour = css(style.colours[tile.colour[i]]);
+      if (!groups.has(colour)) groups.set(colour, []);
+      groups.get(colour)?.push(placed(tile.shape[i], half, x, y));
     }
   }
-  return [...groups.values()].map(({ colour, at }) => s("path", { fill: colour, "fill-opacity": 0.85, d: at.join("") }));
+  return [...groups].map(([fill, at]) => s("path", { fill, "fill-opacity": 0.85, d: at.join("") }));
 }
 
 /** The outline of a shape at a place. @param {number} shape @param {number} half @param {number} x @param {number} y */

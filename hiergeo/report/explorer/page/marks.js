@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * How points look: colour and shape by tier, radius or kind, from the tokens of the style sheet.
+ * How points look: a shape by tier and kind, a colour by tier, radius, kind or a column of the data, from the tokens of the
+ * style sheet; those that a filter leaves out are not drawn.
  *
  * Tiers differ in shape as well as in colour, and radii are seen by the distance from the root, so that nothing is told by
  * colour alone.
@@ -10,16 +11,25 @@ import { s } from "./dom.js";
 
 /**
  * @typedef {[number, number, number]} Colour red, green, blue in [0, 1]
- * @typedef {{by: string, tiers: string[] | null, low: number, high: number, steps: Colour[], shapes: boolean,
- *   unknown: Colour, picture: Colour}} Style
- * @typedef {{colour: Colour, shape: number}} Mark
+ * @typedef {import("./levels.js").Tile} Tile
+ * @typedef {{colours: Colour[], dress: (tile: Tile) => void, marks: Mark[], ramp: string[] | null}} Style colours: of points,
+ *   by their number; dress: give each point of a tile its shape and the number of its colour; marks: what a legend names;
+ *   ramp: the words at the ends of a scale of colours
+ * @typedef {{colour: Colour, shape: number, text: string}} Mark
+ * @typedef {import("./columns.js").Column} Column
  */
 
-/** Colours between which those of many tiers, or of radii, are interpolated: from general to specific. */
-const RAMP = ["--tier0", "--tier1", "--tier2", "--tier3"];
+/** Shades of one hue between which those of many tiers, or of numbers, are interpolated: from general to specific. */
+const RAMP = ["--dot0", "--dot1", "--dot2", "--dot3"];
 
 /** Colours that a style has at most; the shader has as many. */
-export const STEPS = 16;
+export const COLOURS = 26;
+
+/** Colours of a scale. */
+const STEPS = 16;
+
+/** The number of the colour of a point that is not drawn. */
+export const HIDDEN = 255;
 
 /** Shape of images of which no tier is known. */
 const CROSS = 4;
@@ -33,13 +43,13 @@ export const SHAPES = [
   "M-.8-.5L-.5-.8L0-.3L.5-.8L.8-.5L.3 0L.8.5L.5.8L0 .3L-.5.8L-.8.5L-.3 0Z",
 ];
 
-/** The colours of the style sheet, as numbers. @param {Element} element @returns {(name: string) => Colour} */
+/** The colours of the style sheet, and any others of CSS, as numbers. @param {Element} element @returns {(name: string) => Colour} */
 export function tokens(element) {
   const style = getComputedStyle(element);
   const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
   return (name) => {
     if (!probe) return [0.5, 0.5, 0.5];
-    probe.fillStyle = style.getPropertyValue(name).trim() || "#808080";
+    probe.fillStyle = name.startsWith("--") ? style.getPropertyValue(name).trim() || "#808080" : name;
     probe.clearRect(0, 0, 1, 1);
     probe.fillRect(0, 0, 1, 1);
     const [red, green, blue] = probe.getImageData(0, 0, 1, 1).data;
@@ -47,76 +57,69 @@ export function tokens(element) {
   };
 }
 
+/** @type {(tier: number, kind: number) => number} */
+const shapeOf = (tier, kind) => (tier >= 0 ? tier % 4 : kind ? CROSS : 0);
+
 /**
- * @param {string} by "tier", "radius" or "kind"
- * @param {string[] | null} tiers their names
- * @param {{low: number, high: number}} radii
+ * @param {{by: string, collection: any, low: number, high: number, column: Column | null, shown: (id: bigint) => boolean}} of
+ *   by: "tier", "radius" or "kind"; low, high: radii; column: coloured by in their stead; shown: whether a filter lets an item through
  * @param {(name: string) => Colour} token
  * @returns {Style}
  */
-export function styleOf(by, tiers, { low, high }, token) {
-  const ramp = RAMP.map(token);
-  const count = by === "tier" ? Math.min(STEPS, Math.max(1, tiers?.length ?? 1)) : by === "radius" ? STEPS : 2;
-  const steps = by === "kind" ? [token("--tier1"), token("--tier2")] : Array.from({ length: count }, (_, step) => along(ramp, count > 1 ? step / (count - 1) : 0));
-  return { by, tiers, low, high, steps, shapes: by !== "kind", unknown: token("--soft"), picture: token("--ink") };
+export function styleOf({ by, collection, low, high, column, shown }, token) {
+  const { tiers, captions, images } = collection;
+  const [ramp, soft] = [RAMP.map(token), token("--soft")];
+  const scale = (/** @type {number} */ count) => Array.from({ length: count }, (_, i) => along(ramp, count > 1 ? i / (count - 1) : 1));
+  const style = (/** @type {Colour[]} */ colours, /** @type {(tile: Tile, i: number) => number} */ number, /** @type {Mark[]} */ marks, /** @type {string[] | null} */ ends = null) => ({
+    colours, marks, ramp: ends,
+    dress: (/** @type {Tile} */ tile) => {
+      tile.colour = Uint8Array.from(tile.ids, (id, i) => (shown(id) ? number(tile, i) : HIDDEN));
+      tile.shape = Uint8Array.from(tile.tier, (tier, i) => shapeOf(tier, tile.kind[i]));
+    },
+  });
+  const image = (/** @type {Colour} */ colour) => (images ? [{ colour, shape: CROSS, text: "image" }] : []);
+  if (column) {
+    const count = column.counts.length;
+    const colours = column.values ? column.values.map((_, i) => token(hue(i, count))) : scale(count);
+    const words = (column.values ?? []).map((text, i) => ({ colour: colours[i], shape: 0, text }));
+    const ends = column.edges && [column.edges[0], column.edges[count]].map((edge) => Number(edge.toPrecision(3)).toString());
+    return style([...colours, soft], (tile, i) => Math.min(column.bin(tile.ids[i]), count), words, ends);
+  }
+  if (by === "kind")
+    return style([ramp[1], ramp[3]], (tile, i) => tile.kind[i], [{ colour: ramp[1], shape: 0, text: "caption" }, ...image(ramp[3])]);
+  if (by === "radius") {
+    const step = (/** @type {number} */ radius) => Math.round((STEPS - 1) * Math.min(1, Math.max(0, (radius - low) / Math.max(1e-9, high - low))));
+    return style(scale(STEPS), (tile, i) => step(tile.radius[i]), [], [low, high].map((value) => `r ${value.toFixed(2)}`));
+  }
+  const count = Math.min(STEPS, Math.max(1, tiers?.length ?? 1));
+  const last = Math.max(1, (tiers?.length ?? 1) - 1);
+  const step = (/** @type {number} */ tier) => Math.round((tier * (count - 1)) / last);
+  const colours = [...scale(count), soft, ramp[3]];
+  const marks = (tiers ?? []).map((/** @type {string} */ text, /** @type {number} */ tier) => ({ colour: colours[step(tier)], shape: tier % 4, text }));
+  const other = captions && !tiers ? [{ colour: soft, shape: 0, text: "caption" }] : [];
+  return style(colours, ({ tier, kind }, i) => (tier[i] >= 0 ? step(tier[i]) : count + (kind[i] ? 1 : 0)), [...marks, ...other, ...image(ramp[3])]);
 }
+
+/** A colour of one of several values, at the same lightness as all others. @param {number} i @param {number} count */
+export const hue = (i, count) => `oklch(62% .13 ${Math.round((360 * i) / count + 20)})`;
 
 /** @param {Colour[]} ramp @param {number} share @returns {Colour} */
 function along(ramp, share) {
-  const at = Math.max(0, Math.min(ramp.length - 1, share * (ramp.length - 1)));
+  const at = share * (ramp.length - 1);
   const before = Math.min(ramp.length - 2, Math.floor(at));
   const mixed = ramp[before].map((value, part) => value + (ramp[before + 1][part] - value) * (at - before));
   return /** @type {Colour} */ (mixed);
 }
 
-/** Colour and shape of a point. @param {Style} style @param {number} tier @param {number} radius @param {number} kind @returns {Mark} */
-export function markOf(style, tier, radius, kind) {
-  const shape = style.by === "kind" ? (kind ? CROSS : 0) : tier >= 0 ? tier % 4 : kind ? CROSS : 0;
-  if (style.by === "kind") return { colour: style.steps[kind ? 1 : 0], shape };
-  if (style.by === "radius") return { colour: along(style.steps, (radius - style.low) / Math.max(1e-9, style.high - style.low)), shape };
-  if (tier < 0) return { colour: kind ? style.picture : style.unknown, shape };
-  return { colour: style.steps[stepOf(style, tier)], shape };
-}
-
-/** Which colour a tier has. @param {Style} style @param {number} tier */
-function stepOf({ tiers, steps }, tier) {
-  const count = tiers?.length ?? 1;
-  return count <= steps.length ? Math.min(tier, steps.length - 1) : Math.round((tier * (steps.length - 1)) / (count - 1));
-}
-
 /** @param {Colour} colour */
 export const css = (colour) => `rgb(${colour.map((value) => Math.round(255 * value)).join(" ")})`;
 
-/** A mark as a drawing of its own. @param {Mark} mark @param {number} [side] pixels */
-export function sample({ colour, shape }, side = 14) {
-  return s("svg", { viewBox: "-1.3 -1.3 2.6 2.6", width: side, height: side, "aria-hidden": "true", class: "map-sample" },
-    s("path", { d: SHAPES[shape], fill: css(colour) }));
-}
-
-/**
- * What the legend names: marks and words.
- * @param {Style} style
- * @param {{captions: number, images: number}} counts
- * @returns {{mark: Mark, text: string}[]}
- */
-export function legend(style, { captions, images }) {
-  const { by, tiers, low, high } = style;
-  const image = { mark: markOf(style, -1, low, 1), text: "image" };
-  if (by === "kind") return [{ mark: markOf(style, -1, low, 0), text: "caption" }, image];
-  const named = (tiers ?? []).map((name, tier) => ({ mark: markOf(style, tier, high, 0), text: name }));
-  if (by === "tier") {
-    const other = captions && !tiers ? [{ mark: markOf(style, -1, low, 0), text: "caption" }] : [];
-    return [...named, ...other, ...(images ? [image] : [])];
-  }
-  const shapes = named.slice(0, 4).map(({ mark, text }) => ({ mark: { ...mark, colour: style.unknown }, text }));
-  const pictures = images ? [{ mark: { ...image.mark, colour: style.unknown }, text: "image" }] : [];
-  return [...(named.length > 1 && named.length <= 4 ? shapes : []), ...(named.length || captions ? pictures : [])];
-}
-
-/** A bar of the colours of radii. @param {Style} style @param {(value: number) => string} written */
-export function rampBar(style, written) {
-  const width = 140 / style.steps.length;
-  const parts = style.steps.map((colour, step) => s("rect", { x: step * width, width: width + 0.5, height: 10, fill: css(colour) }));
-  const bar = s("svg", { viewBox: "0 0 140 10", width: 140, height: 10, "aria-hidden": "true", class: "map-ramp" }, parts);
-  return [`radius ${written(style.low)} `, bar, ` ${written(style.high)}`];
+/** What a legend shows of a style: a scale, or marks and words. @param {Style} style @returns {any[]} rows of nodes and texts */
+export function legend({ colours, marks, ramp }) {
+  const sample = (/** @type {Mark} */ { colour, shape }) =>
+    s("svg", { viewBox: "-1.3 -1.3 2.6 2.6", width: 14, height: 14, "aria-hidden": "true", class: "map-sample" }, s("path", { d: SHAPES[shape], fill: css(colour) }));
+  const width = 140 / colours.length;
+  const parts = colours.map((colour, step) => s("rect", { x: step * width, width: width + 0.5, height: 10, fill: css(colour) }));
+  const bar = ramp && [ramp[0], s("svg", { viewBox: "0 0 140 10", width: 140, height: 10, "aria-hidden": "true", class: "map-ramp" }, parts), ramp[1]];
+  return [...(bar ? [bar] : []), ...marks.map((mark) => [sample(mark), mark.text])];
 }

@@ -5,7 +5,7 @@
  */
 
 import { fill, s, shortened } from "./dom.js";
-import { apply, arctangent, circle, geodesic, size } from "./isometry.js";
+import { apply, geodesic } from "./isometry.js";
 
 /**
  * @typedef {import("./isometry.js").Complex} Complex
@@ -24,6 +24,9 @@ const LABEL = 26;
 /** Width of a character of a label, in pixels, and height of a line. */
 const [LETTER, LINE] = [6.6, 15];
 
+/** Pixels of a picture on the disc. */
+const PICTURE = 44;
+
 /** Circles larger than this are left out: they do not cross the stage, or hardly bend. */
 const LARGEST = 4e5;
 
@@ -39,8 +42,9 @@ export class Overlay {
    * @param {any} facts of the map
    * @param {{related: Related, landmarks: Placed[], hovered: Complex | null, region: Complex[] | null, brush: Complex[] | null}} shown
    *   `region` in base coordinates; `brush` in pixels
+   * @param {number} [share] of the ladder, while it grows
    */
-  draw(camera, facts, shown) {
+  draw(camera, facts, shown, share = 1) {
     const { width, height } = camera;
     for (const drawing of [this.ground, this.front]) {
       drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -48,13 +52,10 @@ export class Overlay {
       drawing.setAttribute("height", height);
     }
     const taken = occupied(camera, shown.related);
-    fill(this.ground, disk(camera, facts), rings(camera, facts));
-    const marks = [links(camera, shown.related), path(camera, shown.related)];
-    const labels = [
-      root(camera, taken),
-      ringLabels(camera, facts, taken),
-      names(camera, shown.related, shown.landmarks, taken),
-    ];
+    const rings = facts.circles.map((/** @type {any} */ ring) => around(camera, ring.z, "map-ring"));
+    fill(this.ground, around(camera, facts.reach, "map-disk"), rings);
+    const marks = [links(camera, shown.related), path(camera, shown.related, share)];
+    const labels = [root(camera, taken), ringLabels(camera, facts, taken), names(camera, shown.related, shown.landmarks, taken)];
     fill(
       this.front,
       shown.region && shown.region.length > 2 ? s("path", { class: "map-region", d: `${traced(shown.region.map((z) => camera.onScreen(z)))}Z` }) : null,
@@ -66,48 +67,24 @@ export class Overlay {
   }
 }
 
-/** The region within the largest radius (on the sphere it may be what lies outside a circle), and the rim of the plane where there is one in sight. @param {Camera} camera @param {any} facts */
-function disk(camera, facts) {
-  const drawn = [];
-  if (camera.kappa < 0) {
-    const [x, y] = camera.pixels([0, 0]);
-    if (camera.unit < LARGEST) drawn.push(s("circle", { class: "map-rim", cx: rounded(x), cy: rounded(y), r: rounded(camera.unit) }));
-  }
-  const edge = around(camera, facts.reach);
-  if (!edge) return drawn;
-  const { outside, ...placed } = edge;
-  if (!outside) return [s("circle", { class: "map-disk", ...placed }), drawn];
-  return [s("rect", { class: "map-disk", width: camera.width, height: camera.height }), s("circle", { class: "map-beyond", ...placed })];
-}
-
-/** The circle of a radius around the root, as it is seen. @param {Camera} camera @param {number} z */
-function around(camera, z) {
-  const radius = camera.chart === "flat" ? arctangent(camera.map.kappa, z) : z;
-  const seen = circle(camera.isometry, { centre: [0, 0], radius });
-  const [x, y] = camera.pixels(seen.centre);
-  const r = seen.radius * camera.unit;
-  return r < LARGEST ? { cx: rounded(x), cy: rounded(y), r: rounded(r), outside: Boolean(seen.outside) } : null;
-}
-
-/** @param {Camera} camera @param {any} facts */
-function rings(camera, facts) {
-  return facts.circles.map((/** @type {any} */ ring) => {
-    const seen = around(camera, ring.z);
-    return seen ? s("circle", { class: "map-ring", cx: seen.cx, cy: seen.cy, r: seen.r }) : null;
-  });
+/** The circle of a radius around the root, as it is seen; none where it is too large. @param {Camera} camera @param {number} z @param {string} kind */
+function around(camera, z, kind) {
+  const { centre, radius } = camera.circle({ centre: [0, 0], radius: z });
+  return radius < LARGEST ? s("circle", { class: kind, cx: rounded(centre[0]), cy: rounded(centre[1]), r: rounded(radius) }) : null;
 }
 
 /** The label of every circle, at the first place on it that is free and in sight. @param {Camera} camera @param {any} facts @param {Box[]} taken */
 function ringLabels(camera, facts, taken) {
   return facts.circles.map((/** @type {any} */ ring) => {
-    const text = `r = ${Number(ring.radius.toPrecision(4))}`;
+    const text = ring.name;
     for (let turn = 0; turn < 12; turn++) {
       const angle = Math.PI / 2 + ((turn % 2 ? 1 : -1) * Math.ceil(turn / 2) * Math.PI) / 6;
       const [x, y] = camera.onScreen([ring.z * Math.cos(angle), ring.z * Math.sin(angle)]);
       if (!free(camera, { x: x - 4, y: y - LINE / 2, width: 8 + LETTER * text.length, height: LINE }, taken)) continue;
       return [
         s("rect", { class: "map-ring-paper", x: rounded(x - 4), y: rounded(y - LINE / 2 - 1), width: 8 + LETTER * text.length, height: LINE + 2, rx: 3 }),
-        s("text", { class: "map-ring-label", x: rounded(x), y: rounded(y + 4), "text-anchor": "start" }, text),
+        s("text", { class: "map-ring-label", x: rounded(x), y: rounded(y + 4), "text-anchor": "start" },
+          s("title", null, `up to r = ${Number(ring.radius.toPrecision(4))}`), text),
       ];
     }
     return null;
@@ -117,10 +94,10 @@ function ringLabels(camera, facts, taken) {
 /** @param {Camera} camera @param {Box[]} taken */
 function root(camera, taken) {
   const [x, y] = camera.onScreen([0, 0]);
-  const label = free(camera, { x: x + 7, y: y - 16, width: 30, height: LINE }, taken);
+  const label = free(camera, { x: x + 7, y: y - 16, width: 56, height: LINE }, taken);
   return [
     s("path", { class: "map-root", d: `M${rounded(x - 6)} ${rounded(y)}h12m-6-6v12` }),
-    label ? s("text", { class: "map-label quiet", x: rounded(x + 8), y: rounded(y - 6) }, "root") : null,
+    label ? s("text", { class: "map-label quiet", x: rounded(x + 8), y: rounded(y - 6) }, "anything") : null,
   ];
 }
 
@@ -156,23 +133,25 @@ function links(camera, { item, parents, children }) {
   ];
 }
 
-/** The ladder: its rungs in order from the root, joined by geodesics, and the query at its end. @param {Camera} camera @param {Related} related */
-function path(camera, { path: rungs, query }) {
+/** The ladder: its rungs in order from the root, joined by geodesics, and the query at its end; a share of it while it grows.
+ * @param {Camera} camera @param {Related} related @param {number} share of the steps, in [0, 1] */
+function path(camera, { path: rungs, query }, share) {
   const stops = [...rungs, ...(query ? [query] : [])];
   if (!stops.length) return [];
   /** @type {Complex[]} */
   const places = [[0, 0], ...stops.map(({ z }) => z)];
-  const lines = places.slice(1).map((z, i) => joined(camera, places[i], z)).join("");
-  const numbers = rungs.map(({ z }, i) => {
+  const way = share * stops.length;
+  const lines = places.slice(1, 1 + Math.ceil(way)).map((z, i) => joined(camera, places[i], z, Math.min(1, way - i))).join("");
+  const numbers = rungs.slice(0, Math.floor(way)).map(({ z, wrong }, i) => {
     const [x, y] = camera.onScreen(z);
     return [
-      s("circle", { class: "map-rung", cx: rounded(x), cy: rounded(y), r: 9 }),
+      s("circle", { class: wrong ? "map-rung wrong" : "map-rung", cx: rounded(x), cy: rounded(y), r: 9 }),
       s("text", { class: "map-rung-number", x: rounded(x), y: rounded(y + 4.2), "text-anchor": "middle" }, i + 1),
     ];
   });
-  const end = query ? camera.onScreen(query.z) : null;
+  const end = query && share === 1 ? camera.onScreen(query.z) : null;
   const mark = end ? s("path", { class: "map-query", d: `M${rounded(end[0])} ${rounded(end[1] - 9)}l9 9l-9 9l-9-9Z` }) : null;
-  return [s("path", { class: "map-path-halo", d: lines }), s("path", { class: "map-path", d: lines }), numbers, mark];
+  return [s("path", { class: "map-path-halo", d: lines }), s("path", { class: "map-path", d: lines }), mark, numbers];
 }
 
 /** Names beside the query, the chosen item and the rungs, then those of other items, as far as there is room.
@@ -185,8 +164,14 @@ function names(camera, { path: rungs, query, item }, others, taken) {
     ...others.map((other) => ({ ...other, kind: "quiet" })),
   ];
   const seen = new Set();
-  return named.map(({ id, z, name, kind }) => {
+  return named.map(({ id, z, name, kind, url }) => {
     if (seen.has(id) || seen.has(name)) return null;
+    if (url && kind === "quiet") {
+      const [x, y] = camera.onScreen(z).map((at) => at - PICTURE / 2);
+      if (!free(camera, { x, y, width: PICTURE, height: PICTURE }, taken)) return null;
+      seen.add(id).add(name);
+      return s("image", { class: "map-picture", href: url, x: rounded(x), y: rounded(y), width: PICTURE, height: PICTURE, preserveAspectRatio: "xMidYMid slice" });
+    }
     const text = shortened(name.replace(/\s+/g, " "), LABEL);
     const width = LETTER * text.length + 4;
     const [x, y] = camera.onScreen(z);
@@ -201,11 +186,9 @@ function names(camera, { path: rungs, query, item }, others, taken) {
 /** @param {Complex} at @param {string} kind @param {number} r */
 const spot = (at, kind, r) => s("circle", { class: kind, cx: rounded(at[0]), cy: rounded(at[1]), r });
 
-/** The geodesic between two points in base coordinates, as a path in pixels. @param {Camera} camera @param {Complex} z @param {Complex} w */
-function joined(camera, z, w) {
-  const { kappa } = camera.map;
-  const straight = camera.kappa === 0 && (kappa === 0 || size(z) === 0 || size(w) === 0);
-  return traced((straight ? [z, w] : geodesic(kappa, z, w, STEPS)).map((point) => camera.pixels(apply(camera.isometry, camera.laid(point)))));
+/** The geodesic between two points in base coordinates, as a path in pixels. @param {Camera} camera @param {Complex} z @param {Complex} w @param {number} [share] of it, from z on */
+function joined(camera, z, w, share = 1) {
+  return traced(geodesic(z, w, STEPS).slice(0, Math.max(2, Math.ceil(share * (STEPS + 1)))).map((point) => camera.pixels(apply(camera.isometry, point))));
 }
 
 /** @param {Complex[]} points pixels */

@@ -47,7 +47,6 @@ export function readAnswers(content) {
 
 /**
  * Ids, captions, tiers and kinds.
- *
  * @param {{ids: string[], captions: (string | null)[], said: (string | null)[]}} named
  * @param {ArrayBuffer} content uint32 numbers of pictures, int8 tiers, uint8 1 for an item of an image
  * @param {(text: string) => string} folded how captions are compared

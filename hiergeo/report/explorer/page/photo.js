@@ -14,7 +14,6 @@ const QUALITY = 0.92;
 
 /**
  * A photo as it is sent: as it is where it is small, else at most `SIDE` pixels a side as a JPEG, turned as its EXIF data says.
- *
  * @param {File | Blob} file
  * @param {{image_bytes?: number}} limits of the server
  * @returns {Promise<{photo: Blob, name: string}>} a query
@@ -24,9 +23,7 @@ export async function prepared(file, limits) {
   const most = limits.image_bytes ?? 1 << 23;
   if (!file.size) throw new Error("This file is empty: choose a photo.");
   if (file.size > LARGEST)
-    throw new Error(
-      `This photo has ${megabytes(file.size)} and may have ${megabytes(LARGEST)}: make it smaller first.`,
-    );
+    throw new Error(`This photo has ${megabytes(file.size)} and may have ${megabytes(LARGEST)}: make it smaller first.`);
   const picture = await decoded(file);
   if (!picture) {
     if (!file.type.startsWith("image/")) throw new Error("This file is not a photo: choose a JPEG, PNG or WebP.");
@@ -42,9 +39,7 @@ export async function prepared(file, limits) {
 
 function sent(photo, name, most) {
   if (photo.size > most)
-    throw new Error(
-      `This photo has ${megabytes(photo.size)}, and the server takes ${megabytes(most)}: make it smaller first.`,
-    );
+    throw new Error(`This photo has ${megabytes(photo.size)}, and the server takes ${megabytes(most)}: make it smaller first.`);
   return { photo, name };
 }
 
@@ -71,16 +66,45 @@ function shrunk(picture, scale) {
   return encoded(canvas, "image/jpeg", QUALITY);
 }
 
+/** Whether the browser lets a page look through a camera. */
+export const hasCamera = () => Boolean(navigator.mediaDevices?.getUserMedia && window.HTMLDialogElement);
+
+/** A photo taken by the camera, in a dialog. @returns {Promise<File>} never, where the dialog is closed without one */
+export async function snapshot() {
+  const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } }).catch(() => {
+    throw new Error("This page may not look through the camera: allow it in the browser, or choose a photo.");
+  });
+  const film = h("video", { autoplay: true, playsinline: true, "aria-label": "What the camera sees" });
+  film.muted = true;
+  film.srcObject = stream;
+  const shoot = h("button", { type: "button", class: "button go" }, "Take the photo");
+  const dialog = h("dialog", { class: "camera", "aria-label": "Camera" }, film,
+    h("form", { method: "dialog", class: "map-buttons" }, shoot, h("button", { class: "button" }, "Cancel")));
+  document.body.append(dialog);
+  dialog.addEventListener("close", () => {
+    for (const track of stream.getTracks()) track.stop();
+    dialog.remove();
+  });
+  dialog.showModal();
+  return new Promise((taken, failed) =>
+    shoot.addEventListener("click", async () => {
+      try {
+        const canvas = document.createElement("canvas");
+        [canvas.width, canvas.height] = [film.videoWidth, film.videoHeight];
+        canvas.getContext("2d")?.drawImage(film, 0, 0);
+        taken(new File([await encoded(canvas, "image/jpeg", QUALITY)], "photo from the camera.jpg", { type: "image/jpeg" }));
+      } catch (error) {
+        failed(error);
+      }
+      dialog.close();
+    }),
+  );
+}
+
 /** URLs of photos that were shown; photos are kept while the page is open, for the back button. @type {WeakMap<Blob, string>} */
 const URLS = new WeakMap();
 
-/**
- * A photo that is asked, as it is shown.
- *
- * @param {Blob} photo
- * @param {string} [alt] empty beside words that say what it is
- * @returns {HTMLElement}
- */
+/** A photo that is asked, as it is shown. @param {Blob} photo @param {string} [alt] empty beside words that say what it is @returns {HTMLElement} */
 export function preview(photo, alt = "") {
   const url = URLS.get(photo) ?? URL.createObjectURL(photo);
   URLS.set(photo, url);
@@ -91,11 +115,7 @@ function megabytes(bytes) {
   return `${(bytes / (1 << 20)).toFixed(1)} MiB`;
 }
 
-/**
- * Take photos that are dropped anywhere on the page or pasted.
- *
- * @param {(file: File) => void} take
- */
+/** Take photos that are dropped anywhere on the page or pasted. @param {(file: File) => void} take */
 export function takePhotos(take) {
   const page = document.documentElement;
   let inside = 0;

@@ -7,13 +7,14 @@
  * Positions are float32; `a` is passed as a high and a low part, so that nothing is lost in z - a near the rim.
  */
 
-import { css, markOf, SHAPES, STEPS } from "./marks.js";
+import { COLOURS, css, HIDDEN, SHAPES } from "./marks.js";
 
 /**
  * @typedef {import("./levels.js").Tile} Tile
  * @typedef {import("./marks.js").Style} Style
  * @typedef {import("./camera.js").Camera} Camera
- * @typedef {{camera: Camera, style: Style, ratio: number, size: number, alpha: number}} Frame size in CSS pixels
+ * @typedef {{camera: Camera, style: Style, ratio: number, size: number, alpha: number, share: number}} Frame size in CSS
+ *   pixels; share: of the way of the points from where they were, in [0, 1]
  */
 
 /** Most points on a canvas without WebGL. */
@@ -21,37 +22,23 @@ export const PLAIN = 20000;
 
 const VERTEX = `#version 300 es
 precision highp float;
-in float x; in float y; in float radius; in float tier; in float kind;
+in float x; in float y; in float number; in float form; in float fromx; in float fromy;
 uniform vec2 high, low, turn, stretch;
-uniform float kappa, base, flat_, bent, size, by, count;
-uniform vec2 span;
-uniform vec3 steps[${STEPS}];
-uniform vec3 unknown, picture;
-uniform float colours;
+uniform float base, size, share;
+uniform vec3 colours[${COLOURS}];
 flat out vec3 colour; flat out float shape; flat out float pixels;
 vec2 product(vec2 a, vec2 b) { return vec2(a.x * b.x - a.y * b.y, a.x * b.y + a.y * b.x); }
 void main() {
-  vec2 z = vec2(x, y);
-  if (flat_ > 0.) {
-    float l = length(z);
-    if (l > 1e-6) z *= (bent < 0. ? atanh(min(l, 0.99999994)) : bent > 0. ? atan(l) : l) / l;
-  }
+  if (number > float(${HIDDEN - 1})) { gl_Position = vec4(2., 2., 2., 1.); gl_PointSize = 0.; return; }
+  vec2 z = mix(vec2(fromx, fromy), vec2(x, y), share);
   vec2 away = (z - high) - low;
-  vec2 below = vec2(base, 0.) + kappa * product(vec2(high.x, -high.y), away);
+  vec2 below = vec2(base, 0.) - product(vec2(high.x, -high.y), away);
   vec2 w = product(turn, product(away, vec2(below.x, -below.y)) / dot(below, below));
-  float near = kappa < 0. ? mix(.5, 1., clamp(1. - dot(w, w), 0., 1.)) : 1.;
   gl_Position = vec4(w * stretch, 0., 1.);
-  pixels = size * near;
+  pixels = size * mix(.5, 1., clamp(1. - dot(w, w), 0., 1.));
   gl_PointSize = pixels + 1.;
-  bool known = tier >= 0.;
-  if (by == 2.) { colour = steps[kind > 0. ? 1 : 0]; shape = kind > 0. ? 4. : 0.; return; }
-  shape = known ? mod(tier, 4.) : kind > 0. ? 4. : 0.;
-  if (by == 1.) {
-    float at = clamp((radius - span.x) / max(1e-9, span.y - span.x), 0., 1.) * (colours - 1.);
-    int before = int(min(floor(at), colours - 2.));
-    colour = mix(steps[before], steps[before + 1], at - float(before));
-  } else if (!known) colour = kind > 0. ? picture : unknown;
-  else colour = steps[int(count <= colours ? min(tier, colours - 1.) : floor(.5 + tier * (colours - 1.) / (count - 1.)))];
+  colour = colours[int(number)];
+  shape = form;
 }`;
 
 const FRAGMENT = `#version 300 es
@@ -127,12 +114,12 @@ class Painter {
       gl.compileShader(shader);
       gl.attachShader(program, shader);
     }
-    ["x", "y", "radius", "tier", "kind"].forEach((name, place) => gl.bindAttribLocation(program, place, name));
+    ["x", "y", "number", "form", "fromx", "fromy"].forEach((name, place) => gl.bindAttribLocation(program, place, name));
     gl.linkProgram(program);
     if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) throw new Error(`WebGL: ${gl.getProgramInfoLog(program)}`);
     this.program = program;
     const place = (/** @type {string} */ name) => gl.getUniformLocation(program, name);
-    const names = ["high", "low", "turn", "stretch", "kappa", "base", "flat_", "bent", "size", "by", "count", "span", "steps", "unknown", "picture", "colours", "alpha"];
+    const names = ["high", "low", "turn", "stretch", "base", "size", "share", "colours", "alpha"];
     this.places = Object.fromEntries(names.map((name) => [name, place(name)]));
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
@@ -140,6 +127,7 @@ class Painter {
 
   /** @param {string} key @param {Tile} tile */
   add(key, tile) {
+    this.remove(key);
     this.tiles.set(key, tile);
   }
 
@@ -154,7 +142,7 @@ class Painter {
   }
 
   /** Start a picture, or go on with one where `fresh` is false. @param {Frame} frame @param {boolean} fresh */
-  begin({ camera, style, ratio, size, alpha }, fresh) {
+  begin({ camera, style, ratio, size, alpha, share }, fresh) {
     const { gl, places, canvas } = this;
     const [width, height] = [Math.round(camera.width * ratio), Math.round(camera.height * ratio)];
     if (fresh && (canvas.width !== width || canvas.height !== height)) [canvas.width, canvas.height] = [width, height];
@@ -164,25 +152,17 @@ class Painter {
       gl.clear(gl.COLOR_BUFFER_BIT);
     }
     gl.useProgram(this.program ?? null);
-    const { kappa, a, turn } = camera.isometry;
+    const { a, turn } = camera.isometry;
     const high = a.map(Math.fround);
     gl.uniform2f(places.high, high[0], high[1]);
     gl.uniform2f(places.low, a[0] - high[0], a[1] - high[1]);
     gl.uniform2f(places.turn, Math.cos(turn), Math.sin(turn));
     gl.uniform2f(places.stretch, (2 * camera.unit) / camera.width, (2 * camera.unit) / camera.height);
-    gl.uniform1f(places.kappa, kappa);
-    gl.uniform1f(places.base, 1 + kappa * (a[0] * a[0] + a[1] * a[1]));
-    gl.uniform1f(places.flat_, camera.chart === "flat" ? 1 : 0);
-    gl.uniform1f(places.bent, camera.map.kappa);
+    gl.uniform1f(places.base, 1 - a[0] * a[0] - a[1] * a[1]);
     gl.uniform1f(places.size, size * ratio);
     gl.uniform1f(places.alpha, alpha);
-    gl.uniform1f(places.by, ["tier", "radius", "kind"].indexOf(style.by));
-    gl.uniform1f(places.count, style.tiers?.length ?? 1);
-    gl.uniform2f(places.span, style.low, style.high);
-    gl.uniform1f(places.colours, style.steps.length);
-    gl.uniform3fv(places.steps, style.steps.flat());
-    gl.uniform3fv(places.unknown, style.unknown);
-    gl.uniform3fv(places.picture, style.picture);
+    gl.uniform1f(places.share, share);
+    gl.uniform3fv(places.colours, style.colours.flat());
   }
 
   /** Draw some points of a tile. @param {string} key @param {number} from @param {number} to */
@@ -201,15 +181,18 @@ class Painter {
     const held = { array: gl.createVertexArray(), buffer: gl.createBuffer() };
     gl.bindVertexArray(held.array);
     gl.bindBuffer(gl.ARRAY_BUFFER, held.buffer);
-    gl.bufferData(gl.ARRAY_BUFFER, 14 * count, gl.STATIC_DRAW);
+    const columns = [tile.x, tile.y, tile.colour, tile.shape, ...(tile.from ?? [])];
+    gl.bufferData(gl.ARRAY_BUFFER, columns.reduce((sum, { byteLength }) => sum + byteLength, 0), gl.STATIC_DRAW);
     let offset = 0;
-    [tile.x, tile.y, tile.radius, tile.tier, tile.kind].forEach((values, place) => {
-      const type = values instanceof Float32Array ? gl.FLOAT : values instanceof Int8Array ? gl.BYTE : gl.UNSIGNED_BYTE;
+    // Floats first: each must begin at a multiple of its size.
+    for (const place of [0, 1, 4, 5, 2, 3]) {
+      const values = columns[place];
+      if (!values) continue;
       gl.bufferSubData(gl.ARRAY_BUFFER, offset, values);
       gl.enableVertexAttribArray(place);
-      gl.vertexAttribPointer(place, 1, type, false, values.BYTES_PER_ELEMENT, offset);
+      gl.vertexAttribPointer(place, 1, values instanceof Float32Array ? gl.FLOAT : gl.UNSIGNED_BYTE, false, values.BYTES_PER_ELEMENT, offset);
       offset += values.byteLength;
-    });
+    }
     this.buffers.set(key, held);
     return held;
   }
@@ -263,15 +246,16 @@ class PlainPainter {
   draw(key, from, to) {
     const tile = this.tiles.get(key);
     if (!tile || !this.frame) return;
-    const { camera, style, ratio, size } = this.frame;
+    const { camera, style, ratio, size, share } = this.frame;
     const half = (size * ratio) / 2;
     for (let i = from; i < Math.min(to, tile.x.length); i++) {
-      const [x, y] = camera.onScreen([tile.x[i], tile.y[i]]);
+      if (tile.colour[i] === HIDDEN) continue;
+      const [u, v] = tile.from?.map((values) => values[i]) ?? [tile.x[i], tile.y[i]];
+      const [x, y] = camera.onScreen([u + (tile.x[i] - u) * share, v + (tile.y[i] - v) * share]);
       if (x < -size || y < -size || x > camera.width + size || y > camera.height + size) continue;
-      const { colour, shape } = markOf(style, tile.tier[i], tile.radius[i], tile.kind[i]);
-      this.paper.fillStyle = css(colour);
+      this.paper.fillStyle = css(style.colours[tile.colour[i]]);
       this.paper.setTransform(half, 0, 0, half, x * ratio, y * ratio);
-      if (size > 4) this.paper.fill(this.shapes[shape]);
+      if (size > 4) this.paper.fill(this.shapes[tile.shape[i]]);
       else this.paper.fillRect(-0.8, -0.8, 1.6, 1.6);
     }
   }

@@ -7,11 +7,10 @@
  */
 
 import { named } from "./dom.js";
-import { latest } from "./latest.js";
 
 /**
  * @typedef {import("./isometry.js").Complex} Complex
- * @typedef {{id: string | null, z: Complex, name: string, radius: number | null}} Placed
+ * @typedef {{id: string | null, z: Complex, name: string, radius: number | null, wrong?: boolean, url?: string | null}} Placed  url: of its picture, where it is shown by that
  * @typedef {{path: Placed[], query: Placed | null, item: Placed | null, parents: Placed[], children: Placed[]}} Related
  */
 
@@ -23,12 +22,10 @@ export const NOTHING = { path: [], query: null, item: null, parents: [], childre
 
 /** What one lens knows of the query and of the chosen item. */
 export class Relations {
-  /** @param {any} source @param {string} lens @param {(error: Error) => void} failed */
-  constructor(source, lens, failed) {
+  /** @param {any} source @param {string} lens */
+  constructor(source, lens) {
     this.source = source;
     this.lens = lens;
-    this.failed = failed;
-    this.begin = latest();
     /** @type {{query: any, by: string | null, path: Placed[], end: Placed | null}} */
     this.ladder = { query: undefined, by: null, path: [], end: null };
     /** @type {{item: string | null, self: Placed | null, parents: Placed[], children: Placed[]}} */
@@ -36,26 +33,19 @@ export class Relations {
   }
 
   /**
-   * Ask for what changed; null if something newer was asked meanwhile.
-   * @param {{query: any, item: string | null, by: string}} state
-   * @returns {Promise<Related | null>}
+   * Ask for what changed; what fails is left out, and said.
+   * @param {{query: any, item: string | null, by: string}} state @param {(error: Error) => void} failed
+   * @returns {Promise<Related>}
    */
-  async update({ query, item, by }) {
-    const current = this.begin();
-    const told = (/** @type {Error} */ error) => {
-      if (current()) this.failed(error);
-      return null;
-    };
+  async update({ query, item, by }, failed) {
+    const told = (/** @type {any} */ error) => void failed(error);
     const [ladder, family] = await Promise.all([
       query === this.ladder.query && by === this.ladder.by ? this.ladder : this.climb(query, by).catch(told),
       item === this.family.item ? this.family : this.relatives(item, by).catch(told),
     ]);
-    if (!current()) return null;
     this.ladder = ladder ?? { query: undefined, by, path: [], end: null };
     this.family = family ?? { item: null, self: null, parents: [], children: [] };
-    const { path, end } = this.ladder;
-    const { self, parents, children } = this.family;
-    return { path, query: end, item: self, parents, children };
+    return { path: this.ladder.path, query: this.ladder.end, item: this.family.self, parents: this.family.parents, children: this.family.children };
   }
 
   /** The ladder of a query, general first, and where the query lies. @param {any} query @param {string} by */
@@ -65,8 +55,9 @@ export class Relations {
       this.source.ask("ladder", this.lens, query, { by }),
       this.source.places(this.lens, [query]).catch(() => []),
     ]);
-    const hits = (answer.rungs ?? []).map((/** @type {any} */ rung) => rung.hit).filter(Boolean);
-    const path = await this.place(hits.filter((hit, i) => i === 0 || hit.id !== hits[i - 1].id));
+    const rungs = (answer.rungs ?? []).filter((/** @type {any} */ { hit }) => hit && !hit.is_query);
+    const placed = await this.place(rungs.map((/** @type {any} */ { hit }) => hit));
+    const path = placed.map((each, i) => ({ ...each, wrong: rungs[i].adds?.length > 0 }));
     const name = query.text ?? (query.photo ? "your photo" : "query");
     const end = ends[0] ? { id: query.item ?? null, z: at(ends[0]), name, radius: answer.query?.radius ?? null } : null;
     if (end && query.item && path.at(-1)?.id === query.item) path.pop();

@@ -10,7 +10,6 @@ const TYPES = { csv: "text/csv;charset=utf-8", svg: "image/svg+xml", png: "image
 
 /**
  * A copy of a drawing that stands alone: with its size, its colours and fonts in attributes, and the paper of the screen.
- *
  * @param {SVGSVGElement} drawing that is on the page
  * @returns {SVGSVGElement}
  */
@@ -25,19 +24,18 @@ export function standalone(drawing) {
 
 /**
  * A row of buttons, one for each file.
- *
  * @param {{download: Function, announce: (text: string) => void}} app
  * @param {string} about what is saved, read aloud with the button and part of the file's name
- * @param {{csv?: () => string, drawing?: () => SVGSVGElement}} from csv: the table; drawing: one that stands alone, saved as SVG and PNG
+ * @param {{csv?: () => string, drawing?: () => SVGSVGElement | Promise<SVGSVGElement>}} from csv: the table; drawing: one that stands alone, saved as SVG and PNG
  * @returns {HTMLElement}
  */
 export function downloads(app, about, { csv, drawing }) {
-  /** @type {Record<string, () => string | Blob | Promise<Blob>>} */
+  /** @type {Record<string, () => string | Promise<string | Blob>>} */
   const files = {};
   if (csv) files.csv = csv;
   if (drawing) {
-    files.svg = () => svgFile(drawing());
-    files.png = () => pngFile(drawing());
+    files.svg = async () => svgFile(await drawing());
+    files.png = async () => pngFile(await drawing());
   }
   const save = async (/** @type {string} */ kind) => {
     const name = `${fileName(about)}.${kind}`;
@@ -59,7 +57,6 @@ export function downloads(app, about, { csv, drawing }) {
 
 /**
  * A plot with its title, a sentence and its downloads.
- *
  * @param {any} app
  * @param {{title: string, words: any, about: string, draw: (width: number) => Node, table: () => string, key?: HTMLElement}} of
  *   about: what is saved; draw: the plot at a width; table: its data as CSV; key: what its colours mean

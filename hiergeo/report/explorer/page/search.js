@@ -3,7 +3,7 @@
 
 import { caption, counted, fill, h, named, picture } from "./dom.js";
 import { latest } from "./latest.js";
-import { prepared, preview, takePhotos } from "./photo.js";
+import { hasCamera, prepared, snapshot, takePhotos } from "./photo.js";
 
 /** Examples that are offered. */
 const EXAMPLES = 5;
@@ -27,12 +27,7 @@ function ask(app, query) {
   if (!app.state.set({ query, item: null })) app.again();
 }
 
-/**
- * The query box above all views.
- *
- * @param {any} app
- * @returns {HTMLElement}
- */
+/** The query box above all views. @param {any} app @returns {HTMLElement} */
 export function createQueryBox(app) {
   const { source, collection, state } = app;
   const { text: asks, photo: sees } = source.can;
@@ -60,16 +55,11 @@ export function createQueryBox(app) {
     id: "photo",
     onchange: chosen,
   });
-  const clear = h(
-    "button",
-    { type: "button", class: "button clear", "aria-label": "Clear the query", onclick: () => empty() },
-    "×",
-  );
+  const clear = h("button", { type: "button", class: "button clear", "aria-label": "Clear the query", onclick: () => empty() }, "×");
   const told = h("p", { class: "failed", role: "alert", hidden: true });
-  const subject = h("div", { class: "subject", hidden: true });
   /** A query that is being prepared, as a photo is or a caption that is looked for, gives way to any later one. */
-  const begin = latest();
-  const results = createResults(app, input, told, begin);
+  const answer = latest();
+  const results = createResults(app, input, told, answer);
   const form = h(
     "form",
     { class: "ask", role: "search", onsubmit: submitted },
@@ -79,13 +69,13 @@ export function createQueryBox(app) {
       h("div", { class: "entry" }, input, clear),
       sees && [
         h("button", { type: "button", class: "button photo", onclick: () => chooser.click() }, "Photo"),
+        hasCamera() && h("button", { type: "button", class: "button photo lens", onclick: () => take(snapshot()) }, "Camera"),
         chooser,
       ],
       h("button", { type: "submit", class: "button go" }, asks ? "Climb" : "Find"),
     ),
     results.list,
     told,
-    subject,
     examples(app),
   );
 
@@ -95,7 +85,7 @@ export function createQueryBox(app) {
     told.hidden = true;
     if (!text) return;
     if (!asks) return results.take();
-    begin();
+    answer();
     ask(app, { text });
   }
 
@@ -108,7 +98,7 @@ export function createQueryBox(app) {
   }
 
   function empty() {
-    begin();
+    answer();
     input.value = "";
     told.hidden = true;
     results.close();
@@ -117,15 +107,11 @@ export function createQueryBox(app) {
     app.announce("The query is cleared.");
   }
 
-  async function take(file) {
-    const wanted = begin();
+  /** @param {Promise<File | Blob>} file */
+  function take(file) {
     told.hidden = true;
-    try {
-      const query = await prepared(file, limits);
-      if (wanted()) state.set({ query, item: null });
-    } catch (error) {
-      if (wanted()) say(/** @type {Error} */ (error).message);
-    }
+    const query = file.then((some) => prepared(some, limits));
+    answer(query, (made) => state.set({ query: made, item: null }), (error) => say(error.message));
   }
 
   function say(words) {
@@ -136,22 +122,21 @@ export function createQueryBox(app) {
   function chosen() {
     const [file] = chooser.files;
     chooser.value = "";
-    if (file) take(file);
+    if (file) take(Promise.resolve(file));
   }
 
   function refresh(now, before) {
     if (before && now.query === before.query) return;
     const query = now.query;
-    begin();
+    answer();
     told.hidden = true;
     if (state.lost()) say(LOST);
     form.classList.toggle("asked", Boolean(query));
     input.value = query && "text" in query ? query.text : "";
     clear.hidden = !query;
-    showSubject(app, subject, query);
   }
 
-  if (sees) takePhotos(take);
+  if (sees) takePhotos((file) => take(Promise.resolve(file)));
   document.addEventListener("keydown", (event) => {
     const target = /** @type {Element} */ (event.target);
     if (
@@ -179,11 +164,7 @@ function examples(app) {
   if (!offered.length) return null;
   const chips = offered.map((query) => {
     const words = h("span", null, "text" in query ? caption(query.text, 60) : `item ${query.item}`);
-    const chip = h(
-      "button",
-      { type: "button", class: "button small chip", onclick: () => ask(app, query) },
-      words,
-    );
+    const chip = h("button", { type: "button", class: "button small chip", onclick: () => ask(app, query) }, words);
     if ("item" in query) describe(app, query.item, chip, words);
     return chip;
   });
@@ -197,29 +178,8 @@ async function describe(app, id, chip, words) {
   fill(words, caption(named(item), 60));
 }
 
-/** What is asked where it is not a text: the photo, or the item. */
-async function showSubject(app, subject, query) {
-  fill(subject);
-  subject.hidden = !query || "text" in query;
-  if (subject.hidden) return;
-  if ("photo" in query) {
-    const note = " It goes to the server that shows this page, which does not keep it.";
-    const words = h("p", null, "Your photo: ", caption(query.name, 60), h("br"), h("span", { class: "help" }, note));
-    fill(subject, preview(query.photo, "The photo that is asked"), words);
-    return;
-  }
-  fill(subject, h("p", null, `Item ${query.item}`));
-  const [item] = await app.source.items([query.item]).catch(() => []);
-  if (!item || app.state.get().query !== query) return;
-  fill(
-    subject,
-    item.image && picture(app.source, item.id, 64),
-    h("p", null, h("span", { class: "help" }, "From the collection: "), caption(named(item))),
-  );
-}
-
 /** Captions that contain what is written, as a list below the box. */
-function createResults(app, input, told, begin) {
+function createResults(app, input, told, answer) {
   const list = h("ul", { class: "found", role: "listbox", id: "found", "aria-label": "Captions", hidden: true });
   let items = [];
   /** The text that they contain. */
@@ -232,28 +192,23 @@ function createResults(app, input, told, begin) {
   }
 
   function later(text) {
-    begin();
+    answer();
     clearTimeout(timer);
     timer = setTimeout(() => look(text), PAUSE);
   }
 
   /** Show what contains a text; whether that is still wanted. */
   async function look(text) {
-    const wanted = begin();
     clearTimeout(timer);
     if (!text.trim()) return close();
-    try {
-      const found = await app.source.find(text.trim(), FOUND);
-      if (!wanted()) return false;
+    return answer(app.source.find(text.trim(), FOUND), (found) => {
       [items, of] = [found, text];
       show();
       app.announce(items.length ? `${counted(items.length, "caption")} found.` : "No caption contains this text.");
-      return true;
-    } catch (error) {
-      if (!wanted()) return false;
-      told.textContent = /** @type {Error} */ (error).message;
+    }, (error) => {
+      told.textContent = error.message;
       told.hidden = false;
-    }
+    });
   }
 
   function show() {
@@ -266,19 +221,14 @@ function createResults(app, input, told, begin) {
         caption(named(item)),
       ),
     );
-    fill(
-      list,
-      rows.length
-        ? rows
-        : h("li", { class: "help", role: "option", "aria-disabled": "true" }, "No caption contains this text."),
-    );
+    fill(list, rows.length ? rows : h("li", { class: "help", role: "option", "aria-disabled": "true" }, "No caption contains this text."));
     list.hidden = false;
     input.setAttribute("aria-expanded", "true");
     input.removeAttribute("aria-activedescendant");
   }
 
   function close() {
-    begin();
+    answer();
     clearTimeout(timer);
     items = [];
     list.hidden = true;

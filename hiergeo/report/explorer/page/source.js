@@ -7,16 +7,15 @@ const ANSWERS = 200;
 /** Pictures that are kept as URLs of blobs. */
 const PICTURES = 400;
 
+/** Milliseconds before what takes long is asked for again. */
+const PATIENCE = 3000;
+
 /** Where the token is kept while the tab is open. */
 const TOKEN = "hiergeo-token";
 
 /** A request that got no answer; `message` is a sentence for people, `field` the parameter that is to blame. */
 export class SourceError extends Error {
-  /**
-   * @param {string} message
-   * @param {string | null} [field]
-   * @param {number} [status] of HTTP; 0 without a response
-   */
+  /** @param {string} message @param {string | null} [field] @param {number} [status] of HTTP; 0 without a response */
   constructor(message, field = null, status = 0) {
     super(message);
     this.field = field;
@@ -59,11 +58,11 @@ export class Kept {
 export const keptPictures = () => new Kept(PICTURES, (url) => URL.revokeObjectURL(url));
 
 /** The data of a running server. */
+/** Bins of items by their ids, which are 0, 1, 2, ... where they are null. @param {Uint8Array} bins @param {string[] | null} ids */
+export const byId = (bins, ids) => (ids ? Object.fromEntries(ids.map((id, i) => [id, bins[i]])) : bins);
+
 export class LiveSource {
-  /**
-   * @param {string} base URL of the page, with a slash at its end
-   * @param {string | null} [token] that requests carry
-   */
+  /** @param {string} base URL of the page, with a slash at its end @param {string | null} [token] that requests carry */
   constructor(base, token = null) {
     this.base = base;
     this.token = token;
@@ -87,23 +86,17 @@ export class LiveSource {
   }
 
   /**
-   * The answers of several lenses to a query by their keys, an object with `error` for a lens that cannot answer, and
-   * which answers are equal.
-   *
+   * The answer of a lens to a query.
    * @param {"ladder" | "children" | "parents" | "neighbours" | "count"} kind
-   * @param {string[]} lenses their keys
+   * @param {string} lens its key
    * @param {any} query {text}, {item} or {photo}
    * @param {{k?: number, by?: string, steps?: number}} [options]
    */
-  search(kind, lenses, query, options = {}) {
-    return this.kept.once([kind, ...lenses, this.nameOf(query), JSON.stringify(options)].join("\n"), async () =>
-      this.json("api/search", posted({ kind, lenses, query: await sendable(query), ...options })),
-    );
-  }
-
-  /** The answer of one lens; the arguments are those of `search`. */
   async ask(kind, lens, query, options = {}) {
-    return (await this.search(kind, [lens], query, options)).answers[lens];
+    const { answers } = await this.kept.once([kind, lens, this.nameOf(query), JSON.stringify(options)].join("\n"), async () =>
+      this.json("api/search", posted({ kind, lenses: [lens], query: await sendable(query), ...options })),
+    );
+    return answers[lens];
   }
 
   /** Items by id, at most 256. */
@@ -159,15 +152,35 @@ export class LiveSource {
     return this.json("api/select", posted({ lens, polygon }));
   }
 
+  /** The bin of every item in a column of the data, by its id; 255 where there is no value. */
+  column(name) {
+    return this.kept.once(`column\n${name}`, async () => {
+      const { bins, ids } = await this.json(`api/columns/${encodeURIComponent(name)}`);
+      return byId(Uint8Array.from(atob(bins), (letter) => letter.charCodeAt(0)), ids);
+    });
+  }
+
   /** What two lenses see differently. */
   moved(a, b, k) {
     const asked = new URLSearchParams({ a, b, k: String(k) });
-    return this.kept.once(`moved\n${asked}`, () => this.json(`api/moved?${asked}`));
+    return this.kept.once(`moved\n${asked}`, () => this.patient(`api/moved?${asked}`));
   }
 
   /** What the space of a lens is like. */
   audit(lens) {
-    return this.kept.once(`audit\n${lens}`, () => this.json(`api/audit?${new URLSearchParams({ lens })}`));
+    return this.kept.once(`audit\n${lens}`, () => this.patient(`api/audit?${new URLSearchParams({ lens })}`));
+  }
+
+  /** An answer that takes long, and goes on meanwhile: it is asked for again until it is there. */
+  async patient(path) {
+    for (;;) {
+      try {
+        return await this.json(path);
+      } catch (error) {
+        if (error.status !== 503) throw error;
+        await new Promise((go) => setTimeout(go, PATIENCE));
+      }
+    }
   }
 
   nameOf(query) {
@@ -197,19 +210,11 @@ export class LiveSource {
     const told = await response.json().catch(() => null);
     if (response.status === 401 && !this.token)
       throw new SourceError("This server asks for a token: open the link that hiergeo explore printed.", null, 401);
-    throw new SourceError(
-      sentence(told?.error ?? `The server refused this with status ${response.status}.`),
-      told?.field,
-      response.status,
-    );
+    throw new SourceError(sentence(told?.error ?? `The server refused this with status ${response.status}.`), told?.field, response.status);
   }
 }
 
-/**
- * The points of a tile, as the server and the static page store them: little endian, see `/api/openapi.json`.
- *
- * @param {ArrayBuffer} content
- */
+/** The points of a tile, as the server and the static page store them: little endian, see `/api/openapi.json`. @param {ArrayBuffer} content */
 export function readTile(content) {
   const count = new DataView(content).getUint32(0, true);
   let offset = 8;

@@ -35,19 +35,31 @@ const LOST = "The browser took the graphics memory of this map: its points come 
 /** Milliseconds of the way to a point that is brought to the centre. */
 const WAY = 420;
 
+/** Milliseconds in which points go from where they were in another space. */
+const MORPH = 600;
+
+/** Milliseconds in which a ladder is drawn. */
+const GROWTH = 1200;
+
+/** Whether nothing moves of its own accord. */
+const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches || document.hidden;
+
 export class Stage {
   /**
    * @param {any} source @param {any} lens @param {any} facts of its map
-   * @param {{pace: Pace, chart: "disk" | "flat", style: import("./marks.js").Style}} look
+   * @param {{pace: Pace, style: import("./marks.js").Style}} look
    * @param {Tell} tell
+   * @param {Map<bigint, Complex> | null} from where the points were in the space that was shown before
    */
-  constructor(source, lens, facts, { pace, chart, style }, tell) {
+  constructor(source, lens, facts, { pace, style }, tell, from = null) {
     this.lens = lens;
     this.facts = facts;
     this.pace = pace;
     this.style = style;
     this.tell = tell;
-    this.camera = new Camera(facts, chart);
+    this.from = still() ? null : from;
+    this.left = Infinity;
+    this.camera = new Camera(facts);
     this.tree = squares(facts);
     this.overlay = new Overlay();
     this.canvas = h("canvas", { class: "map-points", "aria-hidden": "true" });
@@ -73,9 +85,9 @@ export class Stage {
     /** What is to be added. @type {{key: string, from: number, to: number}[]} */
     this.rest = [];
     this.shown = { related: NOTHING, landmarks: /** @type {import("./related.js").Placed[]} */ ([]), hovered: /** @type {Complex | null} */ (null), region: /** @type {Complex[] | null} */ (null), brush: /** @type {Complex[] | null} */ (null) };
-    this.sharers = 1;
     this.version = 0;
     this.size = 4;
+    this.began = -Infinity;
     this.movedAt = -Infinity;
     this.plannedAt = -Infinity;
     this.before = 0;
@@ -107,6 +119,11 @@ export class Stage {
     this.request();
   }
 
+  /** The ladder grows outwards, from now on. */
+  grow() {
+    if (!still()) this.began = performance.now();
+  }
+
   /** The camera was moved. @param {boolean} [told] whether the others hear of it */
   changed(told = true) {
     this.movedAt = performance.now();
@@ -125,30 +142,35 @@ export class Stage {
     this.frame = 0;
     if (!this.element.clientWidth || this.closed) return;
     this.step?.();
+    const way = this.from !== null && this.left < Infinity;
+    if (way) this.stale = true;
+    if (way && performance.now() - this.left > MORPH) this.arrive();
     const moving = performance.now() - this.movedAt < REST;
-    if (this.before && this.busy) this.pace.after(time - this.before, this.busy * this.sharers);
+    if (this.before && this.busy) this.pace.after(time - this.before, this.busy);
     this.busy = 0;
     if (this.stale) this.paint();
     else if (this.rest.length) this.refine();
-    if (this.outdated) this.overlay.draw(this.camera, this.facts, this.shown);
-    this.outdated = false;
+    const grown = Math.min(1, (performance.now() - this.began) / GROWTH);
+    if (this.outdated) this.overlay.draw(this.camera, this.facts, this.shown, grown);
+    this.outdated = grown < 1;
     if (!moving || time - this.plannedAt > PLANNED) this.plan(time);
     const settled = !this.rest.length && this.loader.idle;
-    if (settled && this.count > this.painter.limit / this.sharers) this.stale = true; // coarse tiles filled in for late ones
-    const going = moving || this.stale || this.rest.length > 0 || this.step;
+    if (settled && this.count > this.painter.limit) this.stale = true; // coarse tiles filled in for late ones
+    const going = moving || this.outdated || this.stale || this.rest.length > 0 || this.step || this.from;
     this.before = going ? time : 0;
     if (going) this.request();
     else if (this.loader.idle) this.tell.drawn(this.count);
   }
 
   get allowed() {
-    return Math.min(this.painter.limit, this.pace.budget) / this.sharers;
+    return Math.min(this.painter.limit, this.pace.budget);
   }
 
   begin(/** @type {boolean} */ fresh) {
     const ratio = Math.min(2, window.devicePixelRatio || 1);
     const alpha = this.wanted > 30000 ? 0.75 : 0.9;
-    this.painter.begin({ camera: this.camera, style: this.style, ratio, size: this.size, alpha }, fresh);
+    const share = this.from ? Math.min(1, Math.max(0, (performance.now() - this.left) / MORPH)) : 1;
+    this.painter.begin({ camera: this.camera, style: this.style, ratio, size: this.size, alpha, share }, fresh);
   }
 
   /** Clear, and draw a fair share of what is in sight. */
@@ -191,7 +213,7 @@ export class Stage {
     if (this.closed || (this.ready && this.loader.idle && !this.retry)) return;
     this.retry = 0;
     this.plannedAt = time;
-    const chosen = choose(this.tree, this.camera, this.painter.limit / this.sharers);
+    const chosen = choose(this.tree, this.camera, this.painter.limit);
     this.wanted = chosen.reduce((sum, { count }) => sum + count, 0);
     this.loader.want(chosen.map(({ square }) => square));
     if (performance.now() - this.movedAt < REST) return;
@@ -215,8 +237,8 @@ export class Stage {
   sizeFor(chosen) {
     const area = this.camera.width * this.camera.height;
     const shares = chosen.map(({ square, count }) => {
-      const { radius, outside } = this.camera.circle(square.circle);
-      return count * (outside ? 1 : Math.min(1, area / (2 * radius * radius)));
+      const { radius } = this.camera.circle(square.circle);
+      return count * (radius < Infinity ? Math.min(1, area / (2 * radius * radius)) : 1);
     });
     const spacing = Math.sqrt(area / Math.max(1, shares.reduce((sum, share) => sum + share, 0)));
     return Math.max(2, Math.min(9, 0.5 + 1.6 * Math.log2(Math.max(1, spacing))));
@@ -224,12 +246,35 @@ export class Stage {
 
   /** @param {string} key @param {import("./levels.js").Tile} tile */
   arrived(key, tile) {
+    const { from } = this;
+    if (from) {
+      this.left = Math.min(this.left, performance.now());
+      const way = Array.from(tile.ids, (id, i) => from.get(id) ?? [tile.x[i], tile.y[i]]);
+      tile.from = [Float32Array.from(way, ([x]) => x), Float32Array.from(way, ([, y]) => y)];
+    }
+    this.style.dress(tile);
     this.painter.add(key, tile);
     const count = this.counts?.get(key);
     if (this.ready && count) this.rest.push({ key, from: this.drawn.get(key) ?? 0, to: Math.min(count, tile.ids.length) });
     else if (!this.ready) this.stale = true;
     this.version += 1;
     this.request();
+  }
+
+  /** The points are where they belong. */
+  arrive() {
+    this.from = null;
+    for (const [key, tile] of this.loader.tiles) {
+      delete tile.from;
+      this.painter.add(key, tile);
+    }
+  }
+
+  /** Where the points on the canvas are, by their ids. @returns {Map<bigint, Complex>} */
+  places() {
+    const found = new Map();
+    for (const { tile, count } of this.tiles()) for (let i = 0; i < count; i++) found.set(tile.ids[i], [tile.x[i], tile.y[i]]);
+    return found;
   }
 
   /** @param {string} key */
@@ -253,15 +298,10 @@ export class Stage {
   /** @param {import("./marks.js").Style} style */
   restyle(style) {
     this.style = style;
-    this.repaint();
-  }
-
-  /** Look through another chart, at the same point. @param {"disk" | "flat"} chart */
-  rechart(chart) {
-    if (chart === this.camera.chart) return;
-    const { centre, zoom, width, height, isometry } = this.camera;
-    this.camera = Object.assign(new Camera(this.facts, chart), { width, height });
-    this.camera.look(centre, isometry.turn, zoom);
+    for (const [key, tile] of this.loader.tiles) {
+      style.dress(tile);
+      this.painter.add(key, tile);
+    }
     this.repaint();
   }
 
@@ -274,17 +314,15 @@ export class Stage {
   /** Bring a point to the centre, along the geodesic. @param {Complex} z base coordinates */
   centre(z) {
     const { camera } = this;
-    const { kappa } = camera;
     const start = camera.isometry;
-    const from = apply(start, camera.laid(z));
-    const way = geodesic(kappa, from, [0, 0], 60);
-    const still = matchMedia("(prefers-reduced-motion: reduce)").matches || document.hidden;
+    const from = apply(start, z);
+    const way = geodesic(from, [0, 0], 60);
     const arrive = (/** @type {Complex} */ to) => {
-      camera.isometry = compose(translation(kappa, from, to), start);
+      camera.isometry = compose(translation(from, to), start);
       camera.bound();
       this.changed();
     };
-    if (still || way.length < 3) return arrive([0, 0]);
+    if (still() || way.length < 3) return arrive([0, 0]);
     const began = performance.now();
     this.step = () => {
       const share = Math.min(1, (performance.now() - began) / WAY);

@@ -3,8 +3,8 @@
 
 /**
  * @typedef {{text: string} | {item: string} | {photo: Blob, name: string} | null} Query
- * @typedef {{view: string, lenses: string[], query: Query, item: string | null, by: string, colour: string,
- *   chart: string, centre: [number, number], turn: number, zoom: number, against: [string, string]}} State
+ * @typedef {{lens: string, query: Query, item: string | null, by: string, colour: string, where: Record<string, number[]>,
+ *   centre: [number, number], turn: number, zoom: number}} State  where: by the name of a column, its bins that are let through
  */
 
 import { Photos } from "./photos.js";
@@ -15,26 +15,15 @@ const ID = /^\d{1,19}$/;
 const LONGEST = 1500;
 
 /** Changes that the back button undoes; other ones, such as panning, replace the entry of the history. */
-const STEPS = ["view", "query", "item", "lenses"];
-
-/** Lenses side by side. */
-export const COLUMNS = 4;
+const STEPS = ["lens", "query", "item"];
 
 /** Orders of children and parents; a page without a server names those that it has in `collection.orders`. */
 export const ORDERS = ["margin", "angle", "distance"];
 
-const CHOICES = {
-  view: ["ladder", "map", "tree", "compare", "audit"],
-  colour: ["tier", "radius", "kind"],
-  chart: ["disk", "flat"],
-};
+/** Characters of a name of a column in the URL, and its columns at most. */
+const [NAME, COLUMNS] = [200, 24];
 
-/**
- * The state of the page.
- *
- * @param {{lenses: {key: string, source?: string, geometry?: string}[], tiers: string[] | null, orders?: string[]}} collection
- * @param {Window} [page]
- */
+/** The state of the page. @param {{lenses: {key: string}[], tiers: string[] | null, orders?: string[]}} collection @param {Window} [page] */
 export function createState(collection, page = window) {
   const first = defaults(collection);
   const photos = new Photos(page);
@@ -74,7 +63,6 @@ export function createState(collection, page = window) {
 
     /**
      * Change some entries; values that do not fit fall back to the defaults.
-     *
      * @param {Partial<State>} patch
      * @param {{push?: boolean}} [how] whether the back button undoes it; by default where it shows something else
      * @returns {boolean} whether that changed anything
@@ -96,7 +84,6 @@ export function createState(collection, page = window) {
 
     /**
      * Call a function after every change.
-     *
      * @param {(now: State, before: State) => void} listener
      * @returns {() => void} ends it
      */
@@ -109,40 +96,23 @@ export function createState(collection, page = window) {
 
 /** @returns {State} */
 function defaults(collection) {
-  const keys = collection.lenses.map((lens) => lens.key);
   return /** @type {any} */ (
     Object.freeze({
-      view: "ladder",
-      lenses: keys.slice(0, 3),
+      lens: collection.lenses[0].key,
       query: null,
       item: null,
       by: "margin",
       colour: collection.tiers ? "tier" : "radius",
-      chart: "disk",
+      where: Object.freeze({}),
       centre: [0, 0],
       turn: 0,
       zoom: 1,
-      against: compared(collection.lenses),
     })
   );
 }
 
 /**
- * The pair that is compared at first: two sources in one geometry, whose radii need not agree; else the first two lenses.
- *
- * @param {{key: string, source?: string, geometry?: string}[]} lenses
- */
-function compared(lenses) {
-  for (const [place, a] of lenses.entries()) {
-    const b = lenses.slice(place + 1).find((lens) => lens.geometry === a.geometry && lens.source !== a.source);
-    if (b) return [a.key, b.key];
-  }
-  return [lenses[0].key, (lenses[1] ?? lenses[0]).key];
-}
-
-/**
  * The state in a hash; what is unknown or broken has its default.
- *
  * @param {string} hash
  * @param {State} first
  * @param {{lenses: {key: string}[], orders?: string[]}} collection
@@ -150,22 +120,19 @@ function compared(lenses) {
 export function parse(hash, first, collection) {
   const values = new URLSearchParams(hash.replace(/^#/, ""));
   const numbers = (name) => (values.get(name) ?? "").split(",").map((each) => (each === "" ? NaN : Number(each)));
-  const list = (name) => values.get(name)?.split(",");
   const text = values.get("q");
   const from = values.get("from");
   return checked(
     {
-      view: values.get("view"),
-      lenses: list("lenses"),
+      lens: values.get("lens"),
       query: text ? { text } : from ? { item: from } : null,
       item: values.get("item"),
       by: values.get("by"),
       colour: values.get("colour"),
-      chart: values.get("chart"),
+      where: parsed(values.get("where")),
       centre: numbers("at"),
       turn: numbers("turn")[0],
       zoom: numbers("zoom")[0],
-      against: list("against"),
     },
     first,
     collection,
@@ -174,23 +141,34 @@ export function parse(hash, first, collection) {
 
 /** @returns {State} */
 function checked(given, first, collection) {
-  const known = new Set(collection.lenses.map((lens) => lens.key));
-  const keys = Array.isArray(given.lenses) ? [...new Set(given.lenses)].filter((key) => known.has(key)) : [];
-  const against =
-    Array.isArray(given.against) && given.against.length === 2 && given.against.every((key) => known.has(key));
   const centre = Array.isArray(given.centre) && given.centre.length === 2 && given.centre.every(Number.isFinite);
   const found = {
-    lenses: keys.length ? Object.freeze(keys.slice(0, COLUMNS)) : first.lenses,
+    lens: collection.lenses.some(({ key }) => key === given.lens) ? given.lens : first.lens,
     query: asked(given.query),
     item: ID.test(given.item ?? "") ? given.item : null,
     centre: centre ? Object.freeze([...given.centre]) : first.centre,
     turn: Number.isFinite(given.turn) ? given.turn : first.turn,
     zoom: Number.isFinite(given.zoom) && given.zoom > 0 ? given.zoom : first.zoom,
-    against: against ? Object.freeze([...given.against]) : first.against,
+    by: (collection.orders ?? ORDERS).includes(given.by) ? given.by : first.by,
+    colour: typeof given.colour === "string" && given.colour && given.colour.length <= NAME ? given.colour : first.colour,
+    where: bins(given.where),
   };
-  for (const [name, choices] of Object.entries({ ...CHOICES, by: collection.orders ?? ORDERS }))
-    found[name] = choices.includes(given[name]) ? given[name] : first[name];
   return /** @type {any} */ (Object.freeze(found));
+}
+
+/** Bins that are let through; names without any are left out. @returns {Record<string, number[]>} */
+function bins(given) {
+  if (!given || typeof given !== "object") return Object.freeze({});
+  const numbers = (list) => Array.isArray(list) && list.length && list.every((bin) => Number.isInteger(bin) && bin >= 0 && bin < 255);
+  return Object.freeze(Object.fromEntries(Object.entries(given).filter(([, list]) => numbers(list)).slice(0, COLUMNS)));
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text ?? "{}");
+  } catch {
+    return {};
+  }
 }
 
 /** @returns {Query} */
@@ -201,20 +179,15 @@ function asked(query) {
   return ID.test(query.item ?? "") ? Object.freeze({ item: query.item }) : null;
 }
 
-/**
- * A state as a hash, without what has its default.
- *
- * @param {State} state
- * @param {State} first
- */
+/** A state as a hash, without what has its default. @param {State} state @param {State} first */
 export function written(state, first) {
   const values = new URLSearchParams();
   const query = state.query;
   if (query && "text" in query && query.text.length <= LONGEST) values.set("q", query.text);
   if (query && "item" in query) values.set("from", query.item);
   if (state.item) values.set("item", state.item);
-  for (const name of ["view", "lenses", "by", "colour", "chart", "against"])
-    if (!equal(state[name], first[name])) values.set(name, String(state[name]));
+  for (const name of ["lens", "by", "colour"]) if (state[name] !== first[name]) values.set(name, state[name]);
+  if (Object.keys(state.where).length) values.set("where", JSON.stringify(state.where));
   const rounded = (value) => String(Number(value.toPrecision(7)));
   if (!equal(state.centre, first.centre)) values.set("at", state.centre.map(rounded).join());
   for (const name of ["turn", "zoom"]) if (state[name] !== first[name]) values.set(name, rounded(state[name]));
@@ -233,7 +206,5 @@ export function equal(a, b) {
 function following(next, before) {
   const names = Object.keys(next);
   if (names.every((name) => equal(next[name], before[name]))) return before;
-  return Object.freeze(
-    Object.fromEntries(names.map((name) => [name, equal(next[name], before[name]) ? before[name] : next[name]])),
-  );
+  return Object.freeze(Object.fromEntries(names.map((name) => [name, equal(next[name], before[name]) ? before[name] : next[name]])));
 }

@@ -3,7 +3,7 @@
 
 import { inside } from "./isometry.js";
 import { readAnswers, readItems, readPictures } from "./packed.js";
-import { Kept, SourceError, keptPictures, readTile } from "./source.js";
+import { Kept, SourceError, byId, keptPictures, readTile } from "./source.js";
 
 /** Items of a selection that are listed. */
 const LISTED = 10_000;
@@ -34,27 +34,12 @@ export class StaticSource {
   }
 
   /**
-   * The answers of several lenses to a query by their keys, and which of them are equal; of a text the answers to the
-   * item whose caption contains it.
-   *
+   * The answer of a lens to a query; of a text that to the item whose caption contains it.
    * @param {"ladder" | "children" | "parents" | "neighbours" | "count"} kind
-   * @param {string[]} lenses their keys
+   * @param {string} lens its key
    * @param {any} query {text} or {item}
-   * @param {{k?: number, by?: string, steps?: number}} [options]
+   * @param {{k?: number, by?: string}} [options]
    */
-  async search(kind, lenses, query, options = {}) {
-    const answers = await Promise.all(lenses.map((lens) => this.ask(kind, lens, query, options)));
-    /** @type {Map<string, string[]>} */
-    const groups = new Map();
-    answers.forEach(({ query: { radius, far }, count, rungs = [], hits = rungs.map(({ hit }) => hit) }, i) => {
-      const shown = hits.map((hit) => [hit.id, hit.radius, hit.is_query, hit.entails]);
-      const name = JSON.stringify([radius, far, count, shown]);
-      groups.set(name, [...(groups.get(name) ?? []), lenses[i]]);
-    });
-    return { answers: Object.fromEntries(answers.map((answer, i) => [lenses[i], answer])), equal: [...groups.values()] };
-  }
-
-  /** The answer of one lens; the arguments are those of `search`. */
   async ask(kind, lens, query, { k = 10, by = "margin" } = {}) {
     const place = await this.placeOf(query);
     return this.kept.once(`${kind} ${this.key(lens)} ${place} ${k} ${by}`, () => this.asked(kind, lens, place, k, by));
@@ -64,9 +49,7 @@ export class StaticSource {
     const [items, seen, chunk] = await Promise.all([this.items_(), this.lens(lens), this.answers(lens, place)]);
     const row = place % this.layout.chunk;
     const { reach, climbs } = this.facts.get(lens);
-    const answer = {
-      query: { kind: "item", id: items.ids[place], caption: items.captions[place], radius: seen.radius[place], far: null },
-    };
+    const answer = { query: { kind: "item", id: items.ids[place], caption: items.captions[place], radius: seen.radius[place], far: null } };
     if (verb === "count") return { ...answer, count: chunk.counts[row] };
     const hit = (at, found) => judged(this.hit(items, seen, at, found), this.facts.get(lens), this.layout.lenses[lens].margins);
     if (["ladder", "neighbours"].includes(verb)) answer.query.far = reach === null ? null : false;
@@ -142,6 +125,12 @@ export class StaticSource {
     const held = seen.order.filter((place) => inside(polygon, [points.x[place], points.y[place]]));
     const listed = [...held.subarray(0, LISTED)].map((place) => ({ ...this.item(items, place), radius: seen.radius[place] }));
     return { count: held.length, items: listed };
+  }
+
+  /** The bin of every item in a column of the data. */
+  column(name) {
+    const place = this.layout.columns.indexOf(name);
+    return this.kept.once(`column ${place}`, async () => byId(new Uint8Array(await this.bytes(`column-${place}.bin`)), (await this.items_()).ids));
   }
 
   /** What two lenses see differently. */

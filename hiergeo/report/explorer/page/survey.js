@@ -9,20 +9,12 @@ import { figure } from "./saving.js";
 /** How a finding is marked, beside its colour. @type {Record<string, [string, string]>} */
 const MARKS = { fine: ["✓", "Fine"], note: ["○", "Note"], warning: ["▲", "Warning"] };
 
-/**
- * The sentences and plots of one space.
- *
- * @param {any} found answer of the server
- * @param {any} lens
- * @param {any} app
- * @returns {Node[]}
- */
+/** The sentences and plots of one space. @param {any} found answer of the server @param {any} lens @param {any} app @returns {Node[]} */
 export function survey(found, lens, app) {
   const [first, ...others] = found.findings;
   return [
     finding(first, "p", "lede finding"),
     h("ul", { class: "findings-list" }, others.map((/** @type {any} */ each) => finding(each, "li", "finding"))),
-    radii(found, lens, app),
     cones(found, lens, app),
   ];
 }
@@ -33,7 +25,7 @@ function finding(/** @type {any} */ { severity, sentence }, /** @type {string} *
 }
 
 /** Histogram of the radii, a row for each tier, with the radius at which u = 1. */
-function radii(/** @type {any} */ found, /** @type {any} */ lens, /** @type {any} */ app) {
+export function radii(/** @type {any} */ found, /** @type {any} */ lens, /** @type {any} */ app) {
   const { edges, counts } = found.radius;
   const tiers = found.tiers.map((/** @type {any} */ tier, /** @type {number} */ index) => ({ ...tier, css: `tier${index}` }));
   const rows = tiers.length ? tiers : [{ name: "items", counts, css: "series0" }];
@@ -68,7 +60,7 @@ function cones(/** @type {any} */ found, /** @type {any} */ lens, /** @type {any
     title: "What cones hold",
     words: `The cones of ${counted(asked, "item")}, chosen at random.`,
     about: `cones in ${lens.title}`,
-    draw: (width) => histogram({ width, edges, rows: [{ name: "cones", counts, css: "series0" }], x, label, noun: "cones" }),
+    draw: (width) => histogram({ width, edges, rows: [{ name: "cones", counts, css: "series0" }], x, label }),
     table: () => csv(["from_percent", "to_percent", "cones"], counts.map((/** @type {number} */ count, /** @type {number} */ i) => [edges[i], edges[i + 1], count])),
   });
 }

@@ -5,50 +5,34 @@
   const KEY = "hiergeo-theme";
   const THEMES = ["auto", "light", "dark"];
   const page = document.documentElement;
+  const show = (theme) => (theme === "auto" ? delete page.dataset.theme : (page.dataset.theme = theme));
 
-  function stored() {
+  /** Read or write the choice; where storage is switched off, it lasts as long as the page. */
+  function stored(theme) {
     try {
-      return localStorage.getItem(KEY);
+      if (theme) localStorage.setItem(KEY, theme);
+      return localStorage.getItem(KEY) ?? "";
     } catch {
-      return null; // storage is switched off: the choice lasts as long as the page
+      return "";
     }
-  }
-
-  function store(theme) {
-    try {
-      localStorage.setItem(KEY, theme);
-    } catch {
-      return;
-    }
-  }
-
-  function show(theme) {
-    if (theme === "auto") delete page.dataset.theme;
-    else page.dataset.theme = theme;
-    page.dispatchEvent(new CustomEvent("theme", { detail: theme }));
   }
 
   function choice(theme, chosen) {
-    const input = Object.assign(document.createElement("input"), {
-      type: "radio",
-      name: "theme",
-      value: theme,
-      checked: theme === chosen,
-    });
+    const input = Object.assign(document.createElement("input"), { type: "radio", name: "theme", value: theme, checked: theme === chosen });
     input.addEventListener("change", () => {
-      store(theme);
+      stored(theme);
       show(theme);
     });
-    const words = Object.assign(document.createElement("span"), { textContent: theme });
     const label = document.createElement("label");
-    label.append(input, words);
+    label.append(input, Object.assign(document.createElement("span"), { textContent: theme }));
     return label;
   }
 
-  const kept = stored() ?? "";
-  const theme = THEMES.includes(kept) ? kept : "auto";
+  const theme = THEMES.includes(stored()) ? stored() : "auto";
   show(theme);
   addEventListener("DOMContentLoaded", () => {
+    const opening = document.getElementById("opening");
+    if (opening && location.protocol === "file:") opening.textContent = "Browsers do not run this page from a disk. Run python -m http.server in its folder, or put the folder on any web server.";
     const field = document.getElementById("theme");
     if (!field) return;
     field.append(...THEMES.map((each) => choice(each, theme)));

@@ -1,0 +1,66 @@
+// @ts-check
+/** The ladder as cards: one for each step, the most general first, with its number on the disc, and the sentence about all. */
+
+import { caption, counted, h, named, number, picture, shortened } from "./dom.js";
+import { added, steps, verdict } from "./rungs.js";
+
+/**
+ * @typedef {import("./rungs.js").Rung} Rung
+ * @typedef {{lens: any, ladder: any, open: boolean, unfold: () => void}} Shown  open: whether all steps are there
+ */
+
+/** Cards that are shown of a longer ladder, and of these how many at each of its ends. */
+const [MOST, ENDS] = [7, 3];
+
+/** Characters of a caption on a card, and of the name of a model. */
+const [CAPTION, MODEL] = [110, 40];
+
+/** The steps of a ladder to a query; what is the query itself is none. @param {any} ladder @returns {Rung[]} */
+export const climbed = (ladder) => steps(ladder).filter(({ hit }) => !hit?.is_query);
+
+/** The steps of a ladder, and how many behind the first ones are left out of a long one unless all are open.
+ * @param {any} ladder @param {boolean} open */
+export function folded(ladder, open) {
+  const rungs = climbed(ladder);
+  const hidden = open || rungs.length <= MOST ? 0 : rungs.length - 2 * ENDS;
+  return { rungs, first: hidden ? ENDS : rungs.length, hidden };
+}
+
+/** What a ladder is like, in at most twelve words. @param {any} lens @param {Rung[]} rungs */
+export function sentence(lens, rungs) {
+  const wrong = rungs.flatMap((rung, i) => (added(rung) ? [i + 1] : []));
+  const climbs = `${shortened(lens.title.split(" · ")[0], MODEL)} climbs this in ${counted(rungs.length, "step")}`;
+  if (!wrong.length) return `${climbs}.`;
+  if (wrong.length > 3) return `${climbs}; ${wrong.length} are wrong.`;
+  const last = wrong.pop();
+  return `${climbs}; ${wrong.length ? `steps ${wrong.join(", ")} and ${last} are` : `step ${last} is`} wrong.`;
+}
+
+/** The cards of a ladder, those in the middle of a long one behind a button. @param {any} app @param {Shown} shown @returns {HTMLElement} */
+export function cards(app, { lens, ladder, open, unfold }) {
+  const { rungs, first, hidden } = folded(ladder, open);
+  const list = rungs.map((rung, i) => card(app, rung, i, rungs.length));
+  const more = h("button", { type: "button", class: "button small", "aria-label": `Show ${counted(hidden, "more step")}`, onclick: unfold }, `+${hidden}`);
+  if (hidden) list.splice(first, hidden, h("li", { class: "fold" }, more));
+  return h("ol", { class: "cards", "aria-label": `Steps in ${lens.title}, the most general first` }, list);
+}
+
+/** @param {any} app @param {Rung} rung @param {number} i @param {number} all */
+function card(app, rung, i, all) {
+  const hit = /** @type {import("./rungs.js").Hit} */ (rung.hit);
+  const wrong = added(rung);
+  const { words, css } = verdict(hit, false);
+  const made = h("li", { class: wrong ? "climb-card wrong" : "climb-card", "data-id": hit.id },
+    h("button", { type: "button", "aria-pressed": "false", onclick: () => app.state.set({ item: hit.id }) },
+      h("span", { class: "badge", "aria-hidden": "true" }, i + 1),
+      hit.image && picture(app.source, hit.id, 64),
+      h("span", { class: "body" },
+        caption(named(hit), CAPTION),
+        " ",
+        h("span", { class: wrong ? "no" : css }, wrong || words),
+        " ",
+        h("span", { class: "hover numbers" },
+          `r ${number(hit.radius)} · angle ${number(hit.angle)} · margin ${number(hit.margin)} · distance ${number(hit.distance)}`))));
+  made.style.setProperty("--turn", String((i + 1) / all));
+  return made;
+}

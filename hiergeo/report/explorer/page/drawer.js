@@ -1,0 +1,107 @@
+// @ts-check
+/** The chosen item: what is more general, more specific and nearest to it in a space, and the way on from each. */
+
+import { caption, failure, fill, h, named, number, picture } from "./dom.js";
+import { csv } from "./files.js";
+import { latest } from "./latest.js";
+import { downloads } from "./saving.js";
+import { verdict } from "./rungs.js";
+
+/** Items of a list at first, and how many more a press of its button brings. */
+const STEP = 6;
+
+/** Characters of a caption in a list. */
+const LISTED = 80;
+
+/** What is listed, and what each list is called. @type {["parents" | "children" | "neighbours", string][]} */
+const LISTS = [["parents", "More general"], ["children", "More specific"], ["neighbours", "Nearest"]];
+
+export class Drawer {
+  /** @param {any} app */
+  constructor(app) {
+    this.app = app;
+    this.answer = latest();
+    this.root = h("aside", { class: "drawer card", "aria-label": "Chosen item", tabindex: -1, hidden: true });
+    this.most = STEP;
+  }
+
+  /** @param {string | null} id @param {any} lens */
+  show(id, lens) {
+    if (id !== this.id) this.most = STEP;
+    this.id = id;
+    this.root.hidden = !id;
+    const asked = id ? this.ask(id, lens) : null;
+    if (id) this.root.setAttribute("aria-busy", "true");
+    return this.answer(asked, (found) => this.draw(found, lens), (error) => this.fail(error, id, lens));
+  }
+
+  /** @param {string} id @param {any} lens */
+  async ask(id, lens) {
+    const { source } = this.app;
+    const cones = lens.cones.decide ? source.ask("count", lens.key, { item: id }).catch(() => null) : null;
+    const [[item], held, ...lists] = await Promise.all([
+      source.items([id]),
+      cones,
+      ...LISTS.map(([kind]) => source.ask(kind, lens.key, { item: id }, { k: this.most + 1 })),
+    ]);
+    const others = lists.map(({ hits }) => hits.filter((/** @type {any} */ hit) => !hit.is_query && hit.id !== id).slice(0, this.most));
+    return { item, held, lists: others, keys: lists.map(({ by }) => by) };
+  }
+
+  /** @param {{item: any, held: any, lists: any[][], keys: string[]} | null} found @param {any} lens */
+  draw(found, lens) {
+    this.root.removeAttribute("aria-busy");
+    if (!found) return fill(this.root);
+    const { item, held, lists, keys } = found;
+    const { app } = this;
+    const tier = item.tier === null || item.tier < 0 ? null : app.collection.tiers?.[item.tier];
+    const radius = item.radius?.[lens.key];
+    const more = () => {
+      this.most += STEP;
+      this.show(this.id ?? null, lens);
+    };
+    fill(this.root,
+      this.closing(),
+      h("div", { class: "drawer-item" },
+        item.image && picture(app.source, item.id, 192),
+        h("p", { class: "full", tabindex: 0, role: "group", "aria-label": "Caption" }, h("bdi", null, named(item))),
+        h("p", { class: "help" }, tier && [h("bdi", null, tier), " · "], typeof radius === "number" && `radius ${number(radius, 3)}`),
+        held && h("p", { class: "help held" }, `Its cone holds ${Math.max(0, held.count - 1).toLocaleString("en")} of ${lens.rows.toLocaleString("en")} items.`),
+        h("button", { type: "button", class: "button", onclick: () => app.state.set({ query: { item: item.id }, item: null }) }, "Climb from here")),
+      LISTS.map(([kind, title], i) => h("section", { class: `drawer-${kind}` },
+        h("h2", null, title, h("span", { class: "help" }, ` by ${keys[i]}`)),
+        lists[i].length ? h("ul", null, lists[i].map((hit) => this.entry(hit))) : h("p", { class: "help" }, "None."),
+        lists[i].length === this.most
+          ? h("button", { type: "button", class: "button small", "aria-label": `${title}: show ${STEP} more`, onclick: more }, `${STEP} more`)
+          : null)),
+      downloads(app, "items around the chosen one", { csv: () => table(found, lens) }));
+  }
+
+  /** @param {any} hit */
+  entry(hit) {
+    const { words, css } = verdict(hit);
+    return h("li", { "data-id": hit.id },
+      h("button", { type: "button", onclick: () => this.app.state.set({ item: hit.id }) },
+        hit.image && picture(this.app.source, hit.id, 64),
+        h("span", { class: "body" }, caption(named(hit), LISTED), " ",
+          h("span", { class: `hover numbers ${css}` }, `r ${number(hit.radius)} · ${words || `distance ${number(hit.distance)}`}`))));
+  }
+
+  /** @param {Error} error @param {string | null} id @param {any} lens */
+  fail(error, id, lens) {
+    this.root.removeAttribute("aria-busy");
+    fill(this.root, this.closing(), h("div", { role: "alert" }, failure(error, () => this.show(id, lens))));
+  }
+
+  closing() {
+    const close = () => this.app.state.set({ item: null });
+    return h("button", { type: "button", class: "button small close", "aria-label": "Close the chosen item", onclick: close }, "×");
+  }
+}
+
+/** All that is listed, as CSV. @param {{item: any, lists: any[][]}} found @param {any} lens */
+function table({ item, lists }, lens) {
+  const names = ["space", "of_id", "of", "is", "id", "caption", "radius", "margin_rad", "angle_rad", "distance", "entailed", "rank_among_pairs"];
+  return csv(names, lists.flatMap((hits, i) => hits.map((hit) =>
+    [lens.title, item.id, named(item), LISTS[i][1].toLowerCase(), hit.id, named(hit), hit.radius, hit.margin, hit.angle, hit.distance, hit.entails, hit.rank])));
+}

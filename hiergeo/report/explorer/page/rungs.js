@@ -1,0 +1,38 @@
+// @ts-check
+// The rungs of a ladder: which hold an item, what a space says of them, and which words they add.
+
+import { number, signed } from "./dom.js";
+
+/**
+ * @typedef {{id: string, caption: string | null, image: boolean, tier: number | null, radius: number, margin: number | null,
+ *   angle: number | null, distance: number, is_query: boolean, entails: boolean | null, rank: number | null}} Hit
+ * @typedef {{from: number, to: number, hit: Hit | null, adds?: string[]}} Rung
+ * @typedef {{query: {kind: string, radius: number}, rungs: Rung[]}} Ladder
+ */
+
+/** The rungs of a ladder that hold an item. @param {Ladder} ladder @returns {Rung[]} */
+export function steps(ladder) {
+  return ladder.rungs.filter((rung) => rung.hit);
+}
+
+/**
+ * What a space says of a pair, and the class that shows it: yes or no where cones decide, else the rank among random pairs.
+ * @param {Hit} hit
+ * @param {boolean} [numbers] whether the margin is told
+ * @returns {{words: string, css: string}}
+ */
+export function verdict({ is_query, entails, margin, rank }, numbers = true) {
+  if (is_query) return { words: "your query", css: "" };
+  const size = numbers ? ` ${signed(margin)}` : "";
+  if (entails !== null) return { words: `${entails ? "✓ entails" : "✗ no"}${size}`, css: entails ? "yes" : "no" };
+  if (rank === null) return { words: "", css: "" };
+  return { words: `closer than ${rank < 1 ? `${number(100 * rank, 1)} % of pairs` : "all pairs"}`, css: "" };
+}
+
+/**
+ * What a step says that neither the query nor a caption above it in a chain says; nothing where that is not known.
+ * @param {{adds?: string[]}} rung
+ */
+export function added({ adds }) {
+  return adds?.length ? `adds “${adds.join(" ")}”` : "";
+}

@@ -1,0 +1,182 @@
+// @ts-check
+/**
+ * Items picked out on the disc, as a table that can be saved: those in a region, whose outline is taken back to base
+ * coordinates, those near a point, or those that pass the filters.
+ */
+
+import { caption, counted, fill, h, named, number } from "./dom.js";
+import { csv } from "./files.js";
+import { around } from "./grid.js";
+import { scaled, size } from "./isometry.js";
+import { latest } from "./latest.js";
+
+/**
+ * @typedef {import("./isometry.js").Complex} Complex
+ * @typedef {import("./camera.js").Camera} Camera
+ * @typedef {import("./stage.js").Stage} Stage
+ * @typedef {{id: string, caption: string | null, image: boolean, tier: number | null, radius: any}} Item
+ */
+
+/** Corners of an outline at most, as many as the server takes. */
+const CORNERS = 500;
+
+/** Corners that a hand draws at most; the others are added where the outline bends. */
+const DRAWN = 160;
+
+/** Largest error of an outline, as a share of the radius of the disc. */
+const ERROR = 0.001;
+
+/** How far corners on the rim are pushed out, so that no chord cuts points off. */
+const BEYOND = 1.02;
+
+/** Items that are listed before all are asked for, items of one request, and items that are fetched for a table at most. */
+const [LISTED, ASKED, MOST] = [30, 256, 2000];
+
+/** The four corners of the rectangle between the ends of a path. @param {Complex[]} path @returns {Complex[]} */
+export function rectangle(path) {
+  const [[x0, y0], [x1, y1]] = [path[0], path[path.length - 1]];
+  return [[x0, y0], [x1, y0], [x1, y1], [x0, y1]];
+}
+
+/**
+ * A polygon on the screen in base coordinates, with corners added until it is as curved as its image.
+ * @param {Camera} camera
+ * @param {Complex[]} polygon pixels
+ * @returns {Complex[]}
+ */
+export function outline(camera, polygon) {
+  const every = Math.ceil(polygon.length / DRAWN);
+  let edge = polygon.filter((_, i) => i % every === 0).map((at) => ({ at, z: camera.base(at) }));
+  for (let round = 0; round < 12 && edge.length < CORNERS; round++) {
+    let room = CORNERS - edge.length;
+    const finer = edge.flatMap((corner, i) => {
+      const next = edge[(i + 1) % edge.length];
+      /** @type {Complex} */
+      const at = [(corner.at[0] + next.at[0]) / 2, (corner.at[1] + next.at[1]) / 2];
+      const z = camera.base(at);
+      const error = Math.hypot(z[0] - (corner.z[0] + next.z[0]) / 2, z[1] - (corner.z[1] + next.z[1]) / 2);
+      if (error <= ERROR * camera.reach || room <= 0) return [corner];
+      room -= 1;
+      return [corner, { at, z }];
+    });
+    if (finer.length === edge.length) break;
+    edge = finer;
+  }
+  return edge.map(({ z }) => (size(z) > 1 - 1e-6 ? scaled(z, BEYOND / size(z)) : z));
+}
+
+/** What is selected: a count, a table, a file. */
+export class Selection {
+  /** @param {any} app @param {import("./columns.js").Columns} columns @param {() => Stage | null} stage */
+  constructor(app, columns, stage) {
+    this.app = app;
+    this.columns = columns;
+    this.stage = stage;
+    this.answer = latest();
+    this.title = h("h2", { tabindex: -1 });
+    this.table = h("div", { class: "sorted" });
+    this.more = h("button", { type: "button", class: "button small", onclick: () => this.fill(Infinity) });
+    this.note = h("p", { class: "note", hidden: true });
+    const button = (/** @type {string} */ words, /** @type {() => any} */ onclick) => h("button", { type: "button", class: "button small", onclick }, words);
+    this.found = h("div", { hidden: true }, this.title,
+      h("p", { class: "map-buttons" }, button("Save as CSV", () => this.save()), button("Clear", () => this.clear())), this.note, this.table, this.more);
+    this.number = h("input", { class: "field map-number", type: "number", min: 1, max: 1000, value: 20, "aria-label": "How many of the nearest items" });
+    const form = h("form", { class: "map-buttons", onsubmit: (/** @type {Event} */ event) => this.nearest(event) },
+      this.number, h("button", { type: "submit", class: "button small" }, "Select the nearest"),
+      h("span", { class: "help" }, "to the chosen item, or to the centre"));
+    columns.passing.append(" ", button("List them", () => this.filtered()));
+    this.element = h("section", { class: "map-selection", "aria-label": "Selection" }, form, this.found);
+    /** @type {Item[]} */
+    this.items = [];
+  }
+
+  /** The items in a region. @param {Complex[]} polygon pixels */
+  region(polygon) {
+    const stage = this.stage();
+    if (!stage) return;
+    const region = outline(stage.camera, polygon);
+    stage.show({ region });
+    return this.take(this.app.source.select(stage.lens.key, region));
+  }
+
+  /** The items nearest to the one that is chosen or pointed at, or to the centre. @param {Event} event */
+  async nearest(event) {
+    event.preventDefault();
+    const stage = this.stage();
+    if (!stage) return;
+    const k = Math.max(1, Math.min(1000, Math.round(Number(this.number.value) || 1)));
+    const { camera, shown } = stage;
+    const z = shown.hovered ?? shown.related.item?.z;
+    const at = z ? camera.onScreen(z) : camera.pixels([0, 0]);
+    stage.show({ region: null });
+    await this.take(this.fetch(around(stage.tiles(), camera, at, k).map(({ id }) => id)));
+    this.title.focus();
+  }
+
+  /** The items that pass the filters. */
+  async filtered() {
+    await this.take(this.fetch(this.columns.passingIds() ?? []));
+    this.title.focus();
+  }
+
+  /** @param {string[]} ids */
+  async fetch(ids) {
+    const some = ids.slice(0, MOST);
+    const parts = Array.from({ length: Math.ceil(some.length / ASKED) }, (_, i) => some.slice(i * ASKED, (i + 1) * ASKED));
+    return { count: ids.length, items: (await Promise.all(parts.map((part) => this.app.source.items(part)))).flat() };
+  }
+
+  /** @param {Promise<{count: number, items: Item[]}>} asked */
+  take(asked) {
+    const stage = this.stage();
+    return this.answer(asked, ({ count, items }) => {
+      this.items = items;
+      this.lens = stage?.lens;
+      fill(this.title, `${counted(count, "item")} selected`);
+      this.note.hidden = count <= items.length;
+      this.note.textContent = `The table and the file hold ${counted(items.length)} of them.`;
+      this.found.hidden = false;
+      this.fill(LISTED);
+      this.app.announce(`${counted(count, "item")} selected`);
+    }, (error) => {
+      this.clear();
+      stage?.tell.failed(error);
+    });
+  }
+
+  /** @param {Item} item */
+  radius({ radius }) {
+    return radius !== null && typeof radius === "object" ? radius[this.lens.key] : radius;
+  }
+
+  /** @param {Item} item */
+  tier({ tier }) {
+    return tier === null || tier < 0 ? "" : (this.app.collection.tiers?.[tier] ?? tier);
+  }
+
+  /** @param {number} most */
+  fill(most) {
+    const shown = this.items.slice(0, most);
+    const names = ["r", ...this.columns.own.map(({ name }) => name)];
+    const row = (/** @type {Item} */ item) => h("tr", { role: "row" },
+      h("th", { scope: "row", role: "rowheader" }, h("button", { type: "button", class: "link", onclick: () => this.app.state.set({ item: item.id }) }, caption(named(item), 80))),
+      [number(this.radius(item), 3), ...this.columns.values(item.id)].map((value, i) => h("td", { role: "cell", class: "number", "data-title": names[i] }, caption(value ?? "–", 40))));
+    const head = (/** @type {string} */ name) => h("th", { scope: "col", role: "columnheader" }, h("bdi", null, name));
+    fill(this.table, h("table", { class: "results", role: "table" }, h("caption", { class: "unseen" }, "Selected items"),
+      h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ["Item", ...names].map(head))), h("tbody", { role: "rowgroup" }, shown.map(row))));
+    this.more.hidden = shown.length >= this.items.length;
+    this.more.textContent = `List all ${counted(this.items.length)}`;
+  }
+
+  save() {
+    const rows = this.items.map((item) => [item.id, item.caption, this.tier(item), item.caption === null && item.image ? "image" : "caption", this.radius(item), ...this.columns.values(item.id)]);
+    this.app.download("selection.csv", "text/csv;charset=utf-8", csv(["id", "caption", "tier", "kind", "radius", ...this.columns.own.map(({ name }) => name)], rows));
+  }
+
+  clear() {
+    this.answer();
+    this.stage()?.show({ region: null });
+    this.items = [];
+    this.found.hidden = true;
+  }
+}

@@ -1,0 +1,92 @@
+// @ts-check
+/** What a space is like, below its disc: the radii of each tier with the query among them, and the verdict of its audit. */
+
+import { counted, failure, fill, h, number, s } from "./dom.js";
+import { latest } from "./latest.js";
+import { numbersTable } from "./numbers.js";
+import { radii, survey } from "./survey.js";
+
+/** Width and height of the strip, in units of its own. */
+const [WIDTH, HEIGHT] = [600, 64];
+
+const UNKNOWN = "Chains of captions, general to specific, would show whether radii follow them: name theirs by --data, or have them made by hiergeo chains build.";
+
+export class Standing {
+  /** @param {any} app */
+  constructor(app) {
+    this.app = app;
+    this.answer = latest();
+    /** The verdict; empty where none is known. */
+    this.told = "";
+    this.strip = h("div", { class: "strip" });
+    this.verdict = h("summary");
+    this.body = h("div", { class: "survey" });
+    this.details = h("details", { class: "standing", ontoggle: () => this.ask() }, this.verdict, this.body);
+    this.root = h("div", null, this.strip, this.details);
+  }
+
+  /** Show another space, or where another query lies in it. @param {any} lens @param {number | null} radius */
+  show(lens, radius) {
+    this.radius = radius;
+    if (lens !== this.lens) {
+      this.lens = lens;
+      this.found = null;
+      this.told = "";
+      fill(this.strip, this.app.collection.tiers ? null : h("p", { class: "help" }, UNKNOWN));
+      fill(this.verdict, "About this space");
+      fill(this.body);
+    }
+    this.ask();
+  }
+
+  /** Ask for the audit where tiers are known or it is looked at; one that takes long goes on meanwhile. */
+  ask() {
+    const { app, lens } = this;
+    if (this.found) return this.draw();
+    if (!lens || !(app.collection.tiers || this.details.open)) return;
+    if (!this.body.childElementCount) fill(this.body, h("p", { class: "help" }, "Measuring …"));
+    return this.answer(app.source.audit(lens.key), (found) => {
+      this.found = found;
+      this.told = found.audit ? verdictOf(found.audit) : "";
+      fill(this.verdict, this.told || "About this space");
+      const answers = Object.values(found.audit?.answers ?? {}).map(({ sentence }) => h("li", null, sentence));
+      fill(this.body,
+        h("h2", { class: "unseen" }, "Audit"),
+        answers.length > 0 && h("ul", { class: "answers", "aria-label": "Answers of the audit" }, answers),
+        radii(found, lens, app),
+        h("details", null, h("summary", null, "All findings and numbers"), survey(found, lens, app), numbersTable(found, lens, app)));
+      this.draw();
+    }, (error) => fill(this.body, failure(error, () => this.ask())));
+  }
+
+  /** The strip. */
+  draw() {
+    const { tiers, radius } = this.found;
+    if (tiers.length) fill(this.strip, strip(tiers, radius.edges, this.radius ?? null));
+  }
+}
+
+/** What an audit says of the order of the tiers: radii beside the number of words where that decides, else its headline.
+ * @param {any} audit */
+function verdictOf({ numbers: { length_tau_d: words, tau_d }, answers, headline }) {
+  const { order, beyond_length: beyond } = answers;
+  if (words > order?.high && beyond?.word !== "yes") return `Words alone order these better: ${number(words, 3)} to ${number(tau_d, 3)}`;
+  return headline;
+}
+
+/** The radii of each tier, general at the top, and a line at that of the query. @param {any[]} tiers @param {number[]} edges @param {number | null} radius */
+function strip(tiers, edges, radius) {
+  const [low, high] = [edges[0], edges[edges.length - 1]];
+  const x = (/** @type {number} */ value) => (Math.min(1, Math.max(0, (value - low) / (high - low || 1))) * WIDTH).toFixed(1);
+  const row = HEIGHT / tiers.length;
+  const rows = tiers.map(({ name, items, counts }, /** @type {number} */ i) => {
+    const most = Math.max(1, ...counts);
+    const base = row * (i + 1) - 1;
+    const steps = counts.map((/** @type {number} */ count, /** @type {number} */ bin) =>
+      `V${(base - ((row - 3) * count) / most).toFixed(1)}H${x(edges[bin + 1])}`).join("");
+    return s("path", { class: "strip-tier", d: `M0 ${base}${steps}V${base}Z` }, s("title", null, `${name}: ${counted(items, "item")}`));
+  });
+  const label = `Radii from ${number(low)} to ${number(high)} by tier, the most general at the top${radius === null ? "" : `; your query is at ${number(radius)}`}.`;
+  const at = radius === null ? null : s("path", { class: "strip-query", d: `M${x(radius)} 0V${HEIGHT}` }, s("title", null, `your query, r ${number(radius)}`));
+  return s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": label }, rows, at);
+}

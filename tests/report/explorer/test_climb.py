@@ -1,0 +1,99 @@
+"""The climb of the explorer in headless Chromium, every number beside that of the server."""
+
+import re
+
+import pytest
+
+from tests.report.explorer.explorer_common import HOSTILE, Page, fixtures, verdict
+
+pytest.importorskip("starlette")
+
+pytestmark = pytest.mark.slow  # a browser
+
+CARDS = """return [...document.querySelectorAll('.climb-card')].map((card) => [
+  card.dataset.id, card.querySelector('bdi').textContent, card.querySelector('.badge').textContent,
+  card.querySelector('.body > span').textContent, card.querySelector('.numbers').textContent])"""
+"""Id, caption, number, mark and numbers of every card."""
+
+DOTS = """return [...document.querySelectorAll('.map-rung')].map(
+  (dot) => [dot.getAttribute('cx'), dot.getAttribute('cy')])"""
+
+LIT = """const spot = document.querySelector('.map-hovered');
+return spot && [spot.getAttribute('cx'), spot.getAttribute('cy')]"""
+
+IDS = "return [...document.querySelectorAll(arguments[0])].map((each) => each.dataset.id)"
+
+collection, files, page = fixtures()
+
+
+def show(page: Page, fragment: str, width: int = 1280) -> None:
+    page.open(fragment, width)
+    page.until("return document.querySelector('.climb-ladder')?.childElementCount")
+    page.rest()
+
+
+def climbed(page: Page, lens: str, **query: str) -> list[dict]:
+    """The steps of a ladder by the server; what is the query itself is none."""
+    return [rung for rung in page.asked("ladder", lens=lens, **query)["rungs"] if not rung["hit"]["is_query"]]
+
+
+@pytest.mark.parametrize("query", ["a ring", "two big shapes on a sunny beach"])
+@pytest.mark.parametrize("lens", ["0", "1"])
+def test_cards_dots_and_the_sentence_are_those_of_the_ladder(page, lens, query):
+    show(page, f"lens={lens}&q={query.replace(' ', '+')}")
+    rungs = climbed(page, lens, q=query)
+    if len(rungs) > 7:
+        assert page.texts(".fold") == [f"+{len(rungs) - 6}"]
+        assert len(page.script(CARDS)) == 6
+        page.click(".fold button")
+    cards = page.script(CARDS)
+    assert [card[0] for card in cards] == [rung["hit"]["id"] for rung in rungs]
+    assert [card[2] for card in cards] == [str(i + 1) for i in range(len(rungs))]
+    for card, rung in zip(cards, rungs, strict=True):
+        hit = rung["hit"]
+        mark = f"adds “{' '.join(rung['adds'])}”" if rung["adds"] else verdict(hit)
+        assert card[1:4:2] == [hit["caption"] or f"image {hit['id']}", mark]
+        told = [float(value.replace("−", "-")) for value in re.findall(r"[−\d]+\.\d+", card[4])]
+        names = ("radius", "angle", "margin", "distance")
+        assert told == pytest.approx([hit[name] for name in names], abs=0.0051)
+    page.until("return document.querySelectorAll('.map-rung').length === arguments[0]", len(rungs))
+    (sentence,) = page.texts(".climb-sentence")
+    assert f"in {len(rungs)} step" in sentence
+    assert len(sentence.split()) <= 12
+    wrong = [i + 1 for i, rung in enumerate(rungs) if rung["adds"]]
+    assert ("wrong" in sentence) == bool(wrong)
+
+
+def test_a_card_shows_its_dot_and_chooses_its_item(page):
+    show(page, "lens=1&q=a+ring")
+    rungs = climbed(page, "1", q="a ring")
+    page.until("return document.querySelectorAll('.map-rung').length === arguments[0]", len(rungs))
+    for place, dot in enumerate(page.script(DOTS)):
+        page.script("document.querySelectorAll('.climb-card button')[arguments[0]].focus()", place)
+        page.until("return document.querySelector('.map-hovered')")
+        page.until(f"return ((at) => String(at) === String(arguments[0]))((() => {{ {LIT} }})())", dot)
+    page.press("ENTER")
+    item = rungs[-1]["hit"]["id"]
+    page.until("return document.querySelector('.drawer:not([aria-busy]) .drawer-neighbours li')")
+    for kind in ("parents", "children", "neighbours"):
+        hits = [hit for hit in page.asked(kind, lens=1, item=item, k=7)["hits"] if not hit["is_query"]]
+        shown = page.script(IDS, f".drawer-{kind} li")
+        assert shown == [hit["id"] for hit in hits if hit["id"] != item][:6]
+    page.press("ESCAPE")
+    page.until("return document.querySelector('.drawer').hidden")
+
+
+def test_photos_hostile_captions_and_nothing_asked(page):
+    show(page, "")
+    page.press("/", "ESCAPE")
+    page.until("return location.hash.indexOf('from=') < 0 && location.hash.indexOf('q=') < 0")
+    page.until("return document.querySelectorAll('.climb-card').length === 7")
+    roots = [item["id"] for item in page.asked("roots", lens=0, k=7)["items"]]
+    assert page.script(IDS, ".climb-card") == roots
+    page.give("drop", "mine.png")
+    page.until("return document.querySelector('.climb-subject img.preview')")
+    page.until("return document.querySelector('.climb-sentence').textContent")
+    for hostile in HOSTILE[:2]:
+        page.script("location.hash = 'q=' + encodeURIComponent(arguments[0])", hostile)
+        page.until("return document.querySelector('.climb-words')?.textContent === arguments[0]", hostile)
+    assert "broken" not in page.browser.title
