@@ -125,7 +125,8 @@ def background_of(
 
     A query is far where its nearest item is farther than all but the share `FAR` of the items are from their nearest
     other one. Were it drawn like the items, that would happen with a probability of at most `FAR` (split conformal
-    prediction; Vovk et al., Algorithmic Learning in a Random World, 2005).
+    prediction; Vovk et al., Algorithmic Learning in a Random World, 2005). A law without distances has no reach, and
+    one without margins no cones that decide.
     """
     store = store.pinned()
     parts = [(ids, space.geometry.combine(list(radii.unbind(1))).numpy()) for ids, radii in store.radii()]
@@ -134,15 +135,17 @@ def background_of(
     low, high = np.quantile(radius, (0.05, 0.95))
     some = ids[shuffled(ids)[: int(np.clip(PAIRS // len(ids), FEWEST, MOST))]]
     points = store.fetch(torch.from_numpy(some)).points(space.geometry, device)
-    near, cones = Best(space, points, 2, "distance"), Count(space, points, min_radius)
-    run(store.stream(), [near, cones], device)
-    margins = _margins(space, points, min_radius)
+    has = space.geometry.measures
+    near = Best(space, points, 2, "distance") if "distance" in has else None
+    cones = Count(space, points, min_radius) if "margin" in has else None
+    run(store.stream(), [of for of in (near, cones) if of is not None], device)
+    margins = np.empty(0) if cones is None else _margins(space, points, min_radius)
     levels = np.linspace(0, 1, LEVELS + 1)
     return Background(
         climbs=bool(high - low > SPREAD * high),
-        reach=_reach(near, some),
+        reach=None if near is None else _reach(near, some),
         sampled=len(some),
-        empty=float((cones.total <= 1).cpu().double().mean()),
+        empty=1.0 if cones is None else float((cones.total <= 1).cpu().double().mean()),
         pairs=len(margins),
         margins=np.quantile(margins, levels) if len(margins) else np.zeros(len(levels)),
     )
