@@ -170,7 +170,7 @@ def _module_of(kind: str, where: str) -> Any:
         except BaseException:
             del sys.modules[name]
             raise
-    except Exception as error:  # the code of the user runs here
+    except (Exception, SystemExit) as error:  # the code of the user runs here
         raise UnavailableError(f"the {kind} in {where} cannot be imported: {described(error)}.") from error
     return module
 

@@ -133,4 +133,5 @@ class PairLaw(Geometry):
         return [self.radius(self.rows(tangent(point))) for point in factors]
 
     def _lacks(self, what: str) -> NoReturn:
-        raise InputError(f"{self.spec} defines no {what}, which this asks for.")
+        instead = "neighbours, or losses prior and order" if what == "margin" else "children, parents, or entailment"
+        raise InputError(f"{self.spec} defines no {what}: define one, or ask for what needs none ({instead}).")

@@ -16,25 +16,14 @@ from hiergeo._core.plugins import Plugins, named_object, quoting
 from hiergeo.geometry.base import LEARNABLE, Geometry
 from hiergeo.geometry.charts import Euclidean, Lorentz, PoincareBall, Sphere
 from hiergeo.geometry.law import PairLaw
-from hiergeo.geometry.partial_orders import Box, Gaussian, Order, Penumbral, Shadow
+from hiergeo.geometry.partial_orders import LAWS
 from hiergeo.geometry.product import Product
 from hiergeo.geometry.state import ENTRY
 
 GEOMETRIES: Plugins[Callable[..., Geometry]] = Plugins(
     "geometry",
     "hiergeo.geometries",
-    {
-        "box": Box,
-        "euclidean": Euclidean,
-        "gaussian": Gaussian,
-        "lorentz": Lorentz,
-        "order": Order,
-        "penumbral": Penumbral,
-        "poincare": PoincareBall,
-        "product": Product,
-        "shadow": Shadow,
-        "sphere": Sphere,
-    },
+    {of.__name__.lower(): of for of in (Euclidean, Lorentz, Product, Sphere, *LAWS)} | {"poincare": PoincareBall},
 )
 """Name -> what makes the geometry, called with the curvature, or without one."""
 

@@ -164,6 +164,19 @@ def test_contrast(space: Space) -> None:
 
 
 SCALE = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+LABELS = torch.arange(N) % 7, torch.arange(M) % 7
+
+
+def matched(space: Space, x: Tensor, y: Tensor) -> Tensor:
+    reduced = space.contrastive(x, y, SCALE, labels=LABELS, squared=True, reduction="softplus")
+    return reduced.rows.sin().sum() + reduced.matched_rows.sin().sum() + 2 * reduced.matched_columns.sum()
+
+
+def matched_whole(distance: Tensor, _: Tensor) -> Tensor:
+    z = -SCALE * distance.square() / 2
+    own = z * (LABELS[0][:, None] == LABELS[1])
+    return torch.nn.functional.softplus(z).sum(-1).sin().sum() + own.sum(-1).sin().sum() + 2 * own.sum()
+
 
 DIFFERENTIABLE: dict[str, tuple[Callable[..., Tensor], Callable[[Tensor, Tensor], Tensor]]] = {
     "distance": (lambda s, x, y: s.pairwise_distance(x, y).sin().sum(), lambda d, m: d.sin().sum()),
@@ -174,6 +187,7 @@ DIFFERENTIABLE: dict[str, tuple[Callable[..., Tensor], Callable[[Tensor, Tensor]
         lambda d, m: (0.4 - (-m).clamp_min(0)).clamp_min(0).sum(),
     ),
     "least": (lambda s, x, y: s.energy_min(x, y)[0].sum(), lambda d, m: (-m).clamp_min(0).amin(-1).sum()),
+    "matched": (matched, matched_whole),
     "contrast": (
         lambda s, x, y: s.contrastive(x, y, SCALE).rows.sin().sum() + s.contrastive(x, y, SCALE).columns.sum(),
         lambda d, m: (-SCALE * d).logsumexp(-1).sin().sum() + (-SCALE * d).logsumexp(-2).sum(),
@@ -235,6 +249,21 @@ class Flat(L1):
         return x - y
 
 
+class Whole(L1):
+    def distance(self, x: Tensor, y: Tensor) -> Tensor:
+        return (x > y).sum(-1)
+
+
+class Raising(L1):
+    def distance(self, x: Tensor, y: Tensor) -> Tensor:
+        raise ValueError("boom")
+
+
+class Empty(L1):
+    def rows(self, v: Tensor) -> Tensor:
+        return v[..., :0]
+
+
 def test_a_law_may_measure_blocks_its_own_way() -> None:
     space, own = Space(L1(), "none"), Space(Quick(), "none")
     x, y = rows(40, 0).requires_grad_(), rows(50, 1)
@@ -242,8 +271,11 @@ def test_a_law_may_measure_blocks_its_own_way() -> None:
     torch.testing.assert_close(*values)
     torch.testing.assert_close(*(torch.autograd.grad(value.square().sum(), x) for value in values))
     assert torch.equal(space.topk(x, y, 3)[1], own.topk(x, y, 3)[1])
-    with pytest.raises(InputError, match=r"flat.*shape"):
-        Space(Flat(), "none").pairwise_distance(x, y)
+    for wrong, words in ((Flat(), r"flat.*shape"), (Whole(), r"whole.*int64"), (Raising(), r"raising.*boom")):
+        with pytest.raises(InputError, match=words):
+            Space(wrong, "none").pairwise_distance(x, y)
+    with pytest.raises(InputError, match="empty"):
+        Space(Empty(), "none").pairwise_distance(x, y)
     (first,) = torch.autograd.grad(own.pairwise_distance(x, y).square().sum(), x, create_graph=True)
     with pytest.raises(RuntimeError, match="differentia"):
         torch.autograd.grad(first.sum(), x)
@@ -268,6 +300,7 @@ def test_what_a_law_lacks_is_refused() -> None:
         lambda: space.entails(x, x),
         lambda: space.topk(x, x, 1, by="margin"),
         lambda: space.topk(x, x, 1, by="angle"),
+        lambda: Space("order", "none").topk(x, x, 1, by="angle"),
         lambda: space.exterior_angle(x, x),
         lambda: space.half_aperture(x),
         lambda: space.to_ambient(x),
@@ -291,7 +324,7 @@ def test_specs_of_files_and_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert parse(space.geometry.spec).spec == recorded(spec).spec == spec
     monkeypatch.syspath_prepend(tmp_path)
     torch.testing.assert_close(Space("my_power:Power", "none").pairwise_distance(x, x), torch.cdist(x, x))
-    (tmp_path / "broken.py").write_text("raise ValueError('no')\n")
+    (tmp_path / "broken.py").write_text("raise SystemExit('no')\n")
     for wrong in ("my_power.py:Power", f"{tmp_path}/my_power.py:Other", "my_power:torch", "my_power:Power:x"):
         with pytest.raises(InputError):
             parse(wrong)
