@@ -134,7 +134,7 @@ class LabelPoints:
         begin = torch.searchsorted(parent, torch.arange(size + 3, device=parent.device))
         at = torch.full((len(sure),), self.tree.start, device=sure.device)
         against, labels, odds = sure.new_zeros(len(sure)), [], []
-        for _ in range(self.tree.depth):
+        for depth in range(1, self.tree.depth + 1):
             first, count = begin[at], begin[at + 1] - begin[at]
             behind = torch.arange(max(1, int(count.max())), device=sure.device)
             label = child[(first[:, None] + behind).clamp_max(len(child) - 1)]
@@ -149,7 +149,8 @@ class LabelPoints:
             # Where two ways lead to a label, what speaks against it is less than what the other ways have.
             against = torch.minimum(against, 1 - confidence + 16 * torch.finfo(sure.dtype).eps)
             labels.append(torch.where(count > 0, at, -1))
-            odds.append(confidence.log() - against.log())
+            # Where nothing speaks against several labels of a path, the deeper one is the less sure.
+            odds.append(confidence.log() - against.clamp_min(depth * torch.finfo(sure.dtype).tiny).log())
         return Paths(torch.stack(labels, 1), torch.stack(odds, 1).cummin(1).values)
 
     def consistent(self, sure: Tensor) -> Tensor:

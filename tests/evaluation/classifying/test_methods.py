@@ -162,6 +162,17 @@ def test_the_surest_of_each_level_may_be_no_path():
     assert points.consistent(sure).tolist() == [False, True, True, False]
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_floors_stand_between_labels_without_rivals(method):
+    tree = load_tree(["a > b > c", "d"])
+    rows = torch.tensor([[1.0, 0.0], [1.01, 0.0], [1.02, 0.0], [-1.0, 0.0]])[tree.numbers("abcd").argsort()]
+    points = labels_at(tree, Space("euclidean", "none"), rows)
+    walked = points.walk(points.measure(torch.tensor([[1.02, 0.0]]), method), method, 1e-4)
+    assert [tree.names[label] for label in walked.label[0]] == ["a", "b", "c"]
+    assert (walked.odds[0].diff() < 0).all()
+    assert walked.odds.isfinite().all()
+
+
 @pytest.mark.parametrize("method", METHODS[:-1])
 @pytest.mark.parametrize("several", [False, True])
 def test_confidences_that_round_to_one_still_differ(method, several):
