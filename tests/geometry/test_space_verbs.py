@@ -262,7 +262,7 @@ def test_what_is_no_tensor_is_refused_in_words() -> None:
 def test_thresholds_are_spread_over_the_radii_that_are_numbers() -> None:
     x, y, space = embeddings(3, 0), embeddings(5, 1), Space("lorentz:-1")
     damaged = torch.cat((y, torch.full_like(y[:1], torch.nan), torch.full_like(y[:1], torch.inf)))
-    assert torch.equal(space.ladder(x, damaged, np.int64(4)), space.ladder(x, y, 4))  # type: ignore[arg-type]
+    assert torch.equal(space.ladder(x, damaged, np.int64(4)), space.ladder(x, y, 4))
     with pytest.raises(InputError, match="finite"):
         space.ladder(x, damaged[-2:], 4)
 

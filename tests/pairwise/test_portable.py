@@ -167,15 +167,16 @@ def test_precision_of_products_in_torch_does_not_count() -> None:
 
 
 def test_an_inherited_precision_of_products_stays_inherited() -> None:
-    matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
-    own, whole = matmul.fp32_precision, torch.backends.fp32_precision
+    whole: Any = torch.backends
+    matmul = whole.mkldnn.matmul
+    before = matmul.fp32_precision, whole.fp32_precision
     try:
-        matmul.fp32_precision, torch.backends.fp32_precision = "none", "bf16"
+        matmul.fp32_precision, whole.fp32_precision = "none", "bf16"
         stored(PORTABLE, *hard(-1.0), -1.0, "distance")
-        torch.backends.fp32_precision = "ieee"
+        whole.fp32_precision = "ieee"
         assert matmul.fp32_precision == "ieee"
     finally:
-        matmul.fp32_precision, torch.backends.fp32_precision = own, whole
+        matmul.fp32_precision, whole.fp32_precision = before
 
 
 def test_ties_go_to_the_lower_index() -> None:
