@@ -4,7 +4,6 @@ import hashlib
 import json
 import math
 import os
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
@@ -16,7 +15,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from hiergeo._core import limits
-from hiergeo._core.errors import HiergeoError, InputError, check_whole
+from hiergeo._core.errors import HiergeoError, InputError, check_whole, warn
 from hiergeo._core.numerics import torch_defaults, unit
 from hiergeo._core.plugins import quoting
 from hiergeo._core.storage import documents, tensors
@@ -374,7 +373,7 @@ def load_head(rest: str, *, device: torch.device) -> HeadModel:
             f"{trained_on}): name the model to use, head:{name}@SPEC."
         )
     if config.get("leakage"):
-        warnings.warn(f"the head in {name} was trained on test data: {config['leakage']}", stacklevel=2)
+        warn(f"the head in {name} was trained on test data: {config['leakage']}")
     return HeadModel(base, head.to(device), f"head:{rest}", config.get("geometry"), config.get("law"))
 
 

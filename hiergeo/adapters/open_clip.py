@@ -503,12 +503,10 @@ def preprocessing_of(arch: str) -> dict[str, Any]:
     (chosen, _), *others = choices.most_common()
     options = {argument: value for argument, value in chosen if value is not None}
     if others:
-        warnings.warn(
+        warn(
             f"published weights of {arch} differ in preprocessing and a checkpoint file does not say which it needs; "
             f"using {options}. To choose, put open_clip_config.json with preprocess_cfg beside the checkpoint and load "
-            "open_clip:local-dir:FOLDER.",
-            UserWarning,
-            stacklevel=2,
+            "open_clip:local-dir:FOLDER."
         )
     return options
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def info_command(
     check: Annotated[
-        bool, flag("--check", "Compare every native kernel with the reference; exits with 1 where one is wrong.")
+        bool, flag("--check", "Compare every kernel with the reference; exits with 1 where one is wrong.")
     ] = False,
     format: options.Format = "table",
     json: options.Json = None,
@@ -39,7 +39,7 @@ def info_command(
         document["checks"] = checks
         rows += [{"fact": "kernel", **of} for of in checks]
         verdict = f"{len(checks) - len(lines)} of {len(checks)} within their bars."
-        lines.append(verdict if checks else "There are no native kernels to check.")
+        lines.append(verdict if checks else "There are no kernels to check.")
     publish(document, json, format, Records(rows), screen=screen, lines=lines)
     if document["metrics"].get("kernels_wrong"):
         raise WrongResults

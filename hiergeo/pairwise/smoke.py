@@ -1,4 +1,4 @@
-"""The smoke test of native kernels: small fixed problems through each of them, against the reference.
+"""The smoke test of native and Triton kernels: small fixed problems through each, against the reference.
 
 It takes milliseconds and is made once a process for every device and setting of the kernels, before their first use.
 """
