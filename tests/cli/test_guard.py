@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from hiergeo.cli import info
+from hiergeo.cli._guard import AGAIN, guarded
 from hiergeo.cli._terminal import console
 from tests.tools import warm
 from tests.tools.kernel_settings import setenv
@@ -36,6 +37,17 @@ def failing(monkeypatch, tmp_path):
         monkeypatch.setattr(info, "collect", collect)
 
     return with_error
+
+
+@pytest.mark.parametrize(
+    ("words", "remains"), [(["train", "clip", "p.toml"], "checkpoints"), (["probe", "-m", "x"], "")]
+)
+def test_an_interrupted_verb_says_what_remains_of_its_work(capsys, words, remains):
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    assert guarded(interrupted, words) == 130
+    assert capsys.readouterr().err == f"Error: interrupted{f': {remains} {AGAIN}' if remains else '.'}\n"
 
 
 def test_an_unforeseen_error_ends_below_its_traceback(run, failing):

@@ -165,8 +165,16 @@ class Header(tarfile.TarInfo):
     @classmethod
     def frombuf(cls, buf: Any, encoding: str, errors: str) -> "Header":
         """A header from its 512 bytes. Raises BrokenError for damage, and for a name of many megabytes."""
+        return cls._checked(super().frombuf, buf, encoding, errors)
+
+    @classmethod
+    def _frombuf(cls, *fields: Any, **named: Any) -> "Header":  # which later releases of Python call instead
+        return cls._checked(super()._frombuf, *fields, **named)  # type: ignore[misc]  # unknown to typeshed
+
+    @staticmethod
+    def _checked(read: "Callable[..., Header]", *fields: Any, **named: Any) -> "Header":
         try:
-            header = super().frombuf(buf, encoding, errors)
+            header = read(*fields, **named)
         except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # unknown to typeshed
             raise
         except tarfile.HeaderError as error:

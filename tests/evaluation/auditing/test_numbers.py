@@ -110,6 +110,14 @@ def test_differences_to_controls_are_paired_by_chain_and_corrected():
         assert audit.sure(difference) == (p_value <= 0.05)
 
 
+def test_a_difference_holds_where_interval_and_test_both_say_so():
+    audit = audited(*sample(), "euclidean")
+    for low, high, p_value, sure in ((0.1, 0.2, 0.01, True), (-0.2, -0.1, 0.05, True), (0.1, 0.2, 0.06, False)):
+        assert replace(audit, intervals={"x": (low, high)}, numbers={"x_p": p_value}).sure("x") == sure
+    for low, high in ((-0.1, 0.2), (0.0, 0.2)):
+        assert not replace(audit, intervals={"x": (low, high)}, numbers={"x_p": 0.01}).sure("x")
+
+
 def test_intervals_of_what_cannot_be_negative_begin_at_0():
     shared = Sharing([[0, 1], [0, 2], [3, 4], [3, 5]])
     assert mean_of(np.array([0.0, 0.0, 0.0, 1.0]), shared).interval.low == 0

@@ -127,6 +127,7 @@ def test_a_table_says_how_many_items_it_is_of_and_which_metrics_have_others():
     board = Board((run("euclidean", result(dict.fromkeys(fields["items"], 0.5), **fields)),), "scenes test")
     (grid,) = board.grids()
     assert "n = 1,000 rows, 200 images; 150 for precision" in grid.notes
+    assert grid.corner == "metric"
     assert "40 images" in next(compared({"euclidean": rows, "lorentz:-1": rows}).grids()).notes
 
 

@@ -86,6 +86,17 @@ def test_an_addition_without_ids_is_sent_once(ids, sent) -> None:
         assert len(asked) == sent
 
 
+@pytest.mark.parametrize(("status", "error"), [(408, UnavailableError), (500, UnavailableError), (409, InputError)])
+def test_who_is_to_blame_for_a_refusal(status, error) -> None:
+    refusal = status, {}, b'{"error": "refused"}'
+    with (
+        answering(refusal) as (url, _),
+        serving.Client(url, retries=0) as client,
+        pytest.raises(error, match="refused"),
+    ):
+        client.health()
+
+
 def test_a_busy_server_is_asked_again_later_and_later(monkeypatch) -> None:
     waits: list[float] = []
     monkeypatch.setattr("urllib3.util.retry.time.sleep", waits.append)

@@ -19,13 +19,21 @@ import torch
 
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.search import Index, serving
-from hiergeo.search.serving.limits import Limits, Settings
+from hiergeo.search.serving.limits import Limits, Refused, Settings
 from tests.search.serving.serving_common import PATIENCE, browser, build_index, png, served, until
 
 pytest.importorskip("uvicorn")
 
 TOKEN = "0123456789abcdef"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
+
+
+@pytest.mark.parametrize("seconds", [None, 3])
+def test_a_refusal_says_when_to_ask_again(seconds: int | None) -> None:
+    from hiergeo.search.serving.protection import error_response
+
+    headers = error_response(Refused(503, "busy.", retry_after=seconds)).headers
+    assert headers.get("Retry-After") == (None if seconds is None else str(seconds))
 
 
 @pytest.fixture(scope="module")
