@@ -21,14 +21,14 @@ SUMMARIES = {
     },
     "Train": {
         "embed": "Embed a dataset into one file, to be used as --model npz:FILE.",
-        "train": "Train a model in any space, or sharpen the hierarchy of one; describe and share trained heads.",
+        "train": "Train models, heads and text towers in any space; describe and share them.",
     },
     "Search": {
         "index": "Build, extend and check indexes of captions and images.",
         "search": "Search an index: what texts or images entail, what entails them, what is near, and ladders.",
         "classify": "Classify items into a tree of labels, each down to the level at which it can be believed.",
         "tree": "Put every item of an index below its most specific generalisations: a taxonomy of one's own corpus.",
-        "serve": "Serve an index over HTTP until SIGTERM or Ctrl-C; requests in flight are finished.",
+        "serve": "Serve an index over HTTP until SIGTERM or Ctrl-C; requests in flight still finish.",
     },
     "Build": {"chains": "Make, measure and compare chains."},
     "Look": {

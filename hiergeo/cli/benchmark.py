@@ -31,7 +31,7 @@ def benchmark_command(
         bool, flag("--list", "Print every benchmark, or only NAME, and whether its data is here.")
     ] = False,
     geometry: options.MeasuredGeometry = None,
-    set: Annotated[list[str], option("KEY=VALUE", "An option of the benchmark; give it once for each.")] = [],  # noqa: B006 - typer copies it
+    set: Annotated[list[str], option("KEY=VALUE", "An option of the benchmark; repeat it for more.")] = [],  # noqa: B006 - typer copies it
     root: options.Root = None,
     min_radius: options.MinRadius = None,
     format: Annotated[

@@ -29,7 +29,7 @@ def build_command(
             show_default=False,
         ),
     ] = None,
-    out: Annotated[Path, path_option("DIR", "Folder of the result.", "--out", "-o")] = Path("hiergeo-chains"),
+    out: Annotated[Path, path_option("DIR", "Output folder.", "--out", "-o")] = Path("hiergeo-chains"),
     config: Annotated[
         Path | None,
         path_option("PLAN.toml", "Settings, as in the plan.toml of a result; those given here override them."),
@@ -53,7 +53,7 @@ def build_command(
     backend_option: Annotated[
         list[str] | None,
         option(
-            "NAME=VALUE", "An option of the backend, such as base_url=http://localhost:8000/v1; give it once for each."
+            "NAME=VALUE", "An option of the backend, such as base_url=http://localhost:8000/v1; repeat it for more."
         ),
     ] = None,
     judge: Annotated[

@@ -144,7 +144,7 @@ def leaks_command(
     against: Annotated[
         list[str] | None,
         option(
-            "NAME", "A dataset to compare with, NAME or NAME@SPLIT; give it once for each. (by default hierarcaps@test)"
+            "NAME", "A dataset to compare with, NAME or NAME@SPLIT; repeat it for more. (by default hierarcaps@test)"
         ),
     ] = None,
     out: Annotated[Path | None, path_option("FILE", "Also write every leak here, as CSV.")] = None,

@@ -19,7 +19,7 @@ Your own: hiergeo compare --model open_clip:ViT-B-32/openai --data hierarcaps"""
 
 
 def demo_command(
-    html: Annotated[Path, path_option("FILE", "Where the page goes.")] = Path("hiergeo-demo.html"),
+    html: Annotated[Path, path_option("FILE", "File of the page.")] = Path("hiergeo-demo.html"),
     device: options.Device = options.AUTO,
     open_page: options.OpenPage = None,
 ) -> None:

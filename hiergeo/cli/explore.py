@@ -26,7 +26,7 @@ def explore_command(
         list[str] | None,
         option(
             "SPEC",
-            "A geometry to see the items in; give the option once for each. (by default that of each source)",
+            "A geometry to see the items in; repeat the option for more. (by default that of each source)",
             "--geometry",
             "-g",
         ),

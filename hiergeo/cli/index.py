@@ -196,7 +196,7 @@ def delete_command(
     ids: Annotated[list[int], argument("ID...", "Ids of the items to delete.", min=0)],
     json: options.Json = None,
 ) -> None:
-    """Delete items by their ids; ids of no item are named and passed over.
+    """Delete items by id; unknown ids are named and skipped.
 
     Example: hiergeo index delete my-index 3 17 (hiergeo search shows the ids of items).
     """
@@ -263,7 +263,7 @@ def info_command(
     format: options.Format = "table",
     json: options.Json = None,
 ) -> None:
-    """Say what an index holds: items, shards, shells, model and space."""
+    """Show what an index holds: items, shards, shells, model and space."""
     from hiergeo import search
 
     check_writable(json)

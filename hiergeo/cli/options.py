@@ -121,11 +121,11 @@ def fitting(losses: Mapping[str, float], inputs: int, outputs: Iterable[int]) ->
     return {name: weight for name, weight in losses.items() if name != "prior"}
 
 
-LOSS_HELP = f"A loss, NAME=WEIGHT; give it once for each: re, {', '.join(OWN_LOSSES)}."
+LOSS_HELP = f"A loss, NAME=WEIGHT; repeat it for more: re, {', '.join(OWN_LOSSES)}."
 
 Settings = Annotated[
     list[str],
-    option("KEY=VALUE", "A setting of the recipe, such as steps=500 or batch=64; give it once for each."),
+    option("KEY=VALUE", "A setting of the recipe, such as steps=500 or batch=64; repeat it for more."),
 ]
 Loss = Annotated[list[str], option("NAME=WEIGHT", LOSS_HELP)]
 Model = Annotated[
@@ -175,12 +175,12 @@ OpenPage = Annotated[
         "--open/--no-open", help="Open the page in a browser.  [default: when run from a terminal]", show_default=False
     ),
 ]
-Geometries = Annotated[list[str], option("SPEC", "A geometry; give the option once for each.", "--geometry", "-g")]
+Geometries = Annotated[list[str], option("SPEC", "A geometry; repeat the option for more.", "--geometry", "-g")]
 MeasuredGeometries = Annotated[
     list[str] | None,
     option(
         "SPEC",
-        "A geometry; give the option once for each. (by default the space that the model brings, if any, and "
+        "A geometry; repeat the option for more. (by default the space that the model brings, if any, and "
         f"{', '.join(COMPARED)})",
         "--geometry",
         "-g",
@@ -207,12 +207,10 @@ MinRadius = Annotated[
     float | None, option("X", "Scale k of cones: half-spaces up to a radius of about 2 k / sqrt(|K|), 2 k at K = 0.")
 ]
 IndexFolder = Annotated[Path, path_argument("PATH", "The folder of the index.", show_default=False)]
-Json = Annotated[Path | None, path_option("FILE", "Also write the result here.")]
-Seed = Annotated[int, option("N", "Seed of whatever is drawn at random.", min=0, max=limits.SEED)]
+Json = Annotated[Path | None, path_option("FILE", "Also write the result to this file.")]
+Seed = Annotated[int, option("N", "Random seed.", min=0, max=limits.SEED)]
 Samples = Annotated[int, option("N", "Bootstrap resamples.", min=1, max=limits.COUNT)]
-Device = Annotated[
-    str, option("NAME", "Where everything is computed: auto (the accelerator, if there is one), cpu, cuda:1, ...")
-]
+Device = Annotated[str, option("NAME", "Device: auto (an accelerator if there is one), cpu, cuda:1, ...")]
 BatchSize = Annotated[
     int | None,
     option(
@@ -222,8 +220,8 @@ BatchSize = Annotated[
         max=limits.COUNT,
     ),
 ]
-Overwrite = Annotated[bool, flag("--overwrite", "Replace a result that is there already.")]
+Overwrite = Annotated[bool, flag("--overwrite", "Replace an existing result.")]
 Html = Annotated[
-    Path | None, path_option("FILE", "Where the page goes.  [hiergeo-VERB-MODEL-DATA.html]", show_default=False)
+    Path | None, path_option("FILE", "File of the page.  [hiergeo-VERB-MODEL-DATA.html]", show_default=False)
 ]
 Page = Annotated[Path | None, path_option("FILE", "Also write a page here.")]

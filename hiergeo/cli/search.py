@@ -81,7 +81,7 @@ def search_command(
     low: Annotated[float | None, option("X", "Leave out items of a smaller radius.")] = None,
     high: Annotated[float | None, option("X", "Leave out items of a larger radius.")] = None,
     exclude: Annotated[
-        list[int] | None, option("ID", "Leave out the item of this id; give the option once for each.", min=0)
+        list[int] | None, option("ID", "Leave out the item of this id; repeat the option for more.", min=0)
     ] = None,
     store: Annotated[
         str | None,

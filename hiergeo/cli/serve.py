@@ -53,7 +53,7 @@ def serve_command(
     insecure: Insecure = False,
     device: options.Device = options.AUTO,
 ) -> None:
-    """Serve an index over HTTP until SIGTERM or Ctrl-C; requests in flight are finished."""
+    """Serve an index over HTTP until SIGTERM or Ctrl-C; requests in flight still finish."""
     from hiergeo import adapters, search
     from hiergeo.search import serving
     from hiergeo.search.serving.server import url_of

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hiergeo.training import Summary, Trained, TrainedFolder
 
 TrainingSplit = Annotated[str | None, option("NAME", "Split to train on.  [expanded-train or train]")]
-Out = Annotated[Path, path_option("DIR", "The folder of what is trained.", "--out", "-o")]
+Out = Annotated[Path, path_option("DIR", "Output folder.", "--out", "-o")]
 
 
 def head_command(
@@ -26,7 +26,7 @@ def head_command(
     train: Annotated[
         Path | None, path_option("FILE", "Chains over stored embeddings (npz), instead of --model on --data.")
     ] = None,
-    model: Annotated[str | None, option("SPEC", "The frozen model that the head stands on.", "--model", "-m")] = None,
+    model: Annotated[str | None, option("SPEC", "The frozen model under the head.", "--model", "-m")] = None,
     data: options.Data = "hierarcaps",
     split: TrainingSplit = None,
     rows: options.Rows = None,

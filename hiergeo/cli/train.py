@@ -52,7 +52,7 @@ def _numbers(look: Any) -> dict[str, float]:
 
 
 app = typer.Typer(
-    help="Train a model in any space, or sharpen the hierarchy of one; describe and share trained heads.",
+    help="Train models, heads and text towers in any space; describe and share them.",
     no_args_is_help=True,
 )
 app.command("clip", cls=Verb)(clip_command)
