@@ -235,7 +235,7 @@ def _write(collection: Collection, of: int, files: _Files, progress: bool) -> "A
         "lenses": lenses,
     }
     facts = collection_facts(replace(collection, examples=()), Limits(), writer)
-    files.json("collection.json", facts | {"orders": ["margin"], "stored": stored})
+    files.json("collection.json", facts | {"stored": stored})
     return album
 
 
