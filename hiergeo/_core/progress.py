@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 PATIENCE = 1.0  # seconds of work before a bar appears
 LOGGED = 30.0  # seconds of work before the second line in a log; the next one comes after twice as many, and so on
 
-_begun: set[str] = set()  # labels whose first line is in the log
+_begun: set[str] = set()  # first lines that are in the log
 
 
 @final
@@ -36,9 +36,8 @@ class Bar:
         )
         self._task = self._bar.add_task(label, total=total)
         self._start, self._shown, self._next = time.monotonic(), False, LOGGED
-        if not self._console.is_terminal and label not in _begun:
-            _begun.add(label)
-            self._say(f"{label}: {total:,}" if total and total > 1 else label)
+        if not self._console.is_terminal:
+            begin(f"{label}: {total:,}" if total and total > 1 else label)
 
     def advance(self, steps: int, note: str = "") -> None:
         """Count steps as done; `note` stands beside the label from now on."""
@@ -57,15 +56,23 @@ class Bar:
             self._next *= 2
         (task,) = self._bar.tasks
         total = "" if task.total is None else f" of {task.total:,.0f}"
-        self._say(f"{task.description}: {task.completed:,.0f}{total} after {timedelta(seconds=round(elapsed))}")
-
-    def _say(self, line: str) -> None:
-        print(one_line(f"{line[:1].upper()}{line[1:]} ..."), file=sys.stderr, flush=True)
+        _say(f"{task.description}: {task.completed:,.0f}{total} after {timedelta(seconds=round(elapsed))}")
 
     def close(self) -> None:
         """Remove the bar from the terminal."""
         if self._shown:
             self._bar.stop()
+
+
+def begin(label: str, *, enabled: bool = True) -> None:
+    """Print a line, the first time, about work that has no steps to count."""
+    if enabled and label not in _begun:
+        _begun.add(label)
+        _say(label)
+
+
+def _say(line: str) -> None:
+    print(one_line(f"{line[:1].upper()}{line[1:]} ..."), file=sys.stderr, flush=True)
 
 
 def track(

@@ -15,7 +15,7 @@ from hiergeo._core.records import Exported, Records, drawn, plain
 from hiergeo._core.storage.files import atomic_write_text, refuse_special
 from hiergeo._core.storage.locks import locked
 from hiergeo._core.text import file_name, shortened
-from hiergeo.cli._terminal import console, note
+from hiergeo.cli._terminal import console, note, phase
 
 if TYPE_CHECKING:
     from hiergeo.adapters import Model
@@ -119,6 +119,7 @@ def publish_experiment(
 
     write_json(json, done)
     if html is not None and not isinstance(done, Result):
+        phase("Comparing with intervals and drawing the page")
         write_page(done, html, seed=seed)
     publish(
         done,

@@ -41,6 +41,12 @@ def explore_command(
         str | None, option("NAME", "Dataset whose chains give the tiers of captions.", "--data", "-d")
     ] = None,
     split: options.Split = "test",
+    columns: Annotated[
+        Path | None,
+        path_option(
+            "FILE", "A table whose columns describe the items of its ids or captions: colours and filters of the page."
+        ),
+    ] = None,
     host: Host = "127.0.0.1",
     port: Annotated[int, option("N", "Port to listen on; 0 lets the system choose.", min=0, max=65535)] = 8090,
     token: Token = None,
@@ -65,8 +71,8 @@ def explore_command(
     check_token(token)
     if export is None and (limit is not None or overwrite):
         raise InputError("--limit and --overwrite are for an export: name its folder with --export, or leave them out.")
-    if demo and (sources or geometry or images or data):
-        raise InputError("--demo brings its own items: leave out sources, --geometry, --images and --data.")
+    if demo and (sources or geometry or images or data or columns):
+        raise InputError("--demo brings its own items: leave out sources, --geometry, --images, --data and --columns.")
     if not demo and not sources:
         raise InputError("there is nothing to explore: name the folder of an index or an .npz file, or --demo.")
 
@@ -75,7 +81,7 @@ def explore_command(
             return explorer.open_demo(device=device)
         note(f"opening {' and '.join(source.name or str(source) for source in sources or [])} ...")
         return explorer.open_collection(
-            sources or [], geometry or [], images=images, data=data, split=split, device=device
+            sources or [], geometry or [], images=images, data=data, split=split, columns=columns, device=device
         )
 
     if export is not None:
@@ -86,6 +92,7 @@ def explore_command(
         settings = serving.Settings(token=token, hosts=check_reach(bound, host, token, insecure))
         collection = collected()
         app = explorer.create_explorer(collection, settings)
+        note(f"measuring {len(collection.first):,} items and choosing what to show first ...")
         for sentence in app.state.explorer.warm_up():
             note(sentence)
         spaces = ", ".join(lens.title for lens in collection.lenses)

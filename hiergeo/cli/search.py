@@ -11,7 +11,7 @@ from rich.text import Text
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError
-from hiergeo._core.records import Record, Records, light, number
+from hiergeo._core.records import Record, Records, light, number, percent
 from hiergeo._core.text import caption, isolated, shortened, without_password
 from hiergeo.cli import options
 from hiergeo.cli._io import SPEC_SHOWN, check_writable, publish
@@ -151,11 +151,14 @@ def answer_lines(query: str, kind: "Kind", result: "Answer | Climb", spec: str) 
     from hiergeo.search import Answer
 
     yield Text(f"{kind} of {caption(isolated(query))}", style="bold")
-    if kind in CONES and result.hits:
-        inside = sum(hit.margin >= 0 for hit in result.hits)
+    if kind in CONES and any(hit.entails is not None for hit in result.hits):
+        inside = sum(bool(hit.entails) for hit in result.hits)
         share = f"{inside:,} of {counted(len(result.hits), 'hit')}"
         yield Text(f"{CONES[kind].format(share)} (margin ≥ 0)." if inside else NEAREST[kind])
     yield _table(kind, result)
+    yield Text(f"Ordered by {result.by}, {'largest' if result.by == 'margin' else 'smallest'} first.")
+    if result.hits and all(hit.entails is None for hit in result.hits):
+        yield Text("Nearly all cones are empty here: 'closer than' ranks a margin among those of random pairs.")
     recall = "" if result.recall is None else f", with a measured recall of {result.recall.value:.3f}"
     yield Text(f"{result.guarantee}{recall}: {result.scored:,} of {result.rows:,} items scored.")
     if isinstance(result, Answer) and result.repeats:
@@ -187,7 +190,8 @@ def records(result: "Result", rows: int) -> Iterator[Record]:
         return
     whole = {"query_radius": result.radius, "guarantee": result.guarantee}
     for rank, (threshold, hit) in enumerate(_lines(result), start=1):
-        yield {"rank": rank, **({} if threshold is None else {"threshold": threshold}), **asdict(hit), **whole}
+        key = {"by": result.by, "value": getattr(hit, result.by)}
+        yield {"rank": rank, **({} if threshold is None else {"threshold": threshold}), **key, **asdict(hit), **whole}
 
 
 def _table(kind: "Kind", result: "Answer | Climb") -> Table:
@@ -195,10 +199,15 @@ def _table(kind: "Kind", result: "Answer | Climb") -> Table:
 
     shown = [name for name in ("radius", "margin", "angle", "distance") if name != "margin" or kind in CONES]
     within = ("radius ≤",) if isinstance(result, Climb) else ()
-    table = light(*within, "id", "item", *shown, numbers=(*within, "id", *shown))
+    decided = any(hit.entails is not None for hit in result.hits)
+    judged = "closer than" if not decided else "entails" if apex(kind) == "the hits" else "entailed"
+    table = light(*within, "id", "item", *shown, judged, numbers=(*within, "id", *shown, judged))
     for threshold, hit in _lines(result):
+        verdict = {None: "–", True: "yes", False: "no"}[hit.entails]
+        if not decided and hit.quantile is not None:
+            verdict = percent(hit.quantile)
         first = () if threshold is None else (number(threshold, 4),)
-        numbers = [number(getattr(hit, name), 4) for name in shown]
+        numbers = [*(number(getattr(hit, name), 4) for name in shown), verdict]
         table.add_row(*first, str(hit.id), Text(caption(hit.caption or hit.image or f"item {hit.id}")), *numbers)
     return table
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from hiergeo._core.errors import InputError
 from hiergeo.cli import options
-from hiergeo.cli._terminal import console, note, show_page
+from hiergeo.cli._terminal import console, note, phase, show_page
 from hiergeo.cli.options import flag, option, path_argument
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ def serve_command(
             )
         app = serving.create_app(opened, settings)
         service = app.state.service
+        phase("Loading the model and measuring the items")
         service.engine.warm_up()
         if opened.encoder.facts is None and embeds:
             note("the index does not say which model embedded it: queries must be embeddings.")

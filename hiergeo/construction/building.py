@@ -145,7 +145,7 @@ class Shards:
         numbers = share.of(-(-self.survey.rows // self.plan.shard_rows))
         shards = enumerate(self.source.shards(self.plan.shard_rows, self.survey))
         mine = (shard for shard in shards if shard[0] in numbers)
-        shown = track(mine, "building", enabled=progress, total=len(numbers))
+        shown = track(mine, "building shards", enabled=progress, total=len(numbers))
         for done, (number, drafts) in enumerate(shown):
             try:
                 shard = self._shard(number, drafts)

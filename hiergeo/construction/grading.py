@@ -202,7 +202,8 @@ def judged_rates(chains: Hierarchy, judge: Judge, *, progress: bool = False) -> 
     opposed = [list(zip(row.positive, row.negative or (), strict=False)) for row in chains.rows]
     pairs = list(dict.fromkeys(pair for row in (*steps, *opposed) for pair in row))
     parts = [pairs[start : start + PAIRS_AT_ONCE] for start in range(0, len(pairs), PAIRS_AT_ONCE)]
-    answers = [judge.probabilities(part).argmax(axis=1) for part in track(parts, "judging", enabled=progress, size=len)]
+    judged = track(parts, "judging pairs", enabled=progress, size=len, total=len(pairs))
+    answers = [judge.probabilities(part).argmax(axis=1) for part in judged]
     column = dict(zip(pairs, np.concatenate(answers).tolist(), strict=True))
     forward = np.array([[column[pair] for pair in row] for row in steps])
     against = np.array([[column[pair] for pair in row] or [-1] * chains.tiers for row in opposed])

@@ -99,7 +99,7 @@ def fetch_files(files: Sequence[PublicFile], home: Path, folder: Path, source: s
         with locked(home / folder):
             for parent in {(home / file.path).parent for file in missing}:
                 remove_leftovers(parent)
-            for file in track(missing, str(folder), enabled=progress):
+            for file in track(missing, f"files of {folder}", enabled=progress):
                 _obtain(file, home / file.path, f"{source}/{file.address}")
     else:
         clear(home)

@@ -188,7 +188,7 @@ class Outcome:
         progress: bool = False,
     ) -> "Result":
         """The measurements with `samples` bootstrap draws, and settings, to which these numbers are added."""
-        named = track(list(self.statistics.items()), "resampling", enabled=progress)
+        named = track(list(self.statistics.items()), "resampling metrics", enabled=progress)
         draws = {name: statistic.draws(samples, seed) for name, statistic in named}
         metrics = {name: statistic.value for name, statistic in self.statistics.items()} | self.numbers
         return Result(

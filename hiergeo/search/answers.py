@@ -52,6 +52,10 @@ class Hit:
             query among parents and rungs; the one entails the other where it is >= 0.
         angle: exterior angle in [0, pi] radians, at the query, or at the item among parents and rungs.
         distance: geodesic distance between query and item.
+        entails: whether the margin says that the one entails the other; None where nearly all cones of the index are
+            empty, so that it says nothing, and of the query itself, at a distance below 1e-5.
+        quantile: share of the random pairs of items, each with the more general one at the apex, that are farther from
+            entailing, in [0, 1]; None of the query itself.
     """
 
     id: int
@@ -61,6 +65,8 @@ class Hit:
     margin: Number
     angle: Number
     distance: Number
+    entails: bool | None = None
+    quantile: float | None = None
 
     @property
     def key(self) -> str | int:

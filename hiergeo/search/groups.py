@@ -10,6 +10,7 @@ from hiergeo.geometry import Points, Space
 from hiergeo.geometry.space import By, Side
 from hiergeo.search import candidates
 from hiergeo.search.answers import Answer, Climb, Guarantee, Hit, Rung
+from hiergeo.search.background import Backgrounds
 from hiergeo.search.layout import DTYPES
 from hiergeo.search.pushing import Engines
 from hiergeo.search.queries import Item, Query
@@ -43,9 +44,10 @@ class RequestGroup:
         space: Space,
         store: ExactStore,
         engines: Engines,
+        backgrounds: Backgrounds,
         device: torch.device,
     ) -> None:
-        first = requests[0]
+        first, self._backgrounds = requests[0], backgrounds
         self.requests, self.first, self.space, self.store, self.device = requests, first, space, store, device
         self.x = query_rows([request.query for request in requests], embedded, space, store).points(
             space.geometry, device
@@ -112,7 +114,9 @@ class RequestGroup:
         apart, which = pairs.unique(return_inverse=True)  # the rungs of a ladder repeat their items
         at, queries = apart % len(ids), (apart // len(ids)).to(self.device)
         y = rows.take(at).points(self.space.geometry, self.device)
-        numbers = zip(*(column.tolist() for column in self._numbers(queries, y)), strict=True)
+        radius, margin, angle, distance = (column.tolist() for column in self._numbers(queries, y))
+        usual = self._backgrounds.of(self.store, self.space, self.first.min_radius)
+        numbers = zip(radius, margin, angle, distance, *usual.verdicts(margin, distance), strict=True)
         hits = [
             Hit(item, labels.captions[row], labels.images[row], *values)
             for item, row, values in zip(ids[at].tolist(), at.tolist(), numbers, strict=True)

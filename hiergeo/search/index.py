@@ -15,6 +15,7 @@ from hiergeo.geometry.space import By, Side
 from hiergeo.search import appending, checking, compaction, layout, snapshots
 from hiergeo.search.answers import Answer
 from hiergeo.search.appending import Added
+from hiergeo.search.background import Background, Backgrounds
 from hiergeo.search.checking import Checked
 from hiergeo.search.compaction import Compacted
 from hiergeo.search.distinct import distinct_answers
@@ -55,7 +56,7 @@ class Index(Searcher):
         self.space = layout.space_of(store.folder, store.manifest)
         self.encoder = Encoder(self.manifest.model, self.manifest.frame.dim, model, device)
         self.device = resolve_device(compute)
-        self.engines = Engines(store)
+        self.engines, self._backgrounds = Engines(store), Backgrounds(self.device)
 
     @property
     def manifest(self) -> Manifest:
@@ -98,6 +99,14 @@ class Index(Searcher):
         chosen = self.chosen(space)
         rows = query_rows(queries, self.encoder.encode(queries), chosen, self.store.pinned())
         return rows.points(chosen.geometry, self.device)
+
+    def background(self, space: Space | str | None = None) -> Background:
+        """What is usual among the items in a space, at least one: what hits are compared with.
+
+        It takes a pass over the index with at least 128 of its items, once for a space and again when a tenth of the
+        items have changed.
+        """
+        return self._backgrounds.of(self.store.pinned(), self.chosen(space))
 
     def push(self, store: Store | str, *, progress: bool = False) -> int:
         """Make a store hold exactly the items of the index; returns how many were sent.
@@ -251,7 +260,7 @@ class Index(Searcher):
         members: dict[Any, list[int]] = {}
         for number, request in enumerate(requests):
             members.setdefault(request.group, []).append(number)
-        rest = store, self.engines, self.device
+        rest = store, self.engines, self._backgrounds, self.device
         groups = [
             RequestGroup([requests[i] for i in part], embedded[part], self.chosen(requests[part[0]].space), *rest)
             for part in members.values()

@@ -33,7 +33,7 @@ def push(home: ExactStore, engine: Store, *, progress: bool = False) -> int:
     check_frame(home, engine)
     present, sent = _without_others(home, engine), 0
     filled = [shell for shell in home.describe().shells if shell.count]
-    for shell in track(filled, "pushing", enabled=progress, size=lambda shell: shell.count):
+    for shell in track(filled, "pushing items", enabled=progress, size=lambda shell: shell.count):
         for rows in home.scan(shell.low, shell.high):
             fresh = rows.take(~torch.isin(rows.ids, present))
             if len(fresh):

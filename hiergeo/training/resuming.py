@@ -135,7 +135,7 @@ class ResumableRun(TrainingRun):
                 checkpoints.add(folder, self._checkpoint(identity))
 
         def steps(left: range) -> Steps:
-            numbers = track(left, "training", enabled=progress and main, note=lambda: log.note)
+            numbers = track(left, "training steps", enabled=progress and main, note=lambda: log.note)
             with closing(self.batches(left)) as batches:
                 for number, batch in zip(numbers, batches, strict=False):
                     losses, facts = self.step(number, batch)

@@ -251,7 +251,7 @@ class _Run(TrainingRun):
 
     def steps(self, left: range, progress: bool) -> Steps:
         batches = _batches(self.training_rows, self.recipe)
-        for step in track(left, "training", enabled=progress):
+        for step in track(left, "training steps", enabled=progress):
             rows = next(batches)
             self.at = step, rows
             self.adam.zero_grad(set_to_none=True)

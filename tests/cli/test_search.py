@@ -39,8 +39,10 @@ def test_every_kind_prints_and_writes_what_python_finds(run, folder, tmp_path, k
     assert all(hit.caption.split()[-1] in printed for hit in found.hits)
     assert f"of {len(CAPTIONS)} items scored" in printed
     assert ("margin" in printed) == (kind in ("children", "parents"))
+    assert f"by {found.by}" in printed
     if kind in ("children", "parents"):
-        assert f"{sum(hit.margin >= 0 for hit in found.hits)} of {len(found.hits)} hits" in printed
+        inside = sum(bool(hit.entails) for hit in found.hits)
+        assert (f"{inside} of {len(found.hits)} hits" in printed) == (inside > 0)
 
 
 @pytest.mark.parametrize("kind", ["children", "parents", "neighbours", "ladder"])
@@ -67,7 +69,7 @@ def test_rows_of_a_narrow_terminal_hold_an_id_a_caption_and_every_number(run, tm
         lines = printed.splitlines()
         assert code == 0
         assert max(map(len, lines)) <= 80
-        *_, angle, distance = next(line for line in lines if f"{(7 << 32) + 2}   a red circle" in line).split()
+        *_, angle, distance, _ = next(line for line in lines if f"{(7 << 32) + 2}   a red circle" in line).split()
         assert (float(angle), float(distance)) == pytest.approx((0, 0), abs=2e-3)
 
 
@@ -198,7 +200,8 @@ def test_a_setting_that_is_not_finite_is_null_in_json(run, folder, tmp_path):
 
 
 def test_a_hit_at_the_edge_of_a_cone_lies_in_it():
-    hits = tuple(search.Hit(i, f"item {i}", None, 1.0, margin, 0.1, 0.2) for i, margin in enumerate((0.1, 0.0, -0.1)))
+    margins = enumerate((0.1, 0.0, -0.1))
+    hits = tuple(search.Hit(i, f"item {i}", None, 1.0, margin, 0.1, 0.2, margin >= 0) for i, margin in margins)
     lines = answer_lines("a circle", "children", search.Answer(hits, "exact", 3, 3, 0.5), "euclidean")
     assert any("2 of 3 hits" in str(line) for line in lines)
 
@@ -214,7 +217,7 @@ def test_ten_inputs_that_failed_are_named_and_others_counted(tmp_path, capsys):
 
 def test_a_ladder_shows_a_rung_once_until_another_takes_its_place() -> None:
     found = [None, 0, 0, 1, 1, 0, None, 0]
-    hits = [search.Hit(item, None, None, *[0.0] * 4) if item is not None else None for item in found]
+    hits = [search.Hit(item, None, None, 0.0, 0.0, 0.0, 0.0) if item is not None else None for item in found]
     rungs = tuple(search.Rung(float(step), hit) for step, hit in enumerate(hits))
     lines = _lines(search.Climb(rungs, "exact", 2, 2, 1.0))
     assert [(step, hit.id) for step, hit in lines] == [(1, 0), (3, 1), (5, 0)]

@@ -9,6 +9,7 @@ from hiergeo import datasets
 from hiergeo._core.devices import AUTO, resolve_device
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import torch_defaults
+from hiergeo._core.progress import begin
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation import Compute, Embedded, embed
@@ -96,9 +97,12 @@ def assess(embedded: Embedded, space: Space, settings: AuditSettings, *, progres
     gathered.intervals["u_median"] = point.median
     cones = occupancy(subject, progress=progress)
     _add_cones(gathered, subject, cones)
+    begin("lengths of captions as controls", enabled=progress)
     facts = length_facts(embedded, subject.radii, subject.space, settings.seed)
     _add_length(gathered, facts)
+    begin("ranks of parents with and without curvature", enabled=progress)
     ranked = gains(subject, seed=settings.seed)
+    begin("metrics without angles, radii and curvature", enabled=progress)
     attribution = _add_table(gathered, attribute(subject, settings.steps, progress=progress))
     attribution |= _add_table(gathered, ranked.statistics)
     numbers, intervals = gathered.numbers, gathered.intervals

@@ -130,7 +130,8 @@ def _tier_occupancy(subject: Subject, tier: int, pairs: Tensor, progress: bool) 
     other = ordered[start[:, None] + near]
     fair = ~torch.isin(parent[:, None] * size + other, pairs) & (other != parent[:, None])
     inside = torch.zeros_like(fair)
-    for rows in track(torch.argsort(start).split(BLOCK), f"cones of tier {tier}", enabled=progress):
+    blocks, label = torch.argsort(start).split(BLOCK), f"cones of tier {tier}, children"
+    for rows in track(blocks, label, enabled=progress, size=len, total=len(start)):
         window = slice(int(start[rows[0]]), int(start[rows[-1]]) + width)
         x, y = (subject.captions.rows(which) for which in (parent[rows], ordered[window]))
         held = subject.space.pairwise_margin(x, y) >= 0

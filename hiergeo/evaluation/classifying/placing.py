@@ -317,7 +317,7 @@ def classify(
     images: list[Any] = []
     parts: list[Paths] = []
     with nullcontext() if work is None else locked(Path(work)):
-        bar = track(source.batches(), "classifying", enabled=progress, size=lambda b: len(b.names), total=source.size)
+        bar = track(source.batches(), "placing items", enabled=progress, size=lambda b: len(b.names), total=source.size)
         for number, batch in enumerate(bar):
             names += batch.names
             images += batch.images

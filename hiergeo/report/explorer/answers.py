@@ -1,7 +1,6 @@
 """Answers as the page reads them: items by ids and captions with their tiers, ladders as their changes."""
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, final
@@ -9,16 +8,14 @@ from typing import Any, final
 from torch import Tensor
 
 from hiergeo._core.records import plain
-from hiergeo.report.explorer.background import Background, background_of
-from hiergeo.report.explorer.collection import MOST_LENSES, Collection, Lens
-from hiergeo.report.explorer.items import UNKNOWN, words_of
+from hiergeo.evaluation.auditing.population import IMAGE
+from hiergeo.report.explorer.collection import Collection, Lens
+from hiergeo.report.explorer.items import UNKNOWN, read_items, words_of
 from hiergeo.search import Answer, Climb, Hit, Item, Request, Rung
+from hiergeo.search.background import SAME, Background
 from hiergeo.search.groups import Result
 from hiergeo.search.serving.wire import Query
 from hiergeo.search.shards import Labels
-
-SAME = 1e-5
-"""Distance below which an item is the query itself: the same caption embedded twice differs by rounding."""
 
 
 @final
@@ -30,40 +27,35 @@ class AnswerWriter:
     """
 
     def __init__(self, collection: Collection) -> None:
-        self._tiers = collection.tiers
-        self._measured = lru_cache(2 * MOST_LENSES)(background_of)
-
-    def background(self, lens: Lens) -> Background:
-        """What is usual in a lens; measured when it is first needed, and anew when its index has changed."""
-        return self._measured(lens, lens.index.manifest.generation)
+        self._tiers, self._first = collection.tiers, collection.first
+        self._pictures = lru_cache(1)(self._has_pictures)
 
     def answer(self, lens: Lens, request: Request, result: Result) -> dict[str, Any]:
         """The answer of a lens to a request; where radii do not spread, nothing is more general or more specific."""
         kind = name_of(request.query)
         if isinstance(result, int):
             return {"query": {"kind": kind, "radius": None, "far": None}, "count": result}
-        usual = self.background(lens)
-        nearest = _nearest(request, result)
-        far = None if nearest is None else usual.is_far(nearest.distance, kind)
+        usual = lens.background
+        far = self._is_far(usual, _nearest(request, result), kind)
         answer = {"query": {"kind": kind, "radius": plain(result.radius), "far": far}, "by": result.by}
         if isinstance(result, Answer):
             shown = result.hits if usual.climbs or request.kind == "neighbours" else ()
-            return answer | {"hits": [self.hit(usual, hit) for hit in shown]}
+            return answer | {"hits": [self.hit(hit) for hit in shown]}
         said = self._said(request.query, result)
         rungs = changes(result.rungs) if usual.climbs else ()
         return answer | {
             "rungs": [
-                {"from": plain(first), "to": plain(last), "hit": self.hit(usual, hit), "adds": _beyond(said, hit)}
+                {"from": plain(first), "to": plain(last), "hit": self.hit(hit), "adds": _beyond(said, hit)}
                 for first, last, hit in rungs
             ]
         }
 
-    def hit(self, usual: Background, hit: Hit) -> dict[str, Any]:
+    def hit(self, hit: Hit) -> dict[str, Any]:
         """A hit with its numbers; the query itself has neither an angle nor a margin."""
         itself = hit.distance < SAME
-        margin, angle = (math.nan, math.nan) if itself else (hit.margin, hit.angle)
-        numbers = {"radius": hit.radius, "margin": margin, "angle": angle, "distance": hit.distance}
-        judged = {"is_query": itself, "entails": usual.entails(margin), "rank": usual.rank(margin)}
+        turned = {"margin": None if itself else hit.margin, "angle": None if itself else hit.angle}
+        numbers = {"radius": hit.radius, **turned, "distance": hit.distance}
+        judged = {"is_query": itself, "entails": hit.entails, "rank": hit.quantile}
         return self._item(hit.id, hit.caption, hit.image) | plain(numbers | judged)
 
     def items(self, ids: Tensor, labels: Labels) -> list[dict[str, Any]]:
@@ -78,6 +70,22 @@ class AnswerWriter:
             "image": image is not None,
             "tier": None if tier == UNKNOWN else tier,
         }
+
+    def _is_far(self, usual: Background, nearest: Hit | None, kind: str) -> bool | None:
+        """Whether nothing is near a query, by its nearest item.
+
+        None where it cannot be told: there are too few items, or the query is a photo and no item is one, since models
+        embed pictures apart from captions.
+        """
+        if nearest is None or usual.reach is None:
+            return None
+        if kind == "image" and not self._pictures(self._first.manifest.generation):
+            return None
+        return nearest.distance > usual.reach
+
+    def _has_pictures(self, _: int) -> bool:
+        """Whether some items are images without a caption; by the generation that it is true of."""
+        return bool((read_items(self._first.store.pinned()).kind == IMAGE).any())
 
     def _said(self, query: Query, climb: Climb) -> set[str] | None:
         """The words that chains say of a query; None where it is neither a caption nor an image of theirs."""

@@ -21,9 +21,11 @@ from hiergeo._core.storage.locks import locked
 from hiergeo._core.text import shortened, without_folders
 from hiergeo.datasets import Hierarchy
 from hiergeo.geometry import Space
+from hiergeo.report.explorer.columns import ItemTable
 from hiergeo.report.explorer.items import Tiers
 from hiergeo.report.explorer.thumbnails import NUMBERED, Thumbnails, name_of_image
 from hiergeo.search import Index
+from hiergeo.search.background import Background
 from hiergeo.search.stored import Stored, read_stored
 
 MOST_LENSES = 8
@@ -57,6 +59,11 @@ class Lens:
         """The geometry, as questions to the index name it."""
         return self.space.geometry.spec
 
+    @property
+    def background(self) -> Background:
+        """What is usual among its items."""
+        return self.index.background(self.space)
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -70,6 +77,7 @@ class Collection:
         hierarchy: the dataset that the captions are from; None if unknown.
         pictures: of the items; None for a collection without.
         examples: texts that are worth a first query; without any they are chosen among the captions.
+        table: whose columns describe the items; None for none.
     """
 
     title: str
@@ -78,6 +86,7 @@ class Collection:
     hierarchy: Hierarchy | None = None
     pictures: Thumbnails | None = None
     examples: tuple[str, ...] = ()
+    table: ItemTable | None = None
 
     @property
     def first(self) -> Index:
@@ -101,6 +110,7 @@ def open_collection(
     images: Path | None = None,
     data: str | None = None,
     split: str = "test",
+    columns: Path | str | None = None,
     device: str = "auto",
 ) -> Collection:
     """Open indexes as one collection.
@@ -112,6 +122,8 @@ def open_collection(
         images: a folder below which pictures of the items may be shown; beside it, only those below the indexes are.
         data: name of the dataset that gives the tiers of captions.
         split: of that dataset.
+        columns: a table (CSV, TSV, Parquet) whose other columns describe the items of its ids or captions, such as the
+            one that an index was built from.
         device: where the models of the indexes embed queries.
 
     Raises:
@@ -120,6 +132,7 @@ def open_collection(
     """
     if not sources:
         raise InputError("there is nothing to explore: name the folder of an index or an .npz file, or --demo.")
+    table = None if columns is None else ItemTable(path_of(columns))
     named = [_opened(path_of(source), device) for source in sources]
     lenses = _lenses_of(named, geometries)
     if not len(named[0][1]):
@@ -133,6 +146,7 @@ def open_collection(
         None if hierarchy is None else Tiers(hierarchy),
         hierarchy,
         Thumbnails([index for _, index in named], images),
+        table=table,
     )
 
 

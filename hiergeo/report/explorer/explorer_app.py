@@ -152,6 +152,9 @@ def _files(explorer: Explorer) -> list["BaseRoute"]:
         content = await _in_thread(partial(explorer.picture, item, int(values.side)))
         return Response(content, media_type=JPEG, headers={"Cache-Control": PRIVATE})
 
+    async def column(name: str) -> Response:
+        return _json(await _in_thread(partial(explorer.column, name)))
+
     async def tile(
         request: Request,
         values: Annotated[models.get("tile"), Query()],  # type: ignore[valid-type]  # FastAPI reads it
@@ -160,6 +163,7 @@ def _files(explorer: Explorer) -> list["BaseRoute"]:
 
     return [
         Route("GET", "/api/thumbnail/{item}", thumbnail, "A small picture of an item.", media=JPEG),
+        Route("GET", "/api/columns/{name:path}", column, "Bins of all items in a column, uint8, 255 without a value."),
         Route("GET", "/api/tile", tile, TILE, media=BYTES),
     ]
 

@@ -6,6 +6,7 @@
 | ``data/collection.json`` | what is explored, and how it is stored |
 | ``data/items.json`` | ids, captions, and the words that chains say of a caption beside its own; null if unknown |
 | ``data/items.bin`` | uint32 numbers of pictures, int8 tiers, uint8 1 for an item of an image |
+| ``data/column-N.bin`` | uint8 bins of the items in a column, 255 without a value |
 | ``data/pictures/`` | small pictures, see `Album` |
 | ``data/lens-KEY/`` | radii, answers (see `hiergeo.report.explorer.packing`), map, tiles and audit |
 | ``data/moved-A-B.json`` | what two lenses see differently |
@@ -31,15 +32,16 @@ import torch
 from torch import Tensor
 
 from hiergeo._core.errors import InputError
-from hiergeo._core.progress import track
+from hiergeo._core.progress import begin, track
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import Count, Document, Positive
 from hiergeo._core.storage.files import atomic_folder, path_of, refuse_existing, writing
 from hiergeo._core.text import one_line, shortened
 from hiergeo.evaluation.auditing.population import Ids
 from hiergeo.report.explorer import packing
-from hiergeo.report.explorer.answers import AnswerWriter, written
+from hiergeo.report.explorer.answers import written
 from hiergeo.report.explorer.collection import Collection, Lens
+from hiergeo.report.explorer.columns import columns_of
 from hiergeo.report.explorer.facts import collection_facts
 from hiergeo.report.explorer.items import Tiers, radii_of, read_items, words_of
 from hiergeo.report.explorer.mapping import build_map
@@ -207,18 +209,19 @@ class _Files:
 
 
 def _write(collection: Collection, of: int, files: _Files, progress: bool) -> "Album":
-    items, writer = read_items(collection.first.store, collection.tiers), AnswerWriter(collection)
+    items = read_items(collection.first.store, collection.tiers)
     labels = collection.first.store.labels(torch.from_numpy(items.ids))
     captions = [None if text is None else shortened(text, CAPTION) for text in labels.captions]
     said = [_said(collection.tiers, *label) for label in zip(captions, labels.images, strict=True)]
     files.json("items.json", {"ids": list(map(str, items.ids.tolist())), "captions": captions, "said": said})
     lenses = {}
-    for lens in track(collection.lenses, "lenses", enabled=progress):
+    for lens in track(collection.lenses, "maps, audits and answers of spaces", enabled=progress):
         _write_lens(lens, collection, items.ids, files)
-        lenses[lens.key] = {"margins": writer.background(lens).margins.tolist()}
-    for a, b in permutations(collection.lenses, 2):
-        files.json(f"moved-{a.key}-{b.key}.json", _cut(compare(a, b, tiers=collection.tiers).as_dict()))
+        lenses[lens.key] = {"margins": lens.background.margins.tolist()}
+    for a, b in track(list(permutations(collection.lenses, 2)), "comparing pairs of spaces", enabled=progress):
+        files.json(f"moved-{a.key}-{b.key}.json", _cut(compare(a, b).as_dict()))
     _write_page(collection, files)
+    begin("scaling pictures", enabled=progress)
     shown = np.array([image is not None for image in labels.images], bool)
     album = album_of(collection.pictures, items.ids[shown].tolist())
     for number, content in enumerate(album.files()):
@@ -234,8 +237,11 @@ def _write(collection: Collection, of: int, files: _Files, progress: bool) -> "A
         "pictures": {"chunk": CHUNK, "type": "image/webp", "side": album.side} if album.pictures else None,
         "lenses": lenses,
     }
-    facts = collection_facts(replace(collection, examples=()), Limits(), writer)
-    files.json("collection.json", facts | {"stored": stored})
+    described = columns_of(collection)
+    for number, column in enumerate(described.columns):
+        files.add(f"data/column-{number}.bin", column.bins.tobytes())
+    facts = collection_facts(replace(collection, examples=()), Limits())
+    files.json("collection.json", facts | {"columns": described.facts(), "stored": stored})
     return album
 
 

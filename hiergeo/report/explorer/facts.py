@@ -8,10 +8,11 @@ import torch
 
 from hiergeo.evaluation.auditing.population import Ids
 from hiergeo.geometry import ConstantCurvature
-from hiergeo.report.explorer.answers import SAME, AnswerWriter, changes
+from hiergeo.report.explorer.answers import changes
 from hiergeo.report.explorer.collection import Collection, Lens
 from hiergeo.report.explorer.items import words_of
 from hiergeo.search import Hit, Item
+from hiergeo.search.background import SAME
 from hiergeo.search.serving.limits import Limits
 from hiergeo.search.stores.exact import ExactStore
 
@@ -34,21 +35,20 @@ PAIRS, FEWEST, MOST = 50_000_000, 32, 512
 
 
 def collection_facts(
-    collection: Collection, limits: Limits, writer: AnswerWriter, embeds: Mapping[str, dict[str, bool]] | None = None
+    collection: Collection, limits: Limits, embeds: Mapping[str, dict[str, bool]] | None = None
 ) -> dict[str, Any]:
     """What the page has to know of a collection before it asks anything.
 
     Args:
         collection: that is explored.
         limits: of requests.
-        writer: of its answers.
         embeds: by the key of a lens, whether its model embeds texts, and images; None where no model is loaded.
     """
     embeds, none = embeds or {}, {"text": False, "image": False}
     store = collection.first.store.pinned()
     counted = _counted(store)
     lenses = [
-        {**_lens_facts(lens), **writer.background(lens).facts(), "embeds": embeds.get(lens.key, none)}
+        {**_lens_facts(lens), **lens.background.facts(), "embeds": embeds.get(lens.key, none)}
         for lens in collection.lenses
     ]
     flat = [lens["title"] for lens in lenses if not lens["climbs"]]
@@ -57,7 +57,7 @@ def collection_facts(
     texts = counted.readable if any(takes["text"] for takes in embeds.values()) else {}
     examples = [
         {"item": str(item)} if item in pictured or item not in texts else texts[item]
-        for item in proposed(collection, writer, counted.readable, counted.images, pictured)
+        for item in proposed(collection, counted.readable, counted.images, pictured)
     ]
     return {
         "title": collection.title,
@@ -129,9 +129,7 @@ def _pictures(collection: Collection, illustrated: Ids) -> bool | None:
     return collection.pictures is not None and collection.pictures.some(illustrated)
 
 
-def proposed(
-    collection: Collection, writer: AnswerWriter, captions: Mapping[int, str], images: Ids, pictured: Ids
-) -> list[int]:
+def proposed(collection: Collection, captions: Mapping[int, str], images: Ids, pictured: Ids) -> list[int]:
     """The items that are worth a first query, by id, best first; none where no lens has ladders.
 
     A step is right if its words are among those of the item and of what chains put above it. Where chains are known, no
@@ -140,12 +138,11 @@ def proposed(
 
     Args:
         collection: whose items they are.
-        writer: of its answers.
         captions: that are readable, by id; some of them are tried.
         images: ids (n,) of items of an image alone; some of them are tried.
         pictured: ids (m,), ascending, of the items whose picture may be shown.
     """
-    lenses = [lens for lens in collection.lenses if writer.background(lens).climbs]
+    lenses = [lens for lens in collection.lenses if lens.background.climbs]
     most = max(FEWEST, min(MOST, PAIRS // max(len(collection.first), 1)))
     some = _some_of(np.intersect1d(images, pictured), most // 2)
     tried = np.concatenate([some, _some_of(np.array(sorted(captions), np.int64), most - len(some))])

@@ -120,7 +120,6 @@ class Map:
     Attributes:
         disc: where they lie.
         pyramid: which items each tile holds.
-        extent: half the side of the map.
         version: a digest of all items and where they lie: tiles of one version are parts of one map.
         ids: (n,).
         x: (n,) coordinates, |z| < 1.
@@ -132,7 +131,6 @@ class Map:
 
     disc: Disc
     pyramid: Pyramid
-    extent: float
     version: str
     ids: Ids
     x: Coordinates
@@ -152,7 +150,7 @@ class Map:
             "high": float(self.disc.radii[-1]),
             "circles": list(self.disc.rings()),
             "count": len(self),
-            "extent": self.extent,
+            "extent": 1.0,
             "version": self.version,
             "tiles": self.pyramid.counts,
         }
@@ -201,12 +199,12 @@ def build_map(lens: Lens, tiers: Tiers | None = None) -> Map:
             turns[at], radius[at] = sectors.around(tangents(points)), points.radius.numpy()
     disc = Disc(sectors, np.sort(radius), np.sort(turns))
     x, y = disc.at(turns, radius).T.astype(np.float32)
-    tree = pyramid(x, y, 1.0, shuffled(items.ids))
+    tree = pyramid(x, y, shuffled(items.ids))
     columns: list[Any] = [column[tree.order] for column in (items.ids, x, y, radius, items.tier, items.kind)]
     digest = blake2b(digest_size=8)
     for column in columns:
         digest.update(column.tobytes())
-    return Map(disc, tree, 1.0, digest.hexdigest(), *columns)
+    return Map(disc, tree, digest.hexdigest(), *columns)
 
 
 def tangents(points: Points) -> Floats:

@@ -15,7 +15,7 @@ from hiergeo.evaluation.auditing.remarks import CHANCE
 from hiergeo.evaluation.metrics import SMALL_SAMPLE, Interval
 from hiergeo.evaluation.metrics.length import midranks
 from hiergeo.report.explorer.collection import Lens
-from hiergeo.report.explorer.items import UNKNOWN, Tiers, radii_of, read_items
+from hiergeo.report.explorer.items import radii_of, read_items
 from hiergeo.search.stores.exact import ExactStore
 from hiergeo.search.sweep import Best, run
 
@@ -44,7 +44,6 @@ class Mover:
         id: of the item.
         caption: None for an item without one.
         image: whether it has an image.
-        tier: of its caption, from 0 on; None if unknown.
         radius: in each lens, geodesic units.
         rank: share of the items of smaller radius in each lens, in (0, 1); equal radii share their mean rank.
         shared_neighbours: how many of its k nearest items are the same.
@@ -54,7 +53,6 @@ class Mover:
     id: int
     caption: str | None
     image: bool
-    tier: int | None
     radius: tuple[float, float]
     rank: tuple[float, float]
     shared_neighbours: int
@@ -118,7 +116,7 @@ class Moved:
             yield f"{number(self.k * share.value, 1)} of {self.k} {kind} are the same in both spaces ({mean})."
 
 
-def compare(a: Lens, b: Lens, k: int = 10, tiers: Tiers | None = None) -> Moved:
+def compare(a: Lens, b: Lens, k: int = 10) -> Moved:
     """Compare two lenses over the same items.
 
     The rank correlation and the ranks are those of all items. Neighbours and children are looked up for a random
@@ -129,7 +127,6 @@ def compare(a: Lens, b: Lens, k: int = 10, tiers: Tiers | None = None) -> Moved:
         a: one lens.
         b: another one.
         k: neighbours, and children, of an item, 1 <= k <= `MOST_NEIGHBOURS`.
-        tiers: of the captions.
 
     Raises:
         InputError: k out of range, fewer than two items, or lenses over different ones.
@@ -137,7 +134,7 @@ def compare(a: Lens, b: Lens, k: int = 10, tiers: Tiers | None = None) -> Moved:
     check_whole("k", k, 1, MOST_NEIGHBOURS)
     first, same = a.index.store.pinned(), a.index is b.index
     second = first if same else b.index.store.pinned()
-    items = read_items(first, tiers)
+    items = read_items(first)
     if len(items) < 2:
         raise InputError(f"{a.title} has {len(items)} items: at least two are needed to compare lenses.")
     if second.manifest.rows != len(items) or not bool(second.holds(torch.from_numpy(items.ids)).all()):
@@ -212,12 +209,10 @@ def _movers(
     """The items of some rows (Q,) of all, of whose neighbours and children (Q,) and (Q,) stay."""
     labels = store.labels(torch.from_numpy(items.ids[rows]))
     for row, caption, image, *stay in zip(rows.tolist(), labels.captions, labels.images, near, below, strict=True):
-        tier = int(items.tier[row])
         yield Mover(
             int(items.ids[row]),
             caption,
             image is not None,
-            None if tier == UNKNOWN else tier,
             (float(radii[0][row]), float(radii[1][row])),
             (float(ranks[0][row]), float(ranks[1][row])),
             *map(int, stay),

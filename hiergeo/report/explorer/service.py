@@ -21,6 +21,7 @@ from hiergeo._core.version import __version__
 from hiergeo.geometry import Points
 from hiergeo.report.explorer.answers import AnswerWriter, equal_answers
 from hiergeo.report.explorer.collection import Collection, Lens
+from hiergeo.report.explorer.columns import columns_of
 from hiergeo.report.explorer.facts import collection_facts
 from hiergeo.report.explorer.mapping import Map, build_map
 from hiergeo.report.explorer.moved import compare
@@ -104,7 +105,7 @@ class Explorer:
         self.metrics, self.questions = Metrics(), Questions(collection, settings.limits)
         self._writer, self._started = AnswerWriter(collection), time.monotonic()
         self._prepared = Prepared(settings.limits.answer_seconds)
-        self._facts = lru_cache(1)(self._counted)
+        self._facts, self._columns = lru_cache(1)(self._counted), lru_cache(1)(lambda _: columns_of(collection))
         self._services = {id(index): Service(index, settings, self.metrics) for index in collection.indexes}
 
     def warm_up(self) -> list[str]:
@@ -228,7 +229,7 @@ class Explorer:
 
     async def moved(self, a: Lens, b: Lens, k: int) -> dict[str, Any]:
         """What differs between two lenses."""
-        make = partial(compare, a, b, k, self.collection.tiers)
+        make = partial(compare, a, b, k)
         return dict((await self._made(("moved", k), (a, b), make)).as_dict())
 
     async def audit(self, lens: Lens) -> dict[str, Any]:
@@ -239,7 +240,15 @@ class Explorer:
     def facts(self) -> dict[str, Any]:
         """What the page has to know of the collection; counted anew when an index has changed."""
         self._refresh()
-        return self._facts(tuple(index.manifest.generation for index in self.collection.indexes))
+        return self._facts(self._generations())
+
+    def column(self, name: str) -> dict[str, Any]:
+        """The bins of all items in a column; raises Refused, 404, for an unknown one."""
+        self._refresh()
+        bins = self._columns(self._generations()).bins(name)
+        if bins is None:
+            raise Refused(404, "the collection has no such column.", "name")
+        return bins
 
     def health(self) -> dict[str, Any]:
         """What the server says of its health."""
@@ -287,9 +296,13 @@ class Explorer:
         items = self._writer.items(ids, store.labels(ids))
         return [item | {"radius": radius} for item, radius in zip(items, _radii(lens, store, ids), strict=True)]
 
+    def _generations(self) -> tuple[int, ...]:
+        return tuple(index.manifest.generation for index in self.collection.indexes)
+
     def _counted(self, generations: tuple[int, ...]) -> dict[str, Any]:
         embeds = {lens.key: self._service(lens).engine.embeds() for lens in self.collection.lenses}
-        return collection_facts(self.collection, self.settings.limits, self._writer, embeds)
+        facts = collection_facts(self.collection, self.settings.limits, embeds)
+        return facts | {"columns": self._columns(generations).facts()}
 
     async def _made(self, name: Hashable, lenses: tuple[Lens, ...], make: Callable[[], Any]) -> Any:
         """What depends on lenses as their indexes are now."""

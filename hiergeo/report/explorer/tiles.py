@@ -1,7 +1,7 @@
 """Points of a map as a pyramid of tiles, of which a browser loads those in sight, and the points in a polygon.
 
-The map is the square [-extent, extent]^2. The tile of level 0 is the whole, that of level L and place (x, y) the square
-of side 2 extent / 2^L whose lower left corner is (x, y) of these sides from that of the map. A tile holds up to
+The map is the square [-1, 1]^2. The tile of level 0 is the whole, that of level L and place (x, y) the square of side
+2 / 2^L whose lower left corner is (x, y) of these sides from that of the map. A tile holds up to
 `CAPACITY` of the points of its square that no coarser tile holds, chosen at random; finer tiles exist only below full
 ones. All tiles that meet a window, down to some level, are therefore a fair sample of the points in it.
 """
@@ -51,17 +51,16 @@ class Pyramid:
         return [[*tile, stop - start] for tile, (start, stop) in self.spans.items()]
 
 
-def pyramid(x: Coordinates, y: Coordinates, extent: float, order: Ids, capacity: int = CAPACITY) -> Pyramid:
+def pyramid(x: Coordinates, y: Coordinates, order: Ids, capacity: int = CAPACITY) -> Pyramid:
     """Put every point into one tile.
 
     Args:
-        x: (n,) within [-extent, extent].
+        x: (n,) within [-1, 1].
         y: likewise.
-        extent: half the side of the map, > 0.
         order: (n,) the points at random: earlier ones go into coarser tiles.
         capacity: points of one tile.
     """
-    column, row = cells(x, extent, DEEPEST), cells(y, extent, DEEPEST)
+    column, row = cells(x, DEEPEST), cells(y, DEEPEST)
     left, taken = order, []
     spans: dict[Tile, tuple[int, int]] = {}
     start = 0
@@ -85,10 +84,10 @@ def pyramid(x: Coordinates, y: Coordinates, extent: float, order: Ids, capacity:
     return Pyramid(np.concatenate(taken), spans)
 
 
-def cells(values: Coordinates, extent: float, level: int) -> Ids:
+def cells(values: Coordinates, level: int) -> Ids:
     """Column, or row, of the tile of a level that holds each coordinate (n,); the upper edge belongs to the last."""
-    share = (values.astype(np.float64) + extent) / (2 * extent)
-    return np.clip(np.floor(np.ldexp(share, level)), 0, (1 << level) - 1).astype(np.int64)
+    places = np.floor(np.ldexp(values.astype(np.float64), level - 1)) + (1 << level >> 1)  # exact next to 0 too
+    return np.clip(places, 0, (1 << level) - 1).astype(np.int64)
 
 
 def inside(x: Coordinates, y: Coordinates, polygon: NDArray[np.float64]) -> Ids:

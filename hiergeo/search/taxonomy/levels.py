@@ -98,7 +98,7 @@ def cut(
     points = sample.take(sample.ids.argsort()).points(chosen.geometry)
     above = squareform(chosen.pairwise_distance(points, points).double().numpy(), checks=False)
     distance, nearest = squareform(above), torch.empty(len(ids), dtype=torch.int64)
-    for rows in track(store.scan(), "grouping", enabled=progress, size=len, total=len(ids)):
+    for rows in track(store.scan(), "grouping items", enabled=progress, size=len, total=len(ids)):
         nearest[torch.searchsorted(ids, rows.ids)] = chosen.nearest(rows.points(chosen.geometry), points)[1]
     nearest[sampled] = torch.arange(len(sampled))
     groups, medoids = [], []

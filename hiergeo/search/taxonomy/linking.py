@@ -108,7 +108,7 @@ def link(store: ExactStore, space: Space, by: By = "angle", k: int = 5, *, progr
     order = RadialOrder.of(store, space)
     parent = torch.full((len(order), k), -1)
     score = torch.full((len(order), k), torch.nan)
-    for start in track(range(0, len(order), BATCH), "linking", enabled=progress):
+    for start in track(range(0, len(order), BATCH), "linking blocks of items", enabled=progress):
         stop = min(start + BATCH, len(order))
         low, high = float(order.radius[start]), float(order.radius[stop - 1])
         queries = order.rows(store.scan(low, high), torch.arange(start, stop))

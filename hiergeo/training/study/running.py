@@ -86,7 +86,7 @@ def run_study(
     tried = _tune(plan, training, model, train, progress)
     runs: dict[tuple[str, int], list[HeadRun]] = {cell: [] for cell in plan.cells}
     heads = [(cell, head_seed) for cell in plan.cells for head_seed in plan.seeds]
-    for (spec, dim), head_seed in track(heads, "training", enabled=progress):
+    for (spec, dim), head_seed in track(heads, "training heads", enabled=progress):
         recipe = plan.head(dim, head_seed, best_rate(tried[spec, dim]))
         trained = train(training, plan.geometry(spec), recipe)
         runs[spec, dim].append(bench.run(trained, before[spec], plan.geometry(spec)))
@@ -207,7 +207,7 @@ def _tune(
     """
     tried = {cell: dict.fromkeys(plan.learning_rates, math.nan) for cell in plan.cells}
     trials = [(cell, rate) for cell in plan.cells for rate in plan.learning_rates if len(plan.learning_rates) > 1]
-    for (spec, dim), rate in track(trials, "tuning", enabled=progress):
+    for (spec, dim), rate in track(trials, "tuning heads", enabled=progress):
         recipe = plan.head(dim, plan.tuning_seed, rate)
         trained = train(chains, plan.geometry(spec), recipe)
         if trained.diverged:

@@ -12,7 +12,6 @@ from hiergeo import search
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.datasets import scenes
 from hiergeo.report.explorer import Collection, create_explorer, open_collection
-from hiergeo.report.explorer.answers import AnswerWriter
 from hiergeo.report.explorer.collection import cached_folder, model_of
 from hiergeo.report.explorer.facts import collection_facts
 from hiergeo.search.layout import ModelFacts
@@ -22,7 +21,7 @@ CAPTIONS = ["animal", "dog", "small dog", "a small dog on a red sofa"]
 
 
 def facts_of(collection: Collection) -> dict[str, Any]:
-    return collection_facts(collection, Limits(), AnswerWriter(collection))
+    return collection_facts(collection, Limits())
 
 
 @pytest.fixture

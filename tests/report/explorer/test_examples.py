@@ -47,7 +47,7 @@ def entails(specific: dict[str, str], general: dict[str, str]) -> bool:
 def test_the_demonstration_opens_on_ladders_whose_steps_are_true(demo) -> None:
     """The claims behind the captions are the oracle; the choice knows their words and chains alone."""
     known = claims(240)
-    for example in facts.collection_facts(demo, Limits(), AnswerWriter(demo))["examples"][:3]:
+    for example in facts.collection_facts(demo, Limits())["examples"][:3]:
         labels = demo.first.store.labels(torch.tensor([int(example["item"])]))
         caption = labels.captions[0] or demo.hierarchy.rows[number_of_image(labels.images[0])].positive[-1]
         seen = [lens.index.ladder(search.Item(int(example["item"])), space=lens.spec).hits for lens in demo.lenses]
@@ -124,7 +124,7 @@ def test_of_known_chains_no_item_with_a_wrong_step_is_proposed(tmp_path: Path) -
 
 def proposed(collection: explorer.Collection, names: list[str]) -> list[int]:
     none = np.empty(0, np.int64)
-    return facts.proposed(collection, AnswerWriter(collection), dict(enumerate(names)), none, none)
+    return facts.proposed(collection, dict(enumerate(names)), none, none)
 
 
 def test_nothing_is_proposed_where_there_is_no_ladder(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_two_models_are_compared_item_by_item(before, after):
     assert (moved.neighbours.items, moved.same_radii, moved.one_space) == (N, False, False)
     ranks = [values.argsort().argsort() for values in radii]
     top = moved.movers[0]
-    assert (top.id, top.caption, top.image, top.tier) == (11, "caption 11", False, None)
+    assert (top.id, top.caption, top.image) == (11, "caption 11", False)
     assert top.id == int(np.abs(ranks[1] - ranks[0]).argmax())
     assert top.rank == pytest.approx(tuple((rank[11] + 0.5) / N for rank in ranks))
     assert top.radius == pytest.approx((radii[0][11], radii[1][11]))

@@ -8,7 +8,7 @@ import torch
 
 from hiergeo import search
 from hiergeo.report import explorer
-from hiergeo.report.explorer import background
+from hiergeo.search import background
 from tests.report import browser_common
 from tests.report.explorer.explorer_common import SCENES, STEPS, Page, explored, fixtures, small_collection
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,7 @@ class Site:
     """An exported page on a server, and the live answers of the same collection."""
 
     url: str
+    folder: Path
     collection: object
     live: object
     statuses: list[tuple[str, int]] = field(default_factory=list)
@@ -80,7 +82,7 @@ def site(tmp_path_factory) -> Iterator[Site]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, client_of(collection) as live:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_address[1]}/me/space/"
-        yield Site(url, collection, live, statuses)
+        yield Site(url, folder / "web" / "me" / "space", collection, live, statuses)
         server.shutdown()
 
 
@@ -150,8 +152,7 @@ def test_tiles_places_and_selections_are_those_of_the_map(page, site) -> None:
         )
         assert bytes(tile) == drawn.tile(level, x, y)
         assert count == ROWS
-        e = drawn.extent
-        polygon = [[-e, -e], [0.1 * e, -e], [0.3 * e, e], [-e, 0.7 * e]]
+        polygon = [[-1, -1], [0.1, -1], [0.3, 1], [-1, 0.7]]
         found = asked(page, f"return source.select('{lens.key}', {polygon})")
         assert [int(each["id"]) for each in found["items"]] == drawn.select(np.array(polygon)).tolist()
         assert 0 < found["count"] < ROWS
@@ -240,3 +241,13 @@ def test_what_is_hostile_in_captions_is_text(page, site) -> None:
     WebDriverWait(page, 60).until(lambda _: page.find_elements(By.CSS_SELECTOR, ".climb-card"))
     assert page.execute_script("return window.hostile") is None
     assert not page.find_elements(By.CSS_SELECTOR, ".failed:not([hidden])")
+
+
+def test_opened_from_the_disk_it_says_what_to_do_and_asks_nobody(page, site) -> None:
+    page.get_log("performance")
+    page.get((site.folder / "index.html").as_uri())
+    assert "http.server" in page.find_element(By.ID, "opening").text
+    sent = [json.loads(entry["message"])["message"] for entry in page.get_log("performance")]
+    urls = [each["params"]["request"]["url"] for each in sent if each["method"] == "Network.requestWillBeSent"]
+    assert urls
+    assert not [url for url in urls if not url.startswith(("file:", "data:", "about:"))]

@@ -22,11 +22,13 @@ export class Columns {
     this.app = app;
     this.changed = changed;
     this.answer = latest();
-    /** @type {Map<string, Uint8Array>} */
+    /** @type {Map<string, Record<number, number>>} */
     this.bins = new Map();
     /** @type {Column[]} */
     this.list = (app.collection.columns ?? []).map((/** @type {any} */ column) =>
       ({ ...column, bin: (/** @type {bigint} */ id) => this.bins.get(column.name)?.[Number(id)] ?? MISSING }));
+    /** Those beside what every item has, by which it is coloured anyway. */
+    this.own = this.list.filter(({ name }) => !["radius", "tier", "kind"].includes(name));
     this.told = h("span", { role: "status" });
     this.all = h("button", { type: "button", class: "button small", onclick: () => app.state.set({ where: {} }) }, "Show all");
     this.passing = h("p", { class: "help", hidden: true }, this.told, " ", this.all);
@@ -38,7 +40,8 @@ export class Columns {
   update({ colour, where }) {
     this.where = where;
     this.filters.forEach(({ show }, i) => show(where[this.list[i].name]));
-    const names = this.list.map(({ name }) => name).filter((name) => (name === colour || where[name]) && !this.bins.has(name));
+    const wanted = this.list.filter((column) => where[column.name] || (column.name === colour && this.own.includes(column)));
+    const names = wanted.map(({ name }) => name).filter((name) => !this.bins.has(name));
     const loaded = Promise.all(names.map(async (name) => [name, await this.app.source.column(name)]));
     this.answer(loaded, (found) => {
       for (const [name, bins] of found) this.bins.set(name, bins);
@@ -52,7 +55,7 @@ export class Columns {
 
   /** The column that items are coloured by, null for none. @param {string} name */
   of(name) {
-    return this.list.find((column) => column.name === name && this.bins.has(name)) ?? null;
+    return this.own.find((column) => column.name === name && this.bins.has(name)) ?? null;
   }
 
   /** Whether all filters let an item through. @returns {(id: bigint) => boolean} */
@@ -68,7 +71,7 @@ export class Columns {
   passingIds() {
     if (!this.list.some(({ name }) => this.where?.[name])) return null;
     const passes = this.passes();
-    return Array.from({ length: this.app.collection.items }, (_, id) => BigInt(id)).filter(passes).map(String);
+    return Object.keys(this.bins.values().next().value ?? {}).filter((id) => passes(BigInt(id)));
   }
 
   count() {
@@ -79,7 +82,7 @@ export class Columns {
 
   /** What an item has in each column, for tables. @param {string} id */
   values(id) {
-    return this.list.map((column) => {
+    return this.own.map((column) => {
       const bin = column.bin(BigInt(id));
       if (bin === MISSING) return null;
       return column.values ? column.values[bin] : [bin, bin + 1].map((at) => short(column.edges?.[at] ?? 0)).join(" to ");

@@ -61,8 +61,8 @@ export class Disc {
     this.counted = h("p", { class: "map-note" });
     this.note = h("p", { class: "map-note" });
     const fixed = [...(collection.tiers ? ["tier"] : []), "radius", ...(collection.images && collection.captions ? ["kind"] : [])];
-    const colours = [...fixed, ...this.columns.list.map(({ name }) => name)];
-    this.colour = h("select", { class: "field", onchange: () => state.set({ colour: this.colour.value }) }, colours.map((name) => h("option", { value: name }, name)));
+    const colours = new Set([...fixed, ...this.columns.list.map(({ name }) => name)]);
+    this.colour = h("select", { class: "field", onchange: () => state.set({ colour: this.colour.value }) }, [...colours].map((name) => h("option", { value: name }, name)));
     const drags = ["move", "rectangle", "lasso"].map((mode) =>
       h("label", null, h("input", { type: "radio", name: "map-drag", value: mode, checked: mode === "move", onchange: () => this.drag(mode) }), h("span", null, mode)));
     this.marks = h("ul", { class: "legend map-legend", "aria-label": "Marks" });

@@ -51,10 +51,7 @@ export class Relations {
   /** The ladder of a query, general first, and where the query lies. @param {any} query */
   async climb(query) {
     if (!query) return { query, path: [], end: null };
-    const [answer, ends] = await Promise.all([
-      this.source.ask("ladder", this.lens, query),
-      this.source.places(this.lens, [query]).catch(() => []),
-    ]);
+    const [answer, ends] = await Promise.all([this.source.ask("ladder", this.lens, query), this.source.places(this.lens, [query]).catch(() => [])]);
     const rungs = (answer.rungs ?? []).filter((/** @type {any} */ { hit }) => hit && !hit.is_query);
     const placed = await this.place(rungs.map((/** @type {any} */ { hit }) => hit));
     const path = placed.map((each, i) => ({ ...each, wrong: rungs[i].adds?.length > 0 }));

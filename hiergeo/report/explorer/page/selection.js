@@ -156,7 +156,7 @@ export class Selection {
   /** @param {number} most */
   fill(most) {
     const shown = this.items.slice(0, most);
-    const names = ["r", ...this.columns.list.map(({ name }) => name)];
+    const names = ["r", ...this.columns.own.map(({ name }) => name)];
     const row = (/** @type {Item} */ item) => h("tr", { role: "row" },
       h("th", { scope: "row", role: "rowheader" }, h("button", { type: "button", class: "link", onclick: () => this.app.state.set({ item: item.id }) }, caption(named(item), 80))),
       [number(this.radius(item), 3), ...this.columns.values(item.id)].map((value, i) => h("td", { role: "cell", class: "number", "data-title": names[i] }, caption(value ?? "–", 40))));
@@ -169,7 +169,7 @@ export class Selection {
 
   save() {
     const rows = this.items.map((item) => [item.id, item.caption, this.tier(item), item.caption === null && item.image ? "image" : "caption", this.radius(item), ...this.columns.values(item.id)]);
-    this.app.download("selection.csv", "text/csv;charset=utf-8", csv(["id", "caption", "tier", "kind", "radius", ...this.columns.list.map(({ name }) => name)], rows));
+    this.app.download("selection.csv", "text/csv;charset=utf-8", csv(["id", "caption", "tier", "kind", "radius", ...this.columns.own.map(({ name }) => name)], rows));
   }
 
   clear() {

@@ -48,14 +48,13 @@ export class Kept {
     return made;
   }
 
-  /** Forget everything: what is asked for again is asked of the server. */
-  clear() {
-    this.held.clear();
-  }
 }
 
 /** Pictures as URLs of blobs; the memory of those that are not kept is given back. */
 export const keptPictures = () => new Kept(PICTURES, (url) => URL.revokeObjectURL(url));
+
+/** Bins of items by their ids, which are 0, 1, 2, ... where they are null. @param {Uint8Array} bins @param {string[] | null} ids */
+export const byId = (bins, ids) => (ids ? Object.fromEntries(ids.map((id, i) => [id, bins[i]])) : bins);
 
 /** The data of a running server. */
 export class LiveSource {
@@ -133,7 +132,7 @@ export class LiveSource {
     try {
       return readTile(await (await this.fetched(`${this.base}api/tile?${asked}`)).arrayBuffer());
     } catch (error) {
-      if (error instanceof SourceError && error.status === 409) this.kept.clear();
+      if (error instanceof SourceError && error.status === 409) this.kept.held.clear();
       throw error;
     }
   }
@@ -149,11 +148,11 @@ export class LiveSource {
     return this.json("api/select", posted({ lens, polygon }));
   }
 
-  /** The bin of every item in a column of the data, in the order of the items; 255 where there is no value. */
+  /** The bin of every item in a column of the data, by its id; 255 where there is no value. */
   column(name) {
     return this.kept.once(`column\n${name}`, async () => {
-      const { bins } = await this.json(`api/columns/${encodeURIComponent(name)}`);
-      return Uint8Array.from(atob(bins), (letter) => letter.charCodeAt(0));
+      const { bins, ids } = await this.json(`api/columns/${encodeURIComponent(name)}`);
+      return byId(Uint8Array.from(atob(bins), (letter) => letter.charCodeAt(0)), ids);
     });
   }
 

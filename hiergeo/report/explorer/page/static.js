@@ -3,7 +3,7 @@
 
 import { inside } from "./isometry.js";
 import { readAnswers, readItems, readPictures } from "./packed.js";
-import { Kept, SourceError, keptPictures, readTile } from "./source.js";
+import { Kept, SourceError, byId, keptPictures, readTile } from "./source.js";
 
 /** Items of a selection that are listed. */
 const LISTED = 10_000;
@@ -131,7 +131,7 @@ export class StaticSource {
   /** The bin of every item in a column of the data. */
   column(name) {
     const place = this.columns.indexOf(name);
-    return this.kept.once(`column ${place}`, async () => new Uint8Array(await this.bytes(`column-${place}.bin`)));
+    return this.kept.once(`column ${place}`, async () => byId(new Uint8Array(await this.bytes(`column-${place}.bin`)), (await this.items_()).ids));
   }
 
   /** What two lenses see differently. */

@@ -1,0 +1,165 @@
+"""What is usual among the items of an index in a space: what a query, a cone and a margin are compared with."""
+
+import math
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, final
+
+import numpy as np
+import torch
+
+from hiergeo._core.records import plain
+from hiergeo.evaluation.auditing.population import Ids, shuffled
+from hiergeo.geometry import Points, Space
+from hiergeo.geometry.disk import Floats
+from hiergeo.search.layout import Manifest
+from hiergeo.search.stores.exact import ExactStore
+from hiergeo.search.sweep import Best, Count, run
+
+PAIRS, FEWEST, MOST = 50_000_000, 128, 1024
+"""Pairs of a sampled item and one that it is compared with; sampled items, at least, at most."""
+
+LEVELS = 1000
+"""Levels at which the distribution of margins is kept."""
+
+FAR = 0.01
+"""Share of the items that are farther from their nearest other item than the reach."""
+
+EMPTY = 0.9
+"""Share of empty cones above which a margin does not decide whether one item entails another."""
+
+SPREAD = 0.01
+"""Relative difference of the 5 and the 95 % quantile of the radii below which they do not spread."""
+
+SAME = 1e-5
+"""Distance below which an item is the query itself: the same caption embedded twice differs by rounding."""
+
+CHANGED = 0.1
+"""Share of the items that may come or go before what is usual is measured again."""
+
+SPACES = 16
+"""Spaces of an index whose backgrounds are kept."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Background:
+    """What is usual among the items of an index in a space.
+
+    Attributes:
+        climbs: whether radii spread, so that there are ladders.
+        reach: distance to its nearest item beyond which nothing is near a query, geodesic units; None for fewer items
+            than tell.
+        sampled: items whose cones, and nearest other items, were looked for among all.
+        empty: share of their cones that hold no other item, in [0, 1].
+        pairs: of these items, whose margins were measured, the item of smaller radius at the apex.
+        margins: (LEVELS + 1,) quantiles of these margins, ascending, radians.
+    """
+
+    climbs: bool
+    reach: float | None
+    sampled: int
+    empty: float
+    pairs: int
+    margins: Floats
+
+    def verdicts(self, margin: Sequence[float], distance: Sequence[float]) -> tuple[list[bool | None], list[Any]]:
+        """What margins (n,), radians, of pairs at some distances (n,) say.
+
+        Returns:
+            entails: whether the item at the apex entails the other; None where nearly all cones are empty.
+            quantile: share of the random pairs that are farther from entailing, in [0, 1], in steps of 0.001.
+
+        Of an item and itself nothing is said: both are None.
+        """
+        below = np.maximum(self.margins.searchsorted(np.asarray(margin)) - 1, 0) / LEVELS
+        told = [not (away < SAME or math.isnan(width)) for width, away in zip(margin, distance, strict=True)]
+        decided = self.empty <= EMPTY
+        entails = [width >= 0 if known and decided else None for width, known in zip(margin, told, strict=True)]
+        return entails, [share if known else None for share, known in zip(below.tolist(), told, strict=True)]
+
+    def facts(self) -> dict[str, Any]:
+        """What answers rest on, in values of JSON."""
+        cones = {"empty": self.empty, "sampled": self.sampled, "decide": self.empty <= EMPTY, "pairs": self.pairs}
+        return {"climbs": self.climbs, "reach": plain(self.reach), "cones": cones}
+
+
+@final
+class Backgrounds:
+    """What is usual in the spaces that an index is searched in; measured when it is first needed, and when it changed.
+
+    Args:
+        device: where pairs are measured.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device, self._lock = device, Lock()
+        self._measured: OrderedDict[tuple[str, float], tuple[Manifest, Background]] = OrderedDict()
+
+    def of(self, store: ExactStore, space: Space, min_radius: float | None = None) -> Background:
+        """What is usual in a space whose cones are of this scale; by default of the space's own."""
+        least = space.min_radius if min_radius is None else min_radius
+        key = space.geometry.spec, least
+        with self._lock:
+            last = self._measured.get(key)
+            if last is None or _changed(last[0], store.manifest) > CHANGED * store.manifest.rows:
+                self._measured[key] = store.manifest, background_of(store, space, self._device, least)
+            self._measured.move_to_end(key)
+            if len(self._measured) > SPACES:
+                self._measured.popitem(last=False)
+            return self._measured[key][1]
+
+
+def _changed(before: Manifest, after: Manifest) -> int:
+    """How many items came or went, by shards; those that are written again count as both."""
+    one, other = ({shard.name: shard.rows - shard.deleted for shard in of.shards} for of in (before, after))
+    return sum(abs(one.get(name, 0) - other.get(name, 0)) for name in one.keys() | other.keys())
+
+
+def background_of(
+    store: ExactStore, space: Space, device: torch.device | str = "cpu", min_radius: float | None = None
+) -> Background:
+    """Measure the items of a store, at least one; the sample is the same whenever the items are the same.
+
+    A query is far where its nearest item is farther than all but the share `FAR` of the items are from their nearest
+    other one. Were it drawn like the items, that would happen with a probability of at most `FAR` (split conformal
+    prediction; Vovk et al., Algorithmic Learning in a Random World, 2005).
+    """
+    store = store.pinned()
+    parts = [(ids, space.geometry.combine(list(radii.unbind(1))).numpy()) for ids, radii in store.radii()]
+    ids, radius = (np.concatenate(column) for column in zip(*parts, strict=True))
+    ids.sort()
+    low, high = np.quantile(radius, (0.05, 0.95))
+    some = ids[shuffled(ids)[: int(np.clip(PAIRS // len(ids), FEWEST, MOST))]]
+    points = store.fetch(torch.from_numpy(some)).points(space.geometry, device)
+    near, cones = Best(space, points, 2, "distance"), Count(space, points, min_radius)
+    run(store.stream(), [near, cones], device)
+    margins = _margins(space, points, min_radius)
+    levels = np.linspace(0, 1, LEVELS + 1)
+    return Background(
+        climbs=bool(high - low > SPREAD * high),
+        reach=_reach(near, some),
+        sampled=len(some),
+        empty=float((cones.total <= 1).cpu().double().mean()),
+        pairs=len(margins),
+        margins=np.quantile(margins, levels) if len(margins) else np.zeros(len(levels)),
+    )
+
+
+def _reach(near: Best, ids: Ids) -> float | None:
+    """The distance that a share `FAR` of some items (n,) at most is beyond, from the two items nearest to each."""
+    assert near.matches is not None
+    rank = math.ceil((len(ids) + 1) * (1 - FAR))
+    if rank > len(ids) or near.matches.ids.shape[1] < 2:
+        return None
+    itself = near.matches.ids[:, 0] == torch.from_numpy(ids)
+    others = torch.where(itself, near.matches.values[:, 1], near.matches.values[:, 0])
+    return float(others.sort().values[rank - 1])
+
+
+def _margins(space: Space, points: Points, min_radius: float | None) -> Floats:
+    """Margins (m,) of all pairs of some points whose radii differ, of each the one of smaller radius at the apex."""
+    outwards = points.radius[:, None] < points.radius
+    return np.asarray(space.pairwise_margin(points, points, min_radius)[outwards].cpu().double().numpy())
