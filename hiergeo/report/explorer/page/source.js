@@ -73,11 +73,7 @@ export class LiveSource {
   /** What is explored. Sets `can`. */
   async collection() {
     const found = await this.json("api/collection");
-    this.can = {
-      text: found.lenses.some((lens) => lens.embeds.text),
-      photo: found.lenses.some((lens) => lens.embeds.image),
-      pictures: found.pictures,
-    };
+    this.can = { text: found.lenses.some((lens) => lens.embeds.text), photo: found.lenses.some((lens) => lens.embeds.image), pictures: found.pictures };
     return found;
   }
 
