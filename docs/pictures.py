@@ -19,7 +19,6 @@ from typing import Any
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
-import torch
 from PIL import Image
 from selenium import webdriver
 from selenium.webdriver import ActionChains
@@ -33,10 +32,10 @@ ASSETS = Path(__file__).resolve().parent / "assets"
 FRAME = 100
 """Milliseconds of one frame of the animation."""
 
-WIDTH, HEIGHT = 1120, 760
+WIDTH, HEIGHT = 1280, 810
 """Of the screen that the animation shows, in CSS pixels."""
 
-SMALLER = 0.7
+SMALLER = 0.62
 """Scale of the animation against the screen."""
 
 ARGUMENTS = (
@@ -47,6 +46,15 @@ ARGUMENTS = (
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
 )
+
+
+BUSY = """document.getElementById('opening') || document.querySelector('[aria-busy=true]') ||
+(document.querySelector('.climb') && !document.querySelector('.disc[data-drawn]')) ||
+document.querySelector('.standing > summary')?.textContent === 'About this space'"""
+"""Whether a page is being built, or its disc or its verdict is not there yet."""
+
+TRIED, STEPS = 300, 7
+"""Items of which one is asked in the pictures, and the most steps that they show."""
 
 
 class Camera:
@@ -74,11 +82,11 @@ class Camera:
     def rest(self, seconds: float = 60) -> None:
         """Wait until the page is built, nothing in it is busy, and it has stayed so for a while."""
         calm, end = 0, time.monotonic() + seconds
-        while calm < 4:
+        while calm < 10:
             if time.monotonic() > end:
                 raise TimeoutError("the page did not come to rest")
             time.sleep(0.15)
-            busy = "return document.getElementById('opening') || document.querySelector('[aria-busy=true]')"
+            busy = f"return {BUSY}"
             calm = 0 if self.browser.execute_script(busy) else calm + 1
 
     def find(self, selector: str, place: int = 0) -> Any:
@@ -91,18 +99,6 @@ class Camera:
         self.browser.execute_script("arguments[0].scrollIntoView({block: 'nearest', behavior: 'instant'})", found)
         ActionChains(self.browser).move_to_element(found).click().perform()
         self.rest()
-
-    def scroll(self, down: int, steps: int) -> None:
-        """Scroll down in some frames."""
-        for _ in range(steps):
-            self.browser.execute_script("window.scrollBy({top: arguments[0], behavior: 'instant'})", down / steps)
-            self.shoot(FRAME)
-
-    def visit(self, tab: str, milliseconds: int) -> None:
-        """Go to the top of another view, and stay there for a while."""
-        self.browser.execute_script("window.scrollTo({top: 0, behavior: 'instant'})")
-        self.click(tab)
-        self.shoot(milliseconds)
 
     def picture(self) -> Image.Image:
         """What the screen shows."""
@@ -150,14 +146,27 @@ def camera() -> Iterator[Camera]:
         browser.quit()
 
 
+def longest(url: str, lens: int) -> list[str]:
+    """The two captions whose ladders in a lens have the most steps that are shown, none of them wrong."""
+    found = []
+    for item in range(TRIED):
+        with urlopen(f"{url}api/ladder?{urlencode({'lens': lens, 'item': item})}", timeout=60) as answer:
+            ladder = json.load(answer)
+        steps = [rung for rung in ladder["rungs"] if not rung["hit"]["is_query"]]
+        with urlopen(f"{url}api/items?ids={item}", timeout=60) as answer:
+            caption = json.load(answer)["items"][0]["caption"]
+        if len(steps) <= STEPS and not any(rung["adds"] is None or rung["adds"] for rung in steps):
+            found.append((len(steps), caption))
+    return [caption for _, caption in sorted(found, reverse=True)[:2]]
+
+
 def stills(lens: Camera, url: str, query: str) -> None:
-    """Pictures of the views of the explorer."""
+    """Pictures of the explorer: a climb, and the disc with its colours and filters."""
     asked = urlencode({"q": query})
-    for name, fragment, scheme in (
-        ("explorer-climb", f"lenses=2&{asked}", "light"),
-        ("explorer-map", f"view=map&lenses=1,2&{asked}", "light"),
-    ):
-        lens.open(f"{url}#{fragment}", 1280, 860, scheme)
+    for name, fragment in (("explorer-climb", f"lens=2&{asked}"), ("explorer-map", f"lens=1&{asked}&colour=radius")):
+        lens.open(f"{url}#{fragment}", 1280, 810)
+        if name == "explorer-map":
+            lens.click("[aria-controls=tools]")
         save(lens.picture(), ASSETS / f"{name}.webp")
 
 
@@ -171,11 +180,11 @@ def report(lens: Camera, folder: Path) -> None:
 
 
 def animation(lens: Camera, url: str, query: str) -> None:
-    """A walk through the explorer: a question, its climb and the map."""
+    """A walk through the explorer: a question and its climb, an item, another model, and the disc dragged."""
     lens.frames.clear()
-    lens.open(f"{url}#lenses=1,2", WIDTH, HEIGHT)
+    lens.open(f"{url}#lens=1", WIDTH, HEIGHT)
     lens.shoot(900)
-    field = lens.find("#ask input[type=text], #ask input[type=search], #ask textarea")
+    field = lens.find("#query")
     field.clear()
     for letter in query:
         field.send_keys(letter)
@@ -184,19 +193,21 @@ def animation(lens: Camera, url: str, query: str) -> None:
     field.send_keys("\n")
     lens.rest()
     lens.shoot(1800)
-    lens.scroll(360, 8)
-    lens.shoot(1200)
-    lens.visit("#tab-map", 1300)
+    lens.click(".climb-card button")
+    lens.shoot(1600)
+    lens.click(".drawer .close")
+    lens.click(".climb-spaces label", 2)
+    lens.shoot(1800)
     travel(lens)
     lens.shoot(1000)
     lens.write(ASSETS / "explorer.webp")
 
 
 def travel(lens: Camera) -> None:
-    """Drag the map along an isometry, a few pixels a frame."""
-    canvas = lens.find(".view.map canvas", -1)
+    """Drag the disc along an isometry, a few pixels a frame."""
+    stage = lens.find(".map-stage")
     pointer = ActionChains(lens.browser, duration=30)
-    pointer.move_to_element_with_offset(canvas, 60, 30).click_and_hold().perform()
+    pointer.move_to_element_with_offset(stage, 60, 30).click_and_hold().perform()
     for _ in range(12):
         ActionChains(lens.browser, duration=30).move_by_offset(-11, -5).perform()
         lens.shoot(2 * FRAME)
@@ -215,9 +226,7 @@ def main() -> None:
     demo = explorer.open_demo(device="cpu")
     app = explorer.create_explorer(demo)
     with serving.running(app) as url, camera() as lens, tempfile.TemporaryDirectory() as folder:
-        with urlopen(f"{url}/api/collection", timeout=60) as answer:
-            items = torch.tensor([int(each["item"]) for each in json.load(answer)["examples"]])
-        opened, typed, *_ = (caption or "" for caption in demo.first.store.labels(items).captions)
+        opened, typed = longest(f"{url}/", 2)
         stills(lens, f"{url}/", opened)
         animation(lens, f"{url}/", typed)
         report(lens, Path(folder))

@@ -240,12 +240,8 @@ def _write(collection: Collection, of: int, files: _Files, progress: bool) -> "A
     described = columns_of(collection)
     for number, column in enumerate(described.columns):
         files.add(f"data/column-{number}.bin", column.bins.tobytes())
-    stored["columns"] = [column.name for column in described.columns]
     facts = collection_facts(replace(collection, examples=()), Limits())
-    files.json(
-        "collection.json",
-        facts | {"orders": ["margin"], "columns": described.facts(), "stored": stored},
-    )
+    files.json("collection.json", facts | {"columns": described.facts(), "stored": stored})
     return album
 
 

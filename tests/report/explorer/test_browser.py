@@ -112,12 +112,12 @@ def test_broken_state_falls_back_to_the_defaults(page, broken):
 
 
 def test_state_goes_through_the_url_and_back(page):
-    page.open("q=a+ring&lens=1&by=angle&colour=kind&at=0.25,-0.5&turn=1.5&zoom=2&where={%22a%22:[1]}")
+    page.open("q=a+ring&lens=1&colour=kind&at=0.25,-0.5&turn=1.5&zoom=2&where={%22a%22:[1]}")
     page.script("document.querySelector('.examples button').click()")
     page.until("return document.getElementById('query').value !== 'a ring'")
     kept = page.hash()
     kept.pop("q")
-    wanted = {"lens": "1", "by": "angle", "colour": "kind", "turn": "1.5", "zoom": "2"}
+    wanted = {"lens": "1", "colour": "kind", "turn": "1.5", "zoom": "2"}
     assert kept == wanted | {"at": "0.25,-0.5", "where": '{"a":[1]}'}
     page.script("history.back()")
     page.until("return document.getElementById('query').value === 'a ring'")

@@ -237,7 +237,7 @@ def test_what_is_hostile_in_captions_is_text(page, site) -> None:
     assert captions[:2] + captions[3:] == [HOSTILE[1], HOSTILE[2], HOSTILE[4]]
     assert len(captions[2]) == 500
     page.get("about:blank")
-    page.get(f"{site.url}#from=2&by=angle")
+    page.get(f"{site.url}#from=2")
     WebDriverWait(page, 60).until(lambda _: page.find_elements(By.CSS_SELECTOR, ".climb-card"))
     assert page.execute_script("return window.hostile") is None
     assert not page.find_elements(By.CSS_SELECTOR, ".failed:not([hidden])")

@@ -72,7 +72,7 @@ export class Climb {
     this.compared.show(lens);
     if (!before || state.query !== before.query) this.name(state.query);
     if (other || state.item !== before.item) this.choose(state, before, lens);
-    if (other || state.query !== before.query || state.by !== before.by) this.climb(state, lens);
+    if (other || state.query !== before.query) this.climb(state, lens);
   }
 
   /** What is asked, large. @param {any} query */
@@ -106,9 +106,9 @@ export class Climb {
   }
 
   /** Ask for the ladder, and show it. @param {any} state @param {any} lens */
-  climb({ query, by }, lens) {
+  climb({ query }, lens) {
     const { app } = this;
-    const asked = query ? app.source.ask("ladder", lens.key, query, { by }) : app.source.roots(lens.key, ROOTS);
+    const asked = query ? app.source.ask("ladder", lens.key, query) : app.source.roots(lens.key, ROOTS);
     this.ladder.setAttribute("aria-busy", "true");
     return this.answer(asked, (found) => {
       this.ladder.removeAttribute("aria-busy");

@@ -27,7 +27,7 @@ export class Columns {
     /** @type {Column[]} */
     this.list = (app.collection.columns ?? []).map((/** @type {any} */ column) =>
       ({ ...column, bin: (/** @type {bigint} */ id) => this.bins.get(column.name)?.[Number(id)] ?? MISSING }));
-    /** Columns beside what tables have of every item. */
+    /** Those beside what every item has, by which it is coloured anyway. */
     this.own = this.list.filter(({ name }) => !["radius", "tier", "kind"].includes(name));
     this.told = h("span", { role: "status" });
     this.all = h("button", { type: "button", class: "button small", onclick: () => app.state.set({ where: {} }) }, "Show all");
@@ -40,7 +40,8 @@ export class Columns {
   update({ colour, where }) {
     this.where = where;
     this.filters.forEach(({ show }, i) => show(where[this.list[i].name]));
-    const names = this.list.map(({ name }) => name).filter((name) => (name === colour || where[name]) && !this.bins.has(name));
+    const wanted = this.list.filter((column) => where[column.name] || (column.name === colour && this.own.includes(column)));
+    const names = wanted.map(({ name }) => name).filter((name) => !this.bins.has(name));
     const loaded = Promise.all(names.map(async (name) => [name, await this.app.source.column(name)]));
     this.answer(loaded, (found) => {
       for (const [name, bins] of found) this.bins.set(name, bins);
@@ -54,7 +55,7 @@ export class Columns {
 
   /** The column that items are coloured by, null for none. @param {string} name */
   of(name) {
-    return this.list.find((column) => column.name === name && this.bins.has(name)) ?? null;
+    return this.own.find((column) => column.name === name && this.bins.has(name)) ?? null;
   }
 
   /** Whether all filters let an item through. @returns {(id: bigint) => boolean} */
@@ -84,7 +85,7 @@ export class Columns {
     return this.own.map((column) => {
       const bin = column.bin(BigInt(id));
       if (bin === MISSING) return null;
-      return column.values ? column.values[bin] : [bin, bin + 1].map((at) => short(column.edges?.[at] ?? 0)).join(" to ");
+      return column.values ? column.values[bin] : between(column.edges ?? [], bin, bin + 1);
     });
   }
 
@@ -101,7 +102,7 @@ export class Columns {
     const width = WIDTH / counts.length;
     const bars = counts.map((count, i) => {
       const height = count ? Math.max(1, (HEIGHT * count) / most) : 0;
-      return s("rect", { x: i * width, y: HEIGHT - height, width: width - 1, height }, s("title", null, `${short(edges[i])} to ${short(edges[i + 1])}: ${counted(count, "item")}`));
+      return s("rect", { x: i * width, y: HEIGHT - height, width: width - 1, height }, s("title", null, `${between(edges, i, i + 1)}: ${counted(count, "item")}`));
     });
     const ends = ["from", "to"].map((end, i) => h("input", { type: "range", min: 0, max: counts.length - 1, value: i * (counts.length - 1), "aria-label": `${name}, ${end}`, oninput: () => moved(i) }));
     const words = h("span", { class: "help" });
@@ -115,12 +116,12 @@ export class Columns {
       const [from, to] = open ? [open[0] ?? 0, open.at(-1) ?? 0] : [0, counts.length - 1];
       [from, to].forEach((at, i) => {
         if (ends[i].value !== String(at)) ends[i].value = at;
-        ends[i].setAttribute("aria-valuetext", short(edges[at + i]));
+        ends[i].setAttribute("aria-valuetext", between(edges, at, at + 1));
       });
       bars.forEach((bar, i) => bar.classList.toggle("out", i < from || i > to));
-      words.textContent = ` ${short(edges[from])} to ${short(edges[to + 1])}`;
+      words.textContent = ` ${between(edges, from, to + 1)}`;
     };
-    const label = `Histogram of ${name}, from ${short(edges[0])} to ${short(edges[counts.length])}`;
+    const label = `Histogram of ${name}: ${between(edges, 0, counts.length)}`;
     const element = h("fieldset", { class: "column" }, h("legend", null, h("bdi", null, name), words),
       s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": label }, bars), h("div", { class: "ends" }, ends));
     return { element, show };
@@ -133,7 +134,7 @@ export class Columns {
     const buttons = values.map((value, i) => {
       const button = h("button", { type: "button", onclick: () => pressed(i) }, h("bdi", null, value), h("span", { class: "help" }, counted(counts[i])));
       button.style.setProperty("--share", String(counts[i] / most));
-      button.style.setProperty("--hue", hue(i, counts.length));
+      button.style.setProperty("--hue", this.own.includes(column) ? hue(i, counts.length) : "var(--dot2)");
       return button;
     });
     const pressed = (/** @type {number} */ at) => {
@@ -149,3 +150,10 @@ export class Columns {
 
 /** @param {number} value */
 const short = (value) => String(Number(value.toPrecision(3))).replace("-", "−");
+
+/** What lies between two edges; bins of whole numbers lie around them. @param {number[]} edges @param {number} from @param {number} to */
+function between(edges, from, to) {
+  const half = edges[1] - edges[0] === 1 && Math.abs(edges[0] % 1) === 0.5 ? 0.5 : 0;
+  const [low, high] = [edges[from] + half, edges[to] - half].map(short);
+  return low === high ? low : `${low} to ${high}`;
+}

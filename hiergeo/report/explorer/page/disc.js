@@ -70,8 +70,8 @@ export class Disc {
     const close = h("button", { type: "button", class: "button small close", "aria-label": "Close the tools", onclick: () => this.open(false) }, "×");
     this.tools = h("aside", { class: "tools card", id: "tools", "aria-label": "Colour, filter and select", tabindex: -1, hidden: true }, close,
       h("p", { class: "map-buttons" }, h("label", null, "Colour by ", this.colour), save("png", "Save the disc as PNG"), save("svg", "Save the disc as SVG, with at most 20,000 points")),
-      this.columns.passing, this.columns.root,
-      h("fieldset", { class: "switch map-choice" }, h("legend", null, "Drag to"), drags), this.selection.element, help());
+      this.columns.passing, this.columns.root, this.selection.found,
+      h("fieldset", { class: "switch map-choice" }, h("legend", null, "Drag to"), drags), this.selection.form, help());
     this.root = h("div", { class: "disc" }, this.place, this.failure, this.marks, this.counted, this.note);
     const restyle = () => this.restyle();
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", restyle);

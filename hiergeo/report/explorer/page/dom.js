@@ -7,7 +7,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const WHOLE = new WeakMap();
 
 /** Characters of a caption that are shown where there is little room; the rest is shown on demand. */
-export const SHORT = 160;
+const SHORT = 160;
 
 /**
  * An HTML element.

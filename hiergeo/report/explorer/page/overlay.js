@@ -126,11 +126,7 @@ function links(camera, { item, parents, children }) {
     s("path", { class: `map-link ${kind}`, d: joined(camera, item.z, other.z) }),
     spot(camera.onScreen(other.z), `map-kin ${kind}`, 4.5),
   ];
-  return [
-    parents.map((other) => line(other, "parent")),
-    children.map((other) => line(other, "child")),
-    spot(camera.onScreen(item.z), "map-chosen", 9),
-  ];
+  return [parents.map((other) => line(other, "parent")), children.map((other) => line(other, "child")), spot(camera.onScreen(item.z), "map-chosen", 9)];
 }
 
 /** The ladder: its rungs in order from the root, joined by geodesics, and the query at its end; a share of it while it grows.

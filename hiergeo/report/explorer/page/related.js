@@ -26,35 +26,32 @@ export class Relations {
   constructor(source, lens) {
     this.source = source;
     this.lens = lens;
-    /** @type {{query: any, by: string | null, path: Placed[], end: Placed | null}} */
-    this.ladder = { query: undefined, by: null, path: [], end: null };
+    /** @type {{query: any, path: Placed[], end: Placed | null}} */
+    this.ladder = { query: undefined, path: [], end: null };
     /** @type {{item: string | null, self: Placed | null, parents: Placed[], children: Placed[]}} */
     this.family = { item: null, self: null, parents: [], children: [] };
   }
 
   /**
    * Ask for what changed; what fails is left out, and said.
-   * @param {{query: any, item: string | null, by: string}} state @param {(error: Error) => void} failed
+   * @param {{query: any, item: string | null}} state @param {(error: Error) => void} failed
    * @returns {Promise<Related>}
    */
-  async update({ query, item, by }, failed) {
+  async update({ query, item }, failed) {
     const told = (/** @type {any} */ error) => void failed(error);
     const [ladder, family] = await Promise.all([
-      query === this.ladder.query && by === this.ladder.by ? this.ladder : this.climb(query, by).catch(told),
-      item === this.family.item ? this.family : this.relatives(item, by).catch(told),
+      query === this.ladder.query ? this.ladder : this.climb(query).catch(told),
+      item === this.family.item ? this.family : this.relatives(item).catch(told),
     ]);
-    this.ladder = ladder ?? { query: undefined, by, path: [], end: null };
+    this.ladder = ladder ?? { query: undefined, path: [], end: null };
     this.family = family ?? { item: null, self: null, parents: [], children: [] };
     return { path: this.ladder.path, query: this.ladder.end, item: this.family.self, parents: this.family.parents, children: this.family.children };
   }
 
-  /** The ladder of a query, general first, and where the query lies. @param {any} query @param {string} by */
-  async climb(query, by) {
-    if (!query) return { query, by, path: [], end: null };
-    const [answer, ends] = await Promise.all([
-      this.source.ask("ladder", this.lens, query, { by }),
-      this.source.places(this.lens, [query]).catch(() => []),
-    ]);
+  /** The ladder of a query, general first, and where the query lies. @param {any} query */
+  async climb(query) {
+    if (!query) return { query, path: [], end: null };
+    const [answer, ends] = await Promise.all([this.source.ask("ladder", this.lens, query), this.source.places(this.lens, [query]).catch(() => [])]);
     const rungs = (answer.rungs ?? []).filter((/** @type {any} */ { hit }) => hit && !hit.is_query);
     const placed = await this.place(rungs.map((/** @type {any} */ { hit }) => hit));
     const path = placed.map((each, i) => ({ ...each, wrong: rungs[i].adds?.length > 0 }));
@@ -62,13 +59,13 @@ export class Relations {
     const end = ends[0] ? { id: query.item ?? null, z: at(ends[0]), name, radius: answer.query?.radius ?? null } : null;
     if (end && query.item && path.at(-1)?.id === query.item) path.pop();
     if (end && query.item) end.name = named((await this.source.items([query.item]))[0] ?? { id: query.item, caption: null });
-    return { query, by, path, end };
+    return { query, path, end };
   }
 
-  /** The chosen item with its parents and children. @param {string | null} item @param {string} by */
-  async relatives(item, by) {
+  /** The chosen item with its parents and children. @param {string | null} item */
+  async relatives(item) {
     if (!item) return { item, self: null, parents: [], children: [] };
-    const few = { k: LINKED, by };
+    const few = { k: LINKED };
     const none = () => ({ hits: [] });
     const [[self], above, below] = await Promise.all([
       this.source.items([item]),

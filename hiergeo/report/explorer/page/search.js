@@ -139,13 +139,7 @@ export function createQueryBox(app) {
   if (sees) takePhotos((file) => take(Promise.resolve(file)));
   document.addEventListener("keydown", (event) => {
     const target = /** @type {Element} */ (event.target);
-    if (
-      event.key !== "/" ||
-      event.ctrlKey ||
-      event.metaKey ||
-      event.altKey ||
-      target.closest("input:not([type=radio], [type=checkbox]), textarea, select")
-    )
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || target.closest("input:not([type=radio], [type=checkbox]), textarea, select"))
       return;
     event.preventDefault();
     input.focus();

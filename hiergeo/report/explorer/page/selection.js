@@ -78,14 +78,13 @@ export class Selection {
     this.more = h("button", { type: "button", class: "button small", onclick: () => this.fill(Infinity) });
     this.note = h("p", { class: "note", hidden: true });
     const button = (/** @type {string} */ words, /** @type {() => any} */ onclick) => h("button", { type: "button", class: "button small", onclick }, words);
-    this.found = h("div", { hidden: true }, this.title,
+    this.found = h("section", { class: "map-selection", "aria-label": "Selection", hidden: true }, this.title,
       h("p", { class: "map-buttons" }, button("Save as CSV", () => this.save()), button("Clear", () => this.clear())), this.note, this.table, this.more);
     this.number = h("input", { class: "field map-number", type: "number", min: 1, max: 1000, value: 20, "aria-label": "How many of the nearest items" });
-    const form = h("form", { class: "map-buttons", onsubmit: (/** @type {Event} */ event) => this.nearest(event) },
+    this.form = h("form", { class: "map-buttons", onsubmit: (/** @type {Event} */ event) => this.nearest(event) },
       this.number, h("button", { type: "submit", class: "button small" }, "Select the nearest"),
       h("span", { class: "help" }, "to the chosen item, or to the centre"));
     columns.passing.append(" ", button("List them", () => this.filtered()));
-    this.element = h("section", { class: "map-selection", "aria-label": "Selection" }, form, this.found);
     /** @type {Item[]} */
     this.items = [];
   }

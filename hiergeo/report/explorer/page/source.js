@@ -48,19 +48,15 @@ export class Kept {
     return made;
   }
 
-  /** Forget everything: what is asked for again is asked of the server. */
-  clear() {
-    this.held.clear();
-  }
 }
 
 /** Pictures as URLs of blobs; the memory of those that are not kept is given back. */
 export const keptPictures = () => new Kept(PICTURES, (url) => URL.revokeObjectURL(url));
 
-/** The data of a running server. */
 /** Bins of items by their ids, which are 0, 1, 2, ... where they are null. @param {Uint8Array} bins @param {string[] | null} ids */
 export const byId = (bins, ids) => (ids ? Object.fromEntries(ids.map((id, i) => [id, bins[i]])) : bins);
 
+/** The data of a running server. */
 export class LiveSource {
   /** @param {string} base URL of the page, with a slash at its end @param {string | null} [token] that requests carry */
   constructor(base, token = null) {
@@ -77,11 +73,7 @@ export class LiveSource {
   /** What is explored. Sets `can`. */
   async collection() {
     const found = await this.json("api/collection");
-    this.can = {
-      text: found.lenses.some((lens) => lens.embeds.text),
-      photo: found.lenses.some((lens) => lens.embeds.image),
-      pictures: found.pictures,
-    };
+    this.can = { text: found.lenses.some((lens) => lens.embeds.text), photo: found.lenses.some((lens) => lens.embeds.image), pictures: found.pictures };
     return found;
   }
 
@@ -136,7 +128,7 @@ export class LiveSource {
     try {
       return readTile(await (await this.fetched(`${this.base}api/tile?${asked}`)).arrayBuffer());
     } catch (error) {
-      if (error instanceof SourceError && error.status === 409) this.kept.clear();
+      if (error instanceof SourceError && error.status === 409) this.kept.held.clear();
       throw error;
     }
   }

@@ -3,7 +3,7 @@
 
 /**
  * @typedef {{text: string} | {item: string} | {photo: Blob, name: string} | null} Query
- * @typedef {{lens: string, query: Query, item: string | null, by: string, colour: string, where: Record<string, number[]>,
+ * @typedef {{lens: string, query: Query, item: string | null, colour: string, where: Record<string, number[]>,
  *   centre: [number, number], turn: number, zoom: number}} State  where: by the name of a column, its bins that are let through
  */
 
@@ -17,13 +17,10 @@ const LONGEST = 1500;
 /** Changes that the back button undoes; other ones, such as panning, replace the entry of the history. */
 const STEPS = ["lens", "query", "item"];
 
-/** Orders of children and parents; a page without a server names those that it has in `collection.orders`. */
-export const ORDERS = ["margin", "angle", "distance"];
-
 /** Characters of a name of a column in the URL, and its columns at most. */
 const [NAME, COLUMNS] = [200, 24];
 
-/** The state of the page. @param {{lenses: {key: string}[], tiers: string[] | null, orders?: string[]}} collection @param {Window} [page] */
+/** The state of the page. @param {{lenses: {key: string}[], tiers: string[] | null}} collection @param {Window} [page] */
 export function createState(collection, page = window) {
   const first = defaults(collection);
   const photos = new Photos(page);
@@ -101,7 +98,6 @@ function defaults(collection) {
       lens: collection.lenses[0].key,
       query: null,
       item: null,
-      by: "margin",
       colour: collection.tiers ? "tier" : "radius",
       where: Object.freeze({}),
       centre: [0, 0],
@@ -115,7 +111,7 @@ function defaults(collection) {
  * The state in a hash; what is unknown or broken has its default.
  * @param {string} hash
  * @param {State} first
- * @param {{lenses: {key: string}[], orders?: string[]}} collection
+ * @param {{lenses: {key: string}[]}} collection
  */
 export function parse(hash, first, collection) {
   const values = new URLSearchParams(hash.replace(/^#/, ""));
@@ -127,7 +123,6 @@ export function parse(hash, first, collection) {
       lens: values.get("lens"),
       query: text ? { text } : from ? { item: from } : null,
       item: values.get("item"),
-      by: values.get("by"),
       colour: values.get("colour"),
       where: parsed(values.get("where")),
       centre: numbers("at"),
@@ -149,7 +144,6 @@ function checked(given, first, collection) {
     centre: centre ? Object.freeze([...given.centre]) : first.centre,
     turn: Number.isFinite(given.turn) ? given.turn : first.turn,
     zoom: Number.isFinite(given.zoom) && given.zoom > 0 ? given.zoom : first.zoom,
-    by: (collection.orders ?? ORDERS).includes(given.by) ? given.by : first.by,
     colour: typeof given.colour === "string" && given.colour && given.colour.length <= NAME ? given.colour : first.colour,
     where: bins(given.where),
   };
@@ -186,7 +180,7 @@ export function written(state, first) {
   if (query && "text" in query && query.text.length <= LONGEST) values.set("q", query.text);
   if (query && "item" in query) values.set("from", query.item);
   if (state.item) values.set("item", state.item);
-  for (const name of ["lens", "by", "colour"]) if (state[name] !== first[name]) values.set(name, state[name]);
+  for (const name of ["lens", "colour"]) if (state[name] !== first[name]) values.set(name, state[name]);
   if (Object.keys(state.where).length) values.set("where", JSON.stringify(state.where));
   const rounded = (value) => String(Number(value.toPrecision(7)));
   if (!equal(state.centre, first.centre)) values.set("at", state.centre.map(rounded).join());

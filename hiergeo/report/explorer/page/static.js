@@ -30,6 +30,7 @@ export class StaticSource {
     this.layout = found.stored;
     this.facts = new Map(found.lenses.map((/** @type {any} */ lens) => [lens.key, lens]));
     this.can.pictures = found.pictures;
+    this.columns = (found.columns ?? []).map((/** @type {any} */ column) => column.name);
     return found;
   }
 
@@ -129,7 +130,7 @@ export class StaticSource {
 
   /** The bin of every item in a column of the data. */
   column(name) {
-    const place = this.layout.columns.indexOf(name);
+    const place = this.columns.indexOf(name);
     return this.kept.once(`column ${place}`, async () => byId(new Uint8Array(await this.bytes(`column-${place}.bin`)), (await this.items_()).ids));
   }
 
