@@ -117,12 +117,20 @@ class HeadModel(Model):
         head: the network.
         name: the spec that loads the two.
         trained_in: the spec of the geometry that the head was trained in, where that is known; it is the native space.
+        learnt: what that geometry learnt beside its spec, `Geometry.learnt`.
 
     Raises:
         InputError: the head takes another dimension than the model gives.
     """
 
-    def __init__(self, model: Model, head: Head, name: str | None = None, trained_in: str | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        head: Head,
+        name: str | None = None,
+        trained_in: str | None = None,
+        learnt: Mapping[str, Any] | None = None,
+    ) -> None:
         if model.dim != head.shape.inputs:
             raise InputError(
                 f"the head takes embeddings of dimension {head.shape.inputs}, and {model.name} gives {model.dim}."
@@ -133,7 +141,7 @@ class HeadModel(Model):
         self.has_images = model.has_images
         self.preprocessing = f"{model.preprocessing}, then a head"
         self.normalised = head.shape.unit
-        self.trained_in = trained_in
+        self.trained_in, self.learnt = trained_in, learnt
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits over the frozen model's fingerprint, the head's weights, and whether it normalises."""
@@ -149,7 +157,7 @@ class HeadModel(Model):
 
     def native_space(self) -> Space | None:
         """The geometry that the head was trained in, around its embedding of the empty caption; None if unknown."""
-        return None if self.trained_in is None else Space(recorded(self.trained_in))
+        return None if self.trained_in is None else Space(recorded(self.trained_in, self.learnt))
 
     def through(self, embeddings: Tensor) -> Tensor:
         """Embeddings (N, inputs) of the frozen model as this one gives them, (N, dim): see the function."""
@@ -214,6 +222,7 @@ class _HeadConfig(Open):
     base_fingerprint: str | None = None
     leakage: str | None = None
     geometry: str = ""
+    law: dict[str, Json] | None = None
     history: Annotated[str, Field(pattern=r"^history-[0-9a-f]{12}\.json$")] = ""
     history_sha256: Sha256 = ""
 
@@ -364,7 +373,7 @@ def load_head(rest: str, *, device: torch.device) -> HeadModel:
         )
     if config.get("leakage"):
         warnings.warn(f"the head in {name} was trained on test data: {config['leakage']}", stacklevel=2)
-    return HeadModel(base, head.to(device), f"head:{rest}", config.get("geometry"))
+    return HeadModel(base, head.to(device), f"head:{rest}", config.get("geometry"), config.get("law"))
 
 
 @torch_defaults()

@@ -47,7 +47,8 @@ def cached(model: Model, folder: Path, image_key: Callable[[ImageLike], str] | N
         image_key: what tells images apart, all that were ever embedded into the folder; None are their pixels.
     """
     if isinstance(model, HeadModel):
-        return HeadModel(cached(model.base, folder, image_key), model.head, model.name, model.trained_in)
+        base = cached(model.base, folder, image_key)
+        return HeadModel(base, model.head, model.name, model.trained_in, model.learnt)
     if isinstance(model, ArrayModel):
         return model
     identity = [model.fingerprint(), model.preprocessing]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import Open, Sha256
+from hiergeo._core.storage.documents import Json, Open, Sha256
 from hiergeo._core.storage.files import path_of, retire, sha256, sync_files, temporary, writing
 from hiergeo.adapters import huggingface
 from hiergeo.adapters.hub import HUB, snapshot
@@ -42,6 +42,7 @@ class _Description(Open):
     """What the description must be before anything in it is used."""
 
     space: str
+    law: dict[str, Json] | None = None
     min_radius: Annotated[float, Field(gt=0)]
     dim: Annotated[int, Field(gt=0, le=limits.WIDTH)]
     factors: tuple[Factor, Factor]
@@ -111,9 +112,9 @@ class TrainedModel(ClipModel):
         return self._space
 
 
-def native_space(space: str, min_radius: float, dim: int) -> Space | None:
+def native_space(space: str, min_radius: float, dim: int, law: Mapping[str, Any] | None = None) -> Space | None:
     """The space that a description names, around a root of zeros; None for cosines. Raises InputError as `recorded`."""
-    return None if space == COSINE else Space(recorded(space).fixed(), torch.zeros(dim), min_radius=min_radius)
+    return None if space == COSINE else Space(recorded(space, law).fixed(), torch.zeros(dim), min_radius=min_radius)
 
 
 def write_trained(folder: Path, model: Trainable, network: LiftedClip, described: Mapping[str, Any]) -> None:
@@ -170,7 +171,7 @@ def load_trained(rest: str, *, device: torch.device) -> TrainedModel:
     repository = rest.removeprefix(HUB)
     folder = path_of(rest) if repository == rest else snapshot(repository, f"the model {repository}", "trained:DIR")
     described = read_description(folder)
-    space = native_space(described["space"], described["min_radius"], described["dim"])
+    space = native_space(described["space"], described["min_radius"], described["dim"], described.get("law"))
     base: Trainable
     if described.get("weights") == huggingface.WEIGHTS:
         base = HuggingFaceClip(load_huggingface(str(folder.resolve()), device=device))

@@ -3,7 +3,7 @@
 import json as jsonlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -170,10 +170,11 @@ class SpaceOptions(NamedTuple):
 
     def space(self, model: "Model") -> "Space":
         """The space to measure the model in."""
-        from hiergeo.evaluation.measuring import native_space
+        from hiergeo.evaluation.measuring import learnt_space, native_space
         from hiergeo.geometry import Space
 
-        return self._over(native_space(model) if self.geometry is None else Space(self.geometry))
+        named = None if self.geometry is None else learnt_space(model, Space(self.geometry))
+        return self._over(named or native_space(model))
 
     def load(self, spec: str, device: str) -> tuple["Model", "Space"]:
         """Load a model; returns it with the space to measure it in, of which a note tells if no geometry is named."""
@@ -205,7 +206,9 @@ def beside(space: "Space", specs: Iterable[str]) -> list["Space"]:
 
 def note_geometry(model: "Model", spaces: Iterable["Space"], named: bool) -> None:
     """Print a note if a model with a native space is measured there, and no space is `named`, or only in others."""
-    own = model.native_space()
+    own = None
+    with suppress(InputError):  # of a file that was not named
+        own = model.native_space()
     if own is None:
         return
     spec = shortened(own.geometry.spec, SPEC_SHOWN)

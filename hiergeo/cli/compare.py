@@ -47,8 +47,10 @@ def compare_command(
         option.check()
     hierarchy = load_data(data, split, rows)
     loaded = adapters.load(model, device=device)
-    own = SpaceOptions(None, root, min_radius).space(loaded)
-    spaces = [option.space(loaded) for option in named] if geometry else beside(own, options.COMPARED)
+    if geometry:
+        spaces = [option.space(loaded) for option in named]
+    else:
+        spaces = beside(SpaceOptions(None, root, min_radius).space(loaded), options.COMPARED)
     note_geometry(loaded, spaces, named=True)
     with sole_writer(json, html):
         comparison = run(loaded, hierarchy, spaces, protocol, seed=seed, device=device, progress=True)

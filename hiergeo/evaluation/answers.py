@@ -112,8 +112,10 @@ def length_answer(measured: EqualLength | None, order: Answer) -> Answer:
     return Answer.of(word, strict, f"{says}: {share}, {_counted(strict, 'pair')}.")
 
 
-def radii_answer(tested: Tested) -> Answer:
-    """Whether radii help to find parents where angles are known."""
+def radii_answer(tested: Tested | None) -> Answer:
+    """Whether radii help to find parents where angles are known; None where they cannot be held fixed."""
+    if tested is None:
+        return inapplicable("Radii are no lengths of embeddings here, so they cannot be held fixed.")
     return _gain(tested, "Radii", True, "angles alone")
 
 

@@ -21,7 +21,7 @@ from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.answers import Answer, Conclusion, conclude
 from hiergeo.evaluation.embedded import Compute, Embedded
 from hiergeo.evaluation.experiment import Board, Run
-from hiergeo.evaluation.measuring import ProtocolSettings, answered, as_space, check_fit, embed_for
+from hiergeo.evaluation.measuring import ProtocolSettings, answered, as_space, check_fit, embed_for, learnt_space
 from hiergeo.evaluation.metrics import RADIAL, find_metric
 from hiergeo.evaluation.metrics.registry import omissions
 from hiergeo.evaluation.protocols import SAME_RADIUS
@@ -156,6 +156,7 @@ def compare(
     compute = Compute(resolve_device(device), dtype, batch_size)
     hierarchy = datasets.load(dataset) if isinstance(dataset, str) else dataset
     model = adapters.load(model, device=str(compute.device)) if isinstance(model, str) else model
+    chosen = [learnt_space(model, as_space(space)) if isinstance(space, str) else as_space(space) for space in spaces]
     for space in chosen:
         check_fit(model, hierarchy, space, protocol)
     embedded = embed_for(protocol, model, hierarchy, compute, progress=progress)

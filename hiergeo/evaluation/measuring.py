@@ -1,6 +1,7 @@
 """Model x dataset x space -> one result."""
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -201,7 +202,17 @@ def ready(model: Model | str, space: Space | Geometry | str | None, device: str 
     """A model and the space to measure it in, `native_space` for None; the space is read before a model is loaded."""
     given = None if space is None else as_space(space)
     loaded = adapters.load(model, device=str(device)) if isinstance(model, str) else model
-    return loaded, native_space(loaded) if given is None else given
+    if given is None:
+        return loaded, native_space(loaded)
+    return loaded, learnt_space(loaded, given) if isinstance(space, str) else given
+
+
+def learnt_space(model: Model, space: Space) -> Space:
+    """A space made of a spec, or the one that the model brings where that is the same law, with what it learnt."""
+    with suppress(InputError):
+        if space.geometry.learnt and (own := model.native_space()) and own.geometry.spec == space.geometry.spec:
+            return own
+    return space
 
 
 def native_space(model: Model) -> Space:

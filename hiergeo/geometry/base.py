@@ -82,6 +82,11 @@ class Geometry(Described, abc.ABC):
         """Distance from the root of points in each factor, (..., N) each, in the compute dtype."""
         return [point.radius.to(compute_dtype(point.direction.dtype)) for point in factors]
 
+    @property
+    def learnt(self) -> dict[str, Any]:
+        """Numbers that the spec does not say, as nested lists by name: what a law has learnt."""
+        return {}
+
     def fixed(self) -> "Geometry":
         """This geometry with the curvatures that it has now, to the seven digits of float32; nothing is learnt."""
         return self

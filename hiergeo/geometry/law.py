@@ -9,6 +9,7 @@ from torch import Tensor
 from hiergeo._core.errors import InputError
 from hiergeo._core.polar import Polar
 from hiergeo.geometry.base import Geometry
+from hiergeo.geometry.state import ENTRY
 from hiergeo.pairwise.laws import LawPairs, tangent
 
 INVARIANTS = ("symmetric", "metric", "reflexive", "transitive", "antisymmetric", "monotone", "rooted")
@@ -54,6 +55,14 @@ class PairLaw(Geometry):
         """By how much x entails y, (..., P) -> (...); x is the more general one, and entails y where it is >= 0."""
         self._lacks("margin")
 
+    def distances(self, x: Tensor, y: Tensor) -> Tensor:
+        """`distance` of every row x (n, P) and every row y (m, P), (n, m); override it where a product is faster."""
+        return self.distance(x[:, None], y)
+
+    def margins(self, x: Tensor, y: Tensor) -> Tensor:
+        """`margin` of every row x (n, P) over every row y (m, P), (n, m); as `distances`."""
+        return self.margin(x[:, None], y)
+
     def radius(self, x: Tensor) -> Tensor:
         """How far rows lie from the root, (..., P) -> (...), >= 0, larger for the more specific; by default |x|."""
         return torch.linalg.vector_norm(x, dim=-1)
@@ -63,8 +72,8 @@ class PairLaw(Geometry):
 
     @property
     def radial(self) -> bool:
-        """Whether the radius is |v|, by which an index sorts its items."""
-        return type(self).radius is PairLaw.radius
+        """Whether the radius is |v|, by which an index sorts its items and which an audit may hold fixed."""
+        return type(self).radius is PairLaw.radius and type(self).rows is PairLaw.rows
 
     # what a geometry is asked
 
@@ -97,6 +106,10 @@ class PairLaw(Geometry):
     def parts(self, dim: int) -> Any:
         self.check(dim)
         return ((self, slice(0, dim)),)
+
+    @property
+    def learnt(self) -> dict[str, Any]:
+        return {name: value.tolist() for name, value in self.state_dict().items() if name != ENTRY}
 
     def charts(self, ambient: int) -> Any:
         raise InputError(f"{self.spec} has no coordinates beside the embeddings themselves.")

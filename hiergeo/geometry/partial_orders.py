@@ -27,6 +27,7 @@ class Order(PairLaw):
     """
 
     invariants = ORDERED | {"rooted"}
+    radial = True
 
     def rows(self, v: Tensor) -> Tensor:
         return v.abs()

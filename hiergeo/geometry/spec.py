@@ -1,8 +1,11 @@
 """Geometries by name: the strings of the command line and the entry points of third parties."""
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
-from typing import Literal
+from typing import Any, Literal
+
+import torch
 
 from hiergeo._core import limits
 from hiergeo._core.errors import HiergeoError, InputError, described
@@ -12,6 +15,7 @@ from hiergeo.geometry.charts import Euclidean, Lorentz, PoincareBall, Sphere
 from hiergeo.geometry.law import PairLaw
 from hiergeo.geometry.partial_orders import Box, Gaussian, Order, Penumbral, Shadow
 from hiergeo.geometry.product import Product
+from hiergeo.geometry.state import ENTRY
 
 GEOMETRIES: Plugins[Callable[..., Geometry]] = Plugins(
     "geometry",
@@ -68,18 +72,29 @@ def parse(spec: str) -> Geometry:
     return product if plain == spec else _learnable(product, spec)
 
 
-def recorded(spec: str) -> Geometry:
+def recorded(spec: str, learnt: Mapping[str, Any] | None = None) -> Geometry:
     """As `parse`, of a spec that a stored file holds: it runs no code that was not named in this process before.
 
+    `learnt` is that of the geometry when it was stored.
+
     Raises:
-        InputError: also where the spec names a file or a module that was not.
+        InputError: also where the spec names a file or a module that was not, or numbers that do not fit it.
     """
     where = NAMED.fullmatch(spec)
     if where is not None and is_code(spec) and f"{where['where']}:{where['name']}" not in LOADED:
         raise InputError(
             f"the geometry {spec} is code, which runs only where you name it: with -g, or as Space('{spec}') before."
         )
-    return parse(spec)
+    geometry = parse(spec)
+    if not learnt:
+        return geometry
+    own = copy.deepcopy(geometry)
+    try:
+        state = {name: torch.tensor(values) for name, values in learnt.items()}
+        own.load_state_dict(state | {ENTRY: own.get_extra_state()})
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise InputError(f"what was stored of the geometry {spec} does not fit it: {described(error)}.") from error
+    return own
 
 
 def is_code(spec: str) -> bool:

@@ -1,53 +1,38 @@
 """The pair operations in a space whose law is given by formulas of its own: the functions of `hiergeo.pairwise`.
 
-A tile of pairs is measured, used and forgotten; the backward pass measures it again. Memory is O((N + M) P) for rows of
-P numbers, and one tile. Minus the margin of a pair stands where a cone has its angle, and half apertures are 0.
+A block of pairs is measured, used and forgotten; the backward pass measures it again. Memory is O((N + M) P) for rows
+of P numbers, and one block. Minus the margin of a pair stands where a cone has its angle, and half apertures are 0.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, NamedTuple, Protocol, final
+from typing import Any, NamedTuple, final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import WAITED_FOR, readable, scalar, unit, wide, widest
 from hiergeo._core.polar import Exact, Polar
 from hiergeo.pairwise import search_checks
-from hiergeo.pairwise.interface import Factor, Gradients, LogitTerms
-from hiergeo.pairwise.logits import Contrast
+from hiergeo.pairwise.interface import Factor, LogitTerms
+from hiergeo.pairwise.logits import Contrast, Logits
 from hiergeo.pairwise.quantity import ANGLE, QUANTITIES, Quantity, hinge
 from hiergeo.pairwise.reference import TileBackend, admitted
 from hiergeo.pairwise.searches import By, Members, Side
 from hiergeo.pairwise.tiles import Measure, Tile, TiledPairs
 
 ROWS = 128
-"""Rows of a tile."""
+"""Rows of a block."""
 
 NUMBERS = 1 << 22
-"""Numbers of a tile: its pairs times the numbers of a row."""
+"""Numbers of a block: its pairs times the numbers of a row."""
 
 Points = Sequence[Polar]
 
 DISTANCE, MARGIN, ENERGY = (QUANTITIES[name] for name in ("distance", "cone_margin", "energy"))
-
-
-class RowLaw(Protocol):
-    """Formulas of pairs of rows (..., P), which broadcast."""
-
-    @property
-    def spec(self) -> str:
-        """What it is called."""
-
-    def rows(self, v: Tensor) -> Tensor:
-        """Rows (..., P) of tangent vectors (..., D)."""
-
-    def distance(self, x: Tensor, y: Tensor) -> Tensor:
-        """(...), >= 0."""
-
-    def margin(self, x: Tensor, y: Tensor) -> Tensor:
-        """(...), >= 0 where x entails y."""
 
 
 def tangent(point: Polar) -> Tensor:
@@ -59,29 +44,45 @@ def tangent(point: Polar) -> Tensor:
     return (ray * wide(point.radius).unsqueeze(-1)).to(exact)
 
 
-@final
-class LawTriangle:
-    """The pairs of rows x with rows y as tiles read them; with `swap` y entails x."""
+def measured(law: Any, name: str, x: Tensor, y: Tensor) -> Tensor:
+    """What `law.name` gives of rows x and y: of those that broadcast, or of every x (n, P) with every y (m, P).
 
-    def __init__(self, law: RowLaw, x: Tensor, y: Tensor, swap: bool = False) -> None:
-        self.law, self.x, self.y, self.swap = law, x.unsqueeze(1), y.unsqueeze(0), swap
+    Rows with NaN are not shown to the law, and their pairs are NaN. Raises InputError for a result of another shape.
+    """
+    odd_x, odd_y = x[..., 0].isnan(), y[..., 0].isnan()
+    odd = odd_x[:, None] | odd_y if name in ("distances", "margins") else odd_x | odd_y
+    value = getattr(law, name)(*(x.masked_fill(of[..., None], 0) for x, of in ((x, odd_x), (y, odd_y))))
+    if value.shape != odd.shape:
+        of, wanted = (f"{tuple(shape)}" for shape in (value.shape, odd.shape))
+        raise InputError(f"the {name.rstrip('s')} of {law.spec} has the shape {of} where pairs have {wanted}.")
+    return value.masked_fill(odd, torch.nan)
+
+
+class LawTriangle(NamedTuple):
+    """The pairs of rows x (n, P) with rows y (m, P) as tiles read them; with `swap` y entails x."""
+
+    law: Any
+    x: Tensor
+    y: Tensor
+    swap: bool = False
 
     def distance(self) -> Tensor:
         """(n, m)."""
-        return self.law.distance(self.x, self.y)
+        return measured(self.law, "distances", self.x, self.y)
 
     def exterior_angle(self) -> Tensor:
         """Minus the margin, (n, m)."""
-        return -(self.law.margin(self.y, self.x) if self.swap else self.law.margin(self.x, self.y))
+        if self.swap:
+            return -measured(self.law, "margins", self.y, self.x).mT
+        return -measured(self.law, "margins", self.x, self.y)
 
 
 @final
+@dataclass(frozen=True)
 class LawTiles(TiledPairs):
     """The pairs of two unbatched sets of rows under a law."""
 
-    def __init__(self, law: RowLaw, x: Polar, y: Polar, swap: bool) -> None:
-        super().__init__(x, y, 0.0, swap)
-        object.__setattr__(self, "law", law)
+    law: Any = None
 
     def rows(self) -> Iterator[slice]:
         total = len(self.x.direction)
@@ -93,148 +94,125 @@ class LawTiles(TiledPairs):
         for start in range(0, total, step):
             j = slice(start, min(start + step, total))
             y = self.y.direction[j].to(self.dtype)
-            yield Tile(i, j, x, y, LawTriangle(self.law, x, y, self.swap))  # type: ignore[attr-defined]
+            yield Tile(i, j, x, y, LawTriangle(self.law, x, y, self.swap))
 
 
 @final
 class LawMeasure(Measure):
-    """How the pairs of rows under a law are measured; `by_parameters` adds up the gradients of its parameters."""
+    """How the pairs of rows under a law are measured."""
 
-    def __init__(self, law: RowLaw, parameters: Sequence[Tensor] = ()) -> None:
-        self.law, self.parameters = law, parameters
-        self.by_parameters = [torch.zeros_like(parameter) for parameter in parameters]
+    def __init__(self, law: Any) -> None:
+        self.law = law
 
     def pairs(self, x: Polar, y: Polar, curvature: float, swap: bool = False) -> TiledPairs:
-        return LawTiles(self.law, x, y, swap)
-
-    def sums(self, x: Polar, y: Polar, aperture: Tensor | None, by_curvature: bool) -> Any:
-        return LawSums(self, x, y)
+        return LawTiles(x, y, 0.0, swap, self.law)
 
 
-@final
-class LawSums:
-    """Gradients by rows and by the parameters of a law, summed over tiles; rows with NaN or Inf are left out."""
+class Use(NamedTuple):
+    """A use of all pairs.
 
-    def __init__(self, measure: LawMeasure, x: Polar, y: Polar) -> None:
-        self.measure, self.x, self.y = measure, x, y
-        self.by_x, self.by_y = torch.zeros_like(wide(x.direction)), torch.zeros_like(wide(y.direction))
-        self.finite_x, self.finite_y = x.finite, y.finite
-        self.aperture = torch.zeros_like(wide(x.radius))
+    Attributes:
+        run: what is kept of them.
+        value: a number of each pair of a block in entry b of a batch, (n, m), differentiable.
+        weight: the gradient by these, (n, m), given b, rows, columns, the numbers, the gradients by what was kept, and
+            what was kept.
+    """
 
-    def masked(self, b: int, tile: Tile, weight: Tensor) -> Tensor:
-        """The weights of the pairs of a tile, in which those of NaN or Inf are 0."""
-        return torch.where(self.finite_x[b, tile.i, None] & self.finite_y[b, None, tile.j], weight, 0.0)
+    run: Callable[[TileBackend, Factor, Sequence[Tensor]], Sequence[Tensor]]
+    value: Callable[[LawTriangle, int, Sequence[Tensor]], Tensor]
+    weight: Callable[[int, slice, slice, Tensor, Sequence[Tensor], Sequence[Tensor]], Tensor]
 
-    def add(self, b: int, tile: Tile, pairs: TiledPairs, weight: Tensor, quantity: Quantity) -> None:
-        """Add the gradients of `weight` (n, m) times the law of a quantity of one tile."""
-        with torch.enable_grad():
-            x, y = (
-                torch.where(finite.unsqueeze(-1), rows, 0.0).requires_grad_()
-                for finite, rows in ((self.finite_x[b, tile.i], tile.x), (self.finite_y[b, tile.j], tile.y))
-            )
-            value = quantity.law(LawTriangle(self.measure.law, x, y))  # type: ignore[arg-type]
-            inputs = x, y, *self.measure.parameters
-            gradients = torch.autograd.grad(value, inputs, weight.to(value), allow_unused=True)
-        sums = self.by_x[b, tile.i], self.by_y[b, tile.j], *self.measure.by_parameters
-        for total, gradient in zip(sums, gradients, strict=True):
-            if gradient is not None:
-                total += gradient
 
-    def gradients(self) -> Gradients:
-        """The sums, as gradients by the rows given; NaN for rows with NaN or Inf."""
-        by_x, by_y = (
-            total.masked_fill(~finite.unsqueeze(-1), torch.nan).to(of.direction)
-            for total, finite, of in ((self.by_x, self.finite_x, self.x), (self.by_y, self.finite_y, self.y))
-        )
-        nothing = self.aperture
-        return Gradients(
-            by_x, nothing, by_y, torch.zeros_like(wide(self.y.radius)), nothing.new_zeros(len(nothing)), nothing
-        )
+def stored(quantity: Quantity) -> Use:
+    """A quantity of every pair, (B, N, M)."""
+
+    def run(backend: TileBackend, factor: Factor, _: object) -> Sequence[Tensor]:
+        x, y = factor.x.direction, factor.y.direction
+        out = x.new_empty((*x.shape[:2], y.shape[1]), dtype=torch.promote_types(x.dtype, y.dtype))
+        backend.store([factor], quantity, out)
+        return (out,)
+
+    return Use(run, _law_of(quantity), lambda b, i, j, law, up, _: _slope(quantity, law) * up[0][b, i, j])
+
+
+def summed(quantity: Quantity) -> Use:
+    """A quantity of each x summed over y, (B, N) in the widest float."""
+    return Use(
+        lambda backend, factor, _: (backend.row_sums([factor], quantity),),
+        _law_of(quantity),
+        lambda b, i, j, law, up, _: _slope(quantity, law) * up[0][b, i, None].expand_as(law),
+    )
+
+
+def contrasted(labels: tuple[Tensor, Tensor] | None, squared: bool, reduction: str) -> Use:
+    """Logits reduced over rows and over columns, as a `Contrast`; the numbers are scale and bias, (B,)."""
+
+    def run(backend: TileBackend, factor: Factor, numbers: Sequence[Tensor]) -> Sequence[Tensor]:
+        return backend.contrast([factor], DISTANCE, LogitTerms(numbers[0], numbers[1], labels, squared, reduction))
+
+    def value(triangle: LawTriangle, b: int, numbers: Sequence[Tensor]) -> Tensor:
+        return Logits(numbers[0][b], numbers[1][b], squared).of(wide(triangle.distance()))
+
+    def weight(b: int, i: slice, j: slice, z: Tensor, up: Sequence[Tensor], kept: Sequence[Tensor]) -> Tensor:
+        rows, columns = ([of[b, i, None] for of in up[::2]], [of[b, None, j] for of in up[1::2]])
+        if reduction == "softplus":
+            by_logit = z.sigmoid() * (rows[0] + columns[0])
+        else:
+            by_logit = (z - kept[0][b, i, None]).exp() * rows[0] + (z - kept[1][b, None, j]).exp() * columns[0]
+        if labels is None:
+            return by_logit
+        return by_logit + (labels[0][b, i, None] == labels[1][b, None, j]) * (rows[1] + columns[1])
+
+    return Use(run, value, weight)
+
+
+def _law_of(quantity: Quantity) -> Callable[[LawTriangle, int, Sequence[Tensor]], Tensor]:
+    return lambda triangle, *_: quantity.law(triangle)
+
+
+def _slope(quantity: Quantity, law: Tensor) -> Tensor | float:
+    """The derivative of a quantity by its law, where half apertures are 0."""
+    return 1.0 if quantity.cone is None else quantity.cone.slope(law, law.new_zeros(()))
 
 
 class _Recomputed(torch.autograd.Function):
-    """What work keeps of the pairs of rows x (B, N, P) and y (B, M, P); its gradients measure them again.
+    """What a use keeps of the pairs of rows x (B, N, P) and y (B, M, P); its gradients measure them again.
 
-    After x and y come the `numbers` that logits are made with, if any, and the parameters of the law. The first `kept`
-    results are given back to `Work.pull`.
+    After x and y come so many `numbers` that it takes, and the parameters of the law.
     """
 
     @staticmethod
-    def forward(ctx: Any, law: RowLaw, work: "Work", x: Tensor, y: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
-        results = work.run(TileBackend(lambda _: LawMeasure(law)), factor_of(x, y), rest[: work.numbers])
-        ctx.law, ctx.work = law, work
-        ctx.save_for_backward(x, y, *rest, *results[: work.kept])
+    def forward(ctx: Any, law: Any, use: Use, numbers: int, x: Tensor, y: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
+        results = tuple(use.run(TileBackend(lambda _: LawMeasure(law)), factor_of(x, y), rest[:numbers]))
+        ctx.law, ctx.use, ctx.numbers, ctx.end = law, use, numbers, len(rest)
+        ctx.save_for_backward(x, y, *rest, *(results if numbers else ()))
         return results
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-        work = ctx.work
         x, y, *saved = ctx.saved_tensors
-        split = len(saved) - work.kept
-        numbers, measure = saved[: work.numbers], LawMeasure(ctx.law, saved[work.numbers : split])
-        backend = TileBackend(lambda _: measure)
-        gradients = work.pull(backend, factor_of(x, y), numbers, saved[split:], upstream)
-        return None, None, *gradients, *measure.by_parameters
-
-
-class Work(NamedTuple):
-    """A use of pairs: what it keeps, and the gradients by rows x, rows y and numbers of what it kept."""
-
-    run: Callable[[TileBackend, Factor, Sequence[Tensor]], tuple[Tensor, ...]]
-    pull: Callable[..., Sequence[Tensor]]
-    numbers: int = 0
-    kept: int = 0
+        kept, use = saved[ctx.end :], ctx.use
+        numbers = [number.detach().requires_grad_() for number in saved[: ctx.numbers]]
+        inputs = [x, y, *numbers, *saved[ctx.numbers : ctx.end]]
+        sums = [torch.zeros_like(wide(of)) for of in inputs]
+        for b, pairs in enumerate(LawMeasure(ctx.law).problems(*factor_of(x, y)[:3])):
+            for tile in (tile for i in pairs.rows() for tile in pairs.tiles(i)):
+                with torch.enable_grad():
+                    rows = [of.detach().requires_grad_() for of in (tile.x, tile.y)]
+                    value = use.value(LawTriangle(ctx.law, *rows), b, numbers)
+                weight = use.weight(b, tile.i, tile.j, value.detach(), upstream, kept).to(value)
+                gradients = torch.autograd.grad(value, [*rows, *inputs[2:]], weight, allow_unused=True)
+                for total, part in zip((sums[0][b, tile.i], sums[1][b, tile.j], *sums[2:]), gradients, strict=True):
+                    if part is not None:
+                        total += part
+        return None, None, None, *(total.to(of) for total, of in zip(sums, inputs, strict=True))
 
 
 def factor_of(x: Tensor, y: Tensor, *, apex_is_y: bool = False) -> Factor:
     """Rows (B, N, P) and (B, M, P) as operands of a backend."""
     nothing_x, nothing_y = x[..., 0] * 0, y[..., 0] * 0
     return Factor(Polar(x, nothing_x), Polar(y, nothing_y), 0.0, nothing_y if apex_is_y else nothing_x)
-
-
-def _stored(quantity: Quantity) -> Work:
-    def run(backend: TileBackend, factor: Factor, _: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        x, y = factor.x.direction, factor.y.direction
-        out = x.new_empty((*x.shape[:2], y.shape[1]), dtype=torch.promote_types(x.dtype, y.dtype))
-        backend.store([factor], quantity, out)
-        return (out,)
-
-    def pull(backend: TileBackend, factor: Factor, _: Any, __: Any, upstream: Sequence[Tensor]) -> Sequence[Tensor]:
-        aperture = None if quantity.cone is None else factor.aperture
-        pulled = backend.backward(upstream[0], factor.x, factor.y, 0.0, quantity, aperture)
-        return pulled.ux, pulled.uy
-
-    return Work(run, pull)
-
-
-def _summed(quantity: Quantity) -> Work:
-    """A quantity of each x summed over y, (B, N) in the widest float."""
-
-    def run(backend: TileBackend, factor: Factor, _: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        return (backend.row_sums([factor], quantity),)
-
-    def pull(backend: TileBackend, factor: Factor, _: Any, __: Any, upstream: Sequence[Tensor]) -> Sequence[Tensor]:
-        each = upstream[0].unsqueeze(-1).expand(*upstream[0].shape, factor.y.direction.shape[1])
-        pulled = backend.backward(each, factor.x, factor.y, 0.0, quantity, factor.aperture)
-        return pulled.ux, pulled.uy
-
-    return Work(run, pull)
-
-
-def _contrasted(labels: tuple[Tensor, Tensor] | None, squared: bool, reduction: str) -> Work:
-    def terms(numbers: Sequence[Tensor]) -> LogitTerms:
-        return LogitTerms(numbers[0], numbers[1], labels, squared, reduction)
-
-    def run(backend: TileBackend, factor: Factor, numbers: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        return tuple(backend.contrast([factor], DISTANCE, terms(numbers)))
-
-    def pull(
-        backend: TileBackend, factor: Factor, numbers: Sequence[Tensor], kept: Any, upstream: Any
-    ) -> Sequence[Tensor]:
-        pulled = backend.contrast_backward([factor], DISTANCE, terms(numbers), kept, upstream)
-        return pulled[0], pulled[2], *pulled[5:]
-
-    return Work(run, pull, numbers=2, kept=2)
 
 
 @final
@@ -244,17 +222,17 @@ class LawPairs:
     They take points as those do; curvatures, `combine` and `min_radius` are of no meaning here and ignored.
     """
 
-    def __init__(self, law: RowLaw) -> None:
+    def __init__(self, law: Any) -> None:
         self.law = law
         self.rows = SimpleNamespace(distance=self._row_distance, exterior_angle=self._row_angle)
 
     # row by row
 
     def _row_distance(self, a: Polar, b: Polar, _: object = None) -> Tensor:
-        return self.law.distance(self._of(a), self._of(b))
+        return measured(self.law, "distance", self._of(a), self._of(b))
 
     def _row_angle(self, a: Polar, b: Polar, _: object = None) -> Tensor:
-        return -self.law.margin(self._of(a), self._of(b))
+        return -measured(self.law, "margin", self._of(a), self._of(b))
 
     def half_aperture(self, radius: Tensor, *_: object) -> Tensor:
         """0, (...): the margin of a law is minus its angle."""
@@ -264,19 +242,19 @@ class LawPairs:
 
     def distance(self, px: Points, py: Points, *_: object, **__: object) -> Tensor:
         """The distance of every pair, (..., N, M)."""
-        return self._done(px, py, _stored(DISTANCE))[0]
+        return self._used(px, py, stored(DISTANCE))[0]
 
     def cone_margin(self, px: Points, py: Points, *_: object) -> Tensor:
         """The margin of every pair, (..., N, M)."""
-        return self._done(px, py, _stored(MARGIN))[0]
+        return self._used(px, py, stored(MARGIN))[0]
 
     def energy_sum(self, px: Points, py: Points, *_: object) -> Tensor:
         """max(0, -margin) of each x summed over all y, (..., N)."""
-        return self._done(px, py, _summed(ENERGY))[0]
+        return self._used(px, py, summed(ENERGY))[0]
 
     def hinge_sum(self, px: Points, py: Points, _: object, margin: float, *__: object) -> Tensor:
         """max(0, margin - energy) of each x summed over all y, (..., N)."""
-        return self._done(px, py, _summed(Quantity(-1, *ANGLE, hinge(margin))))[0]
+        return self._used(px, py, summed(Quantity(-1, *ANGLE, hinge(margin))))[0]
 
     def hinge_total(self, px: Points, py: Points, _: object, margin: float, *__: object) -> Tensor:
         """max(0, margin - energy) summed over all pairs, (...)."""
@@ -289,7 +267,7 @@ class LawPairs:
             factor = factor_of(x, y)
             indices = self._backend.energy_min(factor.x, factor.y, 0.0, _aperture(factor))[1]
         nearest = y.gather(-2, indices.clamp_min(0).unsqueeze(-1).expand(*indices.shape, y.shape[-1]))
-        energy = (-self.law.margin(x, nearest)).clamp_min(0)
+        energy = (-measured(self.law, "margin", x, nearest)).clamp_min(0)
         return _batched(energy.masked_fill(indices < 0, torch.nan), batch), _batched(indices, batch)
 
     def contrast(
@@ -313,21 +291,13 @@ class LawPairs:
             sizes = ((*batch, x.shape[1]), (*batch, y.shape[1]))
             of_x, of_y = (of.expand(size).reshape(len(x), -1) for of, size in zip(labels, sizes, strict=True))
             labels = of_x, of_y
-        return Contrast(*self._done(px, py, _contrasted(labels, squared, reduction), numbers))
+        return Contrast(*self._used(px, py, contrasted(labels, squared, reduction), numbers))
 
     # searches
 
     @torch.no_grad()
     def topk(
-        self,
-        px: Points,
-        py: Points,
-        _: object,
-        k: int,
-        by: By = "distance",
-        side: Side = "children",
-        *__: object,
-        **___: object,
+        self, px: Points, py: Points, _: object, k: int, by: By, side: Side, *__: object, **___: object
     ) -> tuple[Tensor, Tensor]:
         """The k best y for each x: values and indices, (..., N, k)."""
         search_checks.check_neighbours(k)
@@ -337,15 +307,7 @@ class LawPairs:
 
     @torch.no_grad()
     def rank(
-        self,
-        px: Points,
-        py: Points,
-        _: object,
-        target: Tensor,
-        by: By = "distance",
-        side: Side = "children",
-        *__: object,
-        **___: object,
+        self, px: Points, py: Points, _: object, target: Tensor, by: By, side: Side, *__: object, **___: object
     ) -> Tensor:
         """How many y come before that of index `target` in the order of `topk`, (..., N) int64; -1 for NaN."""
         factor, quantity, swap, batch = self._order(px, py, by, side)
@@ -421,10 +383,10 @@ class LawPairs:
         swap = by == "margin" and side == "parents"
         return factor_of(x, y, apex_is_y=swap), DISTANCE if by == "distance" else MARGIN, swap, batch
 
-    def _done(self, px: Points, py: Points, work: Work, numbers: Sequence[Tensor] = ()) -> list[Tensor]:
+    def _used(self, px: Points, py: Points, use: Use, numbers: Sequence[Tensor] = ()) -> list[Tensor]:
         x, y, batch = self._operands(px, py)
-        parameters = list(self.law.parameters()) if isinstance(self.law, nn.Module) else []
-        return [_batched(result, batch) for result in _Recomputed.apply(self.law, work, x, y, *numbers, *parameters)]
+        rest = *numbers, *(of for of in self.law.parameters() if of.requires_grad)
+        return [_batched(result, batch) for result in _Recomputed.apply(self.law, use, len(numbers), x, y, *rest)]
 
 
 def _aperture(factor: Factor) -> Tensor:

@@ -88,7 +88,7 @@ def write_audit(audit: Audit, path: Path) -> Path:
         title=f"Audit of {caption(model)} on {caption(data)}",
         kicker=("audit", model, data, str(settings["geometry"])),
         factors=[(at, audit.numbers[f"curvature_factor{at}"]) for at in range(count)],
-        chart=drawing.svg(plot.operating_point(audit), "Share of captions up to u against u"),
+        chart=audit.u_quantiles and drawing.svg(plot.operating_point(audit), "Share of captions up to u against u"),
         length=LENGTH,
         settings=spaced(settings),
     )

@@ -9,7 +9,6 @@ import numpy as np
 from torch import Tensor
 
 from hiergeo._core.errors import InputError
-from hiergeo.geometry.spec import recorded
 from hiergeo.search import shard_writer
 from hiergeo.search.layout import DTYPES, SHARDS, Manifest, Shard
 from hiergeo.search.quantiles import shell_edges, with_bounds
@@ -41,7 +40,7 @@ def write_shards(folder: Path, manifest: Manifest, items: Iterable[Labelled]) ->
 
     Raises as `write_shard`.
     """
-    geometry = recorded(manifest.geometry)
+    geometry = manifest.space
     for number, group in enumerate(groups(items, manifest.full)):
         shard = write_shard(folder / SHARDS / f"{manifest.generation + 1:08d}-{number:05d}", *group, geometry)
         del group

@@ -151,7 +151,7 @@ class Index(Searcher):
         Raises:
             InputError: it is not of the frame of the index.
         """
-        if space is None:
+        if space is None or space == self.space.geometry.spec:
             return self.space
         if isinstance(space, str):
             root = False if self.space.root is None else self.space.root

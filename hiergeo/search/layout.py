@@ -8,7 +8,7 @@ import ctypes
 import os
 import sys
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -20,10 +20,10 @@ from torch import Tensor
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import STRICT, Count, Int64, Positive, Sha256
+from hiergeo._core.storage.documents import STRICT, Count, Int64, Json, Positive, Sha256
 from hiergeo._core.storage.files import atomic_write, atomic_write_text, make_folder, writing
 from hiergeo.adapters import Model
-from hiergeo.geometry import Space
+from hiergeo.geometry import Geometry, Space
 from hiergeo.geometry.spec import recorded
 from hiergeo.search.rows import Frame, root_sha256
 
@@ -153,7 +153,13 @@ class Manifest:
     next_id: Annotated[int, Field(ge=0, le=1 << 63)] = 0
     retired: tuple[Retired, ...] = ()
     reserved: Count = 0
+    law: dict[str, Json] = field(default_factory=dict)
     version: Literal[1] = VERSION
+
+    @property
+    def space(self) -> Geometry:
+        """The geometry of the index with what it has learnt."""
+        return recorded(self.geometry, self.law)
 
     @property
     def rows(self) -> int:
@@ -194,7 +200,7 @@ def check_name(folder: Path) -> None:
 
 def _check_fit(path: Path, manifest: Manifest) -> None:
     """Raise InputError unless the values of a manifest fit each other."""
-    space = Frame.of(Space(recorded(manifest.geometry), False), manifest.frame.dim)
+    space = Frame.of(Space(manifest.space, False), manifest.frame.dim)
     fits = {
         "the geometry is not that of the frame": (space.dims, space.norm) == (manifest.frame.dims, manifest.frame.norm),
         "the edges of shells do not ascend": list(manifest.edges) == sorted(manifest.edges),
@@ -273,4 +279,4 @@ def read_root(folder: Path, frame: Frame) -> Tensor | None:
 def space_of(folder: Path, manifest: Manifest) -> Space:
     """The space that an index is searched in unless another is named."""
     root = read_root(folder, manifest.frame)
-    return Space(recorded(manifest.geometry), False if root is None else root, min_radius=manifest.min_radius)
+    return Space(manifest.space, False if root is None else root, min_radius=manifest.min_radius)

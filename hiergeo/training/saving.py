@@ -49,6 +49,7 @@ def describe(trained: Trained, chains: Chains) -> dict[str, Any]:
         "base": base,
         "base_fingerprint": fingerprint,
         "geometry": trained.geometry.fixed().spec,
+        "law": trained.geometry.learnt,
         "curvature": list(at_step(trained.history, trained.best).curvature),
         "root": "the head's embedding of the empty caption",
         "losses": dict(recipe.losses),
@@ -71,7 +72,7 @@ def load_space(folder: Path | str) -> Space:
     config = read_head_config(folder)
     if "geometry" not in config:
         raise InputError(f"the configuration of the head in {folder} names no geometry: give one yourself.")
-    return Space(recorded(config["geometry"]))
+    return Space(recorded(config["geometry"], config.get("law")))
 
 
 def trained_once(folder: Path, chains: Chains, geometry: Geometry, recipe: Recipe) -> Trained:

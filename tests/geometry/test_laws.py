@@ -1,7 +1,9 @@
 """Spaces of a law of pairs: every verb against the whole matrix of its formula in float64, and its gradients."""
 
+import json
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 import hiergeo
-from hiergeo import Space
+from hiergeo import Space, training
 from hiergeo.errors import InputError, UnavailableError
+from hiergeo.evaluation import embed
 from hiergeo.geometry import PairLaw, parse
 from hiergeo.geometry.space import By, Side
 from hiergeo.geometry.spec import recorded
@@ -23,6 +26,28 @@ DIM, N, M = 6, 37, 53
 class L1(PairLaw):
     def distance(self, x: Tensor, y: Tensor) -> Tensor:
         return (x - y).abs().sum(-1)
+
+
+class Inside(PairLaw):
+    def margin(self, x: Tensor, y: Tensor) -> Tensor:
+        return y.norm(dim=-1) - x.norm(dim=-1)
+
+
+LEARNT = """
+import torch
+from hiergeo.geometry import PairLaw
+
+class Weighted(PairLaw):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(64))
+
+    def distance(self, x, y):
+        return ((x - y).abs() * self.weight.to(x)).sum(-1)
+
+    def margin(self, x, y):
+        return -((x - y).clamp_min(0) * self.weight.to(x)).sum(-1)
+"""
 
 
 class Learnt(PairLaw):
@@ -255,8 +280,55 @@ def test_a_law_is_compared_and_its_metrics_need_what_they_ask_for() -> None:
     hiergeo.evaluate(model, data, "order", "traversal", samples=20)
     with pytest.raises(InputError, match="margin"):
         hiergeo.evaluate(model, data, Space(L1()), "pairs")
-    with pytest.raises(InputError, match="order"):
-        hiergeo.audit(model, data, "order")
+
+
+@pytest.mark.slow
+def test_an_audit_of_a_law_asks_what_the_law_has() -> None:
+    model, data = hiergeo.adapters.load("tiny"), hiergeo.datasets.load("scenes", split="test", count=40)
+    audit = hiergeo.audit(model, data, "order")
+    texts = list(dict.fromkeys(caption for row in data.rows for caption in row.positive))
+    text = model.encode_text(texts).double() - model.root().double()
+    chains = [(texts.index(a), texts.index(b)) for row in data.rows for a, b in pairwise(row.positive)]
+    apart = torch.cdist(text.abs(), text.abs()).fill_diagonal_(torch.inf)
+    reciprocal = [1 / (1 + float((apart[child] < apart[child, parent]).sum())) for parent, child in chains]
+    assert audit.numbers["parent_mrr"] == pytest.approx(sum(reciprocal) / len(reciprocal), abs=1e-9)
+    assert {"angle_only", "radius_only", "auroc_radius_only", "cone_true"} <= audit.numbers.keys()
+    assert not {"flat", "u_median", "cone_saturated"} & audit.numbers.keys()
+    assert audit.answers["curvature"].word == "inapplicable" != audit.answers["radii"].word
+    box = hiergeo.audit(embed(model, data), space="box")
+    assert box.answers["radii"].word == "inapplicable" != box.answers["cones"].word
+    assert "angle_only" in box.left_out
+    plain = hiergeo.audit(model, data, L1())
+    assert plain.answers["cones"].word == "inapplicable" != plain.answers["radii"].word
+    with pytest.raises(InputError, match="distance"):
+        hiergeo.audit(model, data, Space(Inside()))
+    with pytest.raises(InputError, match="head"):
+        hiergeo.audit(model, data, "box")
+
+
+@pytest.mark.slow
+def test_what_a_law_has_learnt_is_stored_with_heads_and_indexes(tmp_path: Path) -> None:
+    (tmp_path / "law.py").write_text(LEARNT)
+    spec, model = f"{tmp_path}/law.py:Weighted", hiergeo.adapters.load("tiny")
+    chains = training.from_hierarchy(hiergeo.datasets.load("scenes", split="train", count=60), model)
+    recipe = training.Recipe(losses={"entailment": 1.0, "order": 1.0}, steps=5, every=5, learning_rate=0.05)
+    trained = training.train_head(chains, parse(spec), recipe)
+    weight = trained.geometry.get_parameter("weight").detach()
+    assert float((weight - 1).abs().max()) > 0.01
+    head = training.save_head(trained, chains, tmp_path / "head")
+    headed = hiergeo.adapters.load(f"head:{head}")
+    assert torch.equal(headed.native_space().geometry.get_parameter("weight"), weight)
+    data = hiergeo.datasets.load("scenes", split="test", count=20)
+    own, named = (hiergeo.evaluate(headed, data, space, "pairs", samples=5) for space in (None, spec))
+    assert own.metrics == named.metrics, "who names the law gets what was learnt"
+    assert own.metrics != hiergeo.evaluate(headed, data, parse(spec), "pairs", samples=5).metrics
+    built = hiergeo.search.build(tmp_path / "ix", headed, captions=list(data.texts), space=spec)
+    index = hiergeo.search.open(built.path) if hasattr(built, "path") else built
+    assert torch.equal(index.space.geometry.get_parameter("weight"), weight)
+    assert index.chosen(spec) is index.space
+    config = json.loads((head / "config.json").read_text())
+    with pytest.raises(InputError, match="fit"):
+        recorded(spec, config["law"] | {"weight": [1.0]})
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import pytest
 from torch import Tensor
 
+from hiergeo.errors import InputError
 from hiergeo.geometry import PairLaw, parse
 from hiergeo.geometry.law import INVARIANTS
 from hiergeo.testing import LawConformance
@@ -71,8 +72,13 @@ class Detached(Order):
 
 
 class Blind(Order):
-    def distance(self, x: Tensor, y: Tensor) -> Tensor:
-        return (x - y).abs().nan_to_num().sum(-1)
+    def rows(self, v: Tensor) -> Tensor:
+        return v.abs().nan_to_num()
+
+
+class Shapeless(Order):
+    def margin(self, x: Tensor, y: Tensor) -> Tensor:
+        return -(x - y).clamp_min(0)
 
 
 class Negative(Order):
@@ -90,7 +96,7 @@ def failing(law: PairLaw) -> str:
     for name in (name for name in vars(LawConformance) if name.startswith("test_")):
         try:
             getattr(kit, name)()
-        except (AssertionError, RuntimeError) as error:
+        except (AssertionError, RuntimeError, InputError) as error:
             return f"{name}: {error}"
     return ""
 
@@ -119,6 +125,7 @@ def test_the_laws_of_hiergeo_pass(spec: str) -> None:
         (Detached(), "Jacobian"),
         (Blind(), "NaN"),
         (Negative(), "negative"),
+        (Shapeless(), "shape"),
     ],
 )
 def test_a_broken_law_is_found(law: PairLaw, words: str) -> None:

@@ -20,7 +20,7 @@ from hiergeo.evaluation.auditing.questions import questions
 from hiergeo.evaluation.auditing.record import PRIMARY, Audit, AuditSettings, Numbers
 from hiergeo.evaluation.auditing.subject import Subject, subject_of
 from hiergeo.evaluation.length import NO_EQUAL_TIERS
-from hiergeo.evaluation.measuring import as_space, described, ready
+from hiergeo.evaluation.measuring import as_space, check_readable, described, ready
 from hiergeo.evaluation.metrics import holm
 from hiergeo.evaluation.metrics.registry import Metric, correlation, declare, reciprocal, share
 from hiergeo.evaluation.metrics.sharing import Sharing
@@ -81,40 +81,45 @@ def audit(
     compute = compute._replace(device=resolve_device(compute.device))
     hierarchy = datasets.load(data) if isinstance(data, str) else data
     loaded, chosen = ready(model, space, compute.device)
-    _check_space(chosen)
-    chosen.geometry.parts(loaded.dim)
+    check_readable(loaded, chosen.geometry)
+    check_distances(chosen)
     embedded = embed(loaded, hierarchy, negatives=True, compute=compute, progress=progress)
     return assess(embedded, chosen, settings, progress=progress)
 
 
-def _check_space(space: Space) -> None:
-    if isinstance(space.geometry, PairLaw):
-        spec = space.geometry.spec
-        raise InputError(
-            f"an audit asks what curvature and cones do, and {spec} has neither: compare answers the rest."
-        )
+def check_distances(space: Space) -> None:
+    """Raise InputError for a law without distances, by which an audit ranks parents."""
+    if "distance" not in space.geometry.measures:
+        raise InputError(f"an audit ranks parents by distance, and {space.geometry.spec} defines none: compare does.")
 
 
 @torch.no_grad()
 def assess(embedded: Embedded, space: Space, settings: AuditSettings, *, progress: bool = False) -> Audit:
     """Audit embeddings where they are; arguments as for `audit`."""
-    _check_space(space)
+    check_distances(space)
     subject = subject_of(embedded, space)
     gathered = Numbers()
     point = operating_point(subject)
     gathered.numbers |= point.numbers
-    gathered.intervals["u_median"] = point.median
-    cones = occupancy(subject, progress=progress)
-    _add_cones(gathered, subject, cones)
+    if point.median is not None:
+        gathered.intervals["u_median"] = point.median
+    cones = None
+    if "margin" in space.geometry.measures:
+        cones = occupancy(subject, progress=progress)
+        _add_cones(gathered, subject, cones)
     facts = length_facts(embedded, subject.radii, subject.space, settings.seed)
     _add_length(gathered, facts)
     ranked = gains(subject, seed=settings.seed)
     attribution = _add_table(gathered, attribute(subject, settings.steps, progress=progress))
     attribution |= _add_table(gathered, ranked.statistics)
     numbers, intervals = gathered.numbers, gathered.intervals
-    for name in ("native", *CONTROLS):  # a flat space is its own control
+    absent = {}
+    for name in ("native", *CONTROLS):
         metric = f"{PRIMARY}_{name}" if f"{PRIMARY}_{name}" in numbers else PRIMARY
-        numbers[name], intervals[name] = numbers[metric], intervals[metric]
+        if name == "native" or metric != PRIMARY or not isinstance(space.geometry, PairLaw):
+            numbers[name], intervals[name] = numbers[metric], intervals[metric]  # a flat space is its own control
+        else:
+            absent[name] = "there is no curvature" if name == "flat" else "radii are no lengths of embeddings"
     order = facts.order.tau_d
     numbers |= {"depth": order.value, "depth_p": order.p_value, "depth_effective": facts.in_order.effective}
     intervals["depth"] = intervals["tau_d"] = order.interval
@@ -124,7 +129,7 @@ def assess(embedded: Embedded, space: Space, settings: AuditSettings, *, progres
     )
     about = described(embedded, subject.space)
     about |= {"steps": settings.steps, "seed": settings.seed}
-    left_out = _left_out(subject, facts)
+    left_out = _left_out(subject, facts) | absent
     return Audit(numbers, intervals, answers, about, attribution, point.quantiles, left_out)
 
 

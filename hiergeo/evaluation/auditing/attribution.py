@@ -24,12 +24,13 @@ def attribute(subject: Subject, steps: int, *, progress: bool = False) -> dict[s
     """Metrics of the points as they are, ``native``, and of what every control makes of them, over the same items.
 
     What a control settles by construction is left out: tau_d, which is of radii alone; ladders where all radii are
-    equal, which hold a single caption; and the control ``flat`` of a flat space.
+    equal, which hold a single caption; and the control ``flat`` of a space without curvature. Where radii are no
+    lengths of embeddings neither they nor angles can be held fixed.
     """
     order = mean_of(tau_d_rows(subject.radii), subject.embedded.sharing)
     measured = {"native": {"tau_d": order, **hierarchy_metrics(subject, steps, progress=progress)}}
     for name, change in CONTROLS.items():
-        if name != "flat" or any(subject.curvatures):
+        if any(subject.curvatures) if name == "flat" else subject.radial:
             ladders = steps if name != "angle_only" else None
             measured[name] = hierarchy_metrics(change(subject), ladders, progress=progress)
     return measured
@@ -39,13 +40,13 @@ def hierarchy_metrics(subject: Subject, steps: int | None, *, progress: bool = F
     """Every metric of hierarchy that the data allow; without ladders where `steps` is None.
 
     `parent_mrr` (see `parent_ranks`); with negative chains `auroc` and `average_precision` of children against
-    contradicting captions (p_i, n_i), by -Xi, by radii where angles say nothing (`radii_alone`), in a product by the
-    cone margin; with images `precision` and `recall` of ladders.
+    contradicting captions (p_i, n_i), by -Xi, by radii where angles say nothing (`radii_alone`), in a product or a
+    law by the margin; with images `precision` and `recall` of ladders.
     """
     reciprocal = (1 / (1 + parent_ranks(subject))).mean(axis=1)
     embedded = subject.embedded
     measured = {PRIMARY: mean_of(reciprocal, embedded.sharing)}
-    if embedded.contradicting is not None:
+    if embedded.contradicting is not None and "margin" in subject.space.geometry.measures:
         measured |= _pair_metrics(subject)
     if subject.image is not None and steps is not None:
         indices = subject.space.ladder(subject.image, subject.text, steps, progress=progress)
@@ -62,7 +63,8 @@ def _pair_metrics(subject: Subject) -> dict[str, Statistic]:
     parent, wrong = subject.parents, subject.embedded.contradicting[:, :-1]
 
     def score(x: Located, y: Located) -> Tensor:
-        return -subject.space.exterior_angle(x, y) if len(subject.captions.factors) == 1 else subject.space.margin(x, y)
+        by_angle = "angle" in subject.space.geometry.measures and len(subject.captions.factors) == 1
+        return -subject.space.exterior_angle(x, y) if by_angle else subject.space.margin(x, y)
 
     if subject.one_direction:
         radius = subject.captions.radius

@@ -40,18 +40,19 @@ LARGEST = 1e6
 class Gains:
     """Reciprocal ranks of parents, (P,) each, an item a distinct pair of a child and its parent.
 
-    `flat_best` is at K = 0 with the best monotone radii; None for a flat space.
+    `flat_best` is at K = 0 with the best monotone radii; None for a space without curvature. `angle_only` is None where
+    radii are no lengths of embeddings.
     """
 
     sharing: Sharing
     native: np.ndarray
-    angle_only: np.ndarray
+    angle_only: np.ndarray | None
     flat_best: np.ndarray | None
 
     @property
-    def of_radii(self) -> Tested:
-        """What radii add to angles alone."""
-        return mean_test(self.sharing, self.native - self.angle_only)
+    def of_radii(self) -> Tested | None:
+        """What radii add to angles alone; None where they cannot be held fixed."""
+        return None if self.angle_only is None else mean_test(self.sharing, self.native - self.angle_only)
 
     @property
     def of_curvature(self) -> Tested | None:
@@ -75,7 +76,7 @@ def gains(subject: Subject, *, seed: int = 0) -> Gains:
         return 1 / (1 + ranks_of_parents(seen, child, parent))
 
     native = reciprocal(subject)
-    angles = reciprocal(angles_alone(subject))
+    angles = reciprocal(angles_alone(subject)) if subject.radial else None
     if not any(subject.curvatures):
         return Gains(sharing, native, angles, None)
     flat = flattened(subject)

@@ -24,10 +24,10 @@ BLOCK = 256
 
 
 class OperatingPoint(NamedTuple):
-    """Numbers of `point_of`, the 95 % interval of the median u, and the 0, 1, ..., 100 % quantiles of u."""
+    """Numbers of `point_of`, the 95 % interval of the median u, and its 0, 1, ..., 100 % quantiles; empty for a law."""
 
     numbers: dict[str, float]
-    median: Interval
+    median: Interval | None
     quantiles: tuple[float, ...]
 
 
@@ -35,7 +35,7 @@ def operating_point(subject: Subject) -> OperatingPoint:
     """The operating point of the captions of a subject, and `u_median_image`, that of its images."""
     radii = [array(factor.radius) for factor in subject.text.factors]
     point = point_of(radii, subject.curvatures, subject.space.min_radius)
-    if subject.image is not None:
+    if subject.image is not None and subject.curvatures:
         of_images = _spans([array(factor.radius) for factor in subject.image.factors], subject.curvatures)
         point.numbers["u_median_image"] = float(np.median(of_images.max(axis=1)))
     return point
@@ -47,6 +47,8 @@ def point_of(radii: Sequence[np.ndarray], curvatures: Sequence[float], min_radiu
     In a product u of a point is its largest over the factors, and the bend that of the factor that bends most;
     `u_median_factorI` and the like hold each factor's own. `radii` are (U,) in each factor, geodesic units.
     """
+    if not curvatures:
+        return OperatingPoint({}, None, ())
     spans = _spans(radii, curvatures)
     largest = spans.max(axis=1)
     numbers = {

@@ -60,13 +60,16 @@ def questions(
         words, characters = (np.array(list(map(length, texts))) for length in (word_count, len))
         at_equal = order_at_equal_length(radii, chains, words, characters, seed=seed)
         answers["beyond_length"] = length_answer(at_equal, answers["order"])
-    if "radii" in requested or any(subject.curvatures):
+    measures = subject.space.geometry.measures
+    if "distance" in measures and ("radii" in requested or any(subject.curvatures)):
         ranked = ranked or gains(subject, seed=seed)
         answers |= {"radii": radii_answer(ranked.of_radii), "curvature": curvature_answer(ranked.of_curvature)}
     else:
-        answers["curvature"] = curvature_answer(None)
-    if "cones" in requested:
-        saturated = operating_point(subject).numbers["cone_saturated"]
+        answers |= {"radii": radii_answer(None), "curvature": curvature_answer(None)}
+    if "cones" in requested and "margin" not in measures:
+        answers["cones"] = inapplicable("The space has no entailment.")
+    elif "cones" in requested:
+        saturated = operating_point(subject).numbers.get("cone_saturated", 0.0)
         answers["cones"] = _of_cones(subject, cones or occupancy(subject), saturated)
     return {question: answers[question] for question in QUESTIONS if question in requested}
 

@@ -96,7 +96,7 @@ def _verdict(kind: str, numbers: Mapping[str, float], intervals: Mapping[str, In
         case "cones":
             limits = {"half-spaces": ("cone_saturated", SUNK), "hold nearly everything": ("cone_random", CROWDED)}
             limits["nearly empty, order items by margin or angle"] = "cone_empty", EMPTY
-            word = next((word for word, (name, most) in limits.items() if numbers[name] > most), None)
+            word = next((word for word, (name, most) in limits.items() if numbers.get(name, 0.0) > most), None)
             return ("fine", "hold some") if word is None else ("warning", word)
         case "directions":
             if numbers["mean_direction"] >= NARROW:

@@ -13,7 +13,7 @@ from hiergeo._core.numerics import wide
 from hiergeo._core.polar import Polar
 from hiergeo.evaluation import Embedded
 from hiergeo.evaluation.protocols import levelled, pair_scores
-from hiergeo.geometry import Euclidean, Geometry, Points, Product, Space
+from hiergeo.geometry import Euclidean, Geometry, PairLaw, Points, Product, Space
 
 EXACT = 1 << 14
 """Captions up to which points are float64 whatever the dtype of the embeddings."""
@@ -63,6 +63,12 @@ class Subject:
         """Signed K of every factor."""
         return list(map(float, self.space.geometry.curvatures(self.captions.dim)))
 
+    @property
+    def radial(self) -> bool:
+        """Whether radii are lengths of embeddings."""
+        geometry = self.space.geometry
+        return not isinstance(geometry, PairLaw) or geometry.radial
+
     def inside(self, x: Tensor, y: Tensor) -> np.ndarray:
         """1 where the cone of the caption at `x` holds the caption at `y`, else 0; the shape of both."""
         return array(pair_scores(self.space.entails, self.captions, x, y))
@@ -106,10 +112,10 @@ def angles_alone(subject: Subject) -> Subject:
 
 def radii_alone(subject: Subject) -> Subject:
     """Every point keeps its radius; all directions become one, factor by factor."""
-    factors = len(subject.text.factors)
+    factors, law = len(subject.text.factors), isinstance(subject.space.geometry, PairLaw)
 
     def one_way(point: Polar) -> Polar:
-        direction = torch.zeros_like(point.direction if factors > 1 else point.direction[..., :1])
+        direction = torch.zeros_like(point.direction if factors > 1 or law else point.direction[..., :1])
         direction[..., 0] = (point.radius > 0).to(direction.dtype)
         return Polar(direction, point.radius)
 

@@ -158,7 +158,8 @@ def survey(source: Surveyed) -> Survey:
     radius = source.space.geometry.combine([torch.from_numpy(radii) for radii in factors]).double().numpy()
     point = point_of([radii.astype(np.float64) for radii in factors], source.curvatures, source.space.min_radius)
     evidence = Numbers(point.numbers)
-    evidence.intervals["u_median"] = point.median
+    if point.median is not None:
+        evidence.intervals["u_median"] = point.median
     evidence.numbers |= {"items": float(len(items)), "copies": float(source.copies)}
     evidence.numbers |= {"mean_direction": source.plane.mean, "plane_share": source.plane.share}
     cones = _add_cones(evidence, source.contained, len(items) - 1)

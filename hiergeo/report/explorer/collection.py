@@ -20,7 +20,7 @@ from hiergeo._core.storage.files import atomic_folder, path_of, sha256, size_of,
 from hiergeo._core.storage.locks import locked
 from hiergeo._core.text import shortened, without_folders
 from hiergeo.datasets import Hierarchy
-from hiergeo.geometry import Space
+from hiergeo.geometry import PairLaw, Space
 from hiergeo.report.explorer.items import Tiers
 from hiergeo.report.explorer.thumbnails import NUMBERED, Thumbnails, name_of_image
 from hiergeo.search import Index
@@ -151,6 +151,9 @@ def _lenses_of(named: Sequence[tuple[str, Index]], geometries: Sequence[str]) ->
             f"{len(named)} sources in {len(geometries)} geometries are {count} views: at most {MOST_LENSES}."
         )
     views = [(name, index, index.chosen(spec)) for name, index in named for spec in geometries or (None,)]
+    for law in [space.geometry for *_, space in views if isinstance(space.geometry, PairLaw)]:
+        if not law.radial or law.measures != {"distance", "margin"}:
+            raise InputError(f"the explorer draws radii, distances and entailment, and {law.spec} lacks some of them.")
     models = [model_of(index) or name for name, index in named]
     several = len(set(models)) < len(models)
     lenses: list[Lens] = []

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from hiergeo._core.errors import InputError
 from hiergeo.evaluation.auditing.population import Ids, shuffled
-from hiergeo.geometry import ConstantCurvature, Points, Space
+from hiergeo.geometry import ConstantCurvature, Points, Product, Space
 from hiergeo.geometry.disk import FARTHEST, Floats, Plane, placed_at, plane
 from hiergeo.report.drawing import ticks
 from hiergeo.report.explorer.collection import Lens
@@ -48,7 +48,7 @@ class Chart:
     """How radii are drawn.
 
     Attributes:
-        curvature: signed K; 0 for products.
+        curvature: signed K; 0 for products and laws.
         product: whether the space is one, whose radius combines its factors.
     """
 
@@ -58,8 +58,8 @@ class Chart:
     @classmethod
     def of(cls, space: Space) -> "Chart":
         """The chart of a space."""
-        single = isinstance(space.geometry, ConstantCurvature)
-        return cls(space.geometry.value if isinstance(space.geometry, ConstantCurvature) else 0.0, not single)
+        curved = space.geometry.value if isinstance(space.geometry, ConstantCurvature) else 0.0
+        return cls(curved, isinstance(space.geometry, Product))
 
     @property
     def kappa(self) -> int:

@@ -33,7 +33,7 @@ from hiergeo._core.storage.locks import locked
 from hiergeo.adapters import Model
 from hiergeo.datasets.reading import Columns, Defect, Source, UnreadableError
 from hiergeo.datasets.reading.inputs import MOST
-from hiergeo.evaluation.measuring import check_readable
+from hiergeo.evaluation.measuring import check_readable, learnt_space
 from hiergeo.geometry import Space
 from hiergeo.search import layout
 from hiergeo.search.corpus import plan
@@ -290,6 +290,7 @@ def _planned(model: Model | None, space: Space | str | None, sources: Sources, d
     chosen = Space(space) if isinstance(space, str) else space or native or Space("euclidean")
     facts = stored.model if stored is not None else None
     if model is not None:
+        chosen = learnt_space(model, chosen) if isinstance(space, str) else chosen
         own = ModelFacts.of(model)
         facts = replace(own, fingerprint=facts.fingerprint) if facts is not None and facts.fit(model) else own
     root = model.root() if model is not None else stored.root if stored is not None else None
@@ -302,8 +303,9 @@ def _planned(model: Model | None, space: Space | str | None, sources: Sources, d
     if model is None and given is None:
         raise InputError("there are no embeddings: an index of none needs a model.")
     dim = model.dim if model is not None else cast(Tensor, given).shape[1]
-    spec, reserved = chosen.geometry.fixed().spec, RESERVED if isinstance(sources, Files) else 0
-    empty = Manifest(Frame.of(chosen, dim), dtype, spec, chosen.min_radius, facts, generation=-1)
+    reserved = RESERVED if isinstance(sources, Files) else 0
+    spec, law = chosen.geometry.fixed().spec, chosen.geometry.learnt
+    empty = Manifest(Frame.of(chosen, dim), dtype, spec, chosen.min_radius, facts, generation=-1, law=law)
     return chosen, replace(empty, next_id=reserved, reserved=reserved)
 
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hiergeo._core.errors import InputError
-from hiergeo.geometry.spec import recorded
 from hiergeo.search import appending
 from hiergeo.search.chunks import bring, stream
 from hiergeo.search.layout import DTYPES, Manifest
@@ -53,7 +52,7 @@ class ExactStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.snapshot = Snapshot(folder).check()
-        self.geometry = recorded(self.manifest.geometry)
+        self.geometry = self.manifest.space
         self._facts: tuple[Manifest, IndexFacts] | None = None
 
     @property

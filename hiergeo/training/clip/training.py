@@ -71,6 +71,7 @@ def train_clip(
         described = identity | {
             "base": plan.model,
             "space": COSINE if geometry is None else geometry.fixed().spec,
+            "law": {} if geometry is None else geometry.learnt,
             "min_radius": plan.min_radius,
             "dim": model.embed_dim,
             "temperature": float(run.objective.temperature.detach()),

@@ -48,7 +48,7 @@ class AuditBenchmark(ChainBenchmark):
         settings = AuditSettings(self.steps, how.seed)
         measured = audit(model, self.hierarchy, space, settings, compute=how.compute, progress=how.progress)
         return Result(
-            metrics={name: float(measured.numbers[name]) for name in self.metrics},
+            metrics={name: measured.numbers[name] for name in self.metrics if name in measured.numbers},
             settings={**measured.settings, "protocol": self.protocol, VERDICT: measured.headline},
             diagnostics={},
             draws={},

@@ -231,7 +231,7 @@ def _trained(base: Model, train: Training, out: Path, device: str) -> tuple[Mode
         chains = from_hierarchy(hierarchy, cached(base, out / CACHE)).to(resolve_device(device))
         trained = trained_once(out / TRAINED, chains, geometry, recipe)
         learnt, diverged = trained.geometry, trained.diverged
-        model = HeadModel(base, trained.head, trained_in=learnt.fixed().spec)
+        model = HeadModel(base, trained.head, trained_in=learnt.fixed().spec, learnt=learnt.learnt)
     if diverged:
         raise InputError(f"its training diverged: {diverged}.")
     return model, learnt.fixed().spec
