@@ -220,7 +220,9 @@ class Penumbral(PairLaw):
         same = (sideways == 0) & (downwards == 0)
         angle = torch.atan2(2 * sideways, torch.where(same, 1.0, downwards))
         touches = deep_x <= 0
-        turned = angle - torch.where(touches, math.pi / 2, (-torch.where(touches, 1.0, deep_x)).exp().asin())
+        deep = torch.where(touches, 1.0, deep_x)
+        aperture = torch.atan2((-deep).exp(), (-(-2 * deep).expm1()).sqrt())  # asin has no gradient where e^-d is 1
+        turned = angle - torch.where(touches, math.pi / 2, aperture)
         apart = self.distance(x, y)
         return -torch.where(turned <= math.pi / 2, (apart.sinh() * turned.sin()).asinh(), apart)
 
