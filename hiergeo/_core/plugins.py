@@ -15,10 +15,12 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from hashlib import sha256
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any, Generic, TypeVar, final
 
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, described, unknown_name
@@ -38,7 +40,7 @@ class Plugins(Generic[T]):
         self.kind, self.group, self.own = kind, group, own
 
     def __contains__(self, name: object) -> bool:
-        return name in self.own or name in self.foreign()
+        return name in self.own or name in self.foreign() or self.is_code(str(name))
 
     def foreign(self) -> dict[str, EntryPoint]:
         """The entry points of other packages by name, not yet imported; the first of those of one name."""
@@ -49,9 +51,19 @@ class Plugins(Generic[T]):
         """Every name, sorted."""
         return sorted({*self.own, *self.foreign()})
 
+    def is_code(self, spec: str) -> bool:
+        """Whether a spec names an object of a file or of a module, which need not be there."""
+        match, first = NAMED.fullmatch(spec), spec.partition(":")[0]
+        if match is None or first in self.own or first in self.foreign():
+            return False
+        where = match["where"]
+        return where.endswith(".py") or "." in where or find_spec(where) is not None
+
     def check(self, name: str) -> None:
-        """Raise InputError for an unknown name; the nearest one is suggested."""
-        if name not in self:
+        """Raise InputError for an unknown name; the nearest one is suggested. No code runs."""
+        if self.is_code(name):
+            _file_of(self.kind, split_code(name)[0].rpartition(":")[0])
+        elif name not in self:
             raise unknown_name(self.kind, name, self.names())
 
     def get(self, name: str) -> T:
@@ -59,6 +71,9 @@ class Plugins(Generic[T]):
         if name in self.own:
             return _imported(self.own[name])
         self.check(name)
+        if self.is_code(name):
+            named: T = named_object(self.kind, name)[0]
+            return named
         entry = self.foreign()[name]
         try:
             thing: T = entry.load()
@@ -90,21 +105,40 @@ NAMED = re.compile(r"(?P<where>.+\.py|[^\W\d][\w]*(?:\.[^\W\d]\w*)*):(?P<name>[^
 LOADED: dict[str, Any] = {}
 """Objects that the user of this process has named so, by ``WHERE:NAME``."""
 
+_quoting: ContextVar[bool] = ContextVar("quoting", default=False)
 
-def named_object(kind: str, spec: str) -> tuple[Any, str | None]:
+
+@contextmanager
+def quoting() -> Iterator[None]:
+    """Names in the block are those of a stored file: only code that the user has named before may be among them."""
+    token = _quoting.set(True)
+    try:
+        yield
+    finally:
+        _quoting.reset(token)
+
+
+def split_code(spec: str) -> tuple[str, str]:
+    """``WHERE:NAME`` of a spec that names code, and what follows a further colon."""
+    match = NAMED.fullmatch(spec)
+    assert match is not None
+    return f"{match['where']}:{match['name']}", match["rest"] or ""
+
+
+def named_object(kind: str, spec: str) -> tuple[Any, str]:
     """The object that ``FILE.py:NAME`` or ``PACKAGE.MODULE:NAME`` names, and what follows a further colon.
 
     The file or module runs, once a process.
 
     Raises:
-        InputError: no such file, module or object.
+        InputError: no such file, module or object, or one of a stored file that was not named before (`quoting`).
         UnavailableError: its code cannot be imported.
     """
-    match = NAMED.fullmatch(spec)
-    assert match is not None
-    where, name, rest = match["where"], match["name"], match["rest"]
-    key = f"{where}:{name}"
+    key, rest = split_code(spec)
+    where, _, name = key.rpartition(":")
     if key not in LOADED:
+        if _quoting.get():
+            raise InputError(f"the {kind} {key} is code, which runs only where you name it, by an option or in Python.")
         module = _module_of(kind, where)
         if not hasattr(module, name):
             raise InputError(f"the {kind} '{key}': {where} has no '{name}'.")
@@ -112,10 +146,15 @@ def named_object(kind: str, spec: str) -> tuple[Any, str | None]:
     return LOADED[key], rest
 
 
-def _module_of(kind: str, where: str) -> Any:
+def _file_of(kind: str, where: str) -> Path | None:
     path = path_of(where) if where.endswith(".py") else None
     if path is not None and not path.is_file():
         raise InputError(f"the {kind} '{where}': there is no file {path}.")
+    return path
+
+
+def _module_of(kind: str, where: str) -> Any:
+    path = _file_of(kind, where)
     try:
         if path is None:
             return import_module(where)
@@ -131,7 +170,7 @@ def _module_of(kind: str, where: str) -> Any:
         except BaseException:
             del sys.modules[name]
             raise
-    except Exception as error:  # the code of the user runs here
+    except (Exception, SystemExit) as error:  # the code of the user runs here
         raise UnavailableError(f"the {kind} in {where} cannot be imported: {described(error)}.") from error
     return module
 

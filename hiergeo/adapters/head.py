@@ -6,7 +6,7 @@ import math
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, final
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from hiergeo._core import limits
 from hiergeo._core.errors import HiergeoError, InputError, check_whole
 from hiergeo._core.numerics import torch_defaults, unit
+from hiergeo._core.plugins import quoting
 from hiergeo._core.storage import documents, tensors
 from hiergeo._core.storage.documents import Document, Json, Open, Sha256
 from hiergeo._core.storage.files import atomic_write, path_of, refuse_existing, remove_leftovers, sha256
@@ -359,7 +360,8 @@ def load_head(rest: str, *, device: torch.device) -> HeadModel:
                 f"{name} is the {_depth.get()}th head on top of another, or names itself as the model to stand on: at "
                 f"most {limits.HEADS_STACKED} can be stacked; write head:{name}@SPEC."
             )
-        base = load_model(spec or config["base"], device=device)
+        with nullcontext() if spec else quoting():
+            base = load_model(spec or config["base"], device=device)
     finally:
         _depth.reset(token)
     weights, head = folder / config["weights"], Head(HeadShape(**config["shape"]))

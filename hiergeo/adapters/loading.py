@@ -8,7 +8,7 @@ from hiergeo._core import extras
 from hiergeo._core.devices import AUTO, resolve_device
 from hiergeo._core.errors import InputError, UnavailableError, unknown_name
 from hiergeo._core.numerics import torch_defaults
-from hiergeo._core.plugins import Plugins
+from hiergeo._core.plugins import Plugins, split_code
 from hiergeo._core.storage.files import path_of
 from hiergeo.adapters.hub import HUB, local_folder
 from hiergeo.adapters.meru import PUBLISHED
@@ -69,7 +69,8 @@ def load(spec: str, *, device: str | torch.device | None = AUTO) -> Model:
             (a trained head on the model it names; ``head:FOLDER@SPEC`` on another one), ``trained:FOLDER`` (of
             ``hiergeo train clip``), ``meru:FILE.pth``, ``hycoclip:FILE.pth`` and the other models that bring a space of
             their own, ``lvis:clip`` (stored embeddings of names), ``tiny``, or the name of a third-party adapter
-            (entry-point group ``hiergeo.adapters``: ``(rest_of_spec, device=...) -> Model``).
+            (entry-point group ``hiergeo.adapters``: ``(rest_of_spec, device=...) -> Model``). Such a function of a file
+            or a module, or a model that is made there, is ``my_file.py:load``, perhaps with ``:REST``.
         device: where the network runs: ``auto`` (the accelerator where there is one), a name, or a device of torch.
 
     Raises:
@@ -83,9 +84,11 @@ def load(spec: str, *, device: str | torch.device | None = AUTO) -> Model:
         return loader(device=resolved)
     module = getattr(loader, "__module__", "unknown")
     with ADAPTERS.running(name, f"(module {module}) could not load '{rest}'"):
-        model = loader(rest, device=resolved)
+        model = loader if isinstance(loader, Model) else loader(rest, device=resolved)
     if not isinstance(model, Model):
         raise InputError(f"the adapter '{name}' returned a {type(model).__name__}, not a hiergeo.adapters.Model.")
+    if ADAPTERS.is_code(spec):
+        model.name = spec  # by which it is stored
     return model
 
 
@@ -126,6 +129,9 @@ def _parts(spec: str) -> tuple[str, str]:
             f"'{spec}' is a model of arrays in memory: make it again by hiergeo.embedded and pass the model, or store "
             "the arrays in a file and name npz:FILE."
         )
+    if ADAPTERS.is_code(spec):
+        ADAPTERS.check(spec)
+        return split_code(spec)
     if name not in ADAPTERS:
         from hiergeo.adapters.open_clip import architectures, check_source
 

@@ -36,6 +36,7 @@ class PairLaw(Geometry):
 
     single: ClassVar[bool] = True
     named: str | None = None
+    code: str = ""
 
     made_by_heads: ClassVar[bool] = False
     """Whether rows hold more than where items lie, such as sizes, so that only a head trained in it makes them."""
@@ -92,7 +93,8 @@ class PairLaw(Geometry):
 
     @property
     def kind(self) -> str:
-        return self.spec
+        """The spec, and a digest of the code that it names: what was stored of other code is not taken."""
+        return f"{self.spec} {self.code}".strip()
 
     @property
     def dim(self) -> None:
@@ -131,4 +133,5 @@ class PairLaw(Geometry):
         return [self.radius(self.rows(tangent(point))) for point in factors]
 
     def _lacks(self, what: str) -> NoReturn:
-        raise InputError(f"{self.spec} defines no {what}, which this asks for.")
+        instead = "neighbours, or losses prior and order" if what == "margin" else "children, parents, or entailment"
+        raise InputError(f"{self.spec} defines no {what}: define one, or ask for what needs none ({instead}).")

@@ -110,7 +110,7 @@ class Gaussian(Halves):
     how concentrated two distributions are where they meet, and does not fall as means part. The distance is that of
     Wasserstein.
 
-    Source: Chun, Kim, Park and Yun, ProLIP (ICLR 2025), section 3.3.
+    Source: Chun, Kim, Park and Yun, ProLIP (ICLR 2025), section 3.3, whose code counts the normalising constants twice.
     """
 
     invariants = frozenset(("metric", "reflexive"))
@@ -172,8 +172,9 @@ class Shadow(PairLaw):
     def margin(self, x: Tensor, y: Tensor) -> Tensor:
         from_x, from_y = x[..., -1] + self.ball, y[..., -1] + self.ball
         nearest = torch.full_like(from_x, self.ball)
-        touches = from_x <= nearest
-        sine = torch.where(touches, 0.0, nearest.sinh() / from_x.sinh())
+        sine = nearest.sinh() / from_x.sinh()
+        touches = sine >= 1
+        sine = torch.where(touches, 0.0, sine)
         tangent = torch.where(touches, math.pi / 2, sine.asin())
         cosine = torch.where(touches, 0.0, (1 - sine.square()).sqrt())
         turned = _angle(x, y) - tangent
@@ -219,12 +220,15 @@ class Penumbral(PairLaw):
         downwards = -(2 * (deep_x - deep_y)).expm1() - sideways.square()
         same = (sideways == 0) & (downwards == 0)
         angle = torch.atan2(2 * sideways, torch.where(same, 1.0, downwards))
-        touches = deep_x <= 0
-        deep = torch.where(touches, 1.0, deep_x)
-        aperture = torch.atan2((-deep).exp(), (-(-2 * deep).expm1()).sqrt())  # asin has no gradient where e^-d is 1
-        turned = angle - torch.where(touches, math.pi / 2, aperture)
+        height = (-deep_x).exp()
+        touches = height >= 1
+        turned = angle - torch.where(touches, math.pi / 2, torch.where(touches, 0.0, height).asin())
         apart = self.distance(x, y)
         return -torch.where(turned <= math.pi / 2, (apart.sinh() * turned.sin()).asinh(), apart)
+
+
+LAWS = (Box, Gaussian, Order, Penumbral, Shadow)
+"""All of them."""
 
 
 def _angle(x: Tensor, y: Tensor) -> Tensor:

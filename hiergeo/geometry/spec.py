@@ -1,37 +1,29 @@
 """Geometries by name: the strings of the command line and the entry points of third parties."""
 
 import copy
+import inspect
+import sys
 from collections.abc import Callable, Mapping
-from importlib.util import find_spec
+from contextlib import suppress
+from hashlib import sha256
 from typing import Any, Literal
 
 import torch
 
 from hiergeo._core import limits
 from hiergeo._core.errors import HiergeoError, InputError, described
-from hiergeo._core.plugins import LOADED, NAMED, Plugins, named_object
+from hiergeo._core.plugins import Plugins, named_object, quoting
 from hiergeo.geometry.base import LEARNABLE, Geometry
 from hiergeo.geometry.charts import Euclidean, Lorentz, PoincareBall, Sphere
 from hiergeo.geometry.law import PairLaw
-from hiergeo.geometry.partial_orders import Box, Gaussian, Order, Penumbral, Shadow
+from hiergeo.geometry.partial_orders import LAWS
 from hiergeo.geometry.product import Product
 from hiergeo.geometry.state import ENTRY
 
 GEOMETRIES: Plugins[Callable[..., Geometry]] = Plugins(
     "geometry",
     "hiergeo.geometries",
-    {
-        "box": Box,
-        "euclidean": Euclidean,
-        "gaussian": Gaussian,
-        "lorentz": Lorentz,
-        "order": Order,
-        "penumbral": Penumbral,
-        "poincare": PoincareBall,
-        "product": Product,
-        "shadow": Shadow,
-        "sphere": Sphere,
-    },
+    {of.__name__.lower(): of for of in (Euclidean, Lorentz, Product, Sphere, *LAWS)} | {"poincare": PoincareBall},
 )
 """Name -> what makes the geometry, called with the curvature, or without one."""
 
@@ -63,7 +55,7 @@ def parse(spec: str) -> Geometry:
             nothing to learn.
     """
     spec = spec.strip()
-    if is_code(spec):
+    if GEOMETRIES.is_code(spec):
         return _of_code(spec)
     plain = spec.removesuffix(LEARNABLE)
     if plain.partition(":")[0] != "product":
@@ -80,12 +72,8 @@ def recorded(spec: str, learnt: Mapping[str, Any] | None = None) -> Geometry:
     Raises:
         InputError: also where the spec names a file or a module that was not, or numbers that do not fit it.
     """
-    where = NAMED.fullmatch(spec)
-    if where is not None and is_code(spec) and f"{where['where']}:{where['name']}" not in LOADED:
-        raise InputError(
-            f"the geometry {spec} is code, which runs only where you name it: with -g, or as Space('{spec}') before."
-        )
-    geometry = parse(spec)
+    with quoting():
+        geometry = parse(spec)
     if not learnt:
         return geometry
     own = copy.deepcopy(geometry)
@@ -95,15 +83,6 @@ def recorded(spec: str, learnt: Mapping[str, Any] | None = None) -> Geometry:
     except (RuntimeError, TypeError, ValueError) as error:
         raise InputError(f"what was stored of the geometry {spec} does not fit it: {described(error)}.") from error
     return own
-
-
-def is_code(spec: str) -> bool:
-    """Whether a spec names a class of a file or of a module."""
-    match = NAMED.fullmatch(spec)
-    if match is None:
-        return False
-    where = match["where"]
-    return where.endswith(".py") or "." in where or (where not in GEOMETRIES and find_spec(where) is not None)
 
 
 def names() -> list[str]:
@@ -159,7 +138,7 @@ def _of_code(spec: str) -> Geometry:
     made, number = named_object("geometry", spec)
     if isinstance(made, type):
         try:
-            made = made() if number is None else made(float(number))
+            made = made(float(number)) if number else made()
         except HiergeoError:
             raise
         except Exception as error:  # the code of the user runs here
@@ -167,6 +146,8 @@ def _of_code(spec: str) -> Geometry:
     if not isinstance(made, Geometry):
         raise InputError(f"'{spec}' is a {type(made).__name__}, not a hiergeo.geometry.PairLaw or another geometry.")
     if isinstance(made, PairLaw):
+        with suppress(OSError):
+            made.code = sha256(inspect.getsource(sys.modules[type(made).__module__]).encode()).hexdigest()[:12]
         made.named = spec
     return made
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from hiergeo._core.errors import InputError
+from hiergeo._core.errors import HiergeoError, InputError, described
 from hiergeo._core.numerics import WAITED_FOR, readable, scalar, unit, wide, widest
 from hiergeo._core.polar import Exact, Polar
 from hiergeo.pairwise import search_checks
@@ -51,10 +51,15 @@ def measured(law: Any, name: str, x: Tensor, y: Tensor) -> Tensor:
     """
     odd_x, odd_y = x[..., 0].isnan(), y[..., 0].isnan()
     odd = odd_x[:, None] | odd_y if name in ("distances", "margins") else odd_x | odd_y
-    value = getattr(law, name)(*(x.masked_fill(of[..., None], 0) for x, of in ((x, odd_x), (y, odd_y))))
-    if value.shape != odd.shape:
-        of, wanted = (f"{tuple(shape)}" for shape in (value.shape, odd.shape))
-        raise InputError(f"the {name.rstrip('s')} of {law.spec} has the shape {of} where pairs have {wanted}.")
+    try:
+        value = getattr(law, name)(*(x.masked_fill(of[..., None], 0) for x, of in ((x, odd_x), (y, odd_y))))
+    except (HiergeoError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # the code of the user runs here
+        raise InputError(f"the {name.rstrip('s')} of {law.spec} raised {described(error)}.") from error
+    if not isinstance(value, Tensor) or value.shape != odd.shape or not value.is_floating_point():
+        of = f"shape {tuple(value.shape)}, {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
+        raise InputError(f"the {name.rstrip('s')} of {law.spec} must be floats of shape {tuple(odd.shape)}, not {of}.")
     return value.masked_fill(odd, torch.nan)
 
 
@@ -109,13 +114,9 @@ class LawMeasure(Measure):
 
 
 class Use(NamedTuple):
-    """A use of all pairs.
+    """What is kept of all pairs, a number of each pair of a block (n, m) in entry b, and the gradient by that number.
 
-    Attributes:
-        run: what is kept of them.
-        value: a number of each pair of a block in entry b of a batch, (n, m), differentiable.
-        weight: the gradient by these, (n, m), given b, rows, columns, the numbers, the gradients by what was kept, and
-            what was kept.
+    The gradient is given b, rows, columns, the numbers, the gradients by what was kept, and what was kept.
     """
 
     run: Callable[[TileBackend, Factor, Sequence[Tensor]], Sequence[Tensor]]
@@ -144,7 +145,7 @@ def summed(quantity: Quantity) -> Use:
     )
 
 
-def contrasted(labels: tuple[Tensor, Tensor] | None, squared: bool, reduction: str) -> Use:
+def contrasted(labels: Any, squared: bool = False, reduction: str = "logsumexp", combine: str = "l2") -> Use:
     """Logits reduced over rows and over columns, as a `Contrast`; the numbers are scale and bias, (B,)."""
 
     def run(backend: TileBackend, factor: Factor, numbers: Sequence[Tensor]) -> Sequence[Tensor]:
@@ -209,8 +210,8 @@ class _Recomputed(torch.autograd.Function):
         return None, None, None, *(total.to(of) for total, of in zip(sums, inputs, strict=True))
 
 
-def factor_of(x: Tensor, y: Tensor, *, apex_is_y: bool = False) -> Factor:
-    """Rows (B, N, P) and (B, M, P) as operands of a backend."""
+def factor_of(x: Tensor, y: Tensor, *, apex_is_y: bool = False) -> Any:
+    """The `Factor` of rows (B, N, P) and (B, M, P)."""
     nothing_x, nothing_y = x[..., 0] * 0, y[..., 0] * 0
     return Factor(Polar(x, nothing_x), Polar(y, nothing_y), 0.0, nothing_y if apex_is_y else nothing_x)
 
@@ -224,21 +225,14 @@ class LawPairs:
 
     def __init__(self, law: Any) -> None:
         self.law = law
-        self.rows = SimpleNamespace(distance=self._row_distance, exterior_angle=self._row_angle)
-
-    # row by row
-
-    def _row_distance(self, a: Polar, b: Polar, _: object = None) -> Tensor:
-        return measured(self.law, "distance", self._of(a), self._of(b))
-
-    def _row_angle(self, a: Polar, b: Polar, _: object = None) -> Tensor:
-        return -measured(self.law, "margin", self._of(a), self._of(b))
+        self.rows = SimpleNamespace(
+            distance=lambda a, b, _=None: measured(law, "distance", self._of(a), self._of(b)),
+            exterior_angle=lambda a, b, _=None: -measured(law, "margin", self._of(a), self._of(b)),
+        )
 
     def half_aperture(self, radius: Tensor, *_: object) -> Tensor:
         """0, (...): the margin of a law is minus its angle."""
         return radius * 0
-
-    # every pair
 
     def distance(self, px: Points, py: Points, *_: object, **__: object) -> Tensor:
         """The distance of every pair, (..., N, M)."""
@@ -264,24 +258,13 @@ class LawPairs:
         """The least energy of each x over all y, (..., N), and the lowest index that reaches it."""
         x, y, batch = self._operands(px, py)
         with torch.no_grad():
-            factor = factor_of(x, y)
-            indices = self._backend.energy_min(factor.x, factor.y, 0.0, _aperture(factor))[1]
+            indices = self._backend.energy_min(*factor_of(x, y))[1]
         nearest = y.gather(-2, indices.clamp_min(0).unsqueeze(-1).expand(*indices.shape, y.shape[-1]))
         energy = (-measured(self.law, "margin", x, nearest)).clamp_min(0)
         return _batched(energy.masked_fill(indices < 0, torch.nan), batch), _batched(indices, batch)
 
     def contrast(
-        self,
-        px: Points,
-        py: Points,
-        _: object,
-        scale: float | Tensor,
-        bias: float | Tensor = 0.0,
-        labels: tuple[Tensor, Tensor] | None = None,
-        *,
-        squared: bool = False,
-        reduction: str = "logsumexp",
-        combine: str = "l2",
+        self, px: Points, py: Points, _: object, scale: Any, bias: Any = 0.0, labels: Any = None, **options: Any
     ) -> Contrast:
         """The logits bias - scale d of every pair, reduced over rows and over columns; as `pairwise.contrast`."""
         x, y, batch = self._operands(px, py)
@@ -289,11 +272,8 @@ class LawPairs:
         numbers = [scalar(number, x.device).to(exact).expand(len(x)) for number in (scale, bias)]
         if labels is not None:
             sizes = ((*batch, x.shape[1]), (*batch, y.shape[1]))
-            of_x, of_y = (of.expand(size).reshape(len(x), -1) for of, size in zip(labels, sizes, strict=True))
-            labels = of_x, of_y
-        return Contrast(*self._used(px, py, contrasted(labels, squared, reduction), numbers))
-
-    # searches
+            labels = [of.expand(size).reshape(len(x), -1) for of, size in zip(labels, sizes, strict=True)]
+        return Contrast(*self._used(px, py, contrasted(labels, **options), numbers))
 
     @torch.no_grad()
     def topk(
@@ -335,8 +315,7 @@ class LawPairs:
         x, y, batch = self._operands(px, py)
         if batch:
             raise InputError(f"members take points without leading dimensions, not {tuple(batch)}.")
-        factor = factor_of(x, y)
-        return Members(*self._backend.members(factor.x, factor.y, 0.0, _aperture(factor)))
+        return Members(*self._backend.members(*factor_of(x, y)))
 
     @torch.no_grad()
     def nearest_ladder(
@@ -344,16 +323,12 @@ class LawPairs:
     ) -> tuple[Tensor, Tensor]:
         """For each x and threshold the nearest y of a radius within it: distances and indices, (N, T)."""
         x, y, _batch = self._operands(px, py)
-        indices, distances = self._backend.nearest_ladder(
-            [factor_of(x, y)], DISTANCE, *admitted(radius, thresholds, None)
-        )
-        return distances, indices
+        within = admitted(radius, thresholds, None)
+        return self._backend.nearest_ladder([factor_of(x, y)], DISTANCE, *within)[::-1]
 
     def shadowed(self, point: Polar, _: object) -> Polar:
         """The points as they are."""
         return point
-
-    # inside
 
     @property
     def _backend(self) -> TileBackend:
@@ -361,7 +336,10 @@ class LawPairs:
 
     def _of(self, point: Polar) -> Tensor:
         """The rows (..., P) of points; NaN throughout where one is not finite."""
-        rows = self.law.rows(tangent(point))
+        v = tangent(point)
+        rows = self.law.rows(v)
+        if rows.shape[:-1] != v.shape[:-1] or not rows.shape[-1]:
+            raise InputError(f"rows of {self.law.spec} must be (..., P), not {tuple(rows.shape)} of {tuple(v.shape)}.")
         odd = ~torch.isfinite((rows.detach() * 0).sum(-1, keepdim=True))
         waited_for = rows.device.type in WAITED_FOR and readable(rows)
         return rows if waited_for and not bool(odd.any()) else rows.masked_fill(odd, torch.nan)
@@ -387,11 +365,6 @@ class LawPairs:
         x, y, batch = self._operands(px, py)
         rest = *numbers, *(of for of in self.law.parameters() if of.requires_grad)
         return [_batched(result, batch) for result in _Recomputed.apply(self.law, use, len(numbers), x, y, *rest)]
-
-
-def _aperture(factor: Factor) -> Tensor:
-    assert factor.aperture is not None
-    return factor.aperture
 
 
 def _batched(result: Tensor, batch: torch.Size) -> Tensor:

@@ -140,11 +140,10 @@ class RequestGroup:
 
 def _check_law(request: Request, space: Space) -> None:
     """Raise InputError where an index cannot answer a request in a law of pairs."""
-    law = space.geometry
+    law, whole = space.geometry, RadiusRange(request.low, request.high).whole
     if not isinstance(law, PairLaw):
         return
     if request.store is not None:
         raise InputError(f"{law.spec} has no angles, by which stores find candidates: scan the index.")
-    ranged = request.kind == "ladder" or not RadiusRange(request.low, request.high).whole
-    if ranged and not law.radial:
+    if not law.radial and (request.kind == "ladder" or not whole):
         raise InputError(f"{law.spec} has radii of its own, by which no index is sorted: ask for no ladder or range.")

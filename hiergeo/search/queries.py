@@ -12,6 +12,7 @@ from torch import Tensor
 
 from hiergeo import adapters
 from hiergeo._core.errors import InputError
+from hiergeo._core.plugins import quoting
 from hiergeo.adapters import Model
 from hiergeo.datasets.pictures import SUFFIXES
 from hiergeo.search.layout import ModelFacts
@@ -51,7 +52,8 @@ class Encoder:
         if self._model is None:
             if self.facts is None:
                 raise InputError("the index does not say which model embedded it: search with embeddings.")
-            self._model = self._checked(adapters.load(self.facts.name, device=self.device))
+            with quoting():
+                self._model = self._checked(adapters.load(self.facts.name, device=self.device))
         return self._model
 
     def encode(self, queries: Sequence[Query]) -> Tensor:

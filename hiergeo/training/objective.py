@@ -163,12 +163,14 @@ def _measured(name: str, batch: Batch) -> Tensor:
 def parse_losses(words: Iterable[str]) -> dict[str, float]:
     """Loss names with weights, from ``NAME=WEIGHT`` or ``NAME`` (weight 1); ``re`` is `RE`, all terms at once.
 
+    A name may be that of a function of a file or a module, ``my_file.py:my_loss``, which runs.
+
     Raises:
         InputError: a weight that is not a number, or a loss named twice.
     """
     weights: dict[str, float] = {}
     for word in words:
-        name, equals, number = word.partition("=")
+        name, equals, number = word.rpartition("=") if "=" in word else (word, "", "")
         try:
             weight = float(number) if equals else 1.0
         except ValueError:
@@ -176,5 +178,7 @@ def parse_losses(words: Iterable[str]) -> dict[str, float]:
         named = {part: weight * share for part, share in RE.items()} if name == "re" else {name: weight}
         if twice := named.keys() & weights.keys():
             raise InputError(f"the loss '{min(twice)}' is named twice: give each once.")
+        if LOSSES.is_code(name):
+            LOSSES.get(name)
         weights |= named
     return weights

@@ -225,6 +225,58 @@ def test_rows_with_nan_are_never_counted_and_harm_no_other(space: Space) -> None
     assert bool(gradient[[0, *range(2, N)]].isfinite().all())
 
 
+class Quick(L1):
+    def distances(self, x: Tensor, y: Tensor) -> Tensor:
+        return torch.cdist(x, y, p=1)
+
+
+class Flat(L1):
+    def distance(self, x: Tensor, y: Tensor) -> Tensor:
+        return x - y
+
+
+class Whole(L1):
+    def distance(self, x: Tensor, y: Tensor) -> Tensor:
+        return (x > y).sum(-1)
+
+
+class Raising(L1):
+    def distance(self, x: Tensor, y: Tensor) -> Tensor:
+        raise ValueError("boom")
+
+
+class Empty(L1):
+    def rows(self, v: Tensor) -> Tensor:
+        return v[..., :0]
+
+
+def test_a_law_may_measure_blocks_its_own_way() -> None:
+    space, own = Space(L1(), "none"), Space(Quick(), "none")
+    x, y = rows(40, 0).requires_grad_(), rows(50, 1)
+    values = [of.pairwise_distance(x, y) for of in (space, own)]
+    torch.testing.assert_close(*values)
+    torch.testing.assert_close(*(torch.autograd.grad(value.square().sum(), x) for value in values))
+    assert torch.equal(space.topk(x, y, 3)[1], own.topk(x, y, 3)[1])
+    for wrong, words in ((Flat(), r"flat.*shape"), (Whole(), r"whole.*int64"), (Raising(), r"raising.*boom")):
+        with pytest.raises(InputError, match=words):
+            Space(wrong, "none").pairwise_distance(x, y)
+    with pytest.raises(InputError, match="empty"):
+        Space(Empty(), "none").pairwise_distance(x, y)
+    (first,) = torch.autograd.grad(own.pairwise_distance(x, y).square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="differentia"):
+        torch.autograd.grad(first.sum(), x)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The .grad attribute")
+def test_a_formula_may_be_compiled() -> None:
+    law, x, y = L1(), rows(40, 0).requires_grad_(), rows(50, 1)
+    law.distance = torch.compile(law.distance, dynamic=True, backend="aot_eager")  # type: ignore[method-assign]
+    values = [Space(of, "none").pairwise_distance(x, y) for of in (law, L1())]
+    torch.testing.assert_close(*values)
+    torch.testing.assert_close(*(torch.autograd.grad(value.square().sum(), x) for value in values))
+
+
 def test_what_a_law_lacks_is_refused() -> None:
     space, x = Space(L1(), "none"), rows(4, 0)
     assert space.geometry.measures == {"distance"}
@@ -257,7 +309,7 @@ def test_specs_of_files_and_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert parse(space.geometry.spec).spec == recorded(spec).spec == spec
     monkeypatch.syspath_prepend(tmp_path)
     torch.testing.assert_close(Space("my_power:Power", "none").pairwise_distance(x, x), torch.cdist(x, x))
-    (tmp_path / "broken.py").write_text("raise ValueError('no')\n")
+    (tmp_path / "broken.py").write_text("raise SystemExit('no')\n")
     for wrong in ("my_power.py:Power", f"{tmp_path}/my_power.py:Other", "my_power:torch", "my_power:Power:x"):
         with pytest.raises(InputError):
             parse(wrong)

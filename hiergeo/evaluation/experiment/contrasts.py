@@ -28,6 +28,7 @@ from hiergeo.evaluation.metrics import (
 from hiergeo.evaluation.metrics.sharing import p_value_of_draws
 from hiergeo.evaluation.result import Result
 from hiergeo.geometry import parse
+from hiergeo.geometry.spec import recorded
 
 FLAT_BEND = 0.02
 """Relative excess of sn(r) over r, at the largest radius, below which a curved space measures like a flat one."""
@@ -92,7 +93,7 @@ class SpaceFacts:
         bend = max((run.result.diagnostics.get("bend", np.inf) for run in runs), key=abs)
         curvature = diagnostics.get("curvature") if first.seed is None else None
         try:
-            geometry = parse(spec)
+            geometry = recorded(spec)
         except HiergeoError:
             alone = spec if curvature is None else curvature
             return cls(first.label, first.dim, (alone, *around), curvature != 0, bend, model=model)

@@ -109,7 +109,7 @@ class StudyCell:
     @property
     def bend(self) -> float:
         """Relative excess of sn(r) over r at the largest radius, that of largest size over the heads."""
-        return max((run.result.diagnostics["bend"] for run in self.runs), key=abs)
+        return max((run.result.diagnostics.get("bend", 0.0) for run in self.runs), key=abs)
 
     @property
     def flat(self) -> bool:
@@ -225,7 +225,9 @@ class Study(Exported):
             where = {**keys, "space": cell.geometry, "dim": cell.dim}
             yield record("measured", **where, metric="learning_rate", value=cell.learning_rate)
             for run in cell.runs:
-                yield record("measured", **where, seed=run.seed, metric="bend", value=run.result.diagnostics["bend"])
+                if "bend" in run.result.diagnostics:
+                    bend = run.result.diagnostics["bend"]
+                    yield record("measured", **where, seed=run.seed, metric="bend", value=bend)
                 for at, curvature in enumerate(run.look.curvature):
                     yield record("measured", **where, seed=run.seed, metric=f"curvature_factor{at}", value=curvature)
 

@@ -27,7 +27,7 @@ from hiergeo.evaluation.measuring import ProtocolSettings
 from hiergeo.evaluation.metrics import RADIAL
 from hiergeo.evaluation.protocols import score_pairs
 from hiergeo.evaluation.result import Outcome
-from hiergeo.geometry import Geometry, Space, parse
+from hiergeo.geometry import Geometry, PairLaw, Space, parse
 from hiergeo.training import Chains, Head, HeadModel, Recipe, Trained, chain_loss, train_head
 from hiergeo.training.chains import split_groups
 from hiergeo.training.saving import trained_once
@@ -181,13 +181,14 @@ def same_by_construction(cells: Sequence[StudyCell], losses: Sequence[str]) -> f
     """Metrics that cannot differ between the geometries of these cells.
 
     Losses that do not depend on curvature train the same head in every geometry, at the same learning rate, and its
-    radii are |f(e) - f(root)| in all of them except products that add lengths (l1). A head that was replaced by an
-    untrained one is another head.
+    radii are |f(e) - f(root)| in all of them except products that add lengths (l1) and laws of other radii. A head that
+    was replaced by an untrained one is another head.
     """
     apart = any(
         cell.learning_rate != other.learning_rate for cell in cells for other in cells if cell.dim == other.dim
     ) or any(run.problem for cell in cells for run in cell.runs)
-    added = any(parse(cell.geometry).norm == "l1" for cell in cells)
+    geometries = [parse(cell.geometry) for cell in cells]
+    added = any(of.norm == "l1" or (isinstance(of, PairLaw) and not of.radial) for of in geometries)
     bent = any(chain_loss(name).sees_curvature for name in losses)
     return frozenset() if apart or bent or added else frozenset(RADIAL)
 

@@ -99,7 +99,7 @@ class ModelEntry(Raising, Document):
 
     def check(self) -> None:
         """Raise InputError for an unknown adapter, dataset or space, no space, or a bad training."""
-        ADAPTERS.check(self.spec.partition(":")[0])
+        ADAPTERS.check(self.spec if ADAPTERS.is_code(self.spec) else self.spec.partition(":")[0])
         if not self.spaces:
             raise InputError(f"the model '{self.name}' has no space: name one, such as '{NATIVE}' or 'euclidean'.")
         for spec in self.spaces:

@@ -199,7 +199,7 @@ def _work(plan: SuitePlan, entry: BenchmarkEntry, space: Space, fingerprint: str
     root = None if space.root is None else sha256(space.root.cpu().double().numpy().tobytes()).hexdigest()
     facts = [
         fingerprint,
-        [space.geometry.spec, space.centre, root, space.min_radius],
+        [space.geometry.spec, space.geometry.kind, space.centre, root, space.min_radius],
         [entry.name, entry.settled, entry.task.protocol, entry.contents],
         [plan.seed, plan.samples, plan.dtype, __version__],
     ]
