@@ -164,6 +164,19 @@ def test_contrast(space: Space) -> None:
 
 
 SCALE = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+LABELS = torch.arange(N) % 7, torch.arange(M) % 7
+
+
+def matched(space: Space, x: Tensor, y: Tensor) -> Tensor:
+    reduced = space.contrastive(x, y, SCALE, labels=LABELS, squared=True, reduction="softplus")
+    return reduced.rows.sin().sum() + reduced.matched_rows.sin().sum() + 2 * reduced.matched_columns.sum()
+
+
+def matched_whole(distance: Tensor, _: Tensor) -> Tensor:
+    z = -SCALE * distance.square() / 2
+    own = z * (LABELS[0][:, None] == LABELS[1])
+    return torch.nn.functional.softplus(z).sum(-1).sin().sum() + own.sum(-1).sin().sum() + 2 * own.sum()
+
 
 DIFFERENTIABLE: dict[str, tuple[Callable[..., Tensor], Callable[[Tensor, Tensor], Tensor]]] = {
     "distance": (lambda s, x, y: s.pairwise_distance(x, y).sin().sum(), lambda d, m: d.sin().sum()),
@@ -174,6 +187,7 @@ DIFFERENTIABLE: dict[str, tuple[Callable[..., Tensor], Callable[[Tensor, Tensor]
         lambda d, m: (0.4 - (-m).clamp_min(0)).clamp_min(0).sum(),
     ),
     "least": (lambda s, x, y: s.energy_min(x, y)[0].sum(), lambda d, m: (-m).clamp_min(0).amin(-1).sum()),
+    "matched": (matched, matched_whole),
     "contrast": (
         lambda s, x, y: s.contrastive(x, y, SCALE).rows.sin().sum() + s.contrastive(x, y, SCALE).columns.sum(),
         lambda d, m: (-SCALE * d).logsumexp(-1).sin().sum() + (-SCALE * d).logsumexp(-2).sum(),
@@ -286,6 +300,7 @@ def test_what_a_law_lacks_is_refused() -> None:
         lambda: space.entails(x, x),
         lambda: space.topk(x, x, 1, by="margin"),
         lambda: space.topk(x, x, 1, by="angle"),
+        lambda: Space("order", "none").topk(x, x, 1, by="angle"),
         lambda: space.exterior_angle(x, x),
         lambda: space.half_aperture(x),
         lambda: space.to_ambient(x),

@@ -1,4 +1,4 @@
-"""Time of laws of pairs beside their eager formula, and the memory of reductions: ``python -m benchmarks.laws``.
+"""Time of laws of pairs beside their eager formula, and the memory of reductions: ``python -m benchmarks.law_speed``.
 
 The eager formula is that of the law on broadcast rows, float32 as well, with all pairs in memory at a time. Memory is
 the high-water mark of the resident set above that before the call, for few and for many pairs.
