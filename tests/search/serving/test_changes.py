@@ -88,9 +88,8 @@ def test_an_addition_without_ids_is_sent_once(ids, sent) -> None:
 
 @pytest.mark.parametrize(("status", "error"), [(408, UnavailableError), (500, UnavailableError), (409, InputError)])
 def test_who_is_to_blame_for_a_refusal(status, error) -> None:
-    refusal = status, {}, b'{"error": "refused"}'
     with (
-        answering(refusal) as (url, _),
+        answering((status, {}, b'{"error": "refused"}')) as (url, _),
         serving.Client(url, retries=0) as client,
         pytest.raises(error, match="refused"),
     ):
