@@ -26,7 +26,7 @@ export function verdict({ is_query, entails, margin, rank }, numbers = true) {
   const size = numbers ? ` ${signed(margin)}` : "";
   if (entails !== null) return { words: `${entails ? "✓ entails" : "✗ no"}${size}`, css: entails ? "yes" : "no" };
   if (rank === null) return { words: "", css: "" };
-  return { words: `closer than ${rank < 1 ? `${number(100 * rank, 1)} % of pairs` : "all pairs"}`, css: "" };
+  return { words: `closer to entailing than ${rank < 1 ? `${number(100 * rank, 1)} % of pairs` : "all pairs"}`, css: "" };
 }
 
 /**
