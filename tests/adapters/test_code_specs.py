@@ -1,13 +1,12 @@
 """Models and losses of files by name, and files that documents of others name: these never run."""
 
-import json
 from pathlib import Path
 
 import pytest
-import torch
 
 import hiergeo
 from hiergeo import training
+from hiergeo._core import plugins
 from hiergeo._core.plugins import quoting
 from hiergeo.adapters.head import Head, HeadShape, write_head
 from hiergeo.adapters.loading import check_spec
@@ -94,19 +93,17 @@ def test_a_loss_of_a_file_is_minimised(mine: str) -> None:
         training.parse_losses([f"{mine}:other=1"])
 
 
-def test_files_that_documents_name_never_run_unasked(evil: str, mine: str, tmp_path: Path) -> None:
+def test_files_that_documents_name_never_run_unasked(
+    evil: str, mine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for config in ({"base": evil}, {"base": "tiny", "geometry": evil}, {"base": f"head:{tmp_path}/none@{evil}"}):
         folder = write_head(tmp_path / "head", Head(HeadShape(64, 64)), config, overwrite=True)
         with pytest.raises(InputError, match=r"evil|none"):
             hiergeo.adapters.load(f"head:{folder}").native_space()
-    rows = torch.nn.functional.normalize(torch.randn(9, 8, generator=torch.Generator().manual_seed(0)), dim=-1)
-    hiergeo.search.build(tmp_path / "ix", None, embeddings=rows, space=hiergeo.Space("euclidean", "none"))
-    document = json.loads((tmp_path / "ix" / "index.json").read_text())
-    for place, value in (("geometry", evil), ("model", {"name": evil, "fingerprint": "0" * 16})):
-        changed = {name: of for name, of in document.items() if "sha256" not in name} | {place: value}
-        (tmp_path / "ix" / "index.json").write_text(json.dumps(changed))
-        with pytest.raises((InputError, UnavailableError)):
-            hiergeo.search.open(tmp_path / "ix").children("a dog", 3)
+    hiergeo.search.build(tmp_path / "ix", hiergeo.adapters.load(f"{mine}:load"), captions=["a dog", "an animal"])
+    monkeypatch.setattr(plugins, "LOADED", {})
+    with pytest.raises(InputError, match=r"mine\.py:load"):
+        hiergeo.search.open(tmp_path / "ix").children("a dog", 2)
     result = Result(metrics={}, settings={"geometry": evil}, diagnostics={}, draws={})
     assert SpaceFacts.of([Run("tiny", "tiny", evil, result)]).curved
     with quoting(), pytest.raises(InputError, match="evil"):
