@@ -14,7 +14,10 @@ from hiergeo.evaluation.answers import QUESTIONS
 from hiergeo.evaluation.metrics import Interval, crossed_draws, percentile_interval, simultaneous_intervals
 from hiergeo.evaluation.result import strongest
 
-BASE = "Euclidean cones"
+BASE, OTHER = (
+    "Euclidean cones",
+    "Lorentz cones, K = -0.1",
+)  # what laws are compared with; the first one in the main table
 SAME = 0.02  # equivalence bound of every metric
 SIGNS = {"better": ">", "worse": "<", "no difference": "=", "cannot tell": "?"}
 SHOWN = {
@@ -92,6 +95,23 @@ def cell(metric: str, of: Sequence[Result], sign: str = "") -> str:
     return f"{mean:.3f} ± {(high - low) / 2:.3f} {sign}".strip()
 
 
+def compared(results: Mapping[str, Sequence[Result]], base: str) -> dict[tuple[str, str], Difference]:
+    """The differences of the other laws to one of them by law and metric, with intervals that hold for all at once."""
+    keys = [(law, metric) for law in results if law != base for metric in METRICS]
+    plain = [difference(metric, results[law], results[base], at) for at, (law, metric) in enumerate(keys)]
+    wide = simultaneous_intervals(np.stack([of.draws for of in plain]))
+    return {key: of._replace(simultaneous=ends) for key, of, ends in zip(keys, plain, wide, strict=True)}
+
+
+def differences(of: Mapping[tuple[str, str], Difference]) -> str:
+    """A table of differences."""
+    rows = []
+    for (law, name), one in of.items():
+        ends = (f"{low:+.3f} to {high:+.3f}" for low, high in (one.interval, one.simultaneous))
+        rows.append([law, METRICS[name], f"{one.value:+.3f}", *ends, one.word])
+    return table(["law", "metric", "difference", "95 %", "95 %, simultaneous", f"verdict at {SAME}"], rows)
+
+
 def report(
     results: Mapping[str, Sequence[Result]],
     frozen: Result,
@@ -100,16 +120,11 @@ def report(
     trials: Sequence[Sequence[str]],
 ) -> list[str]:
     """Tables of laws, of differences, of the null and of the tuning, whose `trials` are rows; `null` has all seeds."""
-    keys = [(law, metric) for law in results if law != BASE for metric in METRICS]
-    plain = [difference(metric, results[law], results[BASE], at) for at, (law, metric) in enumerate(keys)]
-    wide = simultaneous_intervals(np.stack([of.draws for of in plain]))
-    compared = dict(
-        zip(keys, (of._replace(simultaneous=ends) for of, ends in zip(plain, wide, strict=True)), strict=True)
-    )
+    against = {base: compared(results, base) for base in (BASE, OTHER)}
 
     def laws(metrics: Sequence[str], questions: Sequence[str]) -> str:
         def sign(law: str, metric: str) -> str:
-            return compared[law, metric].sign if law != BASE else ""
+            return against[BASE][law, metric].sign if law != BASE else ""
 
         rows = [
             [law, *(cell(name, of, sign(law, name)) for name in metrics), *(said(q, answers[law]) for q in questions)]
@@ -122,26 +137,15 @@ def report(
         rows.append(["items", *(f"{frozen.items[name]:,}" for name in metrics), *rest])
         return table(["law", *(METRICS[name] for name in metrics), *questions], rows)
 
-    differences = [
-        [
-            law,
-            METRICS[name],
-            f"{of.value:+.3f}",
-            *(f"{a:+.3f} to {b:+.3f}" for a, b in (of.interval, of.simultaneous)),
-            of.word,
-        ]
-        for (law, name), of in compared.items()
-    ]
     facts = sorted({name for of in results.values() for name in of[0].diagnostics})
     means = [
         [law, *(f"{np.mean([result.diagnostics.get(name, math.nan) for result in of]):.3f}" for name in facts)]
         for law, of in results.items()
     ]
-    heads = ["law", "metric", "difference", "95 %", "95 %, simultaneous", f"verdict at {SAME}"]
     return [
         laws([*SHOWN], QUESTIONS),
         laws([name for name in METRICS if name not in SHOWN], ()),
-        f"## Differences to {BASE}\n\n{table(heads, differences)}",
+        *(f"## Differences to {base}\n\n{differences(of)}" for base, of in against.items()),
         f"## Three seeds of a law against its other three: {', '.join(null)}\n\n"
         + table(["metric", "splits", "called different", "called no difference"], list(null_rates(null))),
         f"## Diagnostics\n\n{table(['law', *facts], means)}",
