@@ -246,7 +246,7 @@ def diagnose(view: View, seed: int) -> dict[str, float]:
         shuffled = child[torch.randperm(len(child), generator=torch.Generator().manual_seed(seed)).to(child.device)]
         numbers["in_cone_random"] = in_cone(parent, shuffled)
 
-    curvatures = list(map(float, space.geometry.curvatures(view.embedded.captions.shape[-1])))
+    curvatures = space.geometry.curvature_values(view.embedded.captions.shape[-1])
     if curvatures:
         reaches = view.factor_radii.amax(0).tolist()
         numbers["bend"] = max(map(bend, curvatures, reaches), key=abs)

@@ -78,6 +78,10 @@ class Geometry(Described, abc.ABC):
         """Signed K of each factor of embeddings of dimension `dim`; none of a law that has no curvature."""
         return [factor.curvature for factor, _ in self.parts(dim)]
 
+    def curvature_values(self, dim: int) -> list[float]:
+        """`curvatures` as numbers, without gradients."""
+        return [float(k.detach()) if isinstance(k, Tensor) else k for k in self.curvatures(dim)]
+
     def radii(self, factors: Sequence[Polar]) -> list[Tensor]:
         """Distance from the root of points in each factor, (..., N) each, in the compute dtype."""
         return [point.radius.to(compute_dtype(point.direction.dtype)) for point in factors]

@@ -60,7 +60,7 @@ class EvalRecord:
         cls, step: int, training: dict[str, float], validation: dict[str, float], radii: Tensor, space: Space, dim: int
     ) -> "EvalRecord":
         """The record of validation rows whose chains have these radii (n, T), in a space of dimension `dim`."""
-        curvature = tuple(map(float, space.geometry.curvatures(dim)))
+        curvature = tuple(space.geometry.curvature_values(dim))
         means = tuple(radii.cpu().double().mean(0).tolist())
         return cls(step, training, validation, tau_d(radii.cpu().numpy()), means, curvature)
 

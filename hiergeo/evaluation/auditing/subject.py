@@ -61,7 +61,7 @@ class Subject:
     @property
     def curvatures(self) -> list[float]:
         """Signed K of every factor."""
-        return list(map(float, self.space.geometry.curvatures(self.captions.dim)))
+        return self.space.geometry.curvature_values(self.captions.dim)
 
     @property
     def radial(self) -> bool:

@@ -30,7 +30,10 @@ LOOKED_AT = 1024
 EXAMPLES = 6
 """Items that are proposed."""
 
-PAIRS, FEWEST, MOST = 50_000_000, 32, 512
+CLIMB = 4
+"""Steps beyond which a longer ladder is not worth more."""
+
+PAIRS, FEWEST, MOST = 50_000_000, 32, 1024
 """Pairs of an item that is tried and one that is looked at, in each lens; items that are tried, at least, at most."""
 
 
@@ -133,8 +136,9 @@ def proposed(collection: Collection, captions: Mapping[int, str], images: Ids, p
     """The items that are worth a first query, by id, best first; none where no lens has ladders.
 
     A step is right if its words are among those of the item and of what chains put above it. Where chains are known, no
-    item is proposed that some lens has a wrong step to. Items come first that some ladder of two steps leads to, then
-    those with more different ladders, those with a picture, and those with a larger share of right steps, and more.
+    item is proposed that some lens has a wrong step to. Items come first that the first lens climbs in more steps, up
+    to `CLIMB`, then those with more different ladders, those with a picture, and those with a larger share of right
+    steps, and more.
 
     Args:
         collection: whose items they are.
@@ -157,9 +161,8 @@ def proposed(collection: Collection, captions: Mapping[int, str], images: Ids, p
         right = _right(ladders, set(words_of(own or "")) if said is None else said)
         if collection.tiers is None or (said is not None and all(right)):
             differ = len({tuple(hit.id for hit in ladder) for ladder in ladders})
-            climbing = max(map(len, ladders)) > 1
             share = sum(right) / max(1, len(right))
-            worth[item] = climbing, differ, bool(np.isin(item, pictured)), share, sum(right), -item
+            worth[item] = min(len(ladders[0]), CLIMB), differ, bool(np.isin(item, pictured)), share, sum(right), -item
     return sorted(worth, key=worth.__getitem__, reverse=True)[:EXAMPLES]
 
 

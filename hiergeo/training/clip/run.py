@@ -138,7 +138,7 @@ class ClipRun(ResumableRun):
             for name, (parent, child) in relations.items():
                 validation[f"{name}_in_{parent}_cone"] = float(wide(space.entails(seen[parent], child)).mean())
         for name, points in seen.items():
-            factors = zip(map(float, space.geometry.curvatures(points.dim)), points.radii, strict=False)
+            factors = zip(space.geometry.curvature_values(points.dim), points.radii, strict=False)
             curved = [(abs(k) ** 0.5 * radius).mean() for k, radius in factors if k]
             validation |= {f"u_{name}{index or ''}": float(u) for index, u in enumerate(curved)}
         radii = torch.stack((own.radius, images.radius), dim=1)
@@ -218,11 +218,10 @@ class ClipRun(ResumableRun):
         return held
 
     def _learnt(self) -> dict[str, Any]:
-        curvatures = self.objective.space.geometry.curvatures(self.model.embed_dim)
         boxes = (-self.objective.log_box_scales.detach()).exp().tolist()
         of_boxes = {"temperatures of boxes": boxes} if "uncha" in self.plan.losses else {}
         return of_boxes | {
-            "K": list(map(float, curvatures)),
+            "K": self.objective.space.geometry.curvature_values(self.model.embed_dim),
             "temperature": float(self.objective.temperature.detach()),
             "factors": self.network.log_factors.detach().exp().tolist(),
         }

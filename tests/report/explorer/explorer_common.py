@@ -90,7 +90,8 @@ def verdict(hit: dict[str, Any], yes: str = "entails", no: str = "no") -> str:
     if hit["is_query"]:
         return "your query"
     if hit["entails"] is None:
-        return f"closer to entailing than {100 * hit['rank']:.1f} % of pairs" if hit["rank"] < 1 else "closer to entailing than all pairs"
+        pairs = f"{100 * hit['rank']:.1f} % of pairs" if hit["rank"] < 1 else "all pairs"
+        return f"closer to entailing than {pairs}"
     return f"✓ {yes}" if hit["entails"] else f"✗ {no}"
 
 

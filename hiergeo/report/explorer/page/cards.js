@@ -26,9 +26,9 @@ export function folded(ladder, open) {
   return { rungs, first: hidden ? ENDS : rungs.length, hidden };
 }
 
-/** What a ladder is like, in at most twelve words. @param {any} lens @param {Rung[]} rungs */
+/** What a ladder is like, in at most twelve words; steps count from the query. @param {any} lens @param {Rung[]} rungs */
 export function sentence(lens, rungs) {
-  const wrong = rungs.flatMap((rung, i) => (added(rung) ? [i + 1] : []));
+  const wrong = rungs.flatMap((rung, i) => (added(rung) ? [rungs.length - i] : [])).reverse();
   const climbs = `${shortened(lens.title.split(" · ")[0], MODEL)} climbs this in ${counted(rungs.length, "step")}`;
   if (!wrong.length) return `${climbs}.`;
   if (wrong.length > 3) return `${climbs}; ${wrong.length} are wrong.`;
@@ -42,7 +42,7 @@ export function cards(app, { lens, ladder, open, unfold }) {
   const list = rungs.map((rung, i) => card(app, rung, i, rungs.length));
   const more = h("button", { type: "button", class: "button small", "aria-label": `Show ${counted(hidden, "more step")}`, onclick: unfold }, `+${hidden}`);
   if (hidden) list.splice(first, hidden, h("li", { class: "fold" }, more));
-  return h("ol", { class: "cards", "aria-label": `Steps in ${lens.title}, the most general first` }, list);
+  return h("ol", { class: "cards", reversed: true, "aria-label": `Steps in ${lens.title}, the most general first` }, list);
 }
 
 /** @param {any} app @param {Rung} rung @param {number} i @param {number} all */
@@ -52,7 +52,7 @@ function card(app, rung, i, all) {
   const { words, css } = verdict(hit, false);
   const made = h("li", { class: wrong ? "climb-card wrong" : "climb-card", "data-id": hit.id },
     h("button", { type: "button", "aria-pressed": "false", onclick: () => app.state.set({ item: hit.id }) },
-      h("span", { class: "badge", "aria-hidden": "true" }, i + 1),
+      h("span", { class: "badge", "aria-hidden": "true" }, all - i),
       hit.image && picture(app.source, hit.id, 64),
       h("span", { class: "body" },
         caption(named(hit), CAPTION),

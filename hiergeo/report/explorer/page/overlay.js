@@ -142,7 +142,7 @@ function path(camera, { path: rungs, query }, share) {
     const [x, y] = camera.onScreen(z);
     return [
       s("circle", { class: wrong ? "map-rung wrong" : "map-rung", cx: rounded(x), cy: rounded(y), r: 9 }),
-      s("text", { class: "map-rung-number", x: rounded(x), y: rounded(y + 4.2), "text-anchor": "middle" }, i + 1),
+      s("text", { class: "map-rung-number", x: rounded(x), y: rounded(y + 4.2), "text-anchor": "middle" }, rungs.length - i),
     ];
   });
   const end = query && share === 1 ? camera.onScreen(query.z) : null;

@@ -1,7 +1,7 @@
 // @ts-check
 /** What is sent to others: the link to what is shown, a card of 1200 x 630 pixels with the photo and the steps, and a table. */
 
-import { folded, sentence } from "./cards.js";
+import { climbed, folded, sentence } from "./cards.js";
 import { h, named, s, shortened } from "./dom.js";
 import { csv } from "./files.js";
 import { added, steps } from "./rungs.js";
@@ -38,11 +38,12 @@ export function share(app, shown) {
   return h("div", { class: "share" }, link, files);
 }
 
-/** The steps as CSV; radii and distances in geodesic units, margins and angles in radians. */
+/** The steps as CSV, the query itself as step 0; radii and distances in geodesic units, margins and angles in radians. */
 function table(/** @type {any} */ app, /** @type {any} */ { lens, ladder }) {
   const names = ["space", "step", "id", "caption", "image", "tier", "threshold_from", "threshold_to", "radius", "margin", "angle",
     "distance", "entails", "rank_among_pairs", "adds"];
-  return csv(names, steps(ladder).map(({ hit, from, to, adds }, i) => [lens.title, i + 1, hit.id, hit.caption, hit.image,
+  const all = climbed(ladder).length;
+  return csv(names, steps(ladder).map(({ hit, from, to, adds }, i) => [lens.title, all - i, hit.id, hit.caption, hit.image,
     app.collection.tiers?.[hit.tier] ?? null, from, to, hit.radius, hit.margin, hit.angle, hit.distance, hit.entails, hit.rank, adds?.join(" ")]));
 }
 
@@ -67,7 +68,7 @@ async function card(/** @type {any} */ { lens, ladder, title, image, verdict }) 
       const wrong = added(row.rung);
       return [
         s("circle", { cx: left, cy: y, r: 17, fill: wrong ? WRONG : MARK }),
-        text(left, y + 7, String(row.i + 1), { fill: PAPER, "font-weight": 700, "text-anchor": "middle" }),
+        text(left, y + 7, String(rungs.length - row.i), { fill: PAPER, "font-weight": 700, "text-anchor": "middle" }),
         text(left + 34, y + (wrong ? -2 : 8), shortened(named(row.rung.hit), LINE), { "font-family": SERIF, "font-size": 25 }),
         wrong && text(left + 34, y + 20, shortened(wrong, LINE), { fill: WRONG, "font-size": 17 }),
       ];
