@@ -154,12 +154,12 @@ def contrasted(labels: Any, squared: bool = False, reduction: str = "logsumexp",
     def value(triangle: LawTriangle, b: int, numbers: Sequence[Tensor]) -> Tensor:
         return Logits(numbers[0][b], numbers[1][b], squared).of(wide(triangle.distance()))
 
-    def weight(b: int, i: slice, j: slice, z: Tensor, up: Sequence[Tensor], kept: Sequence[Tensor]) -> Tensor:
+    def weight(b: int, i: slice, j: slice, z: Tensor, up: Sequence[Tensor], results: Sequence[Tensor]) -> Tensor:
         rows, columns = ([of[b, i, None] for of in up[::2]], [of[b, None, j] for of in up[1::2]])
         if reduction == "softplus":
             by_logit = z.sigmoid() * (rows[0] + columns[0])
         else:
-            by_logit = (z - kept[0][b, i, None]).exp() * rows[0] + (z - kept[1][b, None, j]).exp() * columns[0]
+            by_logit = (z - results[0][b, i, None]).exp() * rows[0] + (z - results[1][b, None, j]).exp() * columns[0]
         if labels is None:
             return by_logit
         return by_logit + (labels[0][b, i, None] == labels[1][b, None, j]) * (rows[1] + columns[1])
@@ -193,7 +193,7 @@ class _Recomputed(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         x, y, *saved = ctx.saved_tensors
-        kept, use = saved[ctx.end :], ctx.use
+        results, use = saved[ctx.end :], ctx.use
         numbers = [number.detach().requires_grad_() for number in saved[: ctx.numbers]]
         inputs = [x, y, *numbers, *saved[ctx.numbers : ctx.end]]
         sums = [torch.zeros_like(wide(of)) for of in inputs]
@@ -202,7 +202,7 @@ class _Recomputed(torch.autograd.Function):
                 with torch.enable_grad():
                     rows = [of.detach().requires_grad_() for of in (tile.x, tile.y)]
                     value = use.value(LawTriangle(ctx.law, *rows), b, numbers)
-                weight = use.weight(b, tile.i, tile.j, value.detach(), upstream, kept).to(value)
+                weight = use.weight(b, tile.i, tile.j, value.detach(), upstream, results).to(value)
                 gradients = torch.autograd.grad(value, [*rows, *inputs[2:]], weight, allow_unused=True)
                 for total, part in zip((sums[0][b, tile.i], sums[1][b, tile.j], *sums[2:]), gradients, strict=True):
                     if part is not None:

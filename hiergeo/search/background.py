@@ -75,10 +75,10 @@ class Background:
         Of an item and itself nothing is said: both are None.
         """
         below = np.maximum(self.margins.searchsorted(np.asarray(margin)) - 1, 0) / LEVELS
-        told = [not (away < SAME or math.isnan(width)) for width, away in zip(margin, distance, strict=True)]
+        apart = [not (away < SAME or math.isnan(width)) for width, away in zip(margin, distance, strict=True)]
         decided = self.empty <= EMPTY
-        entails = [width >= 0 if known and decided else None for width, known in zip(margin, told, strict=True)]
-        return entails, [share if known else None for share, known in zip(below.tolist(), told, strict=True)]
+        entails = [width >= 0 if other and decided else None for width, other in zip(margin, apart, strict=True)]
+        return entails, [share if other else None for share, other in zip(below.tolist(), apart, strict=True)]
 
     def facts(self) -> dict[str, Any]:
         """What answers rest on, in values of JSON."""

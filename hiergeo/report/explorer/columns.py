@@ -78,10 +78,10 @@ def of_texts(name: str, codes: NDArray[np.int32], texts: list[str]) -> Column:
     """The column of texts by their places (n,) in `texts`, -1 where there is none; rare ones are "other"."""
     counts = np.bincount(codes[codes >= 0], minlength=len(texts))
     order = counts.argsort(kind="stable")[::-1] if len(texts) > BINS else np.arange(len(texts))
-    kept = order[: BINS - 1] if len(texts) > BINS else order
-    bins = np.full(len(texts) + 1, len(kept), np.uint8)
-    bins[kept], bins[-1] = np.arange(len(kept)), MISSING
-    values = [shortened(one_line(texts[at]), CHARACTERS) for at in kept]
+    frequent = order[: BINS - 1] if len(texts) > BINS else order
+    bins = np.full(len(texts) + 1, len(frequent), np.uint8)
+    bins[frequent], bins[-1] = np.arange(len(frequent)), MISSING
+    values = [shortened(one_line(texts[at]), CHARACTERS) for at in frequent]
     return Column(name, None, [*values, "other"] if len(texts) > BINS else values, bins[codes])
 
 
@@ -165,12 +165,12 @@ class Columns(NamedTuple):
 
     def bins(self, name: str) -> dict[str, Any] | None:
         """The bins of all items in a column, in base64, and their ids, null for 0, 1, 2, ...; None for no column."""
-        found = next((column.bins for column in self.columns if column.name == name), None)
-        if found is None:
+        bins = next((column.bins for column in self.columns if column.name == name), None)
+        if bins is None:
             return None
         counted = not len(self.ids) or self.ids[-1] + 1 == len(self.ids)
         ids = None if counted else list(map(str, self.ids.tolist()))
-        return {"bins": base64.b64encode(found.tobytes()).decode(), "ids": ids}
+        return {"bins": base64.b64encode(bins.tobytes()).decode(), "ids": ids}
 
 
 def columns_of(collection: "Collection") -> Columns:
@@ -184,6 +184,6 @@ def columns_of(collection: "Collection") -> Columns:
     if len(np.unique(items.kind)) > 1:
         columns.append(of_texts("kind", items.kind.astype(np.int32), ["caption", "image"]))
     if collection.table is not None:
-        known = {column.name for column in columns}
-        columns += [column for column in collection.table.columns(store, items) if column.name not in known]
+        names = {column.name for column in columns}
+        columns += [column for column in collection.table.columns(store, items) if column.name not in names]
     return Columns(items.ids, columns[:MOST])

@@ -71,11 +71,11 @@ def _strict(lens: Lens, side: Side, queries: Sequence[Item]) -> list[Sequence[Hi
     Each has radii of its own, and would be a pass of its own: one pass for all, of any radius, holds the hits of nearly
     all; the others are searched for one by one.
     """
-    found: list[Any] = lens.index.search(
+    answers: list[Any] = lens.index.search(
         [Request(side, query, space=lens.space, k=WIDE, distinct=False) for query in queries]
     )
-    hits = [_first(side, answer) for answer in found]
-    few = [at for at, answer in enumerate(found) if len(hits[at]) < K and len(answer.hits) == WIDE]
+    hits = [_first(side, answer) for answer in answers]
+    few = [at for at, answer in enumerate(answers) if len(hits[at]) < K and len(answer.hits) == WIDE]
     again: list[Any] = lens.index.search([Request(side, queries[at], space=lens.space, k=K, strict=True) for at in few])
     for at, answer in zip(few, again, strict=True):
         hits[at] = answer.hits
@@ -97,8 +97,8 @@ def _packed(
     numbers = np.full((3, 3, len(counts), K), np.nan, "<f4")
     hits = np.full((3, len(counts), K), NOBODY, "<u2")
     for side, answers in enumerate(lists):
-        for query, found in enumerate(answers):
-            for rank, hit in enumerate(found):
+        for query, answer in enumerate(answers):
+            for rank, hit in enumerate(answer):
                 numbers[side, :, query, rank] = _numbers(hit)
                 hits[side, query, rank] = rows[hit.id]
     ladders = [changes(climb.rungs) for climb in climbs]
