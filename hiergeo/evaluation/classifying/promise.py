@@ -182,10 +182,8 @@ def promised(
         rest = floor_of(errors[~np.isin(top, list(own))], error)
         return Promise(rest, own, alpha, len(truth), tuning)
 
-    made, curve = (
-        at(alpha),
-        {error: float(stops(odds, at(error).floors(paths)).mean()) for error in sorted({*CURVE, alpha})},
-    )
+    made = at(alpha)
+    curve = {error: float(stops(odds, at(error).floors(paths)).mean()) for error in sorted({*CURVE, alpha})}
     return replace(made, depth=curve[alpha], error=float((errors > made.floors(paths)).mean()), curve=curve)
 
 
