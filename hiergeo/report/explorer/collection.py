@@ -21,7 +21,7 @@ from hiergeo._core.storage.locks import locked
 from hiergeo._core.text import shortened, without_folders
 from hiergeo.datasets import Hierarchy
 from hiergeo.geometry import PairLaw, Space
-from hiergeo.report.explorer.columns import ItemTable
+from hiergeo.report.explorer.columns import Columns, ItemTable, columns_of
 from hiergeo.report.explorer.items import Tiers
 from hiergeo.report.explorer.thumbnails import NUMBERED, Thumbnails, name_of_image
 from hiergeo.search import Index
@@ -97,6 +97,10 @@ class Collection:
     def indexes(self) -> tuple[Index, ...]:
         """The distinct indexes, in the order of the lenses."""
         return tuple({id(lens.index): lens.index for lens in self.lenses}.values())
+
+    def columns(self) -> Columns:
+        """By what items are coloured and filtered: radii in the first lens, tiers, kinds, and columns of the table."""
+        return columns_of(self.first.store.pinned(), self.lenses[0].space.geometry, self.tiers, self.table)
 
     def lens(self, key: str) -> Lens | None:
         """The lens of a key; None if there is none."""

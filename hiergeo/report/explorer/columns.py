@@ -8,7 +8,7 @@ import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,10 @@ from hiergeo._core.text import one_line, shortened
 from hiergeo.datasets.labels.tree_files import table_rows
 from hiergeo.datasets.reading.samples import CAPTIONS, IMAGES
 from hiergeo.evaluation.auditing.population import Ids, Items
+from hiergeo.geometry import Geometry
 from hiergeo.geometry.disk import Floats
-from hiergeo.report.explorer.items import radii_of, read_items
+from hiergeo.report.explorer.items import Tiers, radii_of, read_items
 from hiergeo.search.stores.exact import ExactStore
-
-if TYPE_CHECKING:
-    from hiergeo.report.explorer.collection import Collection
 
 MOST, BINS, MISSING = 12, 24, 255
 """Columns of a collection and bins of a column, at most; the bin of an item without a value."""
@@ -173,17 +171,15 @@ class Columns(NamedTuple):
         return {"bins": base64.b64encode(bins.tobytes()).decode(), "ids": ids}
 
 
-def columns_of(collection: "Collection") -> Columns:
-    """The columns of a collection, at most `MOST`: radii in its first lens, tiers, kinds, and those of its table."""
-    lens, tiers = collection.lenses[0], collection.tiers
-    store = lens.index.store.pinned()
+def columns_of(store: ExactStore, geometry: Geometry, tiers: Tiers | None, table: ItemTable | None) -> Columns:
+    """The columns of items, at most `MOST`: their radii in a geometry, tiers, kinds, and those of a table."""
     items = read_items(store, tiers)
-    columns = [of_numbers("radius", radii_of(store, items, lens.space.geometry).astype(np.float64))]
+    columns = [of_numbers("radius", radii_of(store, items, geometry).astype(np.float64))]
     if tiers is not None:
         columns.append(of_texts("tier", items.tier.astype(np.int32), list(tiers.names)))
     if len(np.unique(items.kind)) > 1:
         columns.append(of_texts("kind", items.kind.astype(np.int32), ["caption", "image"]))
-    if collection.table is not None:
+    if table is not None:
         names = {column.name for column in columns}
-        columns += [column for column in collection.table.columns(store, items) if column.name not in names]
+        columns += [column for column in table.columns(store, items) if column.name not in names]
     return Columns(items.ids, columns[:MOST])

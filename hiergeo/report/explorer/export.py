@@ -41,7 +41,6 @@ from hiergeo.evaluation.auditing.population import Ids
 from hiergeo.report.explorer import packing
 from hiergeo.report.explorer.answers import written
 from hiergeo.report.explorer.collection import Collection, Lens
-from hiergeo.report.explorer.columns import columns_of
 from hiergeo.report.explorer.facts import collection_facts
 from hiergeo.report.explorer.items import Tiers, radii_of, read_items, words_of
 from hiergeo.report.explorer.mapping import build_map
@@ -237,7 +236,7 @@ def _write(collection: Collection, of: int, files: _Files, progress: bool) -> "A
         "pictures": {"chunk": CHUNK, "type": "image/webp", "side": album.side} if album.pictures else None,
         "lenses": lenses,
     }
-    described = columns_of(collection)
+    described = collection.columns()
     for number, column in enumerate(described.columns):
         files.add(f"data/column-{number}.bin", column.bins.tobytes())
     facts = collection_facts(replace(collection, examples=()), Limits())

@@ -21,7 +21,6 @@ from hiergeo._core.version import __version__
 from hiergeo.geometry import Points
 from hiergeo.report.explorer.answers import AnswerWriter, equal_answers
 from hiergeo.report.explorer.collection import Collection, Lens
-from hiergeo.report.explorer.columns import columns_of
 from hiergeo.report.explorer.facts import collection_facts
 from hiergeo.report.explorer.mapping import Map, build_map
 from hiergeo.report.explorer.moved import compare
@@ -105,7 +104,7 @@ class Explorer:
         self.metrics, self.questions = Metrics(), Questions(collection, settings.limits)
         self._writer, self._started = AnswerWriter(collection), time.monotonic()
         self._prepared = Prepared(settings.limits.answer_seconds)
-        self._facts, self._columns = lru_cache(1)(self._counted), lru_cache(1)(lambda _: columns_of(collection))
+        self._facts, self._columns = lru_cache(1)(self._counted), lru_cache(1)(lambda _: collection.columns())
         self._services = {id(index): Service(index, settings, self.metrics) for index in collection.indexes}
 
     def warm_up(self) -> list[str]:

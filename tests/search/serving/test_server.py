@@ -28,7 +28,8 @@ def test_a_server_starts_answers_and_stops_on_sigterm(tmp_path) -> None:
         child.send_signal(signal.SIGTERM)
         assert child.wait(PATIENCE) == 0
         assert child.stderr.read().splitlines() == [  # and not what libraries say of objects that were not freed
-            "Note: the index does not say which model embedded it: queries must be embeddings."
+            "Loading the model and measuring the items ...",
+            "Note: the index does not say which model embedded it: queries must be embeddings.",
         ]
 
 
