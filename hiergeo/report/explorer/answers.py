@@ -1,7 +1,7 @@
 """Answers as the page reads them: items by ids and captions with their tiers, ladders as their changes."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, final
 
@@ -100,17 +100,6 @@ def name_of(query: Query) -> str:
     """The kind of a query: text, item, embedding or image."""
     kinds = {str: "text", Item: "item", Tensor: "embedding"}
     return next((name for kind, name in kinds.items() if isinstance(query, kind)), "image")
-
-
-def equal_answers(answers: Mapping[str, dict[str, Any]]) -> list[list[str]]:
-    """The keys of answers that show the same: the same items at the same radii, with the same verdicts."""
-    groups: dict[Any, list[str]] = {}
-    for key, answer in answers.items():
-        hits = answer.get("hits", [rung["hit"] for rung in answer.get("rungs", ())])
-        shown = [[hit[name] for name in ("id", "radius", "is_query", "entails")] for hit in hits]
-        same = str((answer["query"], answer.get("count"), shown)) if "query" in answer else key
-        groups.setdefault(same, []).append(key)
-    return list(groups.values())
 
 
 def _nearest(request: Request, result: Answer | Climb) -> Hit | None:

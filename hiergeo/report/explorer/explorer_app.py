@@ -37,7 +37,7 @@ PRIVATE = "private, max-age=300"
 TILE = """The items of one tile of a map, little endian: uint32 count, uint32 0, uint64 ids[count], float32 x[count],
 float32 y[count], float32 radius[count], int8 tier[count] (-1 unknown), uint8 kind[count] (0 caption, 1 image)."""
 
-SEARCH = "One query, by any of text, item, embedding and image, through several lenses, and which answers are equal."
+SEARCH = "One query, by any of text, item, embedding and image."
 
 
 def create_explorer(collection: Collection, settings: Settings | None = None) -> "FastAPI":
@@ -100,10 +100,12 @@ def _answers(explorer: Explorer) -> list["BaseRoute"]:
 
     def search(kind: Kind) -> Task:
         async def one(values: Any) -> dict[str, Any]:
-            ((lens, request),) = questions.one(kind, values)
-            return await explorer.answer(lens, request)
+            return await explorer.answer(values.lens, questions.plain(kind, values))
 
         return one
+
+    async def asked(values: Any) -> dict[str, Any]:
+        return await explorer.answer(values.lens, questions.any(values))
 
     async def drawn(values: Any) -> dict[str, Any]:
         return (await explorer.map(values.lens)).facts()
@@ -122,7 +124,7 @@ def _answers(explorer: Explorer) -> list["BaseRoute"]:
     containing = "The items of smallest radius whose caption contains a text."
     return [
         *(route(kind, ABOUT[kind], search(kind), "query") for kind in KINDS),
-        route("search", SEARCH, lambda values: explorer.search(questions.several(values)), method="POST"),
+        route("search", SEARCH, asked, method="POST"),
         route("collection", about, lambda _: _in_thread(explorer.facts), ""),
         route("items", "Items by their ids, with their radius in every lens.", listed(explorer.items, "ids")),
         route("roots", "The items of smallest radius.", listed(explorer.roots, "lens", "k")),

@@ -1,7 +1,6 @@
 """Requests to a collection over HTTP: the models that FastAPI validates, and the searches in them."""
 
 import re
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal, cast, final
 
 import torch
@@ -9,13 +8,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, cre
 from pydantic_core import PydanticCustomError
 from torch import Tensor
 
-from hiergeo.report.explorer.collection import Collection, Lens
+from hiergeo.report.explorer.collection import Collection
 from hiergeo.report.explorer.moved import MOST_NEIGHBOURS
 from hiergeo.report.explorer.thumbnails import SIDES
 from hiergeo.report.explorer.tiles import DEEPEST, MOST_CORNERS
 from hiergeo.search import Item, Request
 from hiergeo.search.requests import Kind, Whole, fitting, parameters
-from hiergeo.search.serving.answer_schemas import list_of
 from hiergeo.search.serving.limits import Limits, Refused
 from hiergeo.search.serving.wire import Models, Number, Query, Strict, check_load, read_queries, read_query
 
@@ -24,9 +22,6 @@ IDS = 256
 
 SETTINGS = ("k", "by", "thresholds")
 """Options of searches that the page sets; every kind takes all and uses those that say something of it."""
-
-Search = tuple[Lens, Request]
-"""A request, and the lens that it goes through."""
 
 
 def _id(value: object) -> int:
@@ -56,7 +51,7 @@ class Questions:
         limits: of requests.
 
     Attributes:
-        models: by the name of their route; "search" is that of a query in several lenses, "query" of one in one lens.
+        models: by the name of their route; "search" is that of a query of any kind, "query" of a text or an item.
     """
 
     def __init__(self, collection: Collection, limits: Limits) -> None:
@@ -66,8 +61,6 @@ class Questions:
         view: Any = Annotated[keys, AfterValidator(collection.lens)]
         about = "A model and a geometry, by their key in /api/collection."
         lens = view, Field(collection.lenses[0].key, validate_default=True, description=about)
-        views: Any = list_of(view)
-        lenses = views, Field(min_length=1, max_length=len(collection.lenses), description="Lenses, by their keys.")
         options = parameters("children") | parameters("ladder")
         settings = {name: options[name] for name in SETTINGS}
         side: Any = Literal[tuple(map(str, SIDES))]
@@ -80,7 +73,7 @@ class Questions:
                 "item": (ItemId, Field(None, description="The query, an item by its id; instead of q.")),
                 **settings,
             },
-            "search": {"kind": (Kind, Field()), "lenses": lenses, "query": (models.query, Field()), **settings},
+            "search": {"kind": (Kind, Field()), "lens": lens, "query": (models.query, Field()), **settings},
             "items": {"ids": (Annotated[str, AfterValidator(_ids)], Field(description="Of items."))},
             "roots": {"lens": lens, "k": settings["k"]},
             "find": {"text": (models.text, Field(description="What captions contain.")), "k": settings["k"]},
@@ -107,17 +100,17 @@ class Questions:
             for name, values in fields.items()
         }
 
-    def one(self, kind: Kind, values: Any) -> list[Search]:
+    def plain(self, kind: Kind, values: Any) -> Request:
         """The search in a model "query"; raises Refused."""
         if (values.q is None) == (values.item is None):
             raise Refused(400, "the query must be either q, a text, or item, an id: send one of the two.", "q")
         query = Item(values.item) if values.q is None else values.q
-        return self._searches(kind, query, [values.lens], values)
+        return self._search(kind, query, values)
 
-    def several(self, values: Any) -> list[Search]:
-        """The searches in a model "search"; raises Refused."""
-        query = read_query(values.query, "query", values.lenses[0].index.encoder.dim, self._limits)
-        return self._searches(values.kind, query, values.lenses, values)
+    def any(self, values: Any) -> Request:
+        """The search in a model "search"; raises Refused."""
+        query = read_query(values.query, "query", values.lens.index.encoder.dim, self._limits)
+        return self._search(values.kind, query, values)
 
     def places(self, values: Any) -> list[Query]:
         """Queries to place on a map; raises Refused."""
@@ -125,7 +118,7 @@ class Questions:
         check_load(self._limits, queries)
         return queries
 
-    def _searches(self, kind: Kind, query: Query, lenses: Sequence[Lens], values: Any) -> list[Search]:
-        check_load(self._limits, [query] * len(lenses), kind, values)
+    def _search(self, kind: Kind, query: Query, values: Any) -> Request:
+        check_load(self._limits, [query], kind, values)
         options = fitting(kind, {"strict": True, **{name: getattr(values, name) for name in SETTINGS}})
-        return [(lens, Request(kind, cast(Any, query), space=lens.spec, **options)) for lens in lenses]
+        return Request(kind, cast(Any, query), space=values.lens.spec, **options)

@@ -19,13 +19,13 @@ from hiergeo._core.errors import HiergeoError, InputError
 from hiergeo._core.records import plain
 from hiergeo._core.version import __version__
 from hiergeo.geometry import Points
-from hiergeo.report.explorer.answers import AnswerWriter, equal_answers
+from hiergeo.report.explorer.answers import AnswerWriter
 from hiergeo.report.explorer.collection import Collection, Lens
 from hiergeo.report.explorer.facts import collection_facts
 from hiergeo.report.explorer.mapping import Map, build_map
 from hiergeo.report.explorer.moved import compare
 from hiergeo.report.explorer.pages import OPEN
-from hiergeo.report.explorer.questions import Questions, Search
+from hiergeo.report.explorer.questions import Questions
 from hiergeo.report.explorer.survey import survey_of
 from hiergeo.search import Item, Request
 from hiergeo.search.distinct import distinct_items
@@ -139,23 +139,6 @@ class Explorer:
         await self._check(lens, [request.query])
         (result,) = await self._service(lens).ask([request])
         return await asyncio.to_thread(self._writer.answer, lens, request, result)
-
-    async def search(self, searches: Sequence[Search]) -> dict[str, Any]:
-        """The answers of several lenses to one query, and which of them are equal.
-
-        A lens that cannot answer has an error in place of its answer; raises the error of the first if none can.
-        """
-        results = await asyncio.gather(*(self.answer(*search) for search in searches), return_exceptions=True)
-        errors = [result for result in results if isinstance(result, BaseException)]
-        answers: dict[str, dict[str, Any]] = {}
-        for (lens, _), result in zip(searches, results, strict=True):
-            if not isinstance(result, BaseException):
-                answers[lens.key] = result
-            elif len(errors) == len(searches) or not isinstance(result, HiergeoError):
-                raise result
-            else:
-                answers[lens.key] = {"error": str(result), "field": getattr(result, "field", None)}
-        return {"answers": answers, "equal": equal_answers(answers)}
 
     async def points(self, lens: Lens, queries: Sequence[Query]) -> Points:
         """Queries as points of the space of a lens; errors as those of `answer`."""

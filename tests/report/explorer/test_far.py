@@ -53,8 +53,8 @@ def test_what_is_planted_far_away_is_told_and_nothing_else(spec, tmp_path) -> No
             nearest = distances(spec, queries.double().numpy(), items.double().numpy()).min(axis=1)
             for query, distance in zip(queries.tolist(), nearest, strict=True):
                 for kind in ("ladder", "neighbours"):
-                    body = {"kind": kind, "lenses": ["0"], "query": {"embedding": query}}
-                    told = http.post("/api/search", json=body).json()["answers"]["0"]["query"]["far"]
+                    body = {"kind": kind, "lens": "0", "query": {"embedding": query}}
+                    told = http.post("/api/search", json=body).json()["query"]["far"]
                     assert told == (distance > reach)
                     assert told or not planted
             assert (nearest > reach).mean() <= 0.1 or planted

@@ -57,9 +57,8 @@ bodies = st.fixed_dictionaries(
     {},
     optional={
         "kind": st.sampled_from(VERBS) | values,
-        "lens": st.sampled_from(("0", "2", "3", 0, None)) | values,
         "queries": st.lists(queries, max_size=4) | values,
-        "lenses": st.lists(st.sampled_from(("0", "2", "3", 0, None)), max_size=4) | values,
+        "lens": st.sampled_from(("0", "2", "3", 0, None)) | values,
         "query": queries,
         "polygon": st.lists(corners, max_size=8) | st.just([[0, 0]] * 600) | values,
         "k": values,
@@ -125,7 +124,7 @@ def test_broken_images(http, folder, verb, damage, cut, fields) -> None:
     for place, value in damage:
         content[place % len(content)] = value
     image = base64.b64encode(content[: len(content) // 2] if cut else content).decode()
-    asked = json.dumps({"kind": verb, "lenses": ["0"], **fields, "query": {"image": image}}).encode()
+    asked = json.dumps({"kind": verb, "lens": "0", **fields, "query": {"image": image}}).encode()
     harmless(http.post("/api/search", content=asked, headers={"Content-Type": "application/json"}), folder)
 
 
@@ -134,7 +133,7 @@ def test_an_image_that_decompresses_to_gigabytes_is_refused_at_once(http, folder
     held = io.BytesIO()
     Image.new("1", size).save(held, "PNG")
     start = time.process_time()
-    body = {"kind": "ladder", "lenses": ["0"], "query": {"image": base64.b64encode(held.getvalue()).decode()}}
+    body = {"kind": "ladder", "query": {"image": base64.b64encode(held.getvalue()).decode()}}
     answer = harmless(http.post("/api/search", json=body), folder)
     assert answer.status_code in (400, 413, 422)
     assert time.process_time() - start < 5

@@ -112,7 +112,6 @@ export class Climb {
     this.ladder.setAttribute("aria-busy", "true");
     return this.answer(asked, (found) => {
       this.ladder.removeAttribute("aria-busy");
-      if (found?.error) return this.say("", failure({ ...found, message: found.error }, app.again));
       this.standing.show(lens, query ? found.query.radius : null);
       if (!query) return this.invite(found);
       if (!lens.climbs) return this.say(FLAT);

@@ -85,10 +85,9 @@ export class LiveSource {
    * @param {{k?: number, by?: string, steps?: number}} [options]
    */
   async ask(kind, lens, query, options = {}) {
-    const { answers } = await this.kept.once([kind, lens, this.nameOf(query), JSON.stringify(options)].join("\n"), async () =>
-      this.json("api/search", posted({ kind, lenses: [lens], query: await sendable(query), ...options })),
+    return this.kept.once([kind, lens, this.nameOf(query), JSON.stringify(options)].join("\n"), async () =>
+      this.json("api/search", posted({ kind, lens, query: await sendable(query), ...options })),
     );
-    return answers[lens];
   }
 
   /** Items by id, at most 256. */
