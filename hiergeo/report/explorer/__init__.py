@@ -6,13 +6,11 @@ from hiergeo.report.explorer.explorer_app import create_explorer
 from hiergeo.report.explorer.export import Exported, check_target, export_page
 from hiergeo.report.explorer.items import Tiers
 from hiergeo.report.explorer.mapping import build_map
-from hiergeo.report.explorer.moved import compare
 from hiergeo.report.explorer.survey import survey_of
 from hiergeo.report.explorer.thumbnails import Thumbnails
 
 __all__ = [
     "build_map",
-    "compare",
     "create_explorer",
     "export_page",
     "open_collection",

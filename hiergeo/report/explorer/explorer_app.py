@@ -6,8 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-import numpy as np
-
 from hiergeo._core.records import plain
 from hiergeo.report.explorer.answers import written
 from hiergeo.report.explorer.collection import Collection
@@ -116,10 +114,6 @@ def _answers(explorer: Explorer) -> list["BaseRoute"]:
         rows = zip(*at.T.tolist(), points.radius.tolist(), strict=True)
         return {"places": [plain(dict(zip(("x", "y", "radius"), row, strict=True))) for row in rows]}
 
-    async def select(values: Any) -> dict[str, Any]:
-        whole, polygon = await explorer.map(values.lens), np.array(values.polygon, np.float64)
-        return await _in_thread(partial(explorer.selected, whole, values.lens, polygon))
-
     about = "What is explored: lenses, numbers of items, proposals for a first query."
     containing = "The items of smallest radius whose caption contains a text."
     return [
@@ -130,10 +124,8 @@ def _answers(explorer: Explorer) -> list["BaseRoute"]:
         route("roots", "The items of smallest radius.", listed(explorer.roots, "lens", "k")),
         route("find", containing, listed(explorer.find, "text", "k")),
         route("map", "How the map of a lens is drawn, and which tiles it has.", drawn),
-        route("moved", "What differs between two lenses.", lambda values: explorer.moved(**dict(values))),
         route("audit", "What the space of a lens is like.", lambda values: explorer.audit(values.lens)),
         route("places", "Where queries lie on a map.", places, method="POST"),
-        route("select", "The items within a polygon on a map.", select, method="POST"),
     ]
 
 

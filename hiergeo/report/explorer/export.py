@@ -9,7 +9,6 @@
 | ``data/column-N.bin`` | uint8 bins of the items in a column, 255 without a value |
 | ``data/pictures/`` | small pictures, see `Album` |
 | ``data/lens-KEY/`` | radii, answers (see `hiergeo.report.explorer.packing`), map, tiles and audit |
-| ``data/moved-A-B.json`` | what two lenses see differently |
 | ``export.json`` | all files and their sizes |
 | ``README.md`` | what a Space of Hugging Face needs to know |
 
@@ -23,7 +22,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from itertools import accumulate, permutations
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, final
 
@@ -44,7 +43,6 @@ from hiergeo.report.explorer.collection import Collection, Lens
 from hiergeo.report.explorer.facts import collection_facts
 from hiergeo.report.explorer.items import Tiers, radii_of, read_items, words_of
 from hiergeo.report.explorer.mapping import build_map
-from hiergeo.report.explorer.moved import compare
 from hiergeo.report.explorer.pages import INDEX, page_file, page_files
 from hiergeo.report.explorer.survey import survey_of
 from hiergeo.report.explorer.thumbnails import SIDES, Thumbnails
@@ -217,8 +215,6 @@ def _write(collection: Collection, of: int, files: _Files, progress: bool) -> "A
     for lens in track(collection.lenses, "maps, audits and answers of spaces", enabled=progress):
         _write_lens(lens, collection, items.ids, files)
         lenses[lens.key] = {"margins": lens.background.margins.tolist()}
-    for a, b in track(list(permutations(collection.lenses, 2)), "comparing pairs of spaces", enabled=progress):
-        files.json(f"moved-{a.key}-{b.key}.json", _cut(compare(a, b).as_dict()))
     _write_page(collection, files)
     begin("scaling pictures", enabled=progress)
     shown = np.array([image is not None for image in labels.images], bool)
@@ -273,15 +269,6 @@ def _write_page(collection: Collection, files: _Files) -> None:
     files.add("index.html", html.encode())
     title = json.dumps(shortened(one_line(collection.title), 60), ensure_ascii=False)
     files.add("README.md", SPACE.format(title=title).encode("utf-8", "replace"))
-
-
-def _cut(value: Any) -> Any:
-    """A value of JSON whose captions are cut to `CAPTION` characters."""
-    if isinstance(value, dict):
-        return {name: _cut(part) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_cut(part) for part in value]
-    return shortened(value, CAPTION) if isinstance(value, str) else value
 
 
 def _said(tiers: Tiers | None, caption: str | None, image: str | None) -> str | None:

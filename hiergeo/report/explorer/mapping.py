@@ -24,7 +24,7 @@ from hiergeo.geometry import Points
 from hiergeo.geometry.disk import Floats
 from hiergeo.report.explorer.collection import Lens
 from hiergeo.report.explorer.items import Tiers, read_items
-from hiergeo.report.explorer.tiles import Coordinates, Pyramid, inside, pyramid
+from hiergeo.report.explorer.tiles import Coordinates, Pyramid, pyramid
 
 SAMPLE = 4096
 """Items whose mean direction is taken out."""
@@ -174,15 +174,6 @@ class Map:
     def places(self, points: Points) -> Floats:
         """Coordinates (n, 2) of points of the space."""
         return self.disc.places(points)
-
-    def select(self, polygon: NDArray[np.float64]) -> Ids:
-        """Ids of all items within a polygon (m, 2), by ascending radius and id.
-
-        Raises:
-            InputError: as `hiergeo.report.explorer.tiles.inside`.
-        """
-        rows = inside(self.x, self.y, polygon)
-        return self.ids[rows[np.lexsort((self.ids[rows], self.radius[rows]))]]
 
 
 def build_map(lens: Lens, tiers: Tiers | None = None) -> Map:

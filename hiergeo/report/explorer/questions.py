@@ -9,13 +9,12 @@ from pydantic_core import PydanticCustomError
 from torch import Tensor
 
 from hiergeo.report.explorer.collection import Collection
-from hiergeo.report.explorer.moved import MOST_NEIGHBOURS
 from hiergeo.report.explorer.thumbnails import SIDES
-from hiergeo.report.explorer.tiles import DEEPEST, MOST_CORNERS
+from hiergeo.report.explorer.tiles import DEEPEST
 from hiergeo.search import Item, Request
 from hiergeo.search.requests import Kind, Whole, fitting, parameters
 from hiergeo.search.serving.limits import Limits, Refused
-from hiergeo.search.serving.wire import Models, Number, Query, Strict, check_load, read_queries, read_query
+from hiergeo.search.serving.wire import Models, Query, Strict, check_load, read_queries, read_query
 
 IDS = 256
 """Ids in one request, at most."""
@@ -65,7 +64,6 @@ class Questions:
         settings = {name: options[name] for name in SETTINGS}
         side: Any = Literal[tuple(map(str, SIDES))]
         column = Annotated[Whole, Field(ge=0, lt=1 << DEEPEST)]
-        point = Annotated[list[Number], Field(min_length=2, max_length=2)]
         fields: dict[str, dict[str, Any]] = {
             "query": {
                 "lens": lens,
@@ -85,15 +83,9 @@ class Questions:
                 "y": (column, Field(description="Its row.")),
                 "version": (str | None, Field(None, max_length=64, description="Of the map, as /api/map has it.")),
             },
-            "moved": {
-                "a": (view, Field(description="One lens.")),
-                "b": (view, Field(description="The other lens.")),
-                "k": (Whole, Field(10, ge=1, le=MOST_NEIGHBOURS, description="Neighbours that are compared.")),
-            },
             "audit": {"lens": lens},
             "thumbnail": {"side": (side, Field(str(SIDES[0]), description="Longest side, pixels."))},
             "places": {"lens": lens, "queries": models.queries},
-            "select": {"lens": lens, "polygon": models.several(point, MOST_CORNERS, "Corners on the map.", 3)},
         }
         self.models: dict[str, Any] = {
             name: create_model(name.capitalize(), __base__=Strict, **cast(Any, values))

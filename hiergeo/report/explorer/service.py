@@ -10,9 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache, partial
 from typing import Any, final
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from hiergeo._core.errors import HiergeoError, InputError
@@ -23,7 +21,6 @@ from hiergeo.report.explorer.answers import AnswerWriter
 from hiergeo.report.explorer.collection import Collection, Lens
 from hiergeo.report.explorer.facts import collection_facts
 from hiergeo.report.explorer.mapping import Map, build_map
-from hiergeo.report.explorer.moved import compare
 from hiergeo.report.explorer.pages import OPEN
 from hiergeo.report.explorer.questions import Questions
 from hiergeo.report.explorer.survey import survey_of
@@ -36,18 +33,15 @@ from hiergeo.search.serving.wire import Query
 from hiergeo.search.stores.exact import ExactStore
 
 HELD = 24
-"""Maps, audits and comparisons that are held; the least recently used goes first."""
+"""Maps and audits that are held; the least recently used goes first."""
 
 AGAIN = 2
 """Seconds after which a client that could not wait longer asks again."""
 
-SELECTED = 10_000
-"""Items of a selection that are listed."""
-
 
 @final
 class Prepared:
-    """Maps, audits and comparisons by what they depend on. Requests for the same one wait for one of it.
+    """Maps and audits by what they depend on. Requests for the same one wait for one of it.
 
     Args:
         patience: seconds that a request waits; the work goes on.
@@ -186,7 +180,7 @@ class Explorer:
 
     async def map(self, lens: Lens) -> Map:
         """The map of a lens, which is made when it is first needed."""
-        drawn: Map = await self._made("map", (lens,), partial(build_map, lens, self.collection.tiers))
+        drawn: Map = await self._made("map", lens, partial(build_map, lens, self.collection.tiers))
         return drawn
 
     async def tile(self, lens: Lens, level: int, x: int, y: int, version: str | None) -> bytes:
@@ -203,21 +197,10 @@ class Explorer:
         except InputError as error:
             raise Refused(404, str(error), "level") from error
 
-    def selected(self, drawn: Map, lens: Lens, polygon: NDArray[np.float64]) -> dict[str, Any]:
-        """How many items lie within a polygon on the map of a lens, and those of smallest radius."""
-        store, ids = self._current(lens), torch.from_numpy(drawn.select(polygon))
-        ids = ids[store.holds(ids)]
-        return {"count": len(ids), "items": self._through(lens, store, ids[:SELECTED])}
-
-    async def moved(self, a: Lens, b: Lens, k: int) -> dict[str, Any]:
-        """What differs between two lenses."""
-        make = partial(compare, a, b, k)
-        return dict((await self._made(("moved", k), (a, b), make)).as_dict())
-
     async def audit(self, lens: Lens) -> dict[str, Any]:
         """What the space of a lens is like."""
         make = partial(survey_of, lens, self.collection.tiers, self.collection.hierarchy)
-        return dict((await self._made("audit", (lens,), make)).as_dict())
+        return dict((await self._made("audit", lens, make)).as_dict())
 
     def facts(self) -> dict[str, Any]:
         """What the page has to know of the collection; counted anew when an index has changed."""
@@ -286,10 +269,10 @@ class Explorer:
         facts = collection_facts(self.collection, self.settings.limits, embeds)
         return facts | {"columns": self._columns(generations).facts()}
 
-    async def _made(self, name: Hashable, lenses: tuple[Lens, ...], make: Callable[[], Any]) -> Any:
-        """What depends on lenses as their indexes are now."""
+    async def _made(self, name: str, lens: Lens, make: Callable[[], Any]) -> Any:
+        """What depends on a lens as its index is now."""
         await asyncio.to_thread(self._refresh)
-        return await self._prepared.get((name, *((lens.key, lens.index.manifest.generation) for lens in lenses)), make)
+        return await self._prepared.get((name, lens.key, lens.index.manifest.generation), make)
 
 
 def _check_items(store: ExactStore, ids: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Points of a map as a pyramid of tiles, of which a browser loads those in sight, and the points in a polygon.
+"""Points of a map as a pyramid of tiles, of which a browser loads those in sight.
 
 The map is the square [-1, 1]^2. The tile of level 0 is the whole, that of level L and place (x, y) the square of side
 2 / 2^L whose lower left corner is (x, y) of these sides from that of the map. A tile holds up to
@@ -12,8 +12,6 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from hiergeo._core.errors import InputError
-from hiergeo.datasets.scenes import drawing
 from hiergeo.evaluation.auditing.population import Ids
 
 CAPACITY = 4096
@@ -21,12 +19,6 @@ CAPACITY = 4096
 
 DEEPEST = 20
 """Level whose tiles hold all that is left of their squares, more than `CAPACITY` where so many points coincide."""
-
-MOST_CORNERS = 512
-"""Corners of a polygon."""
-
-FAR = 1e100
-"""Largest coordinate of a corner."""
 
 Coordinates = NDArray[np.float32]
 Tile = tuple[int, int, int]
@@ -88,23 +80,3 @@ def cells(values: Coordinates, level: int) -> Ids:
     """Column, or row, of the tile of a level that holds each coordinate (n,); the upper edge belongs to the last."""
     places = np.floor(np.ldexp(values.astype(np.float64), level - 1)) + (1 << level >> 1)  # exact next to 0 too
     return np.clip(places, 0, (1 << level) - 1).astype(np.int64)
-
-
-def inside(x: Coordinates, y: Coordinates, polygon: NDArray[np.float64]) -> Ids:
-    """The points (x, y), (n,) each, within a polygon (m, 2), ascending.
-
-    A point is inside where a ray from it crosses the outline an odd number of times: a loop of an outline that crosses
-    itself is a hole.
-
-    Raises:
-        InputError: fewer than 3 corners, more than `MOST_CORNERS`, or one that is not a number or beyond `FAR`.
-    """
-    corners = np.asarray(polygon, dtype=np.float64)
-    if corners.ndim != 2 or corners.shape[1] != 2 or not 3 <= len(corners) <= MOST_CORNERS:
-        raise InputError(f"a polygon has 3 to {MOST_CORNERS} corners (x, y), not an array {corners.shape}.")
-    if not (np.abs(corners) <= FAR).all():
-        raise InputError(
-            f"a corner of the polygon is not on the map: coordinates are numbers from -{FAR:g} to {FAR:g}."
-        )
-    within = drawing.polygon(*map(tuple, corners.tolist()))
-    return np.flatnonzero(within(x.astype(np.float64), y.astype(np.float64)))

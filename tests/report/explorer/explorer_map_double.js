@@ -52,7 +52,6 @@ export class DoubleSource {
     this.can = { pictures: true };
     this.running = 0;
     this.most = 0;
-    this.polygons = [];
   }
 
   item(id) {
@@ -103,20 +102,6 @@ export class DoubleSource {
     const outward = points.filter(({ radius, image }) => radius > own.radius && !image);
     if (verb === "ladder") return { query: { radius: own.radius }, rungs: inward.slice(0, 3).sort((a, b) => a.radius - b.radius).map(({ id }) => ({ from: 0, to: 1, hit: this.item(id) })) };
     return { hits: (verb === "parents" ? inward : outward).slice(0, k).map(({ id }) => this.item(id)) };
-  }
-
-  async select(lens, polygon) {
-    this.polygons.push(polygon);
-    const { points } = this.maps[lens];
-    const within = points.filter(({ x, y }) => {
-      let odd = false;
-      polygon.forEach(([x0, y0], i) => {
-        const [x1, y1] = polygon[(i + 1) % polygon.length];
-        if (y0 > y !== y1 > y && x < x0 + ((y - y0) * (x1 - x0)) / (y1 - y0)) odd = !odd;
-      });
-      return odd;
-    });
-    return { count: within.length, items: within.map(({ id, radius }) => ({ ...this.item(id), radius })) };
   }
 }
 

@@ -3,8 +3,12 @@
 import re
 
 import pytest
+import torch
 
-from tests.report.explorer.explorer_common import HOSTILE, Page, fixtures, verdict
+from hiergeo import search
+from hiergeo.report import explorer
+from tests.report import browser_common
+from tests.report.explorer.explorer_common import HOSTILE, Page, explored, fixtures, verdict
 
 pytest.importorskip("starlette")
 
@@ -79,8 +83,30 @@ def test_a_card_shows_its_dot_and_chooses_its_item(page):
         hits = [hit for hit in page.asked(kind, lens=1, item=item, k=7)["hits"] if not hit["is_query"]]
         shown = page.script(IDS, f".drawer-{kind} li")
         assert shown == [hit["id"] for hit in hits if hit["id"] != item][:6]
+        both = {hit["id"] for hit in page.asked(kind, lens=0, item=item, k=7)["hits"]} & set(shown)
+        assert page.texts(f".drawer-{kind} .moved") == [f"{len(both)} of {len(shown)} in tiny · euclidean too"]
     page.press("ESCAPE")
     page.until("return document.querySelector('.drawer').hidden")
+
+
+def test_an_item_that_another_model_puts_elsewhere_has_its_rank_in_both(tmp_path):
+    torch.manual_seed(0)
+    rows = torch.nn.functional.normalize(torch.randn(40, 6), dim=1) * torch.linspace(0.4, 2, 40)[:, None]
+    captions = [f"thing {row}" for row in range(40)]
+    for name, embeddings in (("one", rows), ("two", rows.flip(0))):
+        search.build(tmp_path / name, None, captions, space="euclidean", embeddings=embeddings)
+    collection = explorer.open_collection([tmp_path / "one", tmp_path / "two"], ["euclidean", "lorentz:-1"])
+    with explored(collection) as url, browser_common.chromium() as browser:
+        page = Page(browser, url)
+        show(page, "lens=1&item=9")
+        page.until("return document.querySelector('.drawer:not([aria-busy]) .moved')")
+        ranks = f"More specific than {50 * 19 / 40:.0f} % of all items; in two · euclidean, than {50 * 61 / 40:.0f} %."
+        assert page.texts(".drawer-item .moved") == [ranks]
+        page.script("location.hash = 'lens=0&item=9'")
+        page.until(
+            "return document.querySelector('.drawer:not([aria-busy]) .moved bdi')?.textContent.startsWith('one')"
+        )
+        assert page.texts(".drawer-item .moved") == []
 
 
 def test_photos_hostile_captions_and_nothing_asked(page):

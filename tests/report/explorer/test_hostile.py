@@ -20,8 +20,8 @@ from tests.report.explorer.explorer_served import browser, collected
 from tests.search.serving.hostile_requests import NUMBERS, SPECS, TEXTS
 
 VERBS = ("children", "parents", "neighbours", "ladder", "count")
-POSTED = ("search", "places", "select")
-GOT = (*VERBS, "collection", "items", "roots", "find", "map", "tile", "moved", "audit", "health", "openapi.json")
+POSTED = ("search", "places")
+GOT = (*VERBS, "collection", "items", "roots", "find", "map", "tile", "audit", "health", "openapi.json")
 IDS = (
     *["0", "79", "80", "-1", "007", "٣", "１", "1e3", "0x1", "1,2", ","],
     "9" * 19,
@@ -47,7 +47,6 @@ values = st.recursive(
     ),
     max_leaves=6,
 )
-corners = st.lists(st.sampled_from(FAR), min_size=2, max_size=2) | st.tuples(*[st.floats(-2, 2)] * 2).map(list) | values
 queries = (
     st.fixed_dictionaries({"item": st.sampled_from(IDS)})
     | st.fixed_dictionaries({"embedding": st.lists(st.sampled_from(FAR), max_size=7)})
@@ -60,7 +59,6 @@ bodies = st.fixed_dictionaries(
         "queries": st.lists(queries, max_size=4) | values,
         "lens": st.sampled_from(("0", "2", "3", 0, None)) | values,
         "query": queries,
-        "polygon": st.lists(corners, max_size=8) | st.just([[0, 0]] * 600) | values,
         "k": values,
         "by": values,
         "steps": values,

@@ -159,17 +159,23 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_an_outline_selects_in_base_coordinates_what_lies_in_it_on_the_screen(page, shape):
-    code = """const { outline } = await import('/page/selection.js');
+def test_what_is_drawn_in_an_outline_is_enclosed_and_what_is_hidden_is_not(page, shape):
+    code = """const { enclosed } = await import('/page/grid.js');
+    const { HIDDEN } = await import('/page/marks.js');
     const { Camera } = await import('/page/camera.js');
     const { makeMap } = await import('/double.js');
     const [polygon] = given; const map = makeMap(0, 4000);
     const camera = Object.assign(new Camera(map.facts), { width: 500, height: 400 });
     camera.look([0.5, 0.27], 0.5, 1.2);
-    return [outline(camera, polygon), map.points.map(({ x, y }) => [[x, y], camera.onScreen([x, y])])];"""
-    polygon, placed = run(page, code, SHAPES[shape])
-    base, screen = np.array(placed).transpose(1, 0, 2)
-    assert len(polygon) <= 512
-    inside = even_odd(np.array(SHAPES[shape], float), screen)
-    assert 100 < inside.sum() < 3990
-    assert (even_odd(np.array(polygon), base) != inside).mean() < 0.004
+    const column = (of) => map.points.map(of);
+    const tile = { ids: column(({ id }) => id), x: column(({ x }) => x), y: column(({ y }) => y),
+      radius: column(({ radius }) => radius), colour: column((_, i) => (i % 5 ? 0 : HIDDEN)) };
+    return [enclosed([{ tile, count: 3500 }], camera, polygon), column(({ id }) => String(id)),
+      column(({ x, y }) => camera.onScreen([x, y])), column(({ radius }) => radius)];"""
+    found, ids, screen, radius = run(page, code, SHAPES[shape])
+    drawn = (np.arange(4000) % 5 > 0) & (np.arange(4000) < 3500)
+    inside = np.flatnonzero(even_odd(np.array(SHAPES[shape], float), np.array(screen)) & drawn)
+    assert 100 < len(inside) < 2790
+    assert sorted(found) == sorted(ids[row] for row in inside)
+    at = dict(zip(ids, radius, strict=True))
+    assert [at[item] for item in found] == sorted(at[item] for item in found)

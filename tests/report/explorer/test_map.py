@@ -111,17 +111,6 @@ def test_tiles_hold_every_item_once(tmp_path):
         made.tile(0, 1, 0)
 
 
-def test_a_selection_holds_all_items_by_radius(index):
-    made = build_map(lens(index, "poincare:-0.25"))
-    square = np.array([(-0.5, -0.2), (0.4, -0.2), (0.4, 0.6), (-0.5, 0.6)])
-    found = made.select(square)
-    x, y = places_of(made, np.arange(500)).T
-    truth = [i for i in range(500) if -0.5 < x[i] < 0.4 and -0.2 < y[i] < 0.6]
-    assert sorted(found.tolist()) == truth
-    radii = index.store.fetch(torch.from_numpy(found)).radii[:, 0]
-    assert bool((radii.diff() >= 0).all())
-
-
 SPECIAL = {
     "one item": torch.tensor([[1.0, 0, 0, 0]]),
     "one item at the root": torch.zeros(1, 4),

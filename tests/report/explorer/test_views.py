@@ -1,4 +1,4 @@
-"""The comparison of spaces and what is told of one, in headless Chromium, against the index itself."""
+"""What is told of a space, in headless Chromium, against what was measured."""
 
 import csv
 from dataclasses import replace
@@ -29,36 +29,14 @@ def show(page: Page, fragment: str, ready: str, width: int = 1280) -> None:
     page.rest()
 
 
-def test_two_spaces_are_compared_in_a_table_that_is_saved(page, collection, files):
-    show(page, "lens=1&q=a+ring", ".standing .finding")
-    page.click(".comparing > summary")
-    page.until("return document.querySelector('.sorted tbody tr')")
-    moved = page.asked("moved", a=0, b=1)
-    assert page.texts(".moved .lede") == [moved["sentences"][0]]
-    assert page.texts(".found-more li") == moved["sentences"][1:]
-    assert page.texts(".comparing option") == ["tiny · euclidean"]
-    shown = page.script("return [...document.querySelectorAll('.sorted tr')].map((row) => row.children.length)")
-    assert shown == [4] * (1 + len(moved["movers"]))
-    assert page.texts(".sorted tbody tr td:nth-child(3)") == [
-        f"{mover['shared_neighbours']} of {moved['k']}" for mover in moved["movers"]
-    ]
-    page.click(".moved .downloads .button")
-    with browser_common.saved(files, "items-that-moved-most.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["id"] for row in rows] == [mover["id"] for mover in moved["movers"]]
-    assert [float(row["radius_b"]) for row in rows] == [mover["radius"][1] for mover in moved["movers"]]
-    page.click(".sorted .link")
-    page.until("return new URLSearchParams(location.hash.slice(1)).get('item')")
-
-
 @pytest.mark.parametrize("key", ["0", "1"])
 def test_a_space_is_told_below_its_disc_as_it_was_measured(page, collection, files, key):
     found = page.asked("audit", lens=key)
     show(page, f"lens={key}&q=a+ring", ".standing .finding")
-    page.click(".standing:not(.comparing) > summary")
+    page.click(".standing > summary")
     page.click(".survey > details > summary")
     page.until("return document.querySelectorAll('.survey .bars').length >= 5")
-    (verdict,) = page.texts(".standing:not(.comparing) > summary")
+    (verdict,) = page.texts(".standing > summary")
     numbers, order = found["audit"]["numbers"], found["audit"]["answers"]["order"]
     words = numbers["length_tau_d"] > order["high"] and found["audit"]["answers"]["beyond_length"]["word"] != "yes"
     told = f"Words alone order these better: {numbers['length_tau_d']:.3f} to {numbers['tau_d']:.3f}"
@@ -90,7 +68,7 @@ def test_without_chains_a_line_says_what_they_would_show(tmp_path):
     with explored(plain) as url, browser_common.chromium() as browser:
         page = Page(browser, url)
         show(page, "q=a+ring", ".strip .help")
-        assert page.texts(".standing:not(.comparing) > summary") == ["About this space"]
+        assert page.texts(".standing > summary") == ["About this space"]
         assert not page.texts(".finding")
-        page.click(".standing:not(.comparing) > summary")
+        page.click(".standing > summary")
         page.until("return document.querySelector('.finding')")

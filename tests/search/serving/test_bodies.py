@@ -26,7 +26,7 @@ from tests.search.serving.serving_common import PATIENCE, build_index, process, 
 pytest.importorskip("uvicorn")
 
 SEARCHES = ("/api/children", "/api/parents", "/api/neighbours", "/api/ladder", "/api/count")
-SERVED = {"serve": (*SEARCHES, "/api/add"), "explore": ("/api/search", "/api/places", "/api/select")}
+SERVED = {"serve": (*SEARCHES, "/api/add"), "explore": ("/api/search", "/api/places")}
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +76,7 @@ def test_the_largest_requests_that_are_allowed_are_within_the_bounds(running) ->
         elif what == "serve":
             given = json.dumps({"queries": queries, "k": 1}).encode()
             assert posted(f"{url}/api/neighbours", given).status == 200
-    if what == "explore":
-        polygon = torch.randn(512, 2, dtype=torch.float64).tolist()
-        assert posted(f"{url}/api/select", json.dumps({"polygon": polygon}).encode()).status == 200
-    else:
+    if what == "serve":
         rows = torch.nn.functional.normalize(torch.randn(4096, 64)).tolist()
         added = json.dumps({"embeddings": rows, "captions": ['a "quoted", [odd]: caption\n'] * 4096}).encode()
         assert posted(f"{url}/api/add", added).status == 200

@@ -2,7 +2,6 @@
 /** The climb: what is asked, all items of a space on a disc with the way to it, and the steps of that way as cards. */
 
 import { cards, climbed, sentence } from "./cards.js";
-import { Compared } from "./compare.js";
 import { Disc } from "./disc.js";
 import { caption, failure, fill, h, named, picture } from "./dom.js";
 import { Drawer } from "./drawer.js";
@@ -34,12 +33,11 @@ export class Climb {
     this.drawer = new Drawer(app);
     this.disc = new Disc(app);
     this.standing = new Standing(app);
-    this.compared = new Compared(app);
     this.spaces = this.choice();
     fill(root,
       h("div", { class: "climb-left" }, this.subject, box, this.sentence, this.shared),
       h("div", { class: "climb-right" }, this.ladder, this.drawer.root, this.disc.tools),
-      h("div", { class: "climb-disc" }, this.spaces.element, this.disc.root, this.standing.root, this.compared.root));
+      h("div", { class: "climb-disc" }, this.spaces.element, this.disc.root, this.standing.root));
     for (const [name, on] of [["pointerover", true], ["pointerout", false], ["focusin", true], ["focusout", false]])
       this.ladder.addEventListener(String(name), (/** @type {Event} */ event) => {
         const card = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("[data-id]"));
@@ -69,7 +67,6 @@ export class Climb {
     const other = !before || state.lens !== before.lens;
     this.spaces.show(state.lens);
     this.disc.update(state, before, lens);
-    this.compared.show(lens);
     if (!before || state.query !== before.query) this.name(state.query);
     if (other || state.item !== before.item) this.choose(state, before, lens);
     if (other || state.query !== before.query) this.climb(state, lens);

@@ -28,6 +28,7 @@ export class Drawer {
   /** @param {string | null} id @param {any} lens */
   show(id, lens) {
     if (id !== this.id) this.most = STEP;
+    if (lens !== this.lens) [this.other, this.lens] = [this.lens ?? otherThan(lens, this.app.collection.lenses), lens];
     this.id = id;
     this.root.hidden = !id;
     const asked = id ? this.ask(id, lens) : null;
@@ -38,21 +39,26 @@ export class Drawer {
   /** @param {string} id @param {any} lens */
   async ask(id, lens) {
     const { source } = this.app;
-    const cones = lens.cones.decide ? source.ask("count", lens.key, { item: id }).catch(() => null) : null;
-    const [[item], held, ...lists] = await Promise.all([
+    const { most, other } = this;
+    const around = async (/** @type {any} */ space) => {
+      const answers = await Promise.all(LISTS.map(([kind]) => source.ask(kind, space.key, { item: id }, { k: most + 1 })));
+      const lists = answers.map(({ hits }) => hits.filter((/** @type {any} */ hit) => !hit.is_query && hit.id !== id).slice(0, most));
+      return { lists, keys: answers.map(({ by }) => by), rank: await rankOf(id, space, source) };
+    };
+    const [[item], held, here, there] = await Promise.all([
       source.items([id]),
-      cones,
-      ...LISTS.map(([kind]) => source.ask(kind, lens.key, { item: id }, { k: this.most + 1 })),
+      lens.cones.decide ? source.ask("count", lens.key, { item: id }).catch(() => null) : null,
+      around(lens),
+      other ? around(other).catch(() => null) : null,
     ]);
-    const others = lists.map(({ hits }) => hits.filter((/** @type {any} */ hit) => !hit.is_query && hit.id !== id).slice(0, this.most));
-    return { item, held, lists: others, keys: lists.map(({ by }) => by) };
+    return { item, held, ...here, there: there && { ...there, title: other.title } };
   }
 
-  /** @param {{item: any, held: any, lists: any[][], keys: string[]} | null} found @param {any} lens */
+  /** @param {{item: any, held: any, lists: any[][], keys: string[], rank: number, there: any} | null} found @param {any} lens */
   draw(found, lens) {
     this.root.removeAttribute("aria-busy");
     if (!found) return fill(this.root);
-    const { item, held, lists, keys } = found;
+    const { item, held, lists, keys, rank, there } = found;
     const { app } = this;
     const tier = item.tier === null || item.tier < 0 ? null : app.collection.tiers?.[item.tier];
     const radius = item.radius?.[lens.key];
@@ -66,10 +72,12 @@ export class Drawer {
         item.image && picture(app.source, item.id, 192),
         h("p", { class: "full", tabindex: 0, role: "group", "aria-label": "Caption" }, h("bdi", null, named(item))),
         h("p", { class: "help" }, tier && [h("bdi", null, tier), " · "], typeof radius === "number" && `radius ${number(radius, 3)}`),
+        there && there.rank !== rank && h("p", { class: "help moved" }, `More specific than ${percent(rank)} of all items; in `, h("bdi", null, there.title), `, than ${percent(there.rank)}.`),
         held && h("p", { class: "help held" }, `Its cone holds ${Math.max(0, held.count - 1).toLocaleString("en")} of ${lens.rows.toLocaleString("en")} items.`),
         h("button", { type: "button", class: "button", onclick: () => app.state.set({ query: { item: item.id }, item: null }) }, "Climb from here")),
       LISTS.map(([kind, title], i) => h("section", { class: `drawer-${kind}` },
         h("h2", null, title, h("span", { class: "help" }, ` by ${keys[i]}`)),
+        there && lists[i].length > 0 && h("p", { class: "help moved" }, `${shared(lists[i], there.lists[i])} of ${lists[i].length} in `, h("bdi", null, there.title), " too"),
         lists[i].length ? h("ul", null, lists[i].map((hit) => this.entry(hit))) : h("p", { class: "help" }, "None."),
         lists[i].length === this.most
           ? h("button", { type: "button", class: "button small", "aria-label": `${title}: show ${STEP} more`, onclick: more }, `${STEP} more`)
@@ -98,6 +106,20 @@ export class Drawer {
     return h("button", { type: "button", class: "button small close", "aria-label": "Close the chosen item", onclick: close }, "×");
   }
 }
+
+/** The space that one is compared with before another was shown: of other embeddings where there is one. @param {any} lens @param {any[]} lenses */
+const otherThan = (lens, lenses) => lenses.find(({ source }) => source !== lens.source) ?? lenses.find((each) => each !== lens);
+
+/** The share of items of smaller radius: equal areas of the disc hold equally many. @param {string} id @param {any} lens @param {any} source */
+async function rankOf(id, lens, source) {
+  const [[{ x, y }], { reach }] = await Promise.all([source.places(lens.key, [{ item: id }]), source.map(lens.key)]);
+  return (x * x + y * y) / (reach * reach);
+}
+
+/** How many items are in both of two lists. @param {any[]} one @param {any[]} other */
+const shared = (one, other) => one.filter(({ id }) => other.some((hit) => hit.id === id)).length;
+
+const percent = (/** @type {number} */ share) => `${number(100 * share, 0)} %`;
 
 /** All that is listed, as CSV. @param {{item: any, lists: any[][]}} found @param {any} lens */
 function table({ item, lists }, lens) {

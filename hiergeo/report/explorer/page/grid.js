@@ -6,6 +6,7 @@
  * and only the points of the cells that it meets are transformed.
  */
 
+import { inside } from "./isometry.js";
 import { HIDDEN } from "./marks.js";
 
 /**
@@ -87,6 +88,19 @@ export function inSight(drawn, camera, most) {
 /** Drawn points on the stage, those nearest to a pixel first. @param {Iterable<Drawn>} drawn @param {Camera} camera @param {[number, number]} at @param {number} most */
 export function around(drawn, camera, at, most) {
   return ranked(drawn, camera, most, (_tile, _i, seen) => Math.hypot(seen[0] - at[0], seen[1] - at[1]));
+}
+
+/** Ids of the drawn points within a polygon, those nearest to the root first. @param {Iterable<Drawn>} drawn @param {Camera} camera @param {[number, number][]} polygon pixels */
+export function enclosed(drawn, camera, polygon) {
+  const [low, high] = [Math.min, Math.max].map((end) => [0, 1].map((axis) => end(...polygon.map((at) => at[axis]))));
+  const held = [];
+  for (const { tile, count } of drawn)
+    for (let i = 0; i < Math.min(count, tile.x.length); i++) {
+      const at = camera.onScreen([tile.x[i], tile.y[i]]);
+      if (tile.colour[i] === HIDDEN || at.some((value, axis) => value < low[axis] || value > high[axis])) continue;
+      if (inside(polygon, at)) held.push({ id: String(tile.ids[i]), radius: tile.radius[i] });
+    }
+  return held.sort((a, b) => a.radius - b.radius).map(({ id }) => id);
 }
 
 /**

@@ -1,68 +1,31 @@
 // @ts-check
-/**
- * Items picked out on the disc, as a table that can be saved: those in a region, whose outline is taken back to base
- * coordinates, those near a point, or those that pass the filters.
- */
+/** Items picked out on the disc, as a table that can be saved: those drawn in a region or near a point, or those that pass the filters. */
 
 import { caption, counted, fill, h, named, number } from "./dom.js";
 import { csv } from "./files.js";
-import { around } from "./grid.js";
-import { scaled, size } from "./isometry.js";
+import { around, enclosed } from "./grid.js";
 import { latest } from "./latest.js";
 
 /**
  * @typedef {import("./isometry.js").Complex} Complex
- * @typedef {import("./camera.js").Camera} Camera
  * @typedef {import("./stage.js").Stage} Stage
  * @typedef {{id: string, caption: string | null, image: boolean, tier: number | null, radius: any}} Item
  */
 
-/** Corners of an outline at most, as many as the server takes. */
-const CORNERS = 500;
-
-/** Corners that a hand draws at most; the others are added where the outline bends. */
-const DRAWN = 160;
-
-/** Largest error of an outline, as a share of the radius of the disc. */
-const ERROR = 0.001;
-
-/** How far corners on the rim are pushed out, so that no chord cuts points off. */
-const BEYOND = 1.02;
+/** Corners along a side of a rectangle. */
+const SIDE = 16;
 
 /** Items that are listed before all are asked for, items of one request, and items that are fetched for a table at most. */
 const [LISTED, ASKED, MOST] = [30, 256, 2000];
 
-/** The four corners of the rectangle between the ends of a path. @param {Complex[]} path @returns {Complex[]} */
+/** The rectangle between the ends of a path, with corners along its sides, which bend as the disc is moved. @param {Complex[]} path @returns {Complex[]} */
 export function rectangle(path) {
   const [[x0, y0], [x1, y1]] = [path[0], path[path.length - 1]];
-  return [[x0, y0], [x1, y0], [x1, y1], [x0, y1]];
-}
-
-/**
- * A polygon on the screen in base coordinates, with corners added until it is as curved as its image.
- * @param {Camera} camera
- * @param {Complex[]} polygon pixels
- * @returns {Complex[]}
- */
-export function outline(camera, polygon) {
-  const every = Math.ceil(polygon.length / DRAWN);
-  let edge = polygon.filter((_, i) => i % every === 0).map((at) => ({ at, z: camera.base(at) }));
-  for (let round = 0; round < 12 && edge.length < CORNERS; round++) {
-    let room = CORNERS - edge.length;
-    const finer = edge.flatMap((corner, i) => {
-      const next = edge[(i + 1) % edge.length];
-      /** @type {Complex} */
-      const at = [(corner.at[0] + next.at[0]) / 2, (corner.at[1] + next.at[1]) / 2];
-      const z = camera.base(at);
-      const error = Math.hypot(z[0] - (corner.z[0] + next.z[0]) / 2, z[1] - (corner.z[1] + next.z[1]) / 2);
-      if (error <= ERROR * camera.reach || room <= 0) return [corner];
-      room -= 1;
-      return [corner, { at, z }];
-    });
-    if (finer.length === edge.length) break;
-    edge = finer;
-  }
-  return edge.map(({ z }) => (size(z) > 1 - 1e-6 ? scaled(z, BEYOND / size(z)) : z));
+  const corners = [[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]];
+  return corners.slice(1).flatMap(([x, y], i) => Array.from({ length: SIDE }, (_, step) => {
+    const share = step / SIDE;
+    return /** @type {Complex} */ ([corners[i][0] + share * (x - corners[i][0]), corners[i][1] + share * (y - corners[i][1])]);
+  }));
 }
 
 /** What is selected: a count, a table, a file. */
@@ -93,9 +56,9 @@ export class Selection {
   region(polygon) {
     const stage = this.stage();
     if (!stage) return;
-    const region = outline(stage.camera, polygon);
-    stage.show({ region });
-    return this.take(this.app.source.select(stage.lens.key, region));
+    const { camera, count, facts } = stage;
+    stage.show({ region: polygon.map((at) => camera.base(at)) });
+    return this.take(this.fetch(enclosed(stage.tiles(), camera, polygon)), count < facts.count ? " of those that are drawn" : "");
   }
 
   /** The items nearest to the one that is chosen or pointed at, or to the centre. @param {Event} event */
@@ -125,18 +88,18 @@ export class Selection {
     return { count: ids.length, items: (await Promise.all(parts.map((part) => this.app.source.items(part)))).flat() };
   }
 
-  /** @param {Promise<{count: number, items: Item[]}>} asked */
-  take(asked) {
+  /** @param {Promise<{count: number, items: Item[]}>} asked @param {string} [of] which could be selected, if not all */
+  take(asked, of = "") {
     const stage = this.stage();
     return this.answer(asked, ({ count, items }) => {
       this.items = items;
       this.lens = stage?.lens;
-      fill(this.title, `${counted(count, "item")} selected`);
+      fill(this.title, `${counted(count, "item")}${of} selected`);
       this.note.hidden = count <= items.length;
       this.note.textContent = `The table and the file hold ${counted(items.length)} of them.`;
       this.found.hidden = false;
       this.fill(LISTED);
-      this.app.announce(`${counted(count, "item")} selected`);
+      this.app.announce(this.title.textContent);
     }, (error) => {
       this.clear();
       stage?.tell.failed(error);

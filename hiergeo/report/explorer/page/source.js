@@ -138,23 +138,12 @@ export class LiveSource {
     return (await this.json("api/places", posted({ lens, queries: sent }))).places;
   }
 
-  /** The items within a polygon on the map. */
-  select(lens, polygon) {
-    return this.json("api/select", posted({ lens, polygon }));
-  }
-
   /** The bin of every item in a column of the data, by its id; 255 where there is no value. */
   column(name) {
     return this.kept.once(`column\n${name}`, async () => {
       const { bins, ids } = await this.json(`api/columns/${encodeURIComponent(name)}`);
       return byId(Uint8Array.from(atob(bins), (letter) => letter.charCodeAt(0)), ids);
     });
-  }
-
-  /** What two lenses see differently. */
-  moved(a, b, k) {
-    const asked = new URLSearchParams({ a, b, k: String(k) });
-    return this.kept.once(`moved\n${asked}`, () => this.patient(`api/moved?${asked}`));
   }
 
   /** What the space of a lens is like. */

@@ -1,12 +1,8 @@
 // @ts-check
 // The data of a page without a server: the interface of LiveSource over files that hiergeo explore --export wrote.
 
-import { inside } from "./isometry.js";
 import { readAnswers, readItems, readPictures } from "./packed.js";
 import { Kept, SourceError, byId, keptPictures, readTile } from "./source.js";
-
-/** Items of a selection that are listed. */
-const LISTED = 10_000;
 
 /** Distance below which an item is the query itself. */
 const SAME = 1e-5;
@@ -120,23 +116,10 @@ export class StaticSource {
     return places.map((place) => ({ x: points.x[place], y: points.y[place], radius: points.radius[place] }));
   }
 
-  /** The items within a polygon on the map, by the even-odd rule; those of smallest radius are listed. */
-  async select(lens, polygon) {
-    const [items, points, seen] = await Promise.all([this.items_(), this.points(lens), this.lens(lens)]);
-    const held = seen.order.filter((place) => inside(polygon, [points.x[place], points.y[place]]));
-    const listed = [...held.subarray(0, LISTED)].map((place) => ({ ...this.item(items, place), radius: seen.radius[place] }));
-    return { count: held.length, items: listed };
-  }
-
   /** The bin of every item in a column of the data. */
   column(name) {
     const place = this.columns.indexOf(name);
     return this.kept.once(`column ${place}`, async () => byId(new Uint8Array(await this.bytes(`column-${place}.bin`)), (await this.items_()).ids));
-  }
-
-  /** What two lenses see differently. */
-  moved(a, b) {
-    return this.kept.once(`moved ${a} ${b}`, () => this.json(`moved-${this.key(a)}-${this.key(b)}.json`));
   }
 
   /** What the space of a lens is like. */
