@@ -58,9 +58,6 @@ def explore_command(
             "DIR", "Write the page and all its answers to this folder, for any web server, instead of serving them."
         ),
     ] = None,
-    limit: Annotated[
-        int | None, option("N", "Items that an export keeps at most, evenly along the radius. (by default all)")
-    ] = None,
     overwrite: options.Overwrite = False,
     device: options.Device = options.AUTO,
 ) -> None:
@@ -69,8 +66,8 @@ def explore_command(
     from hiergeo.search import serving
 
     check_token(token)
-    if export is None and (limit is not None or overwrite):
-        raise InputError("--limit and --overwrite are for an export: name its folder with --export, or leave them out.")
+    if export is None and overwrite:
+        raise InputError("--overwrite is for an export: name its folder with --export, or leave it out.")
     if demo and (sources or geometry or images or data or columns):
         raise InputError("--demo brings its own items: leave out sources, --geometry, --images, --data and --columns.")
     if not demo and not sources:
@@ -86,7 +83,7 @@ def explore_command(
 
     if export is not None:
         explorer.check_target(export, overwrite)
-        note_exported(explorer.export_page(collected(), export, limit=limit, overwrite=overwrite, progress=True))
+        note_exported(explorer.export_page(collected(), export, overwrite=overwrite, progress=True))
         return
     with serving.bind(host, port) as bound:
         settings = serving.Settings(token=token, hosts=check_reach(bound, host, token, insecure))
@@ -101,8 +98,7 @@ def explore_command(
 
 def note_exported(done: "explorer.Exported") -> None:
     """Say what an export holds, and how to look at it."""
-    part = f" of {done.rows:,}" if done.items < done.rows else ""
-    line = f"Exported {done.items:,}{part} items, {done.bytes / 1e6:.1f} MB in {done.files} files, to {done.folder}"
+    line = f"Exported {done.items:,} items, {done.bytes / 1e6:.1f} MB in {done.files} files, to {done.folder}"
     console().print(line, soft_wrap=True)
     if done.pictures:
         note(f"{done.pictures:,} pictures of up to {done.side} pixels (WebP, quality {done.quality}).")

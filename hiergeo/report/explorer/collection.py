@@ -9,7 +9,6 @@ from typing import final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from hiergeo import datasets, search
@@ -198,40 +197,26 @@ def check_same(one: tuple[str, Index], other: tuple[str, Index]) -> None:
     Items are the same if they have the same caption or, where both have none, the same name of an image: folders may
     have been moved.
     """
-    (name, first), (named, second) = one, other
-    (ids, hashes), (theirs, others) = _hashed(first), _hashed(second)
-    if not np.array_equal(ids, theirs):
-        odd = int(np.setxor1d(ids, theirs)[0])
-        has, lacks = (name, named) if odd in ids else (named, name)
+    (name, first), (named, second) = ((held, _names(index)) for held, index in (one, other))
+    for odd in sorted(first.keys() ^ second.keys()):
+        has, lacks = (name, named) if odd in first else (named, name)
         raise InputError(f"{has} holds an item {odd} and {lacks} does not: explore indexes of the same items together.")
-    differing = ids[hashes != others]
-    if len(differing):
-        labels = (index.store.labels(torch.from_numpy(differing[:1])) for index in (first, second))
-        names = [shortened(_named(*label.captions, *label.images), SHOWN) for label in labels]
-        raise InputError(
-            f"item {int(differing[0])} is '{names[0]}' in {name} and '{names[1]}' in {named}: "
-            f"explore indexes of the same items together."
-        )
+    for item in sorted(first):
+        if first[item] != second[item]:
+            names = [shortened(held[item][1], SHOWN) for held in (first, second)]
+            raise InputError(
+                f"item {item} is '{names[0]}' in {name} and '{names[1]}' in {named}: "
+                f"explore indexes of the same items together."
+            )
 
 
-def _hashed(index: Index) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Ids (n,), ascending, and a hash of what each is, (n,)."""
-    ids, hashes = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for some, labels in index.store.named():
-        ids.append(some)
-        names = (
-            hash((caption is None, _named(caption, image)))
-            for caption, image in zip(labels.captions, labels.images, strict=True)
-        )
-        hashes.append(np.fromiter(names, np.int64, len(some)))
-    every = np.concatenate(ids)
-    order = every.argsort()
-    return every[order], np.concatenate(hashes)[order]
-
-
-def _named(caption: str | None, image: str | None) -> str:
-    """What to call an item."""
-    return caption if caption is not None else "no caption" if image is None else name_of_image(image)
+def _names(index: Index) -> dict[int, tuple[bool, str]]:
+    """What the items of an index are, by their ids: whether they have a caption, and it or the name of their image."""
+    return {
+        item: (caption is not None, name_of_image(image or "no caption") if caption is None else caption)
+        for ids, labels in index.store.named()
+        for item, caption, image in zip(ids.tolist(), labels.captions, labels.images, strict=True)
+    }
 
 
 PATIENCE = 120.0

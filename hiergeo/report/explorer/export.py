@@ -18,9 +18,8 @@ The same collection gives the same bytes.
 import io
 import json
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
@@ -28,7 +27,6 @@ from typing import Any, final
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.progress import begin, track
@@ -41,23 +39,18 @@ from hiergeo.report.explorer import packing
 from hiergeo.report.explorer.answers import written
 from hiergeo.report.explorer.collection import Collection, Lens
 from hiergeo.report.explorer.facts import collection_facts
-from hiergeo.report.explorer.items import Tiers, radii_of, read_items, words_of
+from hiergeo.report.explorer.items import Tiers, read_items, words_of
 from hiergeo.report.explorer.mapping import build_map
 from hiergeo.report.explorer.pages import INDEX, page_file, page_files
 from hiergeo.report.explorer.survey import survey_of
 from hiergeo.report.explorer.thumbnails import SIDES, Thumbnails
-from hiergeo.search import Index, layout
 from hiergeo.search.serving.limits import Limits
-from hiergeo.search.stores.exact import ExactStore
 
 CHUNK = 128
 """Pictures in one file."""
 
 SIZES = ((500, 192, 80), (2_000, 160, 60), (5_000, 96, 60), (10_000, 64, 60), (50_000, 40, 30))
 """Pictures at most, their longest side in pixels, and quality of WebP: 5 to 20 MB in all."""
-
-FEW = 10_000
-"""Items that a message proposes to keep of too many."""
 
 CAPTION = 500
 """Characters of a caption that a page holds."""
@@ -97,7 +90,6 @@ class Exported:
     Attributes:
         folder: it.
         items: that the page holds.
-        rows: items of the collection.
         files: how many.
         bytes: of all files.
         pictures: how many the page holds.
@@ -107,7 +99,6 @@ class Exported:
 
     folder: Path
     items: int
-    rows: int
     files: int
     bytes: int
     pictures: int
@@ -119,7 +110,6 @@ def export_page(
     collection: Collection,
     folder: Path | str,
     *,
-    limit: int | None = None,
     overwrite: bool = False,
     progress: bool = False,
 ) -> Exported:
@@ -128,63 +118,28 @@ def export_page(
     Args:
         collection: to be shown.
         folder: a new or empty one, or with `overwrite` an earlier export.
-        limit: items that are kept at most; None keeps all. A larger collection is thinned out evenly along the radius
-            of its first lens, so that its most general and most specific items stay, and answers are among those kept.
         overwrite: replace an earlier export.
         progress: draw a bar for work that outlasts a second.
 
     Raises:
-        InputError: the folder holds an export and `overwrite` is false, or something else; or there are too many items
-            without a limit.
+        InputError: the folder holds an export and `overwrite` is false, or something else; or there are too many items.
         UnavailableError: the folder cannot be written; what was there is left as it was.
     """
     target, count = check_target(folder, overwrite), len(collection.first)
-    if limit is not None and not 1 <= limit <= packing.MOST:
-        raise InputError(f"--limit must be a number of items from 1 to {packing.MOST:,}, not {limit:,}.")
-    if limit is None and count > packing.MOST:
+    if count > packing.MOST:
         raise InputError(
-            f"a page without a server holds up to {packing.MOST:,} items and this collection has {count:,}: keep some "
-            f"of them with --limit, such as --limit {FEW}."
+            f"a page without a server holds up to {packing.MOST:,} items and this collection has {count:,}: export an "
+            f"index of some of them."
         )
-    with thinned(collection, limit or count) as some, atomic_folder(target) as scratch:
+    with atomic_folder(target) as scratch:
         files = _Files(scratch)
-        album = _write(some, count, files, progress)
+        album = _write(collection, files, progress)
         documents.write(scratch / RECORD, {"explorer": VERSION, "files": dict(sorted(files.sizes.items()))})
         files.sizes[RECORD] = (scratch / RECORD).stat().st_size
         check_target(target, overwrite)
     size, pictures = sum(files.sizes.values()), len(album.pictures)
     look = (album.side, album.quality) if pictures else (0, 0)
-    return Exported(target, len(some.first), count, len(files.sizes), size, pictures, *look)
-
-
-@contextmanager
-def thinned(collection: Collection, limit: int) -> Iterator[Collection]:
-    """The collection itself, or indexes of `limit` of its items, which are removed after the block.
-
-    The items that stay are spread evenly over all in the order of their radius in the first lens: the most general
-    and the most specific one are among them. The same collection gives the same items.
-    """
-    count = len(collection.first)
-    if count <= limit:
-        yield collection
-        return
-    lens, items = collection.lenses[0], read_items(collection.first.store)
-    by_radius = items.ids[radii_of(lens.index.store, items, lens.space.geometry).argsort(kind="stable")]
-    some = torch.from_numpy(np.sort(by_radius[np.arange(limit) * (count - 1) // max(limit - 1, 1)]))
-    with tempfile.TemporaryDirectory(prefix="hiergeo-export-") as folder:
-        made = {id(index): _part(index, some, Path(folder) / str(at)) for at, index in enumerate(collection.indexes)}
-        lenses = tuple(replace(lens, index=made[id(lens.index)]) for lens in collection.lenses)
-        yield replace(collection, lenses=lenses)
-
-
-def _part(index: Index, ids: Tensor, folder: Path) -> Index:
-    """An index of some items of another, in a new folder."""
-    store = index.store
-    manifest = replace(store.manifest, edges=(), shards=(), generation=0, retired=(), reserved=0)
-    layout.create(folder, manifest, index.space.root)
-    part = ExactStore(folder)
-    part.add(store.fetch(ids), store.labels(ids))
-    return Index(part)
+    return Exported(target, count, len(files.sizes), size, pictures, *look)
 
 
 @final
@@ -205,7 +160,7 @@ class _Files:
         self.add(f"data/{name}", written(values))
 
 
-def _write(collection: Collection, of: int, files: _Files, progress: bool) -> "Album":
+def _write(collection: Collection, files: _Files, progress: bool) -> "Album":
     items = read_items(collection.first.store, collection.tiers)
     labels = collection.first.store.labels(torch.from_numpy(items.ids))
     captions = [None if text is None else shortened(text, CAPTION) for text in labels.captions]
@@ -228,7 +183,6 @@ def _write(collection: Collection, of: int, files: _Files, progress: bool) -> "A
         "chunk": packing.CHUNK,
         "first": collection.lenses[0].key,
         "k": packing.K,
-        "of": of,
         "pictures": {"chunk": CHUNK, "type": "image/webp", "side": album.side} if album.pictures else None,
         "lenses": lenses,
     }

@@ -4,8 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import time
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Hashable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache, partial
 from typing import Any, final
@@ -32,50 +31,8 @@ from hiergeo.search.serving.metrics import Metrics
 from hiergeo.search.serving.wire import Query
 from hiergeo.search.stores.exact import ExactStore
 
-HELD = 24
-"""Maps and audits that are held; the least recently used goes first."""
-
 AGAIN = 2
 """Seconds after which a client that could not wait longer asks again."""
-
-
-@final
-class Prepared:
-    """Maps and audits by what they depend on. Requests for the same one wait for one of it.
-
-    Args:
-        patience: seconds that a request waits; the work goes on.
-    """
-
-    def __init__(self, patience: float) -> None:
-        self._patience = patience
-        self._futures: OrderedDict[Hashable, Future[Any]] = OrderedDict()
-        self._workers = ThreadPoolExecutor(2, "hiergeo-explorer")
-
-    async def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        """The thing of a key, which is made if it is not there.
-
-        Args:
-            key: says all that the thing depends on.
-            make: makes it; an error is that of all who wait, and the next request tries again.
-
-        Raises:
-            Refused: 503, it takes longer than a request waits.
-        """
-        future = self._futures.get(key)
-        if future is None or (future.done() and future.exception() is not None):
-            future = self._futures[key] = self._workers.submit(make)
-        self._futures.move_to_end(key)
-        if len(self._futures) > HELD:
-            self._futures.popitem(last=False)
-        try:
-            return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), self._patience)
-        except asyncio.TimeoutError:
-            raise Refused(503, "this is being made and takes a while: ask again.", retry_after=AGAIN) from None
-
-    def close(self) -> None:
-        """Let the work in progress end, and begin no other."""
-        self._workers.shutdown(wait=True, cancel_futures=True)
 
 
 @final
@@ -97,7 +54,7 @@ class Explorer:
         self.collection, self.settings = collection, dataclasses.replace(settings, open_paths=OPEN)
         self.metrics, self.questions = Metrics(), Questions(collection, settings.limits)
         self._writer, self._started = AnswerWriter(collection), time.monotonic()
-        self._prepared = Prepared(settings.limits.answer_seconds)
+        self._made: dict[tuple[str, str], tuple[int, Future[Any]]] = {}
         self._facts, self._columns = lru_cache(1)(self._counted), lru_cache(1)(lambda _: collection.columns())
         self._services = {id(index): Service(index, settings, self.metrics) for index in collection.indexes}
 
@@ -180,7 +137,7 @@ class Explorer:
 
     async def map(self, lens: Lens) -> Map:
         """The map of a lens, which is made when it is first needed."""
-        drawn: Map = await self._made("map", lens, partial(build_map, lens, self.collection.tiers))
+        drawn: Map = await self._prepared("map", lens, partial(build_map, lens, self.collection.tiers))
         return drawn
 
     async def tile(self, lens: Lens, level: int, x: int, y: int, version: str | None) -> bytes:
@@ -200,7 +157,7 @@ class Explorer:
     async def audit(self, lens: Lens) -> dict[str, Any]:
         """What the space of a lens is like."""
         make = partial(survey_of, lens, self.collection.tiers, self.collection.hierarchy)
-        return dict((await self._made("audit", lens, make)).as_dict())
+        return dict((await self._prepared("audit", lens, make)).as_dict())
 
     def facts(self) -> dict[str, Any]:
         """What the page has to know of the collection; counted anew when an index has changed."""
@@ -230,8 +187,8 @@ class Explorer:
     async def lifespan(self, app: object) -> AsyncIterator[None]:
         """Run the queues of all services while the application runs."""
         async with contextlib.AsyncExitStack() as stack:
-            self._prepared = Prepared(self.settings.limits.answer_seconds)
-            stack.callback(self._prepared.close)
+            self._workers, self._made = ThreadPoolExecutor(2, "hiergeo-explorer"), {}
+            stack.callback(self._workers.shutdown, cancel_futures=True)
             for service in self._services.values():
                 await stack.enter_async_context(service.lifespan(app))
             yield
@@ -269,10 +226,25 @@ class Explorer:
         facts = collection_facts(self.collection, self.settings.limits, embeds)
         return facts | {"columns": self._columns(generations).facts()}
 
-    async def _made(self, name: str, lens: Lens, make: Callable[[], Any]) -> Any:
-        """What depends on a lens as its index is now."""
+    async def _prepared(self, name: str, lens: Lens, make: Callable[[], Any]) -> Any:
+        """What is made once of a lens as its index is now; who asks for the same waits for one of it.
+
+        Raises:
+            Refused: 503, it takes longer than a request waits; the work goes on. What fails is made again when it is
+                next asked for.
+        """
         await asyncio.to_thread(self._refresh)
-        return await self._prepared.get((name, lens.key, lens.index.manifest.generation), make)
+        generation = lens.index.manifest.generation
+        before, future = self._made.get((name, lens.key), (None, None))
+        if future is None or before != generation or (future.done() and future.exception() is not None):
+            future = self._workers.submit(make)
+            self._made[name, lens.key] = generation, future
+        try:
+            return await asyncio.wait_for(
+                asyncio.shield(asyncio.wrap_future(future)), self.settings.limits.answer_seconds
+            )
+        except asyncio.TimeoutError:
+            raise Refused(503, "this is being made and takes a while: ask again.", retry_after=AGAIN) from None
 
 
 def _check_items(store: ExactStore, ids: Tensor) -> None:

@@ -5,9 +5,7 @@ import os
 import subprocess
 import sys
 
-import numpy as np
 import pytest
-import torch
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage.files import temporary
@@ -82,43 +80,20 @@ def test_what_ends_half_way_leaves_nothing_that_looks_complete(collection, tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["page"]
 
 
-def test_a_part_is_kept_evenly_and_answers_are_among_it(collection, tmp_path) -> None:
-    found = export_page(collection, tmp_path / "part", limit=20)
-    held = files(found.folder)
-    kept = list(map(int, json.loads(held["data/items.json"])["ids"]))
-    rows = collection.first.store.fetch(torch.arange(ROWS))
-    order = rows.radii[:, 0].argsort(stable=True).tolist()
-    assert (found.items, found.rows, len(kept)) == (20, ROWS, 20)
-    assert kept == sorted(kept)
-    assert {order[0], order[-1]} < set(kept)
-    assert np.diff(sorted(order.index(item) for item in kept)).max() <= ROWS / 19 + 1
-    content = held["data/lens-1/answers/000.bin"]
-    n, k, rungs = np.frombuffer(content, "<u4", 3).tolist()
-    start = 12 + 4 * n + 4 * 9 * n * k + 20 * rungs + 4 * (n + 1)
-    hits = np.frombuffer(content[start : start + 6 * n * k], "<u2").reshape(3, n, k)
-    geometry = collection.lenses[1].space.geometry
-    x, y = (collection.first.store.fetch(torch.tensor(ids)).points(geometry) for ids in (kept[7:8], kept))
-    captions = json.loads(held["data/items.json"])["captions"]
-    first: dict[str, int] = {}
-    for other in collection.lenses[1].space.pairwise_distance(x, y)[0].argsort(stable=True).tolist():
-        first.setdefault(captions[other], other)
-    assert hits[2, 7].tolist() == list(first.values())[: packing.K]
-
-
-@pytest.mark.parametrize("limit", [0, -1, packing.MOST + 1])
-def test_limits_out_of_range_are_refused(collection, tmp_path, limit) -> None:
-    with pytest.raises(InputError, match="--limit"):
-        export_page(collection, tmp_path / "page", limit=limit)
-    assert not (tmp_path / "page").exists()
+def test_more_items_than_a_page_holds_are_refused_before_anything_is_written(collection, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(packing, "MOST", ROWS - 1)
+    with pytest.raises(InputError, match="79 items"):
+        export_page(collection, tmp_path / "page")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_command_exports_and_says_what(run, collection, tmp_path) -> None:
     sources = [collection.first.store.folder, "--images", collection.first.store.folder.parent / "photos"]
     target = tmp_path / "page"
-    code, printed, told = run("explore", *sources, "-g", "lorentz:-1", "--export", target, "--limit", 30)
+    code, printed, told = run("explore", *sources, "-g", "lorentz:-1", "--export", target)
     assert code == 0, told
-    assert "30 of 80 items" in printed
+    assert "80 items" in printed
     assert str(target) in printed
     assert "192 pixels" in told
     lenses = json.loads((target / "data" / "collection.json").read_text())["lenses"]
-    assert [(lens["geometry"], lens["rows"], lens["embeds"]["text"]) for lens in lenses] == [("lorentz:-1", 30, False)]
+    assert [(lens["geometry"], lens["rows"], lens["embeds"]["text"]) for lens in lenses] == [("lorentz:-1", 80, False)]

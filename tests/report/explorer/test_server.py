@@ -4,7 +4,7 @@ import asyncio
 import base64
 import io
 import threading
-from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +12,11 @@ from PIL import Image
 
 from hiergeo import search
 from hiergeo.report import explorer
+from hiergeo.report.explorer import build_map, service
 from hiergeo.report.explorer.pages import page_files
-from hiergeo.report.explorer.service import Prepared
+from hiergeo.search import serving
 from tests.report.explorer.explorer_served import GEOMETRIES, ROWS, Law, browser, build_items, fixtures
-from tests.search.serving.serving_common import PATIENCE
+from tests.search.serving.serving_common import PATIENCE, until
 
 pytest.importorskip("starlette")
 
@@ -282,20 +283,49 @@ def test_changes_by_another_process_show_in_every_next_answer(tmp_path) -> None:
         assert http.post("/api/places", json={"queries": [{"item": "6"}]}).status_code == 404
 
 
-def test_who_asks_for_the_same_waits_for_one_of_it() -> None:
-    async def scene() -> list[str]:
-        prepared, going = Prepared(PATIENCE), threading.Event()
-        made: list[str] = []
-        first = asyncio.ensure_future(prepared.get("first", lambda: going.wait(PATIENCE)))
-        await asyncio.sleep(0)
-        some = [asyncio.ensure_future(prepared.get(key, partial(made.append, key))) for key in ("a", "b", "b")]
-        await asyncio.sleep(0)
-        going.set()
-        await asyncio.gather(first, *some, prepared.get("a", partial(made.append, "again")))
-        prepared.close()
-        return made
+def test_who_asks_for_the_same_waits_for_one_of_it(collection, monkeypatch) -> None:
+    made, going = [], threading.Event()
 
-    assert asyncio.run(scene()) == ["a", "b"]
+    def built(lens, tiers):
+        made.append(lens.key)
+        if len(made) == 1:
+            raise OSError("the disk is gone")
+        assert going.wait(PATIENCE)
+        return build_map(lens, tiers)
+
+    monkeypatch.setattr(service, "build_map", built)
+    told = explorer.create_explorer(collection).state.explorer
+
+    async def scene() -> list[Any]:
+        async with told.lifespan(None):
+            with pytest.raises(OSError, match="gone"):
+                await told.map(collection.lenses[0])
+            asked = [asyncio.ensure_future(told.map(collection.lenses[key])) for key in (0, 1, 1)]
+            await asyncio.sleep(0.05)
+            going.set()
+            return [*await asyncio.gather(*asked), await told.map(collection.lenses[1])]
+
+    maps = asyncio.run(scene())
+    assert sorted(made) == ["0", "0", "1"]
+    assert maps[1] is maps[2] is maps[3] is not maps[0]
+
+
+def test_what_takes_longer_than_a_request_waits_goes_on_meanwhile(collection, monkeypatch) -> None:
+    going, made = threading.Event(), []
+
+    def slow(lens, tiers):
+        assert going.wait(PATIENCE)
+        made.append(lens.key)
+        return build_map(lens, tiers)
+
+    monkeypatch.setattr(service, "build_map", slow)
+    limits = serving.Limits(answer_seconds=0.1)
+    with browser(collection, limits=limits) as http:
+        response = http.get("/api/map")
+        assert (response.status_code, response.headers["retry-after"]) == (503, "2")
+        going.set()
+        until(lambda: http.get("/api/map").status_code == 200)
+    assert made == ["0"]
 
 
 def test_a_lens_that_fails_leaves_the_others(tmp_path) -> None:
