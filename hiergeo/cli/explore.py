@@ -98,8 +98,7 @@ def explore_command(
 
 def note_exported(done: "explorer.Exported") -> None:
     """Say what an export holds, and how to look at it."""
-    line = f"Exported {done.items:,} items, {done.bytes / 1e6:.1f} MB in {done.files} files, to {done.folder}"
+    pictures = f" and {done.pictures:,} pictures" if done.pictures else ""
+    line = f"Exported {done.items:,} items{pictures}, {done.bytes / 1e6:.1f} MB in {done.files} files, to {done.folder}"
     console().print(line, soft_wrap=True)
-    if done.pictures:
-        note(f"{done.pictures:,} pictures of up to {done.side} pixels (WebP, quality {done.quality}).")
     note(f"look at it: {Path(sys.executable).name} -m http.server --directory {done.folder}")

@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, cast
@@ -148,15 +147,18 @@ class Climb(Written):
     @property
     def hits(self) -> tuple[Hit, ...]:
         """The items of the ladder; one that stays for several thresholds is listed once, as is its caption."""
-        return tuple(_changes(rung.hit for rung in self.rungs))
+        return tuple(hit for *_, hit in self.stays)
 
-
-def _changes(hits: Iterable[Hit | None]) -> Iterable[Hit]:
-    last: Hit | None = None
-    for hit in hits:
-        if hit is not None and (last is None or hit.key != last.key):
-            yield hit
-        last = hit if hit is not None else last
+    @property
+    def stays(self) -> list[tuple[Number, Number, Hit]]:
+        """The items of the ladder, each with the first and the last of the thresholds at which it stays."""
+        stays: list[tuple[Number, Number, Hit]] = []
+        for rung in self.rungs:
+            if rung.hit is not None and stays and stays[-1][2].key == rung.hit.key:
+                stays[-1] = (stays[-1][0], rung.threshold, stays[-1][2])
+            elif rung.hit is not None:
+                stays.append((rung.threshold, rung.threshold, rung.hit))
+        return stays
 
 
 @cache

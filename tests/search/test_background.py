@@ -104,9 +104,9 @@ def test_servers_and_the_explorer_say_of_a_hit_what_python_says(spread) -> None:
         item: (hit.margin, hit.entails, hit.quantile) for item, hit in wanted.items()
     }
     collection = explorer.open_collection([spread.store.folder], ["lorentz:-1"])
-    asked = {"kind": "parents", "lenses": ["0"], "k": 9, "query": {"item": "200"}}
+    asked = {"kind": "parents", "k": 9, "query": {"item": "200"}}
     with testing.TestClient(explorer.create_explorer(collection, serving.Settings())) as http:
-        answer = http.post("/api/search", json=asked).json()["answers"]["0"]
+        answer = http.post("/api/search", json=asked).json()
     assert (answer["by"], len(answer["hits"]) > 3) == ("margin", True)
     for hit in answer["hits"]:
         same = wanted.get(int(hit["id"]))

@@ -1,7 +1,6 @@
 """Answers as the page reads them: items by ids and captions with their tiers, ladders as their changes."""
 
 import json
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, final
 
@@ -11,7 +10,7 @@ from hiergeo._core.records import plain
 from hiergeo.evaluation.auditing.population import IMAGE
 from hiergeo.report.explorer.collection import Collection, Lens
 from hiergeo.report.explorer.items import UNKNOWN, read_items, words_of
-from hiergeo.search import Answer, Climb, Hit, Item, Request, Rung
+from hiergeo.search import Answer, Climb, Hit, Item, Request
 from hiergeo.search.background import SAME, Background
 from hiergeo.search.groups import Result
 from hiergeo.search.serving.wire import Query
@@ -42,7 +41,7 @@ class AnswerWriter:
             shown = result.hits if usual.climbs or request.kind == "neighbours" else ()
             return answer | {"hits": [self.hit(hit) for hit in shown]}
         said = self._said(request.query, result)
-        rungs = changes(result.rungs) if usual.climbs else ()
+        rungs = result.stays if usual.climbs else ()
         return answer | {
             "rungs": [
                 {"from": plain(first), "to": plain(last), "hit": self.hit(hit), "adds": _beyond(said, hit)}
@@ -112,20 +111,6 @@ def _nearest(request: Request, result: Answer | Climb) -> Hit | None:
 def _beyond(said: set[str] | None, hit: Hit) -> list[str]:
     """The words of a step that are not said of the query; empty where nothing is known of the query."""
     return [] if said is None else [word for word in words_of(hit.caption or "") if word not in said]
-
-
-def changes(rungs: Sequence[Rung]) -> list[tuple[float, float, Hit]]:
-    """The items of a ladder, each with the first and the last of the thresholds that follow each other at which it, or
-    one of the same caption, is the nearest."""
-    stays: list[tuple[float, float, Hit]] = []
-    for rung in rungs:
-        if rung.hit is None:
-            continue
-        if stays and stays[-1][2].key == rung.hit.key:
-            stays[-1] = (stays[-1][0], rung.threshold, stays[-1][2])
-        else:
-            stays.append((rung.threshold, rung.threshold, rung.hit))
-    return stays
 
 
 def written(value: Any) -> bytes:

@@ -93,8 +93,6 @@ class Exported:
         files: how many.
         bytes: of all files.
         pictures: how many the page holds.
-        side: longest side of the pictures, pixels; 0 without any.
-        quality: of the pictures; 0 without any.
     """
 
     folder: Path
@@ -102,8 +100,6 @@ class Exported:
     files: int
     bytes: int
     pictures: int
-    side: int
-    quality: int
 
 
 def export_page(
@@ -137,9 +133,7 @@ def export_page(
         documents.write(scratch / RECORD, {"explorer": VERSION, "files": dict(sorted(files.sizes.items()))})
         files.sizes[RECORD] = (scratch / RECORD).stat().st_size
         check_target(target, overwrite)
-    size, pictures = sum(files.sizes.values()), len(album.pictures)
-    look = (album.side, album.quality) if pictures else (0, 0)
-    return Exported(target, count, len(files.sizes), size, pictures, *look)
+    return Exported(target, count, len(files.sizes), sum(files.sizes.values()), len(album.pictures))
 
 
 @final

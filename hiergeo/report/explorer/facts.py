@@ -8,7 +8,6 @@ import torch
 
 from hiergeo.evaluation.auditing.population import Ids
 from hiergeo.geometry import ConstantCurvature
-from hiergeo.report.explorer.answers import changes
 from hiergeo.report.explorer.collection import Collection, Lens
 from hiergeo.report.explorer.items import words_of
 from hiergeo.search import Hit, Item
@@ -156,7 +155,7 @@ def proposed(collection: Collection, captions: Mapping[int, str], images: Ids, p
     climbs = zip(*(lens.index.ladder(queries, space=lens.spec) for lens in lenses), strict=True)
     worth = {}
     for item, own, image, seen in zip(tried.tolist(), labels.captions, labels.images, climbs, strict=True):
-        ladders = [[hit for *_, hit in changes(climb.rungs) if hit.distance >= SAME] for climb in seen]
+        ladders = [[hit for hit in climb.hits if hit.distance >= SAME] for climb in seen]
         said = None if collection.tiers is None else collection.tiers.said(own, image)
         right = _right(ladders, set(words_of(own or "")) if said is None else said)
         if collection.tiers is None or (said is not None and all(right)):

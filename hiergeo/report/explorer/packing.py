@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 
 from hiergeo.evaluation.auditing.population import Ids
 from hiergeo.geometry.space import Side
-from hiergeo.report.explorer.answers import changes
 from hiergeo.report.explorer.collection import Lens
 from hiergeo.search import Answer, Climb, Hit, Item, Request
 from hiergeo.search.sweep import RadiusRange
@@ -101,7 +100,7 @@ def _packed(
             for rank, hit in enumerate(answer):
                 numbers[side, :, query, rank] = _numbers(hit)
                 hits[side, query, rank] = rows[hit.id]
-    ladders = [changes(climb.rungs) for climb in climbs]
+    ladders = [climb.stays for climb in climbs]
     first = [0, *accumulate(map(len, ladders))]
     rungs = [rung for ladder in ladders for rung in ladder]
     steps = np.array([(*_numbers(hit), low, high) for low, high, hit in rungs], "<f4").reshape(-1, 5)

@@ -94,6 +94,6 @@ def test_the_command_exports_and_says_what(run, collection, tmp_path) -> None:
     assert code == 0, told
     assert "80 items" in printed
     assert str(target) in printed
-    assert "192 pixels" in told
+    assert "9 pictures" in printed
     lenses = json.loads((target / "data" / "collection.json").read_text())["lenses"]
     assert [(lens["geometry"], lens["rows"], lens["embeds"]["text"]) for lens in lenses] == [("lorentz:-1", 80, False)]

@@ -1,7 +1,7 @@
 """Packed answers are those of searches, and pictures fit the bytes that they are given."""
 
 import io
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import numpy as np
 import pytest
@@ -10,7 +10,6 @@ from PIL import Image
 
 from hiergeo import search
 from hiergeo.report.explorer import Lens, Thumbnails, export, packing
-from hiergeo.report.explorer.answers import changes
 from hiergeo.search import Item
 
 pytestmark = pytest.mark.filterwarnings("ignore:this space has no root")
@@ -56,7 +55,11 @@ def test_packed_answers_are_those_of_searches(tmp_path, monkeypatch, spec) -> No
             for name, numbers in zip(("angle", "distance", "margin"), file["lists"][side, :, at], strict=True):
                 wanted = [getattr(hit, name) for hit in answer.hits] + [np.nan] * missing
                 np.testing.assert_allclose(numbers, wanted, rtol=1e-6, atol=2e-6)
-        rungs = changes(index.ladder(item, packing.STEPS).rungs)
+        climb = index.ladder(item, packing.STEPS)
+        held = [rung for rung in climb.rungs if rung.hit is not None]
+        groups = [list(group) for _, group in groupby(held, lambda rung: rung.hit.caption)]
+        rungs = [(group[0].threshold, group[-1].threshold, group[0].hit) for group in groups]
+        assert climb.stays == rungs
         part = slice(*file["first"][at : at + 2])
         assert items[file["rungs"][part]].tolist() == [hit.id for *_, hit in rungs]
         wanted = [(hit.angle, hit.distance, hit.margin, low, high) for low, high, hit in rungs]
