@@ -115,14 +115,13 @@ def _answers(explorer: Explorer) -> list["BaseRoute"]:
         return {"places": [plain(dict(zip(("x", "y", "radius"), row, strict=True))) for row in rows]}
 
     about = "What is explored: lenses, numbers of items, proposals for a first query."
-    containing = "The items of smallest radius whose caption contains a text."
+    containing = "The items of smallest radius, of all or of those whose caption contains a text."
     return [
         *(route(kind, ABOUT[kind], search(kind), "query") for kind in KINDS),
         route("search", SEARCH, asked, method="POST"),
         route("collection", about, lambda _: _in_thread(explorer.facts), ""),
         route("items", "Items by their ids, with their radius in every lens.", listed(explorer.items, "ids")),
-        route("roots", "The items of smallest radius.", listed(explorer.roots, "lens", "k")),
-        route("find", containing, listed(explorer.find, "text", "k")),
+        route("find", containing, listed(explorer.find, "lens", "k", "text")),
         route("map", "How the map of a lens is drawn, and which tiles it has.", drawn),
         route("audit", "What the space of a lens is like.", lambda values: explorer.audit(values.lens)),
         route("places", "Where queries lie on a map.", places, method="POST"),

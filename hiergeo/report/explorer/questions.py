@@ -73,8 +73,11 @@ class Questions:
             },
             "search": {"kind": (Kind, Field()), "lens": lens, "query": (models.query, Field()), **settings},
             "items": {"ids": (Annotated[str, AfterValidator(_ids)], Field(description="Of items."))},
-            "roots": {"lens": lens, "k": settings["k"]},
-            "find": {"text": (models.text, Field(description="What captions contain.")), "k": settings["k"]},
+            "find": {
+                "lens": lens,
+                "text": (models.text | None, Field(None, description="What captions contain; without it all items.")),
+                "k": settings["k"],
+            },
             "map": {"lens": lens},
             "tile": {
                 "lens": lens,

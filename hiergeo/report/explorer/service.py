@@ -110,16 +110,12 @@ class Explorer:
             item | {"radius": {key: radius[row] for key, radius in radii.items()}} for row, item in enumerate(items)
         ]
 
-    def roots(self, lens: Lens, k: int) -> list[dict[str, Any]]:
-        """The k items of smallest radius and of distinct captions."""
+    def find(self, lens: Lens, k: int, text: str | None = None) -> list[dict[str, Any]]:
+        """The k items of smallest radius and of distinct captions, with it; of those whose caption contains a text."""
         store = self._current(lens)
-        return self._through(lens, store, distinct_items(store, store.innermost, k))
-
-    def find(self, text: str, k: int) -> list[dict[str, Any]]:
-        """The k items of smallest radius and of distinct captions that contain a text."""
-        lens = self.collection.lenses[0]
-        store = self._current(lens)
-        return self._through(lens, store, distinct_items(store, partial(store.matching, text), k))
+        ids = distinct_items(store, store.innermost if text is None else partial(store.matching, text), k)
+        items = self._writer.items(ids, store.labels(ids))
+        return [item | {"radius": radius} for item, radius in zip(items, _radii(lens, store, ids), strict=True)]
 
     def picture(self, item: int, side: int) -> bytes:
         """The picture of an item as a small JPEG file.
@@ -212,11 +208,6 @@ class Explorer:
         ids = torch.tensor([query.id for query in queries if isinstance(query, Item)], dtype=torch.int64)
         if len(ids):
             _check_items(await asyncio.to_thread(self._current, lens), ids)
-
-    def _through(self, lens: Lens, store: ExactStore, ids: Tensor) -> list[dict[str, Any]]:
-        """Items of a store by their ids (n,), with their radius in a lens."""
-        items = self._writer.items(ids, store.labels(ids))
-        return [item | {"radius": radius} for item, radius in zip(items, _radii(lens, store, ids), strict=True)]
 
     def _generations(self) -> tuple[int, ...]:
         return tuple(index.manifest.generation for index in self.collection.indexes)

@@ -114,7 +114,7 @@ def test_photos_hostile_captions_and_nothing_asked(page):
     page.press("/", "ESCAPE")
     page.until("return location.hash.indexOf('from=') < 0 && location.hash.indexOf('q=') < 0")
     page.until("return document.querySelectorAll('.climb-card').length === 7")
-    roots = [item["id"] for item in page.asked("roots", lens=0, k=7)["items"]]
+    roots = [item["id"] for item in page.asked("find", lens=0, k=7)["items"]]
     assert page.script(IDS, ".climb-card") == roots
     page.give("drop", "mine.png")
     page.until("return document.querySelector('.climb-subject img.preview')")

@@ -113,7 +113,7 @@ def test_only_pictures_below_the_named_folder_are_shown(http, pictures) -> None:
 
 
 def test_references_are_told_nowhere(http, pictures) -> None:
-    for path in ("collection", "items?ids=1,2,3", "roots?k=30", "find?text=item&k=30", "children?item=1&k=30", "map"):
+    for path in ("collection", "items?ids=1,2,3", "find?k=30", "find?text=item&k=30", "children?item=1&k=30", "map"):
         told = http.get(f"/api/{path}")
         assert told.status_code == 200
         assert pictures["top"] not in told.text

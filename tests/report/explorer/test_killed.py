@@ -21,7 +21,7 @@ from tests.report.explorer.explorer_served import browser
 from tests.tools import warm
 
 ROWS, DIM = 8000, 32
-ASKED = ("ladder?item=0", "ladder?item=7999&lens=1", "roots?k=5", "map", "items?ids=3,4")
+ASKED = ("ladder?item=0", "ladder?item=7999&lens=1", "find?k=5", "map", "items?ids=3,4")
 
 
 @pytest.fixture(scope="module")

@@ -152,7 +152,7 @@ def test_items_and_roots_and_found_captions_have_their_radii(http, points) -> No
     for each in told:
         assert list(each["radius"]) == ["0", "1", "2"]
         np.testing.assert_allclose(list(each["radius"].values()), radius[int(each["id"])], atol=1e-6)
-    roots = http.get("/api/roots?lens=1&k=9").json()["items"]
+    roots = http.get("/api/find?lens=1&k=9").json()["items"]
     assert [int(each["id"]) for each in roots] == radius.argsort()[:9].tolist()
     np.testing.assert_allclose([each["radius"] for each in roots], np.sort(radius)[:9], atol=1e-6)
     found = http.get("/api/find", params={"text": "ITEM 1", "k": 50}).json()["items"]
@@ -196,8 +196,7 @@ def test_bodies_that_do_not_fit_are_refused_by_the_field(http, path, body, statu
         ("items?ids=", 400, "ids"),
         ("items?ids=1,,2", 400, "ids"),
         (f"items?ids={','.join(map(str, range(257)))}", 422, "ids"),
-        ("roots?k=0", 400, "k"),
-        ("find", 400, "text"),
+        ("find?k=0", 400, "k"),
         ("tile?lens=0&level=0&x=0", 400, "y"),
         ("tile?lens=0&level=0&x=0&y=9999999999999999", 400, "y"),
         ("tile?lens=1&level=20&x=0&y=0", 404, "level"),
@@ -247,7 +246,7 @@ def test_photos_are_queries_and_pictures_are_shown_small(tmp_path) -> None:
         assert "photos" not in broken.text
         assert http.get("/api/thumbnail/0").status_code == 404
         whole = "".join(
-            http.get(f"/api/{path}").text for path in ("collection", "items?ids=3,4", "roots", "find?text=a")
+            http.get(f"/api/{path}").text for path in ("collection", "items?ids=3,4", "find", "find?text=a")
         )
         assert "photos" not in whole
         assert str(tmp_path) not in whole
@@ -267,7 +266,7 @@ def test_changes_by_another_process_show_in_every_next_answer(tmp_path) -> None:
 
         assert after(0, "health")["items"] == ROWS - 1
         assert after(1, "collection")["items"] == ROWS - 2
-        assert "2" not in {each["id"] for each in after(2, "roots?k=80")["items"]}
+        assert "2" not in {each["id"] for each in after(2, "find?k=80")["items"]}
         assert "3" not in {each["id"] for each in after(3, "find?text=item&k=80")["items"]}
         tile = f"/api/tile?level=0&x=0&y=0&version={http.get('/api/map').json()['version']}"
         assert http.get(tile).status_code == 200
@@ -278,7 +277,7 @@ def test_changes_by_another_process_show_in_every_next_answer(tmp_path) -> None:
         assert after(5, "ladder?item=5")["field"] == "item"
         assert http.get("/api/ladder?item=5").status_code == 404
         assert after(6, "items?ids=6")["field"] == "item"
-        assert {"0", "1", "2"} <= {each["id"] for each in http.get("/api/roots?lens=1&k=80").json()["items"]}
+        assert {"0", "1", "2"} <= {each["id"] for each in http.get("/api/find?lens=1&k=80").json()["items"]}
         assert http.get("/api/neighbours?lens=1&item=6&k=1").json()["hits"][0]["id"] == "6"
         assert http.post("/api/places", json={"queries": [{"item": "6"}]}).status_code == 404
 

@@ -156,7 +156,7 @@ def test_tiles_and_places_are_those_of_the_map(page, site) -> None:
 
 
 def test_captions_are_found_and_pictures_shown(page, site) -> None:
-    found = asked(page, "return source.find('THING 5', 50)")
+    found = asked(page, "return source.find('0', 50, 'THING 5')")
     assert {each["caption"] for each in found} == {"thing 5", *(f"thing 5{i}" for i in range(10))}
     radii = [each["radius"] for each in found]
     assert radii == sorted(radii)
@@ -184,9 +184,9 @@ def test_captions_are_found_and_pictures_shown(page, site) -> None:
     ("code", "path", "name"),
     [
         ("source.items(['7', '3', '9'])", "items?ids=7,3,9", "items"),
-        ("source.roots('1', 12)", "roots?lens=1&k=12", "items"),
-        ("source.find('Thing 4', 7)", "find?text=Thing%204&k=7", "items"),
-        ("source.find('E\u0301', 7)", "find?text=E%CC%81&k=7", "items"),
+        ("source.find('1', 12)", "find?lens=1&k=12", "items"),
+        ("source.find('1', 7, 'Thing 4')", "find?lens=1&text=Thing%204&k=7", "items"),
+        ("source.find('0', 7, 'E\u0301')", "find?text=E%CC%81&k=7", "items"),
         ("source.audit('1')", "audit?lens=1", None),
     ],
 )

@@ -105,7 +105,7 @@ export class Climb {
   /** Ask for the ladder, and show it. @param {any} state @param {any} lens */
   climb({ query }, lens) {
     const { app } = this;
-    const asked = query ? app.source.ask("ladder", lens.key, query) : app.source.roots(lens.key, ROOTS);
+    const asked = query ? app.source.ask("ladder", lens.key, query) : app.source.find(lens.key, ROOTS);
     this.ladder.setAttribute("aria-busy", "true");
     return this.answer(asked, (found) => {
       this.ladder.removeAttribute("aria-busy");

@@ -28,7 +28,8 @@ export class Drawer {
   /** @param {string | null} id @param {any} lens */
   show(id, lens) {
     if (id !== this.id) this.most = STEP;
-    if (lens !== this.lens) [this.other, this.lens] = [this.lens ?? otherThan(lens, this.app.collection.lenses), lens];
+    if (lens !== this.lens) this.other = this.lens ?? otherThan(lens, this.app.collection.lenses);
+    this.lens = lens;
     this.id = id;
     this.root.hidden = !id;
     const asked = id ? this.ask(id, lens) : null;

@@ -195,7 +195,7 @@ function createResults(app, input, told, answer) {
   async function look(text) {
     clearTimeout(timer);
     if (!text.trim()) return close();
-    return answer(app.source.find(text.trim(), FOUND), (found) => {
+    return answer(app.source.find(app.state.get().lens, FOUND, text.trim()), (found) => {
       [items, of] = [found, text];
       show();
       app.announce(items.length ? `${counted(items.length, "caption")} found.` : "No caption contains this text.");

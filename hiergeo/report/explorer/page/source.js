@@ -97,16 +97,9 @@ export class LiveSource {
     return (await this.kept.once(`items\n${asked}`, () => this.json(`api/items?ids=${asked}`))).items;
   }
 
-  /** Items of smallest radius. */
-  roots(lens, k) {
-    return this.kept.once(`roots\n${lens}\n${k}`, async () =>
-      rows(await this.json(`api/roots?${new URLSearchParams({ lens, k })}`)),
-    );
-  }
-
-  /** Items whose caption contains a text. */
-  async find(text, k) {
-    return rows(await this.json(`api/find?${new URLSearchParams({ text, k: String(k) })}`));
+  /** Items of smallest radius; of those whose caption contains a text. */
+  async find(lens, k, text = null) {
+    return (await this.json(`api/find?${new URLSearchParams({ lens, k, ...(text === null ? {} : { text }) })}`)).items;
   }
 
   /** URL of a picture of an item, with sides of at most 64 or 192 pixels. */
@@ -227,10 +220,6 @@ export function takeToken(page = window) {
   } catch {
     return given; // storage is switched off: the token lasts as long as the page
   }
-}
-
-function rows(found) {
-  return found.items ?? found.hits ?? [];
 }
 
 function posted(body) {

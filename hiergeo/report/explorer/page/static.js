@@ -73,17 +73,11 @@ export class StaticSource {
     });
   }
 
-  /** Items of smallest radius. */
-  async roots(lens, k) {
+  /** Items of smallest radius; of those whose caption contains a text. */
+  async find(lens, k, text = "") {
     const [items, seen] = await Promise.all([this.items_(), this.lens(lens)]);
-    return distinct(seen.order, items, k).map((place) => this.hit(items, seen, place, {}));
-  }
-
-  /** Items whose caption contains a text, smallest radius first. */
-  async find(text, k) {
-    const [items, seen] = await Promise.all([this.items_(), this.lens(this.layout.first)]);
     const wanted = folded(text);
-    const matching = seen.order.filter((/** @type {number} */ place) => items.folded[place].includes(wanted));
+    const matching = wanted ? seen.order.filter((/** @type {number} */ place) => items.folded[place].includes(wanted)) : seen.order;
     return distinct(matching, items, k).map((place) => this.hit(items, seen, place, {}));
   }
 
