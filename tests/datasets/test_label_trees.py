@@ -44,6 +44,8 @@ def paths(tree: LabelTree) -> set[str]:
     [
         ("a.csv", CSV),
         ("a.tsv", CSV.replace(",", "\t")),
+        ("s.csv", CSV.replace(",", ";")),
+        ("g.csv", NAMED.replace(",", ";")),
         ("b.csv", EDGES),
         ("c.csv", NAMED),
         ("e.csv", NAMED.replace("id,parent,name", "category_id,parent_category_id,category_name")),

@@ -7,6 +7,7 @@ import csv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader, RawIOBase, TextIOWrapper
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, final
 
@@ -127,8 +128,16 @@ def read_json_lines(path: Path, columns: Columns) -> Iterator[Read]:
 
 
 def csv_records(path: Path, delimiter: str = ",") -> Iterator[list[str]]:
-    """The records of a CSV file; blank lines are left out. Raises BrokenError on the way, and as `lines`."""
-    records = csv.reader(lines(path), strict=True, delimiter=delimiter)
+    """The records of a CSV file; blank lines are left out. Raises BrokenError on the way, and as `lines`.
+
+    Where the first line has semicolons and no comma, as spreadsheets write it where commas are in numbers, cells end at
+    semicolons.
+    """
+    content = lines(path)
+    first = next(content, "")
+    if delimiter == "," and ";" in first and "," not in first:
+        delimiter = ";"
+    records = csv.reader(chain([first] if first else [], content), strict=True, delimiter=delimiter)
     try:
         yield from filter(None, records)
     except csv.Error as error:
