@@ -110,7 +110,7 @@ def _answers(explorer: Explorer) -> list["BaseRoute"]:
 
     async def places(values: Any) -> dict[str, Any]:
         points = await explorer.points(values.lens, questions.places(values))
-        at = (await explorer.map(values.lens)).places(points)
+        at = (await explorer.map(values.lens)).disc.places(points)
         rows = zip(*at.T.tolist(), points.radius.tolist(), strict=True)
         return {"places": [plain(dict(zip(("x", "y", "radius"), row, strict=True))) for row in rows]}
 

@@ -1,7 +1,7 @@
 """What a collection says of itself: its lenses, how many items it has, what is worth a first query."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, final
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,25 +48,25 @@ def collection_facts(
     """
     embeds, none = embeds or {}, {"text": False, "image": False}
     store = collection.first.store.pinned()
-    counted = _counted(store)
+    captions, images, illustrated, readable = _counted(store)
     lenses = [
         {**_lens_facts(lens), **lens.background.facts(), "embeds": embeds.get(lens.key, none)}
         for lens in collection.lenses
     ]
     flat = [lens["title"] for lens in lenses if not lens["climbs"]]
-    pictures = _pictures(collection, counted.illustrated)
-    pictured = np.sort(counted.illustrated) if pictures else np.empty(0, np.int64)
-    texts = counted.readable if any(takes["text"] for takes in embeds.values()) else {}
+    shown = collection.pictures is not None and collection.pictures.some(illustrated)
+    pictured = np.sort(illustrated) if shown else np.empty(0, np.int64)
+    texts = readable if any(takes["text"] for takes in embeds.values()) else {}
     examples = [
         {"item": str(item)} if item in pictured or item not in texts else texts[item]
-        for item in proposed(collection, counted.readable, counted.images, pictured)
+        for item in proposed(collection, readable, images, pictured)
     ]
     return {
         "title": collection.title,
         "items": store.manifest.rows,
-        "captions": counted.captions,
-        "images": len(counted.images),
-        "pictures": pictures,
+        "captions": captions,
+        "images": len(images),
+        "pictures": shown if len(illustrated) else None,
         "tiers": None if collection.tiers is None else list(collection.tiers.names),
         "lenses": lenses,
         "notices": [FLAT.format(" and ".join(flat))] if flat else [],
@@ -91,25 +91,15 @@ def _lens_facts(lens: Lens) -> dict[str, Any]:
     }
 
 
-@final
-class _Counted(NamedTuple):
-    """What a store holds.
+def _counted(store: ExactStore) -> tuple[int, Ids, Ids, dict[int, str]]:
+    """What a store holds, in one pass over its labels.
 
-    Attributes:
+    Returns:
         captions: number of items that have a caption.
         images: ids (n,) of those that have an image and no caption.
-        illustrated: ids (n,) of those that have an image.
+        illustrated: ids (m,) of those that have an image.
         readable: about `LOOKED_AT` captions that are neither very short nor long, by id.
     """
-
-    captions: int
-    images: Ids
-    illustrated: Ids
-    readable: dict[int, str]
-
-
-def _counted(store: ExactStore) -> _Counted:
-    """One pass over the labels of a store."""
     share = max(1, store.manifest.rows // LOOKED_AT)
     captions, images, illustrated, readable = 0, list[int](), list[int](), dict[int, str]()
     for ids, labels in store.named():
@@ -121,14 +111,7 @@ def _counted(store: ExactStore) -> _Counted:
                     images.append(item)
             if row % share == 0 and text is not None and len(text) in READABLE:
                 readable[item] = text
-    return _Counted(captions, np.array(images, np.int64), np.array(illustrated, np.int64), readable)
-
-
-def _pictures(collection: Collection, illustrated: Ids) -> bool | None:
-    """Whether pictures of items, ids (n,), may be shown; None if there are no such items."""
-    if not len(illustrated):
-        return None
-    return collection.pictures is not None and collection.pictures.some(illustrated)
+    return captions, np.array(images, np.int64), np.array(illustrated, np.int64), readable
 
 
 def proposed(collection: Collection, captions: Mapping[int, str], images: Ids, pictured: Ids) -> list[int]:

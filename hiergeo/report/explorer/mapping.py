@@ -171,10 +171,6 @@ class Map:
         columns = self.ids[part].astype("<u8").tobytes(), *floats
         return b"".join((head, *columns, self.tier[part].tobytes(), self.kind[part].tobytes()))
 
-    def places(self, points: Points) -> Floats:
-        """Coordinates (n, 2) of points of the space."""
-        return self.disc.places(points)
-
 
 def build_map(lens: Lens, tiers: Tiers | None = None) -> Map:
     """Place every item of a lens; a few thousand rows are held at a time, and about 50 bytes an item are kept."""

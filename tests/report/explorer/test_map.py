@@ -70,7 +70,7 @@ def test_what_is_alike_lies_side_by_side_and_queries_lie_among_it(tmp_path):
     made = build_map(lens(built(tmp_path, rows * torch.rand(400, 1), dtype="float32")))
     around = kinds.numpy()[np.arctan2(*places_of(made, np.arange(400)).T[::-1]).argsort()]
     assert (around != np.roll(around, 1)).sum() == 8
-    asked = made.places(Space("euclidean").points(torch.eye(8)))
+    asked = made.disc.places(Space("euclidean").points(torch.eye(8)))
     angles, theirs = (np.arctan2(*at.T[::-1]) for at in (places_of(made, np.arange(400)), asked))
     beside = np.abs(np.angle(np.exp(1j * (angles[:, None] - theirs)))).argmin(0)
     assert kinds.numpy()[beside].tolist() == list(range(8))
