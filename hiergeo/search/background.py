@@ -11,9 +11,8 @@ import numpy as np
 import torch
 
 from hiergeo._core.records import plain
-from hiergeo.evaluation.auditing.population import Ids, shuffled
+from hiergeo.evaluation.auditing.population import Floats, Ids, shuffled
 from hiergeo.geometry import Points, Space
-from hiergeo.geometry.disk import Floats
 from hiergeo.search.layout import Manifest
 from hiergeo.search.stores.exact import ExactStore
 from hiergeo.search.sweep import Best, Count, run

@@ -17,9 +17,9 @@ from hiergeo.evaluation.metrics import (
     bootstrap_mean,
     percentile_interval,
 )
-from hiergeo.geometry.disk import Floats
 
 Ids = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 CAPTION, IMAGE = 0, 1
 """Kinds of items: an item with a caption is of the kind of captions, also where it has an image beside it."""

@@ -17,9 +17,8 @@ CROWDED, SUNK, EMPTY = 0.9, 0.5, 0.9
 FLAT_SPREAD = 1.1
 """Ratio of the largest to the smallest mean radius of a tier below which radii hardly distinguish tiers."""
 
-NARROW, SHALLOW = 0.9, 0.5
-"""Length of the mean direction from which on directions are narrow, and share of their variance below which the map
-shows less than half of it."""
+NARROW = 0.9
+"""Length of the mean direction from which on directions are narrow."""
 
 FOLLOWS = 0.25
 """Share of the variance of the ranks of radii that the number of words explains, from which on there is a warning."""
@@ -40,7 +39,7 @@ FACTS = {
         "cone_empty": "share without any",
         "cone_saturated": "share that are half-spaces",
     },
-    "directions": {"mean_direction": "length of the mean", "plane_share": "share of their variance on the map"},
+    "directions": {"mean_direction": "length of the mean"},
     "length": {"length_spearman": "rank correlation of radii and numbers of words"},
     "tiers": {"tier_order": "order by radii, 1 is right", "tier_order_words": "by words"},
     "tiers at equal length": {"tier_order_equal_length": "order by radii", "tier_pairs_equal_length": "pairs"},
@@ -99,10 +98,7 @@ def _verdict(kind: str, numbers: Mapping[str, float], intervals: Mapping[str, In
             word = next((word for word, (name, most) in limits.items() if numbers.get(name, 0.0) > most), None)
             return ("fine", "hold some") if word is None else ("warning", word)
         case "directions":
-            if numbers["mean_direction"] >= NARROW:
-                return "warning", "narrow"
-            shallow = numbers["plane_share"] < SHALLOW
-            return ("note", "neighbours on the map need not be neighbours") if shallow else ("fine", "wide")
+            return ("warning", "narrow") if numbers["mean_direction"] >= NARROW else ("fine", "wide")
         case "length":
             low, high = intervals["length_spearman"]
             if low <= 0 <= high:

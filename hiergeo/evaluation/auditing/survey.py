@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from hiergeo._core.records import plain
 from hiergeo.evaluation.auditing.operating import point_of
-from hiergeo.evaluation.auditing.population import CAPTION, Ids, Items, mean_of
+from hiergeo.evaluation.auditing.population import CAPTION, Floats, Ids, Items, mean_of
 from hiergeo.evaluation.auditing.record import Audit, Numbers
 from hiergeo.evaluation.auditing.remarks import Remark, remarks
 from hiergeo.evaluation.metrics import Interval, Ranking
 from hiergeo.geometry import Space
-from hiergeo.geometry.disk import Floats, Plane
 
 BINS, CONE_BINS = 60, 20
 """Bins of the histograms of radii, and of what cones hold."""
@@ -69,7 +68,6 @@ class Survey:
     | `radius_spread` | largest over smallest mean radius of a tier; of unknown tiers, 95 % over 5 % quantile |
     | `u_median`, `bend_high`, ... | the operating point, as in an audit: `point_of` |
     | `mean_direction` | length of the mean unit direction of a sample, in [0, 1] |
-    | `plane_share` | share of the variance of its directions in the plane of the map |
     | `cone_saturated` | share of items whose cone is a half-space |
     | `cone_random` | share of the other items that the cone of an item holds, mean over random cones |
     | `cone_empty` | share of those cones that hold no other item |
@@ -133,7 +131,7 @@ class Surveyed:
     Attributes:
         tiers: names of the tiers; empty if they are unknown.
         copies: items that lie exactly where another one does.
-        plane: of the directions of a sample.
+        mean_direction: length of the mean unit direction of a sample.
         sample: items in that sample.
         contained: (m,) how many of all other items the cones of some items hold.
     """
@@ -145,7 +143,7 @@ class Surveyed:
     curvatures: Sequence[float]
     tiers: Sequence[str]
     copies: int
-    plane: Plane
+    mean_direction: float
     sample: int
     contained: Ids
     audit: Audit | None = None
@@ -161,7 +159,7 @@ def survey(source: Surveyed) -> Survey:
     if point.median is not None:
         evidence.intervals["u_median"] = point.median
     evidence.numbers |= {"items": float(len(items)), "copies": float(source.copies)}
-    evidence.numbers |= {"mean_direction": source.plane.mean, "plane_share": source.plane.share}
+    evidence.numbers["mean_direction"] = source.mean_direction
     cones = _add_cones(evidence, source.contained, len(items) - 1)
     _add_length(evidence, items, radius)
     edges = np.histogram_bin_edges(radius, BINS)

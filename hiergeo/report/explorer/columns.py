@@ -17,9 +17,8 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.text import one_line, shortened
 from hiergeo.datasets.labels.tree_files import table_rows
 from hiergeo.datasets.reading.samples import CAPTIONS, IMAGES
-from hiergeo.evaluation.auditing.population import Ids, Items
+from hiergeo.evaluation.auditing.population import Floats, Ids, Items
 from hiergeo.geometry import Geometry
-from hiergeo.geometry.disk import Floats
 from hiergeo.report.explorer.items import Tiers, radii_of, read_items
 from hiergeo.search.stores.exact import ExactStore
 

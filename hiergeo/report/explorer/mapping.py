@@ -19,9 +19,8 @@ import torch
 from numpy.typing import NDArray
 
 from hiergeo._core.errors import InputError
-from hiergeo.evaluation.auditing.population import Ids, shuffled
+from hiergeo.evaluation.auditing.population import Floats, Ids, shuffled
 from hiergeo.geometry import Points
-from hiergeo.geometry.disk import Floats
 from hiergeo.report.explorer.collection import Lens
 from hiergeo.report.explorer.items import Tiers, read_items
 from hiergeo.report.explorer.tiles import Coordinates, Pyramid, pyramid

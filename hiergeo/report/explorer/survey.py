@@ -14,7 +14,6 @@ from hiergeo.evaluation import Embedded
 from hiergeo.evaluation.auditing import Audit, AuditSettings, audit
 from hiergeo.evaluation.auditing.survey import Survey, Surveyed, survey
 from hiergeo.geometry import Points
-from hiergeo.geometry.disk import plane
 from hiergeo.report.explorer.collection import Lens
 from hiergeo.report.explorer.items import Tiers, factor_radii, read_items
 from hiergeo.report.explorer.mapping import SAMPLE, tangents
@@ -63,7 +62,7 @@ def survey_of(lens: Lens, tiers: Tiers | None = None, hierarchy: Hierarchy | Non
             curvatures=space.geometry.curvature_values(store.manifest.frame.dim),
             tiers=() if tiers is None else tiers.names,
             copies=_copies(store),
-            plane=plane(tangents(points)),
+            mean_direction=float(unit(torch.from_numpy(tangents(points)))[0].mean(0).norm()),
             sample=len(sample),
             contained=counted.total.numpy() - 1,
             audit=None if hierarchy is None else audit_of(lens, hierarchy),

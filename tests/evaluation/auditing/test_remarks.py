@@ -8,7 +8,6 @@ from hiergeo.evaluation.auditing.remarks import (
     FLAT_SPREAD,
     FOLLOWS,
     NARROW,
-    SHALLOW,
     SUNK,
     Remark,
     remarks,
@@ -18,7 +17,7 @@ from hiergeo.evaluation.metrics import SMALL_SAMPLE, Interval
 
 PLAIN = {"items": 100.0, "copies": 0.0}
 FINE_CONES = {"cone_random": 0.2, "cone_empty": 0.1, "cone_saturated": 0.1}
-WIDE = {"mean_direction": 0.3, "plane_share": 0.7}
+WIDE = {"mean_direction": 0.3}
 BENT = {"curvature": -1.0, "u_median": 1.0, "u_share_above_1": 0.5, "bend_high": 0.3}
 
 
@@ -41,7 +40,6 @@ STEP = 1e-6
         ("radii", {"radius_spread": FLAT_SPREAD}, "fine"),
         ("directions", WIDE, "fine"),
         ("directions", WIDE | {"mean_direction": NARROW}, "warning"),
-        ("directions", WIDE | {"plane_share": SHALLOW - STEP}, "note"),
         ("curvature", BENT, "fine"),
         ("curvature", BENT | {"bend_high": FLAT_BEND - STEP}, "warning"),
         ("curvature", BENT | {"bend_high": -0.3}, "fine"),
