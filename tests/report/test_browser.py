@@ -8,6 +8,7 @@ import pytest
 import hiergeo
 from hiergeo.evaluation.auditing import AuditSettings
 from hiergeo.report import write_audit, write_leaderboard, write_page
+from hiergeo.report.classified import write_classified
 from hiergeo.training import suite
 from tests.report.browser_common import CONTRAST, chromium, colours, logged, requests, resize, violations
 from tests.report.explorer.test_phone import FINE, HEIGHT, SMALL, WIDTH
@@ -20,7 +21,7 @@ SCREENS = 6
 
 OPENED = "document.querySelectorAll('details').forEach((each) => (each.open = true))"
 
-FIRST = """return ['h1', '.summary svg', 'main section'].map((each) =>
+FIRST = """return ['h1', '.summary svg, #levels', '#results, main section:not(#levels)'].map((each) =>
   document.querySelector(each).getBoundingClientRect().top + scrollY)"""
 """Where the sentence, the picture and the results begin."""
 
@@ -62,8 +63,14 @@ def leaderboard(path: Path) -> Path:
         return write_leaderboard(table, path)
 
 
+def placed(path: Path) -> Path:
+    scenes = hiergeo.datasets.load("scenes", count=60)
+    found = hiergeo.classify([row.positive[-1] for row in scenes.rows], "scenes", model="tiny")
+    return write_classified(found, path)
+
+
 PAGES: dict[str, Callable[[Path], Path]] = {
-    make.__name__: make for make in (comparison, pairs, audit, study, leaderboard)
+    make.__name__: make for make in (comparison, pairs, audit, study, leaderboard, placed)
 }
 
 
