@@ -1,6 +1,5 @@
 """``hiergeo explore``: a collection in the browser."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,7 +54,8 @@ def explore_command(
     export: Annotated[
         Path | None,
         path_option(
-            "DIR", "Write the page and all its answers to this folder, for any web server, instead of serving them."
+            "DIR",
+            "Write the page and all its answers to this folder, to open or for any web server, instead of serving.",
         ),
     ] = None,
     limit: Annotated[
@@ -106,4 +106,4 @@ def note_exported(done: "explorer.Exported") -> None:
     console().print(line, soft_wrap=True)
     if done.pictures:
         note(f"{done.pictures:,} pictures of up to {done.side} pixels (WebP, quality {done.quality}).")
-    note(f"look at it: {Path(sys.executable).name} -m http.server --directory {done.folder}")
+    note(f"look at it: open {done.folder / 'index.html'}, or put the folder on any web server.")

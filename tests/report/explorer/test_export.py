@@ -11,9 +11,9 @@ import torch
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage.files import temporary
-from hiergeo.report.explorer import export_page, packing
+from hiergeo.report.explorer import export_page, packing, pages
 from hiergeo.report.explorer.export import RECORD
-from tests.report.explorer.explorer_exported import ROWS, build, files
+from tests.report.explorer.explorer_exported import ROWS, build, files, held
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def test_the_same_collection_gives_the_same_bytes(collection, tmp_path) -> None:
     assert one == files(second.folder)
     assert (first.items, first.files, first.pictures) == (ROWS, len(one), ROWS // 9 + 1)
     assert first.bytes == sum(map(len, one.values()))
-    assert json.loads(one[RECORD])["files"] == {name: len(held) for name, held in one.items() if name != RECORD}
+    assert json.loads(one[RECORD])["files"] == {name: len(content) for name, content in one.items() if name != RECORD}
     assert not [path for path in tmp_path.iterdir() if path.name not in ("one", "two")]
 
 
@@ -84,24 +84,24 @@ def test_what_ends_half_way_leaves_nothing_that_looks_complete(collection, tmp_p
 
 def test_a_part_is_kept_evenly_and_answers_are_among_it(collection, tmp_path) -> None:
     found = export_page(collection, tmp_path / "part", limit=20)
-    held = files(found.folder)
-    kept = list(map(int, json.loads(held["data/items.json"])["ids"]))
+    written = files(found.folder)
+    items = json.loads(held(written["data/items.json.js"]))
+    kept = list(map(int, items["ids"]))
     rows = collection.first.store.fetch(torch.arange(ROWS))
     order = rows.radii[:, 0].argsort(stable=True).tolist()
     assert (found.items, found.rows, len(kept)) == (20, ROWS, 20)
     assert kept == sorted(kept)
     assert {order[0], order[-1]} < set(kept)
     assert np.diff(sorted(order.index(item) for item in kept)).max() <= ROWS / 19 + 1
-    content = held["data/lens-1/answers/000.bin"]
+    content = held(written["data/lens-1/answers/000.bin.js"])
     n, k, rungs = np.frombuffer(content, "<u4", 3).tolist()
     start = 12 + 4 * n + 4 * 9 * n * k + 20 * rungs + 4 * (n + 1)
     hits = np.frombuffer(content[start : start + 6 * n * k], "<u2").reshape(3, n, k)
     geometry = collection.lenses[1].space.geometry
     x, y = (collection.first.store.fetch(torch.tensor(ids)).points(geometry) for ids in (kept[7:8], kept))
-    captions = json.loads(held["data/items.json"])["captions"]
     first: dict[str, int] = {}
     for other in collection.lenses[1].space.pairwise_distance(x, y)[0].argsort(stable=True).tolist():
-        first.setdefault(captions[other], other)
+        first.setdefault(items["captions"][other], other)
     assert hits[2, 7].tolist() == list(first.values())[: packing.K]
 
 
@@ -120,5 +120,25 @@ def test_the_command_exports_and_says_what(run, collection, tmp_path) -> None:
     assert "30 of 80 items" in printed
     assert str(target) in printed
     assert "192 pixels" in told
-    lenses = json.loads((target / "data" / "collection.json").read_text())["lenses"]
+    assert str(target / "index.html") in told
+    lenses = json.loads(held((target / "data" / "collection.json.js").read_bytes()))["lenses"]
     assert [(lens["geometry"], lens["rows"], lens["embeds"]["text"]) for lens in lenses] == [("lorentz:-1", 30, False)]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "export default 1;",
+        "export let a = 1;",
+        "export { fill as filled };",
+        'import * as all from "./latest.js";',
+        'import {\n  latest,\n} from "./latest.js";',
+        'const later = () => import("./latest.js");',
+        'import { open } from "./main.js";',
+    ],
+)
+def test_a_module_that_a_classic_script_cannot_hold_is_refused(monkeypatch, odd) -> None:
+    read = pages.page_file
+    monkeypatch.setattr(pages, "page_file", lambda name: read(name) + (odd.encode() if name == "dom.js" else b""))
+    with pytest.raises((AssertionError, RecursionError)):
+        pages.classic()
