@@ -54,8 +54,7 @@ def explore_command(
     export: Annotated[
         Path | None,
         path_option(
-            "DIR",
-            "Write the page and all its answers to this folder, to open or for any web server, instead of serving.",
+            "DIR", "Write the page and all its answers to this folder, which a browser opens without a server."
         ),
     ] = None,
     limit: Annotated[
