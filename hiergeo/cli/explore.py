@@ -1,6 +1,5 @@
 """``hiergeo explore``: a collection in the browser."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,7 +54,7 @@ def explore_command(
     export: Annotated[
         Path | None,
         path_option(
-            "DIR", "Write the page and all its answers to this folder, for any web server, instead of serving them."
+            "DIR", "Write the page and all its answers to this folder, which a browser opens without a server."
         ),
     ] = None,
     overwrite: options.Overwrite = False,
@@ -101,4 +100,4 @@ def note_exported(done: "explorer.Exported") -> None:
     pictures = f" and {done.pictures:,} pictures" if done.pictures else ""
     line = f"Exported {done.items:,} items{pictures}, {done.bytes / 1e6:.1f} MB in {done.files} files, to {done.folder}"
     console().print(line, soft_wrap=True)
-    note(f"look at it: {Path(sys.executable).name} -m http.server --directory {done.folder}")
+    note(f"look at it: open {done.folder / 'index.html'}, or put the folder on any web server.")

@@ -1,4 +1,4 @@
-"""A collection as a folder that any web server serves: the page, and every answer about its items found beforehand.
+"""A collection as a folder that browsers open: the page, and every answer about its items found beforehand.
 
 | file | what |
 |---|---|
@@ -12,12 +12,15 @@
 | ``export.json`` | all files and their sizes |
 | ``README.md`` | what a Space of Hugging Face needs to know |
 
-The same collection gives the same bytes.
+A file below ``data`` has ``.js`` added to its name, and is a script that hands over the base64 of its zlib stream:
+browsers load no other data from a disk. The same collection gives the same bytes.
 """
 
+import base64
 import io
 import json
 import re
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -41,7 +44,7 @@ from hiergeo.report.explorer.collection import Collection, Lens
 from hiergeo.report.explorer.facts import collection_facts
 from hiergeo.report.explorer.items import Tiers, read_items, words_of
 from hiergeo.report.explorer.mapping import build_map
-from hiergeo.report.explorer.pages import INDEX, page_file, page_files
+from hiergeo.report.explorer.pages import INDEX, SCRIPT, classic, page_file, page_files
 from hiergeo.report.explorer.survey import survey_of
 from hiergeo.report.explorer.thumbnails import SIDES, Thumbnails
 from hiergeo.search.serving.limits import Limits
@@ -55,8 +58,8 @@ SIZES = ((500, 192, 80), (2_000, 160, 60), (5_000, 96, 60), (10_000, 64, 60), (5
 CAPTION = 500
 """Characters of a caption that a page holds."""
 
-POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'"
-"""What the page may load: nothing but its own files."""
+POLICY = "default-src 'none'; script-src 'self' file:; style-src 'self' file:; img-src blob: data:"
+"""What the page may load: its scripts and styles alone; on a disk 'self' is none of them to Firefox."""
 
 NO_SCRIPT = '<noscript><p class="opening">The explorer needs JavaScript.</p></noscript>'
 
@@ -66,7 +69,7 @@ sdk: static
 app_file: index.html
 ---
 An explorer of embeddings in an entailment hierarchy, written by `hiergeo explore --export DIR`. It needs no server: all
-of its answers are files. Any web server shows this folder; `python -m http.server` does so on your machine.
+of its answers are files. Open `index.html`, or put this folder on any web server.
 """
 """README of a Space of Hugging Face."""
 
@@ -109,7 +112,7 @@ def export_page(
     overwrite: bool = False,
     progress: bool = False,
 ) -> Exported:
-    """Write a collection as a folder for any web server; whole or not at all.
+    """Write a collection as a folder that browsers open, from a disk or any web server; whole or not at all.
 
     Args:
         collection: to be shown.
@@ -150,8 +153,12 @@ class _Files:
         path.write_bytes(content)
         self.sizes[name] = len(content)
 
+    def data(self, name: str, content: bytes) -> None:
+        held = base64.b64encode(zlib.compress(content)).decode()
+        self.add(f"data/{name}.js", f'document.currentScript.held = "{held}";\n'.encode())
+
     def json(self, name: str, values: Any) -> None:
-        self.add(f"data/{name}", written(values))
+        self.data(name, written(values))
 
 
 def _write(collection: Collection, files: _Files, progress: bool) -> "Album":
@@ -169,10 +176,10 @@ def _write(collection: Collection, files: _Files, progress: bool) -> "Album":
     shown = np.array([image is not None for image in labels.images], bool)
     album = album_of(collection.pictures, items.ids[shown].tolist())
     for number, content in enumerate(album.files()):
-        files.add(f"data/pictures/{number:03d}.bin", content)
+        files.data(f"pictures/{number:03d}.bin", content)
     pictures = np.array([album.numbers.get(item, NOBODY) for item in items.ids.tolist()], "<u4")
     columns = pictures, items.tier.astype("i1"), shown.astype("u1")
-    files.add("data/items.bin", b"".join(column.tobytes() for column in columns))
+    files.data("items.bin", b"".join(column.tobytes() for column in columns))
     stored = {
         "chunk": packing.CHUNK,
         "first": collection.lenses[0].key,
@@ -182,7 +189,7 @@ def _write(collection: Collection, files: _Files, progress: bool) -> "Album":
     }
     described = collection.columns()
     for number, column in enumerate(described.columns):
-        files.add(f"data/column-{number}.bin", column.bins.tobytes())
+        files.data(f"column-{number}.bin", column.bins.tobytes())
     facts = collection_facts(replace(collection, examples=()), Limits())
     files.json("collection.json", facts | {"columns": described.facts(), "stored": stored})
     return album
@@ -191,24 +198,27 @@ def _write(collection: Collection, files: _Files, progress: bool) -> "Album":
 def _write_lens(lens: Lens, collection: Collection, ids: Ids, files: _Files) -> None:
     name = f"lens-{lens.key}"
     radius = lens.index.store.fetch(torch.from_numpy(ids)).radius(lens.space.geometry)
-    files.add(f"data/{name}/items.bin", radius.numpy().astype("<f4").tobytes())
+    files.data(f"{name}/items.bin", radius.numpy().astype("<f4").tobytes())
     drawn = build_map(lens, collection.tiers)
     files.json(f"{name}/map.json", drawn.facts())
     for level, x, y, _ in drawn.facts()["tiles"]:
-        files.add(f"data/{name}/tiles/{level}-{x}-{y}.bin", drawn.tile(level, x, y))
+        files.data(f"{name}/tiles/{level}-{x}-{y}.bin", drawn.tile(level, x, y))
     files.json(f"{name}/audit.json", survey_of(lens, collection.tiers, collection.hierarchy).as_dict())
     for number, content in enumerate(packing.packed_answers(lens, ids)):
-        files.add(f"data/{name}/answers/{number:03d}.bin", content)
+        files.data(f"{name}/answers/{number:03d}.bin", content)
 
 
 def _write_page(collection: Collection, files: _Files) -> None:
     """Write the files of the page, which is told that it has no server, and the README of a Space."""
-    for name in sorted(page_files() - {INDEX}):
+    script, modules = classic()
+    files.add(f"page/{SCRIPT}", script.encode())
+    for name in sorted(page_files() - {INDEX} - modules):
         files.add(f"page/{name}", page_file(name))
     html = page_file(INDEX).decode()
     charset = '<meta charset="utf-8">'
     for old, new in (
         ('data-source="live"', 'data-source="static"'),
+        ('<script type="module"', "<script defer"),
         (charset, f'{charset}\n<meta http-equiv="Content-Security-Policy" content="{POLICY}">'),
     ):
         assert old in html

@@ -1,6 +1,7 @@
 """The files of the explorer's page, its own and those that it shares with report pages, and what a browser may do."""
 
 import hashlib
+import re
 from importlib.resources import files
 from pathlib import PurePath
 from typing import TYPE_CHECKING
@@ -41,7 +42,12 @@ FOLDER = files("hiergeo.report.explorer") / "page"
 SHARED = {"design.css": design, SAVING: lambda: script(SAVING).text}
 """Files that report pages have too."""
 
-INDEX = "index.html"
+INDEX, SCRIPT = "index.html", "main.js"
+
+IMPORT = re.compile(r'^import \{ (.+) \} from "\./(.+)";$', re.MULTILINE)
+EXPORT = re.compile(r"^export ((?:async )?(?:function|class|const) (\w+))", re.MULTILINE)
+OTHER = re.compile(r"^\s*(?:import|export)\b|[^{:\s]\s*import\(", re.MULTILINE)
+"""What `classic` understands of modules, and what it does not: what follows a brace or a colon is a type."""
 
 OPEN = frozenset({"/", "/page/*"})
 """The paths of the page and its files, which hold no data: a browser sends no token when it opens them."""
@@ -57,6 +63,25 @@ def page_file(name: str) -> bytes:
     if name not in page_files():
         raise Refused(404, "the page has no such file.")
     return SHARED[name]().encode() if name in SHARED else (FOLDER / name).read_bytes()
+
+
+def classic() -> tuple[str, set[str]]:
+    """All modules of the page as one classic script, since browsers load no modules from a disk; and their names."""
+    made: dict[str, str] = {}
+
+    def add(name: str) -> None:
+        text = page_file(name).decode()
+        for _, needed in IMPORT.findall(text):
+            if needed not in made:
+                add(needed)
+        text = IMPORT.sub(lambda found: f"const {{ {found[1].replace(' as ', ': ')} }} = modules[{found[2]!r}];", text)
+        names = ", ".join(name for _, name in EXPORT.findall(text))
+        text = EXPORT.sub(r"\1", text)
+        assert not OTHER.search(text), f"{name} imports or exports in a way that only a module can"
+        made[name] = f"modules[{name!r}] = (() => {{\n{text}return {{ {names} }};\n}})();\n"
+
+    add(SCRIPT)
+    return '"use strict";\nconst modules = {};\n' + "".join(made.values()), set(made)
 
 
 def page_routes() -> list["BaseRoute"]:

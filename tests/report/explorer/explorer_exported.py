@@ -1,6 +1,8 @@
 """A small collection that is exported: captions, some of them hostile, some with a picture."""
 
+import base64
 import csv
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +45,11 @@ def build(folder: Path) -> Collection:
     )
     search.build(folder / "things", None, table, embeddings=embeddings)
     return open_collection([folder / "things"], SPECS, images=folder / "photos")
+
+
+def held(content: bytes) -> bytes:
+    """What a file of data hands over."""
+    return zlib.decompress(base64.b64decode(content.split(b'"')[1], validate=True))
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -9,9 +9,9 @@ import pytest
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage.files import temporary
-from hiergeo.report.explorer import export_page, packing
+from hiergeo.report.explorer import export_page, packing, pages
 from hiergeo.report.explorer.export import RECORD
-from tests.report.explorer.explorer_exported import ROWS, build, files
+from tests.report.explorer.explorer_exported import ROWS, build, files, held
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def test_the_same_collection_gives_the_same_bytes(collection, tmp_path) -> None:
     assert one == files(second.folder)
     assert (first.items, first.files, first.pictures) == (ROWS, len(one), ROWS // 9 + 1)
     assert first.bytes == sum(map(len, one.values()))
-    assert json.loads(one[RECORD])["files"] == {name: len(held) for name, held in one.items() if name != RECORD}
+    assert json.loads(one[RECORD])["files"] == {name: len(content) for name, content in one.items() if name != RECORD}
     assert not [path for path in tmp_path.iterdir() if path.name not in ("one", "two")]
 
 
@@ -95,5 +95,25 @@ def test_the_command_exports_and_says_what(run, collection, tmp_path) -> None:
     assert "80 items" in printed
     assert str(target) in printed
     assert "9 pictures" in printed
-    lenses = json.loads((target / "data" / "collection.json").read_text())["lenses"]
+    assert str(target / "index.html") in told
+    lenses = json.loads(held((target / "data" / "collection.json.js").read_bytes()))["lenses"]
     assert [(lens["geometry"], lens["rows"], lens["embeds"]["text"]) for lens in lenses] == [("lorentz:-1", 80, False)]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "export default 1;",
+        "export let a = 1;",
+        "export { fill as filled };",
+        'import * as all from "./latest.js";',
+        'import {\n  latest,\n} from "./latest.js";',
+        'const later = () => import("./latest.js");',
+        'import { open } from "./main.js";',
+    ],
+)
+def test_a_module_that_a_classic_script_cannot_hold_is_refused(monkeypatch, odd) -> None:
+    read = pages.page_file
+    monkeypatch.setattr(pages, "page_file", lambda name: read(name) + (odd.encode() if name == "dom.js" else b""))
+    with pytest.raises((AssertionError, RecursionError)):
+        pages.classic()

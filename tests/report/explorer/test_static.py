@@ -1,4 +1,4 @@
-"""The exported page in headless Chromium, below a path of a plain web server: its answers are those of the API."""
+"""The exported page in headless Chromium, from a disk and below a path of a web server: its answers are the API's."""
 
 import functools
 import http.server
@@ -6,25 +6,22 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 pytest.importorskip("selenium")
-
-from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
 
 from hiergeo._core.text import shortened
 from hiergeo.datasets import Hierarchy, Row
 from hiergeo.report.explorer import Tiers, export_page
 from hiergeo.report.explorer.export import CAPTION
 from hiergeo.report.explorer.mapping import build_map
+from tests.report import browser_common
+from tests.report.explorer.explorer_common import Page
 from tests.report.explorer.explorer_exported import HOSTILE, ROWS, build
 from tests.report.explorer.explorer_served import browser as client_of
-from tests.report.test_browser import browser, resize
+from tests.report.test_browser import browser
 
 pytestmark = pytest.mark.slow  # a browser
 
@@ -39,13 +36,11 @@ const plain = (_, each) => {
   return ArrayBuffer.isView(each) ? [...each] : each;
 };
 const told = (value) => done(JSON.stringify(value, plain));
-import("./page/static.js")
-  .then(async ({ StaticSource }) => {
-    const source = new StaticSource(new URL(".", document.baseURI).href);
-    await source.collection();
-    CODE
-  })
-  .then((value) => told({ value }), (error) => told({ error: error.message }));
+(async () => {
+  const source = new modules["static.js"].StaticSource(new URL(".", document.baseURI).href);
+  await source.collection();
+  CODE
+})().then((value) => told({ value }), (error) => told({ error: error.message }));
 """
 
 
@@ -85,24 +80,23 @@ def site(tmp_path_factory) -> Iterator[Site]:
         server.shutdown()
 
 
-@pytest.fixture(scope="module")
-def page(browser, site):
-    resize(browser, 1280)
-    browser.get_log("browser"), browser.get_log("performance")
-    browser.get(f"{site.url}#from=9")
+@pytest.fixture(scope="module", params=["server", "disk"])
+def page(browser, site, request) -> Page:
     browser.set_script_timeout(60)
-    return browser
+    opened = Page(browser, site.url if request.param == "server" else (site.folder / "index.html").as_uri())
+    opened.open("from=9")
+    return opened
 
 
-def asked(page, code: str):
+def asked(page: Page, code: str):
     """What a piece of code that uses `source` gives."""
     answer = run(page, code)
     assert "value" in answer, answer
     return answer["value"]
 
 
-def run(page, code: str) -> dict:
-    return json.loads(page.execute_async_script(ASK.replace("CODE", code)))
+def run(page: Page, code: str) -> dict:
+    return json.loads(page.browser.execute_async_script(ASK.replace("CODE", code)))
 
 
 def same(static, live) -> None:
@@ -198,50 +192,44 @@ def test_what_is_no_search_is_that_of_the_api(page, site, code, path, name) -> N
     same(static, told)
 
 
-def _shows(panel: Any, _: Any) -> str:
-    return panel.text.strip()
-
-
-def test_the_page_shows_a_ladder_and_asks_nobody_else(page, site) -> None:
-    page.get("about:blank")
-    page.get_log("browser"), page.get_log("performance")
-    page.get(f"{site.url}#from=9")
-    WebDriverWait(page, 60).until(lambda _: page.find_elements(By.CSS_SELECTOR, ".climb-card"))
-    assert page.execute_script("return window.hostile") is None
-    assert not page.find_elements(By.CSS_SELECTOR, ".failed:not([hidden])")
-    told = page.find_element(By.ID, "main").text
-    assert "thing 9" in told
-    WebDriverWait(page, 60).until(partial(_shows, page.find_element(By.CLASS_NAME, "climb")))
-    WebDriverWait(page, 60).until(lambda _: page.find_elements(By.CSS_SELECTOR, ".disc[data-drawn]"))
-    assert not [each.text for each in page.find_elements(By.CSS_SELECTOR, ".failed") if each.is_displayed()]
-    told = [entry for entry in page.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
+def test_the_page_works_and_asks_nobody_else(page, site) -> None:
+    browser_common.logged(page.browser), browser_common.requests(page.browser)
+    site.statuses.clear()
+    page.open("from=9")
+    page.until("return document.querySelector('.disc[data-drawn]')")
+    page.until("return document.querySelector('.climb-subject img')?.naturalWidth === 100")
+    assert "thing 9" in page.texts("#main")[0]
+    page.click(".climb-card button")
+    page.until("return document.querySelector('.drawer .full')?.textContent")
+    page.press("/", "thing 41", "ENTER")
+    page.until("return document.querySelector('.climb-words')?.textContent === 'thing 41'")
+    page.click("[aria-controls=tools]")
+    page.click(".column .values button")
+    page.until("return /of 80 items pass/.test(document.querySelector('p.help [role=status]')?.textContent)")
+    page.rest()
+    assert page.hash().keys() == {"from", "where"}
+    page.script("history.back()")
+    page.until("return !location.hash.includes('where')")
+    assert page.script("return window.hostile") is None
+    shown = "return [...document.querySelectorAll('.failed')].filter((each) => each.checkVisibility()).length"
+    assert page.script(shown) == 0
+    told = [entry for entry in page.browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
     assert not [entry["message"] for entry in told if entry["source"] != "rendering"]  # of drawing without a GPU
-    urls = [
-        message["message"]["params"]["request"]["url"]
-        for message in (json.loads(entry["message"]) for entry in page.get_log("performance"))
-        if message["message"]["method"] == "Network.requestWillBeSent"
-    ]
+    urls = browser_common.requests(page.browser)
     assert urls
-    assert not [url for url in urls if not url.startswith((site.url, "blob:", "data:"))]
+    assert not [url for url in urls if not url.startswith(page.url.removesuffix("index.html"))]
     assert {status for _, status in site.statuses} <= {200, 304}
 
 
-def test_what_is_hostile_in_captions_is_text(page, site) -> None:
+def test_a_file_that_is_not_there_is_told(page) -> None:
+    assert "data/gone.bin.js" in run(page, "return source.bytes('gone.bin')")["error"]
+
+
+def test_what_is_hostile_in_captions_is_text(page) -> None:
     captions = [each["caption"] for each in asked(page, "return source.items(['1', '2', '3', '4'])")]
     assert captions[:2] + captions[3:] == [HOSTILE[1], HOSTILE[2], HOSTILE[4]]
     assert len(captions[2]) == 500
-    page.get("about:blank")
-    page.get(f"{site.url}#from=2")
-    WebDriverWait(page, 60).until(lambda _: page.find_elements(By.CSS_SELECTOR, ".climb-card"))
-    assert page.execute_script("return window.hostile") is None
-    assert not page.find_elements(By.CSS_SELECTOR, ".failed:not([hidden])")
-
-
-def test_opened_from_the_disk_it_says_what_to_do_and_asks_nobody(page, site) -> None:
-    page.get_log("performance")
-    page.get((site.folder / "index.html").as_uri())
-    assert "http.server" in page.find_element(By.ID, "opening").text
-    sent = [json.loads(entry["message"])["message"] for entry in page.get_log("performance")]
-    urls = [each["params"]["request"]["url"] for each in sent if each["method"] == "Network.requestWillBeSent"]
-    assert urls
-    assert not [url for url in urls if not url.startswith(("file:", "data:", "about:"))]
+    page.open("from=2")
+    page.until("return document.querySelector('.climb-card')")
+    assert page.script("return window.hostile") is None
+    assert page.texts(".failed:not([hidden])") == []

@@ -7,6 +7,7 @@ import { download } from "./files.js";
 import { createQueryBox, queryOf } from "./search.js";
 import { LiveSource, takeToken } from "./source.js";
 import { createState } from "./state.js";
+import { StaticSource } from "./static.js";
 import { showTips } from "./tips.js";
 
 const UNPICTURED = "No picture of these items may be shown: start the explorer with their folder (--images).";
@@ -18,7 +19,7 @@ async function open() {
   const base = new URL(".", document.baseURI).href;
   const live = document.documentElement.dataset.source !== "static";
   try {
-    const source = live ? new LiveSource(base, takeToken()) : new (await import("./static.js")).StaticSource(base);
+    const source = live ? new LiveSource(base, takeToken()) : new StaticSource(base);
     build(source, await source.collection());
   } catch (error) {
     console.warn(error);

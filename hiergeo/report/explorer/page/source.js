@@ -53,6 +53,9 @@ export class Kept {
 /** Pictures as URLs of blobs; the memory of those that are not kept is given back. */
 export const keptPictures = () => new Kept(PICTURES, (url) => URL.revokeObjectURL(url));
 
+/** The bytes of a base64 text. @param {string} text */
+export const decoded = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+
 /** Bins of items by their ids, which are 0, 1, 2, ... where they are null. @param {Uint8Array} bins @param {string[] | null} ids */
 export const byId = (bins, ids) => (ids ? Object.fromEntries(ids.map((id, i) => [id, bins[i]])) : bins);
 
@@ -135,7 +138,7 @@ export class LiveSource {
   column(name) {
     return this.kept.once(`column\n${name}`, async () => {
       const { bins, ids } = await this.json(`api/columns/${encodeURIComponent(name)}`);
-      return byId(Uint8Array.from(atob(bins), (letter) => letter.charCodeAt(0)), ids);
+      return byId(decoded(bins), ids);
     });
   }
 

@@ -1,8 +1,9 @@
 // @ts-check
 // The data of a page without a server: the interface of LiveSource over files that hiergeo explore --export wrote.
 
+import { h } from "./dom.js";
 import { readAnswers, readItems, readPictures } from "./packed.js";
-import { Kept, SourceError, byId, keptPictures, readTile } from "./source.js";
+import { Kept, SourceError, byId, decoded, keptPictures, readTile } from "./source.js";
 
 /** Distance below which an item is the query itself. */
 const SAME = 1e-5;
@@ -205,15 +206,17 @@ export class StaticSource {
     return (await this.fetched(name)).arrayBuffer();
   }
 
+  /** What a file holds; it is a script that hands over the base64 of a zlib stream, since browsers load no other data from a disk. */
   async fetched(name) {
-    let response;
-    try {
-      response = await fetch(`${this.base}data/${name}`);
-    } catch {
-      throw new SourceError("The files of this page cannot be reached: check the connection, or serve its folder by a web server.");
-    }
-    if (!response.ok) throw new SourceError(`A file of this page is missing (data/${name}): export it again.`, null, response.status);
-    return response;
+    const file = `data/${name}.js`;
+    const text = await new Promise((done) => {
+      const end = () => done(script.held);
+      const script = h("script", { src: this.base + file, onload: end, onerror: end });
+      document.head.append(script);
+      script.remove();
+    });
+    if (!text) throw new SourceError(`A file of this page cannot be loaded (${file}): check the connection, or export it again.`);
+    return new Response(new Blob([decoded(text)]).stream().pipeThrough(new DecompressionStream("deflate")));
   }
 }
 

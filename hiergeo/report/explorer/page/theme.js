@@ -31,8 +31,6 @@
   const theme = THEMES.includes(stored()) ? stored() : "auto";
   show(theme);
   addEventListener("DOMContentLoaded", () => {
-    const opening = document.getElementById("opening");
-    if (opening && location.protocol === "file:") opening.textContent = "Browsers do not run this page from a disk. Run python -m http.server in its folder, or put the folder on any web server.";
     const field = document.getElementById("theme");
     if (!field) return;
     field.append(...THEMES.map((each) => choice(each, theme)));
