@@ -4,11 +4,10 @@
 |---|---|
 | ``index.html``, ``page/`` | the page, which reads the files below ``data`` instead of asking a server |
 | ``data/collection.json`` | what is explored, and how it is stored |
-| ``data/items.json`` | ids, captions, and the words that chains say of a caption beside its own; null if unknown |
-| ``data/items.bin`` | uint32 numbers of pictures, int8 tiers, uint8 1 for an item of an image |
-| ``data/column-N.bin`` | uint8 bins of the items in a column, 255 without a value |
-| ``data/pictures/`` | small pictures, see `Album` |
-| ``data/lens-KEY/`` | radii, answers (see `hiergeo.report.explorer.packing`), map, tiles and audit |
+| ``data/items.json`` | the items in ascending order of ids, each with the number of its picture |
+| ``data/column-N.json`` | bins of the items in a column, 255 without a value |
+| ``data/pictures/`` | small pictures, `PICTURES` a file, in base64 of WebP |
+| ``data/lens-KEY/`` | radii, map, tiles, audit and answers (see `answers_of`) |
 | ``export.json`` | all files and their sizes |
 | ``README.md`` | what a Space of Hugging Face needs to know |
 
@@ -21,36 +20,59 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import accumulate
 from pathlib import Path
 from typing import Any, final
 
-import numpy as np
 import torch
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.progress import begin, track
+from hiergeo._core.records import plain
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.documents import Count, Document, Positive
 from hiergeo._core.storage.files import atomic_folder, path_of, refuse_existing, writing
 from hiergeo._core.text import one_line, shortened
 from hiergeo.evaluation.auditing.population import Ids
-from hiergeo.report.explorer import packing
-from hiergeo.report.explorer.answers import written
+from hiergeo.geometry.space import Side
+from hiergeo.report.explorer.answers import AnswerWriter, written
 from hiergeo.report.explorer.collection import Collection, Lens
 from hiergeo.report.explorer.facts import collection_facts
-from hiergeo.report.explorer.items import Tiers, read_items, words_of
+from hiergeo.report.explorer.items import read_items
 from hiergeo.report.explorer.mapping import build_map
 from hiergeo.report.explorer.pages import INDEX, SCRIPT, classic, page_file, page_files
 from hiergeo.report.explorer.survey import survey_of
 from hiergeo.report.explorer.thumbnails import SIDES, Thumbnails
+from hiergeo.search import Answer, Hit, Item, Request
+from hiergeo.search.requests import Kind
 from hiergeo.search.serving.limits import Limits
+from hiergeo.search.sweep import RadiusRange
 
-CHUNK = 128
-"""Pictures in one file."""
+MOST = 50_000
+"""Items of a page without a server: its files are some 35 MB a space."""
+
+CHUNK, PICTURES = 512, 128
+"""Items whose answers, and pictures, are in one file."""
+
+K, STEPS = 10, 50
+"""Hits of children, parents and neighbours, and thresholds of a ladder."""
+
+WIDE = 3 * K
+"""Items of any radius that are looked through for the hits above or below an item."""
+
+ASKED: dict[Kind, dict[str, Any]] = {
+    "children": {"k": WIDE, "distinct": False},
+    "parents": {"k": WIDE, "distinct": False},
+    "neighbours": {"k": K},
+    "ladder": {"thresholds": STEPS},
+    "count": {},
+}
+"""What is asked about every item."""
+
+NUMBERS, DIGITS = ("distance", "margin", "angle", "is_query", "entails", "rank"), 5
+"""What is stored of a hit, and significant digits of numbers."""
 
 SIZES = ((500, 192, 80), (2_000, 160, 60), (5_000, 96, 60), (10_000, 64, 60), (50_000, 40, 30))
 """Pictures at most, their longest side in pixels, and quality of WebP: 5 to 20 MB in all."""
@@ -72,9 +94,6 @@ An explorer of embeddings in an entailment hierarchy, written by `hiergeo explor
 of its answers are files. Open `index.html`, or put this folder on any web server.
 """
 """README of a Space of Hugging Face."""
-
-NOBODY = 0xFFFFFFFF
-"""The number of the picture of an item without one."""
 
 RECORD, VERSION = "export.json", 1
 
@@ -125,18 +144,18 @@ def export_page(
         UnavailableError: the folder cannot be written; what was there is left as it was.
     """
     target, count = check_target(folder, overwrite), len(collection.first)
-    if count > packing.MOST:
+    if count > MOST:
         raise InputError(
-            f"a page without a server holds up to {packing.MOST:,} items and this collection has {count:,}: export an "
+            f"a page without a server holds up to {MOST:,} items and this collection has {count:,}: export an "
             f"index of some of them."
         )
     with atomic_folder(target) as scratch:
         files = _Files(scratch)
-        album = _write(collection, files, progress)
+        pictures = _write(collection, files, progress)
         documents.write(scratch / RECORD, {"explorer": VERSION, "files": dict(sorted(files.sizes.items()))})
         files.sizes[RECORD] = (scratch / RECORD).stat().st_size
         check_target(target, overwrite)
-    return Exported(target, count, len(files.sizes), sum(files.sizes.values()), len(album.pictures))
+    return Exported(target, count, len(files.sizes), sum(files.sizes.values()), pictures)
 
 
 @final
@@ -154,58 +173,104 @@ class _Files:
         self.sizes[name] = len(content)
 
     def data(self, name: str, content: bytes) -> None:
-        held = base64.b64encode(zlib.compress(content)).decode()
+        held = base64.b64encode(zlib.compress(content, 9)).decode()
         self.add(f"data/{name}.js", f'document.currentScript.held = "{held}";\n'.encode())
 
     def json(self, name: str, values: Any) -> None:
         self.data(name, written(values))
 
 
-def _write(collection: Collection, files: _Files, progress: bool) -> "Album":
-    items = read_items(collection.first.store, collection.tiers)
-    labels = collection.first.store.labels(torch.from_numpy(items.ids))
-    captions = [None if text is None else shortened(text, CAPTION) for text in labels.captions]
-    said = [_said(collection.tiers, *label) for label in zip(captions, labels.images, strict=True)]
-    files.json("items.json", {"ids": list(map(str, items.ids.tolist())), "captions": captions, "said": said})
-    lenses = {}
+def _write(collection: Collection, files: _Files, progress: bool) -> int:
+    """Write everything; returns how many pictures there are."""
+    store, writer = collection.first.store, AnswerWriter(collection)
+    ids = read_items(store).ids
     for lens in track(collection.lenses, "maps, audits and answers of spaces", enabled=progress):
-        _write_lens(lens, collection, items.ids, files)
-        lenses[lens.key] = {"margins": lens.background.margins.tolist()}
+        _write_lens(lens, collection, writer, ids, files)
     _write_page(collection, files)
     begin("scaling pictures", enabled=progress)
-    shown = np.array([image is not None for image in labels.images], bool)
-    album = album_of(collection.pictures, items.ids[shown].tolist())
-    for number, content in enumerate(album.files()):
-        files.data(f"pictures/{number:03d}.bin", content)
-    pictures = np.array([album.numbers.get(item, NOBODY) for item in items.ids.tolist()], "<u4")
-    columns = pictures, items.tier.astype("i1"), shown.astype("u1")
-    files.data("items.bin", b"".join(column.tobytes() for column in columns))
-    stored = {
-        "chunk": packing.CHUNK,
-        "first": collection.lenses[0].key,
-        "k": packing.K,
-        "pictures": {"chunk": CHUNK, "type": "image/webp", "side": album.side} if album.pictures else None,
-        "lenses": lenses,
-    }
-    described = collection.columns()
-    for number, column in enumerate(described.columns):
-        files.data(f"column-{number}.bin", column.bins.tobytes())
+    items = writer.items(torch.from_numpy(ids), store.labels(torch.from_numpy(ids)))
+    numbers, pictures = album_of(collection.pictures, [int(item["id"]) for item in items if item["image"]])
+    for number, start in enumerate(range(0, len(pictures), PICTURES)):
+        some = [base64.b64encode(picture).decode() for picture in pictures[start : start + PICTURES]]
+        files.json(f"pictures/{number}.json", some)
+    files.json("items.json", [_short(item | {"picture": numbers.get(int(item["id"]))}) for item in items])
+    columns = collection.columns()
+    for number, column in enumerate(columns.columns):
+        files.json(f"column-{number}.json", column.bins.tolist())
+    stored = {"chunk": CHUNK, "numbers": NUMBERS, "pictures": PICTURES}
     facts = collection_facts(replace(collection, examples=()), Limits())
-    files.json("collection.json", facts | {"columns": described.facts(), "stored": stored})
-    return album
+    files.json("collection.json", facts | {"columns": columns.facts(), "stored": stored})
+    return len(pictures)
 
 
-def _write_lens(lens: Lens, collection: Collection, ids: Ids, files: _Files) -> None:
+def _write_lens(lens: Lens, collection: Collection, writer: AnswerWriter, ids: Ids, files: _Files) -> None:
     name = f"lens-{lens.key}"
-    radius = lens.index.store.fetch(torch.from_numpy(ids)).radius(lens.space.geometry)
-    files.data(f"{name}/items.bin", radius.numpy().astype("<f4").tobytes())
+    radius = lens.index.store.fetch(torch.from_numpy(ids)).radius(lens.space.geometry).float()
+    files.json(f"{name}/radii.json", plain(radius.tolist()))
     drawn = build_map(lens, collection.tiers)
     files.json(f"{name}/map.json", drawn.facts())
     for level, x, y, _ in drawn.facts()["tiles"]:
         files.data(f"{name}/tiles/{level}-{x}-{y}.bin", drawn.tile(level, x, y))
     files.json(f"{name}/audit.json", survey_of(lens, collection.tiers, collection.hierarchy).as_dict())
-    for number, content in enumerate(packing.packed_answers(lens, ids)):
-        files.data(f"{name}/answers/{number:03d}.bin", content)
+    for number, answers in enumerate(answers_of(lens, writer, ids)):
+        files.json(f"{name}/answers/{number}.json", answers)
+
+
+def answers_of(lens: Lens, writer: AnswerWriter, ids: Ids) -> Iterator[list[dict[Kind, Any]]]:
+    """What a server answers about every item of a lens, ids (n,) ascending, `CHUNK` of them at a time, by kind.
+
+    A hit is the row of its item among all, followed by its `NUMBERS`.
+    """
+    rows = {str(item): row for row, item in enumerate(ids.tolist())}
+    for start in range(0, len(ids), CHUNK):
+        queries = list(map(Item, ids[start : start + CHUNK].tolist()))
+        about: list[dict[Kind, Any]] = [{} for _ in queries]
+        for kind, options in ASKED.items():
+            requests = [Request(kind, query, space=lens.space, **options) for query in queries]
+            results: list[Any] = lens.index.search(requests)
+            if kind in ("children", "parents"):
+                results = _strict(lens, kind, requests, results)
+            for each, request, result in zip(about, requests, results, strict=True):
+                each[kind] = _short(writer.answer(lens, request, result), rows)
+        yield about
+
+
+def _strict(lens: Lens, side: Side, requests: Sequence[Request], answers: Sequence[Answer]) -> list[Any]:
+    """The answers of strict searches for children or parents, from those of searches of any radius.
+
+    A strict search has radii of its own, and would be a pass of its own: few are left to be asked.
+    """
+    found: list[Any] = [replace(answer, hits=_first(side, answer)) for answer in answers]
+    few = [at for at, wide in enumerate(answers) if len(found[at].hits) < K and len(wide.hits) == WIDE]
+    again = [Request(side, requests[at].query, space=lens.space, k=K, strict=True) for at in few]
+    for at, answer in zip(few, lens.index.search(again), strict=True):
+        found[at] = answer
+    return found
+
+
+def _first(side: Side, answer: Answer) -> tuple[Hit, ...]:
+    """The first `K` hits on a side of the query, of each caption the first."""
+    span, seen = RadiusRange.strict(side, answer.radius), dict[Any, Hit]()
+    for hit in answer.hits:
+        if span.low <= hit.radius <= span.high:
+            seen.setdefault(hit.key, hit)
+    return tuple(seen.values())[:K]
+
+
+def _short(value: Any, rows: Mapping[str, int] | None = None) -> Any:
+    """A value of JSON whose numbers have `DIGITS` digits, texts `CAPTION` characters, and hits stand by their rows."""
+    match value:
+        case float():
+            return float(f"{value:.{DIGITS}g}")
+        case str():
+            return shortened(value, CAPTION)
+        case {"distance": _} if rows is not None:
+            return [rows[value["id"]], *(_short(value[name]) for name in NUMBERS)]
+        case dict():
+            return {name: _short(part, rows) for name, part in value.items()}
+        case list():
+            return [_short(part, rows) for part in value]
+    return value
 
 
 def _write_page(collection: Collection, files: _Files) -> None:
@@ -229,53 +294,26 @@ def _write_page(collection: Collection, files: _Files) -> None:
     files.add("README.md", SPACE.format(title=title).encode("utf-8", "replace"))
 
 
-def _said(tiers: Tiers | None, caption: str | None, image: str | None) -> str | None:
-    """The words that chains say of an item beside those of its caption; None where they say nothing of it."""
-    words = None if tiers is None else tiers.said(caption, image)
-    return None if words is None else " ".join(sorted(words - words_of(caption or "").keys()))
+def album_of(thumbnails: Thumbnails | None, ids: Sequence[int]) -> tuple[dict[int, int], list[bytes]]:
+    """The small pictures of some items, as WebP, and their numbers by the ids of items.
 
-
-@dataclass(frozen=True)
-class Album:
-    """Small pictures.
-
-    Attributes:
-        numbers: of the pictures of items, by their ids; items of one file share a picture, the others have none.
-        pictures: their bytes.
-        side: longest side, pixels.
-        quality: of WebP, in [0, 100].
+    Items of one file share a picture; those whose picture may not be shown or cannot be read have none.
     """
-
-    numbers: dict[int, int]
-    pictures: tuple[bytes, ...]
-    side: int
-    quality: int
-
-    def files(self) -> Iterator[bytes]:
-        """The files that hold them: how many and the end of each as uint32, little endian, then each as WebP."""
-        for start in range(0, len(self.pictures), CHUNK):
-            some = self.pictures[start : start + CHUNK]
-            head = np.array([len(some), *accumulate(map(len, some))], "<u4")
-            yield head.tobytes() + b"".join(some)
-
-
-def album_of(thumbnails: Thumbnails | None, ids: Sequence[int]) -> Album:
-    """The pictures of some items; those whose picture may not be shown or cannot be read are left out."""
     shown: dict[Path, list[int]] = {}
+    numbers: dict[int, int] = {}
+    pictures: list[bytes] = []
     if thumbnails is None:
-        return Album({}, (), 0, 0)
+        return numbers, pictures
     for item in ids:
         path = thumbnails.path(item)
         if path is not None:
             shown.setdefault(path, []).append(item)
     side, quality = next(size for most, *size in SIZES if len(shown) <= most)
-    numbers: dict[int, int] = {}
-    pictures: list[bytes] = []
     for group in shown.values():
         with suppress(InputError):
             pictures.append(_small(thumbnails.jpeg(group[0], SIDES[-1]), side, quality))
             numbers |= dict.fromkeys(group, len(pictures) - 1)
-    return Album(numbers, tuple(pictures), side, quality)
+    return numbers, pictures
 
 
 def _small(jpeg: bytes, side: int, quality: int) -> bytes:

@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -77,8 +78,8 @@ def test_every_item_is_in_the_bin_of_its_cell(described, tmp_path) -> None:
         assert http.get("/api/columns/nothing").status_code == 404
     explorer.export_page(collection, tmp_path / "export")
     for number, name in enumerate(listed):
-        content = (tmp_path / "export" / "data" / f"column-{number}.bin.js").read_bytes()
-        assert held(content) == binned[name].tobytes()
+        content = (tmp_path / "export" / "data" / f"column-{number}.json.js").read_bytes()
+        assert json.loads(held(content)) == binned[name].tolist()
 
 
 def test_bins_follow_the_items_that_are_left(described, tmp_path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage.files import temporary
-from hiergeo.report.explorer import export_page, packing, pages
+from hiergeo.report.explorer import export, export_page, pages
 from hiergeo.report.explorer.export import RECORD
 from tests.report.explorer.explorer_exported import ROWS, build, files, held
 
@@ -73,7 +73,7 @@ def test_what_ends_half_way_leaves_nothing_that_looks_complete(collection, tmp_p
     dead.wait()
     left = tmp_path / temporary(target).name.replace(f"-{os.getpid()}-", f"-{dead.pid}-")
     (left / "data").mkdir(parents=True)
-    monkeypatch.setattr(packing, "packed_answers", lambda *_: 1 / 0)
+    monkeypatch.setattr(export, "answers_of", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         export_page(collection, target, overwrite=True)
     assert files(target) == before
@@ -81,7 +81,7 @@ def test_what_ends_half_way_leaves_nothing_that_looks_complete(collection, tmp_p
 
 
 def test_more_items_than_a_page_holds_are_refused_before_anything_is_written(collection, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(packing, "MOST", ROWS - 1)
+    monkeypatch.setattr(export, "MOST", ROWS - 1)
     with pytest.raises(InputError, match="79 items"):
         export_page(collection, tmp_path / "page")
     assert not list(tmp_path.iterdir())

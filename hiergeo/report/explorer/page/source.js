@@ -50,9 +50,6 @@ export class Kept {
 
 }
 
-/** Pictures as URLs of blobs; the memory of those that are not kept is given back. */
-export const keptPictures = () => new Kept(PICTURES, (url) => URL.revokeObjectURL(url));
-
 /** The bytes of a base64 text. @param {string} text */
 export const decoded = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 
@@ -67,7 +64,8 @@ export class LiveSource {
     this.token = token;
     this.can = { text: false, photo: false, pictures: true };
     this.kept = new Kept();
-    this.pictures = keptPictures();
+    /** Pictures as URLs of blobs; the memory of those that are not kept is given back. */
+    this.pictures = new Kept(PICTURES, (url) => URL.revokeObjectURL(url));
     /** @type {WeakMap<Blob, string>} */
     this.photos = new WeakMap();
     this.photo = 0;

@@ -2,15 +2,9 @@
 // The data of a page without a server: the interface of LiveSource over files that hiergeo explore --export wrote.
 
 import { h } from "./dom.js";
-import { readAnswers, readItems, readPictures } from "./packed.js";
-import { Kept, SourceError, byId, decoded, keptPictures, readTile } from "./source.js";
-
-/** Distance below which an item is the query itself. */
-const SAME = 1e-5;
+import { Kept, SourceError, byId, decoded, readTile } from "./source.js";
 
 const FREE = "a page without a server embeds no text of its own, but finds captions: write a part of one.";
-
-const ARTICLES = new Set(["a", "an", "the"]);
 
 export class StaticSource {
   /** @param {string} base URL of the page, with a slash at its end */
@@ -18,13 +12,13 @@ export class StaticSource {
     this.base = base;
     this.can = { text: false, photo: false, pictures: true };
     this.kept = new Kept();
-    this.pictures = keptPictures();
   }
 
   /** What is explored. */
   async collection() {
     const found = await this.json("collection.json");
     this.layout = found.stored;
+    this.first = found.lenses[0].key;
     this.facts = new Map(found.lenses.map((/** @type {any} */ lens) => [lens.key, lens]));
     this.can.pictures = found.pictures;
     this.columns = (found.columns ?? []).map((/** @type {any} */ column) => column.name);
@@ -44,24 +38,16 @@ export class StaticSource {
   }
 
   async asked(verb, lens, place, k, by) {
-    const [items, seen, chunk] = await Promise.all([this.items_(), this.lens(lens), this.answers(lens, place)]);
-    const row = place % this.layout.chunk;
-    const { reach, climbs } = this.facts.get(lens);
-    const answer = { query: { kind: "item", id: items.ids[place], caption: items.captions[place], radius: seen.radius[place], far: null } };
-    if (verb === "count") return { ...answer, count: chunk.counts[row] };
-    const hit = (at, found) => judged(this.hit(items, seen, at, found), this.facts.get(lens), this.layout.lenses[lens].margins);
-    if (["ladder", "neighbours"].includes(verb)) answer.query.far = reach === null ? null : false;
-    if (verb === "ladder") {
-      const rungs = (climbs ? chunk.ladder(row) : []).map(({ from, to, ...found }) => {
-        const shown = hit(found.place, found);
-        return { from, to, hit: shown, adds: added(items, place, shown.caption) };
-      });
-      return { ...answer, by: "distance", rungs };
-    }
-    if (verb !== "neighbours" && by !== "margin") throw new SourceError(`A page without a server lists ${verb} by margin alone.`, "by");
-    const hits = climbs || verb === "neighbours" ? chunk.list(verb, row) : [];
-    const order = verb === "neighbours" ? "distance" : by;
-    return { ...answer, by: order, hits: hits.slice(0, k).map((found) => hit(found.place, found)) };
+    const [items, { radius }, answers] = await Promise.all([this.items_(), this.lens(lens), this.answers(lens, place)]);
+    if (["children", "parents"].includes(verb) && by !== "margin") throw new SourceError(`A page without a server lists ${verb} by margin alone.`, "by");
+    const { query, hits, rungs, ...answer } = answers[place % this.layout.chunk][verb];
+    const hit = ([at, ...numbers]) => ({ ...items.all[at], radius: radius[at], ...Object.fromEntries(numbers.map((value, i) => [this.layout.numbers[i], value])) });
+    return {
+      ...answer,
+      query: { ...query, ...items.all[place], kind: query.kind },
+      ...(hits && { hits: hits.slice(0, k).map(hit) }),
+      ...(rungs && { rungs: rungs.map((rung) => ({ ...rung, hit: hit(rung.hit) })) }),
+    };
   }
 
   /** Items by id, at most 256. */
@@ -70,7 +56,7 @@ export class StaticSource {
     return ids.map((id) => {
       const place = known(items, id);
       const radius = Object.fromEntries(lenses.map(([key, seen]) => [key, seen.radius[place]]));
-      return { ...this.item(items, place), radius };
+      return { ...items.all[place], radius };
     });
   }
 
@@ -79,18 +65,18 @@ export class StaticSource {
     const [items, seen] = await Promise.all([this.items_(), this.lens(lens)]);
     const wanted = folded(text);
     const matching = wanted ? seen.order.filter((/** @type {number} */ place) => items.folded[place].includes(wanted)) : seen.order;
-    return distinct(matching, items, k).map((place) => this.hit(items, seen, place, {}));
+    return distinct(matching, items, k).map((place) => ({ ...items.all[place], radius: seen.radius[place] }));
   }
 
   /** URL of a picture of an item; of the one size that is stored. */
   thumbnail(id) {
-    return this.pictures.once(id, async () => {
+    return this.kept.once(`picture ${id}`, async () => {
       const items = await this.items_();
-      const number = items.picture(known(items, id));
+      const number = items.all[known(items, id)].picture;
       if (number === null) throw new SourceError("this item has no picture that is stored.");
-      const file = Math.floor(number / this.layout.pictures.chunk);
-      const pictures = await this.kept.once(`pictures ${file}`, async () => readPictures(await this.bytes(`pictures/${numbered(file)}`)));
-      return URL.createObjectURL(new Blob([pictures[number % this.layout.pictures.chunk]], { type: this.layout.pictures.type }));
+      const file = Math.floor(number / this.layout.pictures);
+      const pictures = await this.kept.once(`pictures ${file}`, () => this.json(`pictures/${file}.json`));
+      return `data:image/webp;base64,${pictures[number % this.layout.pictures]}`;
     });
   }
 
@@ -114,7 +100,7 @@ export class StaticSource {
   /** The bin of every item in a column of the data. */
   column(name) {
     const place = this.columns.indexOf(name);
-    return this.kept.once(`column ${place}`, async () => byId(new Uint8Array(await this.bytes(`column-${place}.bin`)), (await this.items_()).ids));
+    return this.kept.once(`column ${place}`, async () => byId(await this.json(`column-${place}.json`), (await this.items_()).all.map(({ id }) => id)));
   }
 
   /** What the space of a lens is like. */
@@ -128,7 +114,7 @@ export class StaticSource {
     if (query.item !== undefined) return known(items, query.item);
     if (query.text === undefined) throw new SourceError("A page without a server takes no photos: choose an item.", "image");
     const wanted = folded(query.text);
-    const seen = await this.lens(this.layout.first);
+    const seen = await this.lens(this.first);
     let best = -1;
     for (const place of wanted ? seen.order : []) {
       const shorter = best < 0 || items.folded[place].length < items.folded[best].length;
@@ -138,46 +124,39 @@ export class StaticSource {
     return best;
   }
 
-  item(items, place) {
-    const tier = items.tier[place];
-    return { id: items.ids[place], caption: items.captions[place], image: items.image(place), tier: tier < 0 ? null : tier };
-  }
-
-  hit(items, seen, place, { margin = null, angle = null, distance = null }) {
-    return { ...this.item(items, place), radius: seen.radius[place], margin, angle, distance };
-  }
-
-  /** Ids, captions, tiers and kinds of all items. */
+  /** All items, their captions as they are compared, and their places by their ids. */
   items_() {
-    return this.kept.once("items", async () => readItems(await this.json("items.json"), await this.bytes("items.bin"), folded));
+    return this.kept.once("items", async () => {
+      const all = await this.json("items.json");
+      const folds = all.map(({ caption }) => folded(caption ?? ""));
+      return { all, folded: folds, places: new Map(all.map(({ id }, place) => [id, place])) };
+    });
   }
 
   /** Radii of the items in a lens, and their places by radius. */
   lens(key) {
     return this.kept.once(`lens ${key}`, async () => {
-      const radius = new Float32Array(await this.bytes(`${this.folder(key)}/items.bin`));
+      const radius = Float32Array.from(await this.json(`${this.folder(key)}/radii.json`));
       const order = Uint32Array.from(radius, (_, place) => place).sort((a, b) => radius[a] - radius[b] || a - b);
       return { radius, order };
     });
   }
 
   everyLens() {
-    return Promise.all(Object.keys(this.layout.lenses).map(async (key) => [key, await this.lens(key)]));
+    return Promise.all([...this.facts.keys()].map(async (key) => [key, await this.lens(key)]));
   }
 
   /** The answers of a lens among which those of an item are. */
   answers(lens, place) {
     const file = Math.floor(place / this.layout.chunk);
-    return this.kept.once(`answers ${lens} ${file}`, async () =>
-      readAnswers(await this.bytes(`${this.folder(lens)}/answers/${numbered(file)}`)),
-    );
+    return this.kept.once(`answers ${lens} ${file}`, () => this.json(`${this.folder(lens)}/answers/${file}.json`));
   }
 
   /** Where all items are on the map of a lens, by their places. */
   points(lens) {
     return this.kept.once(`points ${lens}`, async () => {
       const [facts, items] = await Promise.all([this.map(lens), this.items_()]);
-      const count = items.ids.length;
+      const count = items.all.length;
       const found = { x: new Float32Array(count), y: new Float32Array(count), radius: new Float32Array(count) };
       const tiles = await Promise.all(facts.tiles.map(([level, x, y]) => this.tile(lens, level, x, y)));
       for (const tile of tiles)
@@ -190,7 +169,7 @@ export class StaticSource {
   }
 
   key(lens) {
-    if (!Object.hasOwn(this.layout.lenses, lens)) throw new SourceError("this page has no such space.", "lens");
+    if (!this.facts.has(lens)) throw new SourceError("this page has no such space.", "lens");
     return lens;
   }
 
@@ -220,35 +199,13 @@ export class StaticSource {
   }
 }
 
-/** A hit with what the server says of it: whether it is the query, whether it entails or is entailed, and its rank. */
-function judged(hit, { cones }, margins) {
-  if (hit.distance < SAME) return { ...hit, margin: null, angle: null, is_query: true, entails: null, rank: null };
-  const below = margins.findLastIndex((/** @type {number} */ margin) => margin < hit.margin);
-  const rank = Math.max(0, below) / (margins.length - 1);
-  return { ...hit, is_query: false, entails: cones.decide ? hit.margin >= 0 : null, rank };
-}
-
-/** The words of a caption but for articles, as the server finds them. @param {string | null} caption */
-function wordsOf(caption) {
-  const words = (caption ?? "").toLowerCase().split(/\s+/);
-  return words.map((word) => word.replace(/^[.,;:!?"']+|[.,;:!?"']+$/g, "")).filter((word) => word && !ARTICLES.has(word));
-}
-
-/** The words of a caption that are not said of an item; none where nothing is known of that. */
-function added(items, place, caption) {
-  const said = items.said[place];
-  if (said === null) return [];
-  const own = new Set([...said.split(" "), ...wordsOf(items.captions[place])]);
-  return [...new Set(wordsOf(caption))].filter((word) => !own.has(word));
-}
-
 /** The first places of distinct captions, k at most; those without a caption all count. */
 function distinct(places, items, k) {
   const seen = new Set();
   const found = [];
   for (const place of places) {
     if (found.length >= k) break;
-    const caption = items.captions[place];
+    const { caption } = items.all[place];
     if (caption !== null && seen.has(caption)) continue;
     seen.add(caption);
     found.push(place);
@@ -264,8 +221,4 @@ function known(items, id) {
 
 function folded(text) {
   return text.normalize("NFC").toLowerCase().trim();
-}
-
-function numbered(file) {
-  return `${String(file).padStart(3, "0")}.bin`;
 }
