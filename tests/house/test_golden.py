@@ -2,6 +2,9 @@
 
 The recordings were repeated with the native kernels at every SIMD level, without them, and on one thread: all agreed
 to 1e-15. The tolerances are wider, so that sums in float32 may be taken in another order. Words are not compared.
+
+Of the 202,500 pairs of the protocol `pairs` one has equal margins on some processors and not on others, which embed
+captions with other rounding errors: numbers of pairs may differ by what two pairs are worth.
 """
 
 import json
@@ -39,11 +42,13 @@ def test_recorded_numbers(name):
     found = dict(leaves(RUNS[name]()))
     assert recorded.keys() <= found.keys(), sorted(recorded.keys() - found.keys())
     assert len(recorded) > 100
-    differing = {place: (old, found[place]) for place, old in recorded.items() if not agree(old, found[place])}
+    differing = {
+        place: (old, found[place]) for place, old in recorded.items() if not agree(old, found[place], place[0])
+    }
     assert differing == {}
 
 
-def agree(old: Any, new: Any) -> bool:
+def agree(old: Any, new: Any, run: str) -> bool:
     if isinstance(old, float) and isinstance(new, int | float):
-        return math.isclose(old, new, rel_tol=1e-5, abs_tol=1e-6)
+        return math.isclose(old, new, rel_tol=1e-5, abs_tol=2 / 202_500 if run.startswith("pairs") else 1e-6)
     return type(old) is type(new) and old == new
