@@ -130,7 +130,7 @@ def test_sigterm_is_one_sentence():
     [
         (["probe", "-m", "npz:/nowhere/a.npz", "-d", "scenes"], "npz:a.npz, scenes"),
         (["explore", "/nowhere/a", "b.npz"], "a, b.npz"),
-        (["explore", "--demo", "--limit", "1"], "tiny, scenes"),
+        (["explore", "--demo", "--overwrite"], "tiny, scenes"),
         (["demo", "--device", "nowhere"], "tiny, scenes"),
     ],
 )
