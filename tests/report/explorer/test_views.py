@@ -12,11 +12,11 @@ pytest.importorskip("starlette")
 
 pytestmark = pytest.mark.slow  # a browser
 
-UNIT = """const panel = document.querySelector('.survey .panel');
+AT = """const panel = document.querySelector(arguments[0]);
 const at = (name) => Number(panel.querySelector(name).getAttribute('x1'));
 const base = panel.querySelector('.base');
 return [at('.mark'), Number(base.getAttribute('x1')), Number(base.getAttribute('x2'))]"""
-"""Place of the mark u = 1 in the histogram of radii, and the ends of the axis."""
+"""Place of the mark in a histogram of radii, and the ends of the axis."""
 
 
 collection, files, page = fixtures()
@@ -48,13 +48,18 @@ def test_a_space_is_told_below_its_disc_as_it_was_measured(page, collection, fil
     marks = {"fine": "✓ Fine: ", "note": "○ Note: ", "warning": "▲ Warning: "}
     assert page.script(findings) == [[f["severity"], marks[f["severity"]] + f["sentence"]] for f in found["findings"]]
     edges, radius = found["radius"]["edges"], page.asked("ladder", lens=key, q="a ring")["query"]["radius"]
-    at = float(page.script("return document.querySelector('.strip-query').getAttribute('d')").split()[0][1:])
-    assert at / 600 == pytest.approx((radius - edges[0]) / (edges[-1] - edges[0]), abs=1e-3)
+    mark, low, high = page.script(AT, ".strip")
+    assert (mark - low) / (high - low) == pytest.approx((radius - edges[0]) / (edges[-1] - edges[0]), abs=0.01)
+    assert page.texts(".strip .marked, .strip .label") == ["radius", "your query"]
+    assert page.texts(".strip .name") == [tier["name"] for tier in found["tiers"]]
+    ticks = [float(tick) for tick in page.texts(".strip .tick")]
+    assert len(ticks) >= 3
+    assert edges[0] <= ticks[0] < ticks[-1] <= edges[-1]
     tiers = [f"{tier['name']}: {tier['items']} items" for tier in found["tiers"]]
     assert page.texts(".strip-tier title") == tiers
     if key == "0":
         return
-    mark, low, high = page.script(UNIT)
+    mark, low, high = page.script(AT, ".survey .panel")
     assert (mark - low) / (high - low) == pytest.approx((1 - edges[0]) / (edges[-1] - edges[0]), abs=0.01)
     page.click(".survey .downloads .button", 0)
     with browser_common.saved(files, "radii-in-b-markup-b-model.csv").open(encoding="utf-8", newline="") as file:

@@ -1,13 +1,14 @@
 // @ts-check
 /** What a space is like, below its disc: the radii of each tier with the query among them, and the verdict of its audit. */
 
-import { counted, failure, fill, h, number, s } from "./dom.js";
+import { counted, failure, fill, h, number } from "./dom.js";
 import { latest } from "./latest.js";
 import { numbersTable } from "./numbers.js";
+import { fitted, histogram } from "./plots.js";
 import { radii, survey } from "./survey.js";
 
-/** Width and height of the strip, in units of its own. */
-const [WIDTH, HEIGHT] = [600, 64];
+/** Pixels beyond which the strip is not stretched. */
+const WIDEST = 1200;
 
 const UNKNOWN = "Chains of captions, general to specific, would show whether radii follow them: name theirs by --data, or have them made by hiergeo chains build.";
 
@@ -61,8 +62,9 @@ export class Standing {
 
   /** The strip. */
   draw() {
-    const { tiers, radius } = this.found;
-    if (tiers.length) fill(this.strip, strip(tiers, radius.edges, this.radius ?? null));
+    if (!this.found.tiers.length) return;
+    if (this.redraw) this.redraw();
+    else this.redraw = fitted(this.strip, (width) => (this.found ? strip(this.found, this.radius ?? null, width) : h("span")), WIDEST);
   }
 }
 
@@ -74,19 +76,17 @@ function verdictOf({ numbers: { length_tau_d: words, tau_d }, answers, headline 
   return headline;
 }
 
-/** The radii of each tier, general at the top, and a line at that of the query. @param {any[]} tiers @param {number[]} edges @param {number | null} radius */
-function strip(tiers, edges, radius) {
+/** The radii of each tier, general at the top, and a line at that of the query. @param {any} found @param {number | null} radius @param {number} width */
+function strip({ tiers, radius: { edges } }, radius, width) {
   const [low, high] = [edges[0], edges[edges.length - 1]];
-  const x = (/** @type {number} */ value) => (Math.min(1, Math.max(0, (value - low) / (high - low || 1))) * WIDTH).toFixed(1);
-  const row = HEIGHT / tiers.length;
-  const rows = tiers.map(({ name, items, counts }, /** @type {number} */ i) => {
-    const most = Math.max(1, ...counts);
-    const base = row * (i + 1) - 1;
-    const steps = counts.map((/** @type {number} */ count, /** @type {number} */ bin) =>
-      `V${(base - ((row - 3) * count) / most).toFixed(1)}H${x(edges[bin + 1])}`).join("");
-    return s("path", { class: "strip-tier", d: `M0 ${base}${steps}V${base}Z` }, s("title", null, `${name}: ${counted(items, "item")}`));
+  const within = radius === null ? [] : [Math.min(high, Math.max(low, radius))];
+  return histogram({
+    width,
+    edges,
+    rows: tiers.map((/** @type {any} */ { name, items, counts }) => ({ name, counts, css: "strip-tier", about: `${name}: ${counted(items, "item")}` })),
+    x: { low, high, label: "radius" },
+    label: `Radii from ${number(low)} to ${number(high)} by tier, the most general at the top${radius === null ? "" : `; your query is at ${number(radius)}`}.`,
+    marks: within.map((at) => ({ at, name: "your query" })),
+    compact: true,
   });
-  const label = `Radii from ${number(low)} to ${number(high)} by tier, the most general at the top${radius === null ? "" : `; your query is at ${number(radius)}`}.`;
-  const at = radius === null ? null : s("path", { class: "strip-query", d: `M${x(radius)} 0V${HEIGHT}` }, s("title", null, `your query, r ${number(radius)}`));
-  return s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": label }, rows, at);
 }
