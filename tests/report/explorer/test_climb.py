@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow  # a browser
 
 CARDS = """return [...document.querySelectorAll('.climb-card')].map((card) => [
   card.dataset.id, card.querySelector('bdi').textContent, card.querySelector('.badge').textContent,
-  card.querySelector('.body > span').textContent, card.querySelector('.numbers').textContent])"""
+  card.querySelector('.body > span').textContent, card.querySelector('.numbers').lastChild.textContent])"""
 """Id, caption, number, mark and numbers of every card."""
 
 DOTS = """return [...document.querySelectorAll('.map-rung')].map(

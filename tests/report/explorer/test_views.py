@@ -1,6 +1,7 @@
 """What is told of a space, in headless Chromium, against what was measured."""
 
 import csv
+import re
 from dataclasses import replace
 
 import pytest
@@ -25,7 +26,7 @@ collection, files, page = fixtures()
 def show(page: Page, fragment: str, ready: str, width: int = 1280) -> None:
     """Open a state of the page, and wait for what a selector names."""
     page.open(fragment, width)
-    page.until("return document.querySelector(arguments[0])", ready)
+    page.until("return document.querySelector(arguments[0]) && document.querySelector('.disc[data-drawn]')", ready)
     page.rest()
 
 
@@ -34,14 +35,23 @@ def test_a_space_is_told_below_its_disc_as_it_was_measured(page, collection, fil
     found = page.asked("audit", lens=key)
     show(page, f"lens={key}&q=a+ring", ".standing .finding")
     page.click(".standing > summary")
+    page.until("return document.querySelector('.survey .panel')")
     page.click(".survey > details > summary")
     page.until("return document.querySelectorAll('.survey .bars').length >= 5")
     (verdict,) = page.texts(".standing > summary")
     numbers, order = found["audit"]["numbers"], found["audit"]["answers"]["order"]
-    words = numbers["length_tau_d"] > order["high"] and found["audit"]["answers"]["beyond_length"]["word"] != "yes"
-    told = f"Words alone order these better: {numbers['length_tau_d']:.3f} to {numbers['tau_d']:.3f}"
-    assert verdict == (told if words else found["audit"]["headline"])
-    assert page.texts(".answers li") == [answer["sentence"] for answer in found["audit"]["answers"].values()]
+    beyond = found["audit"]["answers"]["beyond_length"]["word"]
+    right, words = (f"{50 * (1 + numbers[name]):.1f} %" for name in ("tau_d", "length_tau_d"))
+    if numbers["length_tau_d"] > order["high"] and beyond != "yes":
+        assert re.findall(r"[\d.]+ %", verdict) == [words, right]
+    else:
+        assert re.findall(r"[\d.]+ %", verdict) == [right]
+        assert ("general before specific" in verdict) == (order["word"] == "forward")
+        assert ("equally long ones too" in verdict) == (beyond == "yes")
+    *answers, statistic = page.texts(".answers li")
+    assert answers == [answer["sentence"] for answer in found["audit"]["answers"].values()]
+    for name in ("tau_d", "length_tau_d"):
+        assert f"{numbers[name]:.3f}" in statistic
     findings = (
         "return [...document.querySelectorAll('.finding')].map((each) => [each.dataset.severity, each.textContent])"
     )

@@ -19,14 +19,15 @@ export function steps(ladder) {
  * What a space says of a pair, and the class that shows it: yes or no where cones decide, else the rank among random pairs.
  * @param {Hit} hit
  * @param {boolean} [numbers] whether the margin is told
- * @returns {{words: string, css: string}}
+ * @returns {{words: string, css: string, mark?: string}} mark: the words in short
  */
 export function verdict({ is_query, entails, margin, rank }, numbers = true) {
   if (is_query) return { words: "your query", css: "" };
   const size = numbers ? ` ${signed(margin)}` : "";
   if (entails !== null) return { words: `${entails ? "✓ entails" : "✗ no"}${size}`, css: entails ? "yes" : "no" };
   if (rank === null) return { words: "", css: "" };
-  return { words: `closer to entailing than ${rank < 1 ? `${number(100 * rank, 1)} % of pairs` : "all pairs"}`, css: "" };
+  const mark = `${rank < 1 ? number(100 * rank, 1) : 100} %`;
+  return { words: `closer to entailing than ${rank < 1 ? `${mark} of pairs` : "all pairs"}`, css: "", mark };
 }
 
 /**

@@ -53,7 +53,7 @@ export class Standing {
       const answers = Object.values(found.audit?.answers ?? {}).map(({ sentence }) => h("li", null, sentence));
       fill(this.body,
         h("h2", { class: "unseen" }, "Audit"),
-        answers.length > 0 && h("ul", { class: "answers", "aria-label": "Answers of the audit" }, answers),
+        answers.length > 0 && h("ul", { class: "answers", "aria-label": "Answers of the audit" }, answers, statistic(found.audit)),
         radii(found, lens, app),
         h("details", null, h("summary", null, "All findings and numbers"), survey(found, lens, app), numbersTable(found, lens, app)));
       this.draw();
@@ -68,12 +68,31 @@ export class Standing {
   }
 }
 
-/** What an audit says of the order of the tiers: radii beside the number of words where that decides, else its headline.
- * @param {any} audit */
-function verdictOf({ numbers: { length_tau_d: words, tau_d }, answers, headline }) {
-  const { order, beyond_length: beyond } = answers;
-  if (words > order?.high && beyond?.word !== "yes") return `Words alone order these better: ${number(words, 3)} to ${number(tau_d, 3)}`;
-  return headline;
+/** What is said of pairs of captions by the word for their order, and of equally long ones by the word for that. @type {Record<string, string>} */
+const ORDER = {
+  forward: "of pairs of captions are in the right order, general before specific",
+  reversed: "of pairs of captions are in the right order, most are the wrong way round",
+  none: "of pairs of captions are in the right order, no more than by chance",
+  unclear: "of pairs of captions are in the right order, which may be chance",
+};
+/** @type {Record<string, string>} */
+const BEYOND = { yes: "; of equally long ones too", no: "; of equally long ones they are not", unclear: "; of equally long ones it is unclear" };
+
+/** The share of pairs in the right order, of which a tie is half of one. @param {number} tau */
+const right = (tau) => `${number(50 * (1 + tau), 1)} %`;
+
+/** What an audit found of the order of the tiers, in plain words; what counting words does better comes first. @param {any} audit */
+function verdictOf({ numbers: { length_tau_d: words, tau_d }, answers: { order, beyond_length: beyond } }) {
+  if (!ORDER[order?.word]) return "All captions are equally general here.";
+  if (words > order.high && beyond?.word !== "yes") return `Counting words puts ${right(words)} of pairs of captions in the right order, this space ${right(tau_d)}.`;
+  return `${right(tau_d)} ${ORDER[order.word]}${(order.word === "forward" && BEYOND[beyond?.word]) || ""}.`;
+}
+
+/** What the verdict is by its name. @param {any} audit */
+function statistic({ numbers: { length_tau_d: words, tau_d } }) {
+  if (!Number.isFinite(tau_d)) return null;
+  const alone = Number.isFinite(words) ? `; it is ${number(words, 3)} by the number of words alone` : "";
+  return h("li", null, `A tau_d of ${number(tau_d, 3)} means that ${right(tau_d)} of pairs are in the right order, with ties as half${alone}.`);
 }
 
 /** The radii of each tier, general at the top, and a line at that of the query. @param {any} found @param {number | null} radius @param {number} width */
