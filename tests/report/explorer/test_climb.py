@@ -64,6 +64,7 @@ def test_cards_dots_and_the_sentence_are_those_of_the_ladder(page, lens, query):
     (sentence,) = page.texts(".climb-sentence")
     assert f"in {len(rungs)} step" in sentence
     assert len(sentence.split()) <= 12
+    assert sentence[0] == sentence[0].upper()
     wrong = any(rung["adds"] for rung in rungs)
     assert ("wrong" in sentence) == wrong
 

@@ -32,7 +32,8 @@ export function folded(ladder, open) {
 /** What a ladder is like, in at most twelve words; steps count from the query. @param {any} lens @param {Rung[]} rungs */
 export function sentence(lens, rungs) {
   const wrong = rungs.flatMap((rung, i) => (added(rung) ? [rungs.length - i] : [])).reverse();
-  const climbs = `${shortened(lens.title.split(" · ")[0], MODEL)} climbs this in ${counted(rungs.length, "step")}`;
+  const [model] = lens.title.split(" · ");
+  const climbs = `${shortened(`${model.charAt(0).toUpperCase()}${model.slice(1)}`, MODEL)} climbs this in ${counted(rungs.length, "step")}`;
   if (!wrong.length) return `${climbs}.`;
   if (wrong.length > 3) return `${climbs}; ${wrong.length} are wrong.`;
   const last = wrong.pop();
