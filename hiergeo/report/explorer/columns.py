@@ -6,7 +6,7 @@ their caption.
 
 import base64
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
@@ -24,6 +24,9 @@ from hiergeo.search.stores.exact import ExactStore
 
 MOST, BINS, MISSING = 12, 24, 255
 """Columns of a collection and bins of a column, at most; the bin of an item without a value."""
+
+OWN = ("radius", "tier", "kind")
+"""Columns that the page makes itself, in the order of `columns_of`."""
 
 CHARACTERS, DISTINCT = 80, 100_000
 """Characters of a text that are shown, and distinct texts of a column that are told apart."""
@@ -171,7 +174,10 @@ class Columns(NamedTuple):
 
 
 def columns_of(store: ExactStore, geometry: Geometry, tiers: Tiers | None, table: ItemTable | None) -> Columns:
-    """The columns of items, at most `MOST`: their radii in a geometry, tiers, kinds, and those of a table."""
+    """The columns of items, at most `MOST`: their radii in a geometry, tiers, kinds, and those of a table.
+
+    A column of the table that is named like another one has "(table)" behind its name.
+    """
     items = read_items(store, tiers)
     columns = [of_numbers("radius", radii_of(store, items, geometry).astype(np.float64))]
     if tiers is not None:
@@ -179,6 +185,11 @@ def columns_of(store: ExactStore, geometry: Geometry, tiers: Tiers | None, table
     if len(np.unique(items.kind)) > 1:
         columns.append(of_texts("kind", items.kind.astype(np.int32), ["caption", "image"]))
     if table is not None:
-        names = {column.name for column in columns}
-        columns += [column for column in table.columns(store, items) if column.name not in names]
+        taken = {*OWN}
+        for column in table.columns(store, items):
+            name = column.name
+            while name in taken:
+                name += " (table)"
+            taken.add(name)
+            columns.append(replace(column, name=name))
     return Columns(items.ids, columns[:MOST])
