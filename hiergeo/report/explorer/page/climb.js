@@ -7,7 +7,7 @@ import { caption, failure, fill, h, named, picture } from "./dom.js";
 import { Drawer } from "./drawer.js";
 import { latest } from "./latest.js";
 import { preview } from "./photo.js";
-import { share } from "./share.js";
+import { share, spaceName } from "./share.js";
 import { Standing } from "./standing.js";
 
 /** Most general items that are offered where nothing is asked. */
@@ -28,15 +28,15 @@ export class Climb {
     this.subjects = latest();
     this.subject = h("div", { class: "climb-subject" });
     this.sentence = h("p", { class: "climb-sentence" });
-    this.shared = h("div", { class: "optional" });
+    this.shared = h("div", { class: "climb-shared" });
     this.ladder = h("section", { class: "climb-ladder", "aria-label": "Ladder" });
     this.drawer = new Drawer(app);
     this.disc = new Disc(app);
     this.standing = new Standing(app);
     this.spaces = this.choice();
     fill(root,
-      h("div", { class: "climb-left" }, this.subject, box, this.sentence, this.shared),
-      h("div", { class: "climb-right" }, this.ladder, this.drawer.root, this.disc.tools),
+      h("div", { class: "climb-left" }, this.subject, this.sentence, box),
+      h("div", { class: "climb-right" }, this.ladder, this.shared, this.drawer.root, this.disc.tools),
       h("div", { class: "climb-disc" }, this.spaces.element, this.disc.root, this.standing.root));
     for (const [name, on] of [["pointerover", true], ["pointerout", false], ["focusin", true], ["focusout", false]])
       this.ladder.addEventListener(String(name), (/** @type {Event} */ event) => {
@@ -54,7 +54,8 @@ export class Climb {
   choice() {
     const { collection, state } = this.app;
     const inputs = collection.lenses.map(({ key }) => h("input", { type: "radio", name: "climb-space", value: key, onchange: () => state.set({ lens: key }) }));
-    const labels = collection.lenses.map(({ title }, /** @type {number} */ i) => h("label", null, inputs[i], h("span", null, caption(title, 60))));
+    const labels = collection.lenses.map((/** @type {any} */ lens, /** @type {number} */ i) =>
+      h("label", { title: lens.title }, inputs[i], h("span", null, caption(spaceName(lens, collection.lenses), 60))));
     return {
       element: h("fieldset", { class: "switch climb-spaces", hidden: inputs.length < 2 }, h("legend", { class: "unseen" }, "Space"), labels),
       show: (/** @type {string} */ key) => inputs.forEach((/** @type {any} */ input) => (input.checked = input.value === key)),
@@ -107,11 +108,12 @@ export class Climb {
     const { app } = this;
     const asked = query ? app.source.ask("ladder", lens.key, query) : app.source.find(lens.key, ROOTS);
     this.ladder.setAttribute("aria-busy", "true");
-    return this.answer(asked, (found) => {
+    const nearest = query && !lens.climbs ? app.source.ask("neighbours", lens.key, query, { k: ROOTS }) : { hits: [] };
+    return this.answer(Promise.all([asked, nearest]), ([found, { hits: near }]) => {
       this.ladder.removeAttribute("aria-busy");
       this.standing.show(lens, query ? found.query.radius : null);
-      if (!query) return this.invite(found);
-      if (!lens.climbs) return this.say(FLAT);
+      if (!query) return this.say("", this.offer(lens.climbs ? "The most general items:" : "Some of the items:", found));
+      if (!lens.climbs) return this.say(FLAT, this.offer("Nearest to your query:", near.filter((/** @type {any} */ hit) => !hit.is_query)));
       this.steps(found, lens, false, found.query.far === true);
     }, (error) => {
       this.ladder.removeAttribute("aria-busy");
@@ -139,13 +141,13 @@ export class Climb {
     this.ladder.classList.toggle("unfolded", open);
   }
 
-  /** What to do where nothing is asked: the most general items. @param {any[]} items */
-  invite(items) {
+  /** Items from which one can go on, under a line that says which they are. @param {string} which @param {any[]} items */
+  offer(which, items) {
     const { state, source } = this.app;
     const enter = (/** @type {any} */ item) => () => state.set({ query: { item: item.id }, item: null });
-    this.say("", h("p", { class: "help" }, "The most general items:"),
+    return [h("p", { class: "help" }, which),
       h("ol", { class: "cards" }, items.map((item) => h("li", { class: "climb-card", "data-id": item.id },
-        h("button", { type: "button", onclick: enter(item) }, item.image && picture(source, item.id, 64), h("span", { class: "body" }, caption(named(item), 80)))))));
+        h("button", { type: "button", onclick: enter(item) }, item.image && picture(source, item.id, 64), h("span", { class: "body" }, caption(named(item), 80))))))];
   }
 
   /** @param {string} words @param {...any} below */

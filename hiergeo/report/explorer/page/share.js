@@ -34,8 +34,10 @@ export function share(app, shown) {
     }
   };
   const link = h("button", { type: "button", class: "button small", onclick: copy, disabled: Boolean(shown.query.photo) }, "Copy link");
-  const files = downloads(app, shortened(`ladder ${shown.title}`), { csv: () => table(app, shown), drawing: () => card(shown) });
-  return h("div", { class: "share" }, link, files);
+  const about = shortened(`ladder ${shown.title}`);
+  return h("div", { class: "share" }, link,
+    downloads(app, about, { drawing: () => card(app, shown) }, "Card"),
+    downloads(app, about, { csv: () => table(app, shown) }, "Table"));
 }
 
 /** The steps as CSV, the query itself as step 0; radii and distances in geodesic units, margins and angles in radians. */
@@ -47,8 +49,16 @@ function table(/** @type {any} */ app, /** @type {any} */ { lens, ladder }) {
     app.collection.tiers?.[hit.tier] ?? null, from, to, hit.radius, hit.margin, hit.angle, hit.distance, hit.entails, hit.rank, adds?.join(" ")]));
 }
 
+/** What a space is in plain words; its title where they would not tell it from another one. @param {any} lens @param {any[]} lenses */
+export function spaceName(lens, lenses) {
+  const shape = (/** @type {any} */ { curvature }) => (curvature === 0 ? "flat" : curvature < 0 ? "hyperbolic" : "spherical");
+  const plain = (/** @type {any} */ each) =>
+    typeof each.curvature === "number" && each.title.endsWith(` · ${each.geometry}`) ? `${each.title.slice(0, -each.geometry.length)}${shape(each)}` : each.title;
+  return lenses.some((each) => each !== lens && plain(each) === plain(lens)) ? lens.title : plain(lens);
+}
+
 /** The card, drawn at half its size since a PNG has twice as many pixels. @returns {Promise<SVGSVGElement>} */
-async function card(/** @type {any} */ { lens, ladder, title, image, verdict }) {
+async function card(/** @type {any} */ { collection }, /** @type {any} */ { lens, ladder, title, image, verdict }) {
   const { rungs, first, hidden } = folded(ladder, false);
   const rows = [...rungs.slice(0, first).map((rung, i) => ({ rung, i })), ...(hidden ? [null] : []),
     ...rungs.slice(first + hidden).map((rung, i) => ({ rung, i: first + hidden + i }))];
