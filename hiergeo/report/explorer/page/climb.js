@@ -27,6 +27,8 @@ export class Climb {
     this.answer = latest();
     this.subjects = latest();
     this.subject = h("div", { class: "climb-subject" });
+    /** What is asked, in words; empty where it has none. */
+    this.words = "";
     this.sentence = h("p", { class: "climb-sentence" });
     this.shared = h("div", { class: "climb-shared" });
     this.ladder = h("section", { class: "climb-ladder", "aria-label": "Ladder" });
@@ -80,6 +82,7 @@ export class Climb {
     const text = (/** @type {string} */ words) => h("p", { class: "climb-words" }, caption(words, ASKED));
     const item = query && "item" in query ? source.items([query.item]) : null;
     return this.subjects(item, (items) => {
+      this.words = (items?.[0] ? items[0].caption : query?.text) ?? "";
       if (items?.[0]) drawn(items[0].image && picture(source, items[0].id, 192), text(named(items[0])));
       else if (query?.photo) drawn(preview(query.photo, query.name), h("p", { class: "help" }, caption(query.name, 60), `. ${SENT}`));
       else drawn(query?.text && text(query.text));
@@ -137,7 +140,8 @@ export class Climb {
     this.press(item);
     const title = query.text ?? query.name ?? (this.subject.textContent || `item ${query.item}`);
     const image = () => this.subject.querySelector("img");
-    fill(this.shared, share(app, { lens, ladder, query, title, image, verdict: () => this.standing.told }));
+    const pictures = (/** @type {string} */ id) => this.ladder.querySelector(`[data-id="${id}"] img`);
+    fill(this.shared, share(app, { lens, ladder, query, title, words: () => this.words, image, pictures, verdict: () => this.standing.told }));
     this.ladder.classList.toggle("unfolded", open);
   }
 
