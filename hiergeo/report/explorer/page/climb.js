@@ -7,7 +7,8 @@ import { caption, failure, fill, h, named, picture } from "./dom.js";
 import { Drawer } from "./drawer.js";
 import { latest } from "./latest.js";
 import { preview } from "./photo.js";
-import { share, spaceName } from "./share.js";
+import { spaceName } from "./rungs.js";
+import { share } from "./share.js";
 import { Standing } from "./standing.js";
 
 /** Most general items that are offered where nothing is asked. */
@@ -128,7 +129,10 @@ export class Climb {
   steps(ladder, lens, open, far = false) {
     const { app } = this;
     if (far) {
-      const anyway = () => this.steps(ladder, lens, open);
+      const anyway = () => {
+        this.steps(ladder, lens, open);
+        this.disc.reveal(app.state.get());
+      };
       return this.say(FAR, h("button", { type: "button", class: "button", onclick: anyway }, "Show the ladder all the same"));
     }
     const unfold = () => {

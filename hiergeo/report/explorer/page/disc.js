@@ -268,13 +268,19 @@ export class Disc {
       const { query, item } = this.app.state.get();
       if (query === state.query && item === state.item) this.fail(error);
     };
-    this.related(relations.update(state, failed), (related) => {
+    this.related(relations.update(state, failed, this.revealed), (related) => {
       if (related.query?.z.join() !== stage.shown.related.query?.z.join()) stage.grow();
       stage.show({ related });
       const { item } = related;
       if (item && item.id !== this.seen && !stage.holds(item.z)) stage.centre(item.z);
       this.seen = item?.id;
     });
+  }
+
+  /** Draw the path of a query all the same that is far from everything. @param {any} state */
+  reveal(state) {
+    this.revealed = state.query;
+    this.relate(state);
   }
 
   /** Show where an item of the ladder is. @param {string | undefined} id */

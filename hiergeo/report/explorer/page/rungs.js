@@ -37,3 +37,11 @@ export function verdict({ is_query, entails, margin, rank }, numbers = true) {
 export function added({ adds }) {
   return adds?.length ? `adds “${adds.join(" ")}”` : "";
 }
+
+/** What a space is in plain words; its title where they would not tell it from another one. @param {any} lens @param {any[]} lenses */
+export function spaceName(lens, lenses) {
+  const shape = (/** @type {any} */ { curvature }) => (curvature === 0 ? "flat" : curvature < 0 ? "hyperbolic" : "spherical");
+  const plain = (/** @type {any} */ each) =>
+    typeof each.curvature === "number" && each.title.endsWith(` · ${each.geometry}`) ? `${each.title.slice(0, -each.geometry.length)}${shape(each)}` : each.title;
+  return lenses.some((each) => each !== lens && plain(each) === plain(lens)) ? lens.title : plain(lens);
+}

@@ -4,7 +4,7 @@
 import { climbed, folded, sentence } from "./cards.js";
 import { h, named, s, shortened } from "./dom.js";
 import { csv } from "./files.js";
-import { added, steps } from "./rungs.js";
+import { added, spaceName, steps } from "./rungs.js";
 import { downloads } from "./saving.js";
 
 /** Width, height and margin of a card, pixels of the photo and of a step, and the height that both are centred at. */
@@ -48,14 +48,6 @@ function table(/** @type {any} */ app, /** @type {any} */ { lens, ladder }) {
   const all = climbed(ladder).length;
   return csv(names, steps(ladder).map(({ hit, from, to, adds }, i) => [lens.title, all - i, hit.id, hit.caption, hit.image,
     app.collection.tiers?.[hit.tier] ?? null, from, to, hit.radius, hit.margin, hit.angle, hit.distance, hit.entails, hit.rank, adds?.join(" ")]));
-}
-
-/** What a space is in plain words; its title where they would not tell it from another one. @param {any} lens @param {any[]} lenses */
-export function spaceName(lens, lenses) {
-  const shape = (/** @type {any} */ { curvature }) => (curvature === 0 ? "flat" : curvature < 0 ? "hyperbolic" : "spherical");
-  const plain = (/** @type {any} */ each) =>
-    typeof each.curvature === "number" && each.title.endsWith(` · ${each.geometry}`) ? `${each.title.slice(0, -each.geometry.length)}${shape(each)}` : each.title;
-  return lenses.some((each) => each !== lens && plain(each) === plain(lens)) ? lens.title : plain(lens);
 }
 
 /** The card, drawn at half its size since a PNG has twice as many pixels. @returns {Promise<SVGSVGElement>} */
