@@ -40,6 +40,7 @@ def test_a_space_is_told_below_its_disc_as_it_was_measured(page, collection, fil
     page.until("return document.querySelectorAll('.survey .bars').length >= 5")
     (verdict,) = page.texts(".standing > summary")
     numbers, order = found["audit"]["numbers"], found["audit"]["answers"]["order"]
+    verdict = verdict.replace("\u00a0", " ")
     beyond = found["audit"]["answers"]["beyond_length"]["word"]
     right, words = (f"{50 * (1 + numbers[name]):.1f} %" for name in ("tau_d", "length_tau_d"))
     if numbers["length_tau_d"] > order["high"] and beyond != "yes":

@@ -18,6 +18,7 @@ const ROOTS = 7;
 const ASKED = 220;
 
 const SENT = "It goes to the server that shows this page, which does not keep it.";
+const INVITED = "Choose an item to climb from it.";
 const FAR = "Nothing here is near your query.";
 const FLAT = "Radii hardly differ in this space, so that there is no ladder.";
 
@@ -116,11 +117,12 @@ export class Climb {
     return this.answer(Promise.all([asked, nearest]), ([found, { hits: near }]) => {
       this.ladder.removeAttribute("aria-busy");
       this.standing.show(lens, query ? found.query.radius : null);
-      if (!query) return this.say("", this.offer(lens.climbs ? "The most general items:" : "Some of the items:", found));
+      if (!query) return this.say(INVITED, this.offer(lens.climbs ? "The most general items:" : "Some of the items:", found));
       if (!lens.climbs) return this.say(FLAT, this.offer("Nearest to your query:", near.filter((/** @type {any} */ hit) => !hit.is_query)));
       this.steps(found, lens, false, found.query.far === true);
     }, (error) => {
       this.ladder.removeAttribute("aria-busy");
+      if (this.standing.lens === lens) this.standing.show(lens, null);
       this.say("", h("div", { role: "alert" }, failure(error, app.again)));
     });
   }

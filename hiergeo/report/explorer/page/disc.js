@@ -184,7 +184,7 @@ export class Disc {
 
   /** What is to be known of the disc. @param {string | null} why the dots did not move */
   describe(why = null) {
-    const plain = this.stage?.painter.kind === "canvas" ? ` This browser has no WebGL 2: at most ${PLAIN.toLocaleString("en")} points are drawn.` : "";
+    const plain = this.stage?.painter.kind === "canvas" && this.stage.facts.count > PLAIN ? ` This browser has no WebGL 2: at most ${PLAIN.toLocaleString("en")} points are drawn.` : "";
     this.note.textContent = (why ?? (this.lens.climbs ? RINGS : LEVEL)) + plain;
   }
 

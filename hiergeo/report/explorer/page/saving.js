@@ -53,7 +53,7 @@ export function downloads(app, about, { csv, drawing }, word = "Download") {
       { type: "button", class: "button small", "aria-label": `${kind.toUpperCase()}: download ${about}`, onclick: () => save(kind) },
       kind.toUpperCase(),
     );
-  return h("p", { class: "downloads" }, h("span", { "aria-hidden": "true" }, `${word} `), Object.keys(files).map(button));
+  return h("p", { class: "downloads" }, word && h("span", { "aria-hidden": "true" }, `${word} `), Object.keys(files).map(button));
 }
 
 /**

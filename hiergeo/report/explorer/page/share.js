@@ -38,7 +38,7 @@ export function share(app, shown) {
   const about = shortened(`ladder ${shown.title}`);
   return h("div", { class: "share" }, link,
     downloads(app, about, { drawing: () => card(app, shown) }, "Card"),
-    downloads(app, about, { csv: () => table(app, shown) }, "Table"));
+    downloads(app, about, { csv: () => table(app, shown) }, ""));
 }
 
 /** The steps as CSV, the query itself as step 0; radii and distances in geodesic units, margins and angles in radians. */

@@ -79,7 +79,7 @@ const ORDER = {
 const BEYOND = { yes: "; of equally long ones too", no: "; of equally long ones they are not", unclear: "; of equally long ones it is unclear" };
 
 /** The share of pairs in the right order, of which a tie is half of one. @param {number} tau */
-const right = (tau) => `${number(50 * (1 + tau), 1)} %`;
+const right = (tau) => `${number(50 * (1 + tau), 1)}\u00a0%`;
 
 /** What an audit found of the order of the tiers, in plain words; what counting words does better comes first. @param {any} audit */
 function verdictOf({ numbers: { length_tau_d: words, tau_d }, answers: { order, beyond_length: beyond } }) {
