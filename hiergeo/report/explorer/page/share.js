@@ -51,7 +51,7 @@ function table(/** @type {any} */ app, /** @type {any} */ { lens, ladder }) {
 }
 
 /** The card, drawn at half its size since a PNG has twice as many pixels. @returns {Promise<SVGSVGElement>} */
-async function card(/** @type {any} */ { collection }, /** @type {any} */ { lens, ladder, words, image, pictures, verdict }) {
+async function card(/** @type {any} */ { collection }, /** @type {any} */ { lens, ladder, title, words, image, pictures, verdict }) {
   const { rungs, first, hidden } = folded(ladder, false);
   const rows = [...rungs.slice(0, first).map((rung, i) => ({ rung, i })), ...(hidden ? [null] : []),
     ...rungs.slice(first + hidden).map((rung, i) => ({ rung, i: first + hidden + i }))];
@@ -65,7 +65,7 @@ async function card(/** @type {any} */ { collection }, /** @type {any} */ { lens
   return s("svg", { width: WIDTH / 2, height: HEIGHT / 2, viewBox: `0 0 ${WIDTH} ${HEIGHT}`, "font-family": SANS, "font-size": 20, fill: INK },
     s("rect", { width: WIDTH, height: HEIGHT, fill: PAPER }),
     text(EDGE, 80, head, { "font-size": Math.min(40, Math.round(1720 / head.length)), "font-weight": 700 }),
-    asked(url, words()),
+    asked(url, words() || (url ? "" : title)),
     text(left, y(0) - 30, "general", { fill: SOFT, "font-size": 17, "text-anchor": "middle" }),
     text(left, y(rows.length - 1) + 42, "specific", { fill: SOFT, "font-size": 17, "text-anchor": "middle" }),
     s("path", { d: `M${left} ${y(0)}V${y(rows.length - 1)}`, stroke: MARK, "stroke-width": 2.5 }),
