@@ -25,9 +25,6 @@ from hiergeo.search.stores.exact import ExactStore
 MOST, BINS, MISSING = 12, 24, 255
 """Columns of a collection and bins of a column, at most; the bin of an item without a value."""
 
-OWN = ("radius", "tier", "kind")
-"""Columns that the page makes itself, in the order of `columns_of`."""
-
 CHARACTERS, DISTINCT = 80, 100_000
 """Characters of a text that are shown, and distinct texts of a column that are told apart."""
 
@@ -185,11 +182,10 @@ def columns_of(store: ExactStore, geometry: Geometry, tiers: Tiers | None, table
     if len(np.unique(items.kind)) > 1:
         columns.append(of_texts("kind", items.kind.astype(np.int32), ["caption", "image"]))
     if table is not None:
-        taken = {*OWN}
+        taken = {"radius", "tier", "kind"}
         for column in table.columns(store, items):
-            name = column.name
-            while name in taken:
-                name += " (table)"
-            taken.add(name)
-            columns.append(replace(column, name=name))
+            while column.name in taken:
+                column = replace(column, name=f"{column.name} (table)")
+            taken.add(column.name)
+            columns.append(column)
     return Columns(items.ids, columns[:MOST])

@@ -47,10 +47,8 @@ export function cards(app, { lens, ladder, open, unfold }) {
   const more = h("button", { type: "button", class: "button small", "aria-label": `Show ${counted(hidden, "more step")}`, onclick: unfold }, `+${hidden}`);
   if (hidden) list.splice(first, hidden, h("li", { class: "fold" }, more));
   const ranked = rungs.some((rung) => rung.hit && verdict(rung.hit).mark && !added(rung));
-  return [
-    h("p", { class: "help" }, ranked ? RANKED : FIRST),
-    h("ol", { class: "cards", reversed: true, "aria-label": `Steps in ${lens.title}, the most general first` }, list),
-  ];
+  return [h("p", { class: "help" }, ranked ? RANKED : FIRST),
+    h("ol", { class: "cards", reversed: true, "aria-label": `Steps in ${lens.title}, the most general first` }, list)];
 }
 
 /** @param {any} app @param {Rung} rung @param {number} i @param {number} all */

@@ -68,18 +68,15 @@ export function histogram({ width, edges, rows, x: across, label, marks = [], co
  */
 export function fitted(host, draw, widest = 640) {
   let drawn = 0;
-  const redraw = () => {
+  const redraw = (again = false) => {
     const width = Math.min(widest, Math.floor(host.clientWidth));
-    if (width < 120 || width === drawn) return;
+    if (width < 120 || (width === drawn && !again)) return;
     drawn = width;
     const made = /** @type {SVGElement} */ (draw(width));
     made.style.maxWidth = `${width}px`;
     host.replaceChildren(made);
   };
-  new ResizeObserver(redraw).observe(host);
+  new ResizeObserver(() => redraw()).observe(host);
   redraw();
-  return () => {
-    drawn = 0;
-    redraw();
-  };
+  return () => redraw(true);
 }

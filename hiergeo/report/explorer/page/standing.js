@@ -68,14 +68,14 @@ export class Standing {
   }
 }
 
-/** What is said of pairs of captions by the word for their order, and of equally long ones by the word for that. @type {Record<string, string>} */
+/** What is said of pairs of captions by the word for their order. @type {Record<string, string>} */
 const ORDER = {
-  forward: "of pairs of captions are in the right order, general before specific",
-  reversed: "of pairs of captions are in the right order, most are the wrong way round",
-  none: "of pairs of captions are in the right order, no more than by chance",
-  unclear: "of pairs of captions are in the right order, which may be chance",
+  forward: "general before specific",
+  reversed: "most are the wrong way round",
+  none: "no more than by chance",
+  unclear: "which may be chance",
 };
-/** @type {Record<string, string>} */
+/** What is said of equally long ones. @type {Record<string, string>} */
 const BEYOND = { yes: "; of equally long ones too", no: "; of equally long ones they are not", unclear: "; of equally long ones it is unclear" };
 
 /** The share of pairs in the right order, of which a tie is half of one. @param {number} tau */
@@ -85,7 +85,7 @@ const right = (tau) => `${number(50 * (1 + tau), 1)}\u00a0%`;
 function verdictOf({ numbers: { length_tau_d: words, tau_d }, answers: { order, beyond_length: beyond } }) {
   if (!ORDER[order?.word]) return "All captions are equally general here.";
   if (words > order.high && beyond?.word !== "yes") return `Counting words puts ${right(words)} of pairs of captions in the right order, this space ${right(tau_d)}.`;
-  return `${right(tau_d)} ${ORDER[order.word]}${(order.word === "forward" && BEYOND[beyond?.word]) || ""}.`;
+  return `${right(tau_d)} of pairs of captions are in the right order, ${ORDER[order.word]}${(order.word === "forward" && BEYOND[beyond?.word]) || ""}.`;
 }
 
 /** What the verdict is by its name. @param {any} audit */
@@ -98,14 +98,10 @@ function statistic({ numbers: { length_tau_d: words, tau_d } }) {
 /** The radii of each tier, general at the top, and a line at that of the query. @param {any} found @param {number | null} radius @param {number} width */
 function strip({ tiers, radius: { edges } }, radius, width) {
   const [low, high] = [edges[0], edges[edges.length - 1]];
-  const within = radius === null ? [] : [Math.min(high, Math.max(low, radius))];
-  return histogram({
-    width,
-    edges,
+  return histogram({ width, edges, compact: true,
     rows: tiers.map((/** @type {any} */ { name, items, counts }) => ({ name, counts, css: "strip-tier", about: `${name}: ${counted(items, "item")}` })),
     x: { low, high, label: "radius" },
     label: `Radii from ${number(low)} to ${number(high)} by tier, the most general at the top${radius === null ? "" : `; your query is at ${number(radius)}`}.`,
-    marks: within.map((at) => ({ at, name: "your query" })),
-    compact: true,
+    marks: radius === null ? [] : [{ at: Math.min(high, Math.max(low, radius)), name: "your query" }],
   });
 }
