@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -159,13 +159,9 @@ def ladders(url: str, lens: int) -> Iterator[tuple[str, int, int]]:
             yield caption, len(steps), sum(bool(rung["adds"]) for rung in steps)
 
 
-def longest(found: Sequence[tuple[str, int, int]], wrong: int) -> list[str]:
-    """The two captions with the most steps among those with so many wrong ones."""
-    return [caption for caption, _, _ in sorted((each for each in found if each[2] == wrong), key=_steps)[-2:]][::-1]
-
-
-def _steps(found: tuple[str, int, int]) -> tuple[int, str]:
-    return found[1], found[0]
+def longest(found: Iterable[tuple[str, int, int]], wrong: int) -> str:
+    """The caption with the most steps among those with so many wrong ones."""
+    return max((steps, caption) for caption, steps, missed in found if missed == wrong)[1]
 
 
 def cards(lens: Camera, url: str, photo: Path, queries: Sequence[str], folder: Path) -> None:
@@ -248,13 +244,14 @@ def main() -> None:
     demo = explorer.open_demo(device="cpu")
     app = explorer.create_explorer(demo)
     with serving.running(app) as url, camera() as lens, tempfile.TemporaryDirectory() as folder:
-        found = list(ladders(f"{url}/", 2))
-        (opened, typed), (missed, _) = longest(found, 0), longest(found, 1)
-        stills(lens, f"{url}/", opened)
+        plain, found = (list(ladders(f"{url}/", lens)) for lens in (1, 2))
+        right = {caption for caption, _, wrong in plain if not wrong}
+        query = longest((each for each in found if each[0] in right), 0)
+        stills(lens, f"{url}/", query)
         photo = Path(folder) / "photo.png"
         scenes.load("test", count=TRIED).images[-1].open().save(photo)
-        cards(lens, f"{url}/", photo, (typed, missed), Path(folder))
-        animation(lens, f"{url}/", typed)
+        cards(lens, f"{url}/", photo, (query, longest(found, 1)), Path(folder))
+        animation(lens, f"{url}/", query)
         report(lens, Path(folder))
 
 
