@@ -244,7 +244,7 @@ def main() -> None:
     demo = explorer.open_demo(device="cpu")
     app = explorer.create_explorer(demo)
     with serving.running(app) as url, camera() as lens, tempfile.TemporaryDirectory() as folder:
-        plain, found = (list(ladders(f"{url}/", lens)) for lens in (1, 2))
+        plain, found = (list(ladders(f"{url}/", space)) for space in (1, 2))
         right = {caption for caption, _, wrong in plain if not wrong}
         query = longest((each for each in found if each[0] in right), 0)
         stills(lens, f"{url}/", query)

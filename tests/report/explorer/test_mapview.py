@@ -192,6 +192,8 @@ def test_a_region_is_selected_listed_and_saved_without_formulas(desk, address, m
     rows = list(csv.DictReader(io.StringIO(saved(desk, "csv").decode(), newline="")))
     assert sorted(inside) == sorted(row["id"] for row in rows)
     assert list(rows[0]) == ["id", "caption", "tier", "kind", "radius", "length", "source"]
+    values = ("web", "<b>book</b>", "other")
+    assert all(row["source"] == (values[int(row["id"]) % 3] if int(row["id"]) % 10 else "") for row in rows)
     assert {(row["caption"] == "", row["kind"]) for row in rows} == {(True, "image"), (False, "caption")}
     captions = {row["caption"].split(" ")[0] for row in rows if row["caption"]}
     assert captions >= {"'=cmd|'", "<img"}
