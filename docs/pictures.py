@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from selenium import webdriver
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 
+from hiergeo.datasets import scenes
 from hiergeo.report import explorer
 from hiergeo.search import serving
 
@@ -146,18 +147,35 @@ def camera() -> Iterator[Camera]:
         browser.quit()
 
 
-def longest(url: str, lens: int) -> list[str]:
-    """The two captions whose ladders in a lens have the most steps that are shown, none of them wrong."""
-    found = []
+def ladders(url: str, lens: int) -> Iterator[tuple[str, int, int]]:
+    """Captions whose ladders in a lens are shown whole, with their steps and how many of these are wrong."""
     for item in range(TRIED):
         with urlopen(f"{url}api/ladder?{urlencode({'lens': lens, 'item': item})}", timeout=60) as answer:
             ladder = json.load(answer)
         steps = [rung for rung in ladder["rungs"] if not rung["hit"]["is_query"]]
         with urlopen(f"{url}api/items?ids={item}", timeout=60) as answer:
             caption = json.load(answer)["items"][0]["caption"]
-        if len(steps) <= STEPS and not any(rung["adds"] is None or rung["adds"] for rung in steps):
-            found.append((len(steps), caption))
-    return [caption for _, caption in sorted(found, reverse=True)[:2]]
+        if len(steps) <= STEPS and all(rung["adds"] is not None for rung in steps):
+            yield caption, len(steps), sum(bool(rung["adds"]) for rung in steps)
+
+
+def longest(found: Iterable[tuple[str, int, int]], wrong: int) -> str:
+    """The caption with the most steps among those with so many wrong ones."""
+    return max((steps, caption) for caption, steps, missed in found if missed == wrong)[1]
+
+
+def cards(lens: Camera, url: str, photo: Path, queries: Sequence[str], folder: Path) -> None:
+    """What the button of the page saves to be sent to others: of a photo, and of captions."""
+    lens.browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder)})
+    for number, query in enumerate(("", *queries), 1):
+        lens.open(f"{url}#lens=2&{urlencode({'q': query})}", 1280, 810)
+        if not query:
+            lens.find("#photo").send_keys(str(photo))
+            lens.rest()
+        lens.click(".share .downloads .button")
+        (saved,) = folder.glob("ladder-*.png")
+        save(Image.open(saved).convert("RGB"), ASSETS / f"card-{number}.webp")
+        saved.unlink()
 
 
 def stills(lens: Camera, url: str, query: str) -> None:
@@ -226,9 +244,14 @@ def main() -> None:
     demo = explorer.open_demo(device="cpu")
     app = explorer.create_explorer(demo)
     with serving.running(app) as url, camera() as lens, tempfile.TemporaryDirectory() as folder:
-        opened, typed = longest(f"{url}/", 2)
-        stills(lens, f"{url}/", opened)
-        animation(lens, f"{url}/", typed)
+        plain, found = (list(ladders(f"{url}/", space)) for space in (1, 2))
+        right = {caption for caption, _, wrong in plain if not wrong}
+        query = longest((each for each in found if each[0] in right), 0)
+        stills(lens, f"{url}/", query)
+        photo = Path(folder) / "photo.png"
+        scenes.load("test", count=TRIED).images[-1].open().save(photo)
+        cards(lens, f"{url}/", photo, (query, longest(found, 1)), Path(folder))
+        animation(lens, f"{url}/", query)
         report(lens, Path(folder))
 
 

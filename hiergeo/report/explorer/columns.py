@@ -6,7 +6,7 @@ their caption.
 
 import base64
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
@@ -171,7 +171,10 @@ class Columns(NamedTuple):
 
 
 def columns_of(store: ExactStore, geometry: Geometry, tiers: Tiers | None, table: ItemTable | None) -> Columns:
-    """The columns of items, at most `MOST`: their radii in a geometry, tiers, kinds, and those of a table."""
+    """The columns of items, at most `MOST`: their radii in a geometry, tiers, kinds, and those of a table.
+
+    A column of the table that is named like another one has "(table)" behind its name.
+    """
     items = read_items(store, tiers)
     columns = [of_numbers("radius", radii_of(store, items, geometry).astype(np.float64))]
     if tiers is not None:
@@ -179,6 +182,10 @@ def columns_of(store: ExactStore, geometry: Geometry, tiers: Tiers | None, table
     if len(np.unique(items.kind)) > 1:
         columns.append(of_texts("kind", items.kind.astype(np.int32), ["caption", "image"]))
     if table is not None:
-        names = {column.name for column in columns}
-        columns += [column for column in table.columns(store, items) if column.name not in names]
+        taken = {"radius", "tier", "kind"}
+        for column in table.columns(store, items):
+            while column.name in taken:
+                column = replace(column, name=f"{column.name} (table)")
+            taken.add(column.name)
+            columns.append(column)
     return Columns(items.ids, columns[:MOST])

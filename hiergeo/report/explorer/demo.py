@@ -39,7 +39,7 @@ def open_demo(device: str = "auto") -> Collection:
     lenses = (
         Lens("0", "bundled model · euclidean", "scenes", plain, plain.chosen("euclidean")),
         Lens("1", "bundled model · lorentz:-1", "scenes", plain, plain.chosen("lorentz:-1")),
-        Lens("2", "after training · lorentz:-1", "scenes, trained", trained, trained.chosen("lorentz:-1")),
+        Lens("2", "trained model · lorentz:-1", "scenes, trained", trained, trained.chosen("lorentz:-1")),
     )
     return Collection(
         "generated scenes",

@@ -17,7 +17,7 @@ from hiergeo.search.stores.exact import ExactStore
 UNKNOWN = -1
 """The tier of an item that the dataset does not know."""
 
-ARTICLES = {"a", "an", "the"}
+SMALL = {"a", "an", "and", "the"}
 
 COLUMNS = (np.int64, np.uint8, np.int8, np.int32)
 """The types of ids, kinds, tiers and numbers of words."""
@@ -76,9 +76,9 @@ class Tiers:
 
 
 def words_of(caption: str) -> dict[str, None]:
-    """The words of a caption but for articles, in their order."""
+    """The words of a caption in their order, but for `SMALL` ones."""
     words = (word.strip(".,;:!?\"'") for word in caption.lower().split())
-    return {word: None for word in words if word and word not in ARTICLES}
+    return {word: None for word in words if word and word not in SMALL}
 
 
 def _commonest(counts: Counter[int]) -> int:

@@ -86,12 +86,12 @@ def small_collection(folder: Path, hostile: Sequence[str] = (), count: int = SCE
 
 
 def verdict(hit: dict[str, Any], yes: str = "entails", no: str = "no") -> str:
-    """What the page says of a hit, without its margin."""
+    """What the page says of a hit, without its margin: a short mark before the words where it has one."""
     if hit["is_query"]:
         return "your query"
     if hit["entails"] is None:
-        pairs = f"{100 * hit['rank']:.1f} % of pairs" if hit["rank"] < 1 else "all pairs"
-        return f"closer to entailing than {pairs}"
+        mark = f"{100 * hit['rank']:.1f} %" if hit["rank"] < 1 else "100 %"
+        return f"{mark}closer to entailing than {f'{mark} of pairs' if hit['rank'] < 1 else 'all pairs'}"
     return f"✓ {yes}" if hit["entails"] else f"✗ {no}"
 
 

@@ -109,7 +109,7 @@ export class DoubleSource {
 export async function show(root, spaces, count) {
   const [{ createState }, { Disc }] = await Promise.all([import("/page/state.js"), import("/page/disc.js")]);
   const maps = Object.fromEntries(spaces.map((space, lens) => [lens, makeMap(space, count)]));
-  const lenses = spaces.map((space, lens) => ({ key: String(lens), title: `made up · ${space}` }));
+  const lenses = spaces.map((space, lens) => ({ key: String(lens), title: `made up · ${space}`, climbs: true }));
   const bins = { length: (id) => id % 7, source: (id) => (id % 10 ? id % 3 : 255) };
   const counts = (name, of) => Array.from({ length: of }, (_, bin) => maps[0].points.filter(({ id }) => bins[name](id) === bin).length);
   const columns = [

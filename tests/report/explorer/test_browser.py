@@ -11,7 +11,7 @@ import pytest
 
 from hiergeo.report import explorer
 from tests.report import browser_common
-from tests.report.explorer.explorer_common import HOSTILE, STEPS, Page, explored, small_collection
+from tests.report.explorer.explorer_common import HOSTILE, PICTURES, STEPS, Page, explored, small_collection
 
 pytest.importorskip("starlette")
 
@@ -153,9 +153,12 @@ def test_a_cut_caption_is_shown_whole_on_focus(page):
 
 
 def test_the_ladder_is_saved_as_a_table_and_as_a_card_with_the_photo(page, files):
-    pictured = page.asked("collection")["items"] - 1
+    last = page.asked("collection")["items"]
+    pictured = next(
+        item for item in range(last - PICTURES, last) if any(hit["image"] for hit in page.steps("0", item=item))
+    )
     page.open(f"from={pictured}")
-    page.until("return document.querySelector('.climb-subject img')?.naturalWidth")
+    page.until("return [...document.querySelectorAll('.climb img')].every((image) => image.naturalWidth)")
     for kind in range(3):
         page.click(".share .downloads .button", kind)
     name = f"ladder-image-{pictured}"
@@ -168,6 +171,8 @@ def test_the_ladder_is_saved_as_a_table_and_as_a_card_with_the_photo(page, files
     ]
     drawing = browser_common.saved(files, f"{name}.svg").read_text(encoding="utf-8")
     assert drawing.count("<circle") == min(7, len(hits) - 1) - (len(hits) - 1 > 7)
-    assert "data:image/png" in drawing
+    steps = [hit for hit in hits if not hit["is_query"]]
+    shown = steps if len(steps) <= 7 else [*steps[:3], *steps[-3:]]
+    assert drawing.count('href="data:image/png') == 1 + sum(hit["image"] for hit in shown)
     png = browser_common.saved(files, f"{name}.png").read_bytes()
     assert struct.unpack(">II", png[16:24]) == (1200, 630)

@@ -8,7 +8,7 @@ import torch
 from hiergeo import search
 from hiergeo.report import explorer
 from tests.report import browser_common
-from tests.report.explorer.explorer_common import HOSTILE, Page, explored, fixtures, verdict
+from tests.report.explorer.explorer_common import HOSTILE, Page, explored, fixtures, small_collection, verdict
 
 pytest.importorskip("starlette")
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow  # a browser
 
 CARDS = """return [...document.querySelectorAll('.climb-card')].map((card) => [
   card.dataset.id, card.querySelector('bdi').textContent, card.querySelector('.badge').textContent,
-  card.querySelector('.body > span').textContent, card.querySelector('.numbers').textContent])"""
+  card.querySelector('.body > span').textContent, card.querySelector('.numbers').lastChild.textContent])"""
 """Id, caption, number, mark and numbers of every card."""
 
 DOTS = """return [...document.querySelectorAll('.map-rung')].map(
@@ -64,6 +64,7 @@ def test_cards_dots_and_the_sentence_are_those_of_the_ladder(page, lens, query):
     (sentence,) = page.texts(".climb-sentence")
     assert f"in {len(rungs)} step" in sentence
     assert len(sentence.split()) <= 12
+    assert sentence[0] == sentence[0].upper()
     wrong = any(rung["adds"] for rung in rungs)
     assert ("wrong" in sentence) == wrong
 
@@ -84,7 +85,7 @@ def test_a_card_shows_its_dot_and_chooses_its_item(page):
         shown = page.script(IDS, f".drawer-{kind} li")
         assert shown == [hit["id"] for hit in hits if hit["id"] != item][:6]
         both = {hit["id"] for hit in page.asked(kind, lens=0, item=item, k=7)["hits"]} & set(shown)
-        assert page.texts(f".drawer-{kind} .moved") == [f"{len(both)} of {len(shown)} in tiny · euclidean too"]
+        assert page.texts(f".drawer-{kind} .moved") == [f"{len(both)} of {len(shown)} in tiny · flat too"]
     page.press("ESCAPE")
     page.until("return document.querySelector('.drawer').hidden")
 
@@ -100,7 +101,7 @@ def test_an_item_that_another_model_puts_elsewhere_has_its_rank_in_both(tmp_path
         page = Page(browser, url)
         show(page, "lens=1&item=9")
         page.until("return document.querySelector('.drawer:not([aria-busy]) .moved')")
-        ranks = f"More specific than {50 * 19 / 40:.0f} % of all items; in two · euclidean, than {50 * 61 / 40:.0f} %."
+        ranks = f"More specific than {50 * 19 / 40:.0f} % of all items; in two · flat, than {50 * 61 / 40:.0f} %."
         assert page.texts(".drawer-item .moved") == [ranks]
         page.script("location.hash = 'lens=0&item=9'")
         page.until(
@@ -123,3 +124,17 @@ def test_photos_hostile_captions_and_nothing_asked(page):
         page.script("location.hash = 'q=' + encodeURIComponent(arguments[0])", hostile)
         page.until("return document.querySelector('.climb-words')?.textContent === arguments[0]", hostile)
     assert "broken" not in page.browser.title
+
+
+def test_of_a_query_far_from_everything_no_way_is_drawn_until_it_is_asked_for(tmp_path):
+    text = "zebra xylophone moon"
+    with explored(small_collection(tmp_path / "items")) as url, browser_common.chromium() as browser:
+        page = Page(browser, url)
+        assert page.asked("ladder", lens="1", q=text)["query"]["far"]
+        show(page, f"lens=1&q={text.replace(' ', '+')}")
+        page.until("return document.querySelector('.map-query')")
+        assert page.script("return document.querySelectorAll('.map-rung, .climb-card, .share').length") == 0
+        page.click(".climb-ladder .button")
+        steps = len(climbed(page, "1", q=text))
+        page.until("return document.querySelectorAll('.map-rung').length === arguments[0]", steps)
+        assert f"in {steps} step" in page.texts(".climb-sentence")[0]

@@ -96,6 +96,20 @@ def test_bins_follow_the_items_that_are_left(described, tmp_path) -> None:
         check(year, np.frombuffer(base64.b64decode(answer["bins"]), np.uint8), [rows[3]["year"], rows[9]["year"]])
 
 
+def test_columns_named_like_those_of_the_page_have_a_place_beside_them(tmp_path) -> None:
+    search.build(tmp_path / "index", None, ["x", "y"], embeddings=2 * torch.eye(2), dtype="float32")
+    (tmp_path / "table.csv").write_text("caption,kind,tier,radius,kind\nx,gold,3,7,a\ny,silver,4,9,b\n")
+    collection = explorer.open_collection([tmp_path / "index"], columns=tmp_path / "table.csv")
+    with browser(collection) as http:
+        columns = {column["name"]: column for column in http.get("/api/collection").json()["columns"]}
+        named = ["kind (table)", "tier (table)", "radius (table)", "kind (table) (table)"]
+        assert list(columns) == ["radius", *named]
+        assert [columns[named[0]]["values"], columns[named[3]]["values"]] == [["gold", "silver"], ["a", "b"]]
+        assert columns["radius"]["edges"] == pytest.approx([1.5, 2.5])
+        answer = http.get("/api/columns/kind%20(table)").json()["bins"]
+        assert list(base64.b64decode(answer)) == [0, 1]
+
+
 @pytest.mark.parametrize("text", ["", "name,year\nx,1\n", "caption,year\nx,1\n", "caption,year\nitem 3\n"])
 def test_a_table_that_describes_no_item_is_refused_by_name(described, tmp_path, text) -> None:
     folder, _ = described

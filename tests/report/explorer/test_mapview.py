@@ -10,6 +10,7 @@ from tests.report.browser_common import resize
 from tests.report.explorer.mapview_common import (
     STAGE,
     click,
+    corner,
     drag,
     fixtures,
     lone_point,
@@ -31,12 +32,15 @@ address, browser, desk = fixtures()
 def test_dragging_moves_by_an_isometry_and_the_wheel_magnifies_about_the_pointer(desk, address):
     opened(desk, address)
     at = f"{STAGE} const at = camera.base([given[0], given[1]]); return [...at, camera.zoom]"
-    held, pixel = run(desk, at, 300, 260), 1 / run(desk, f"{STAGE} return camera.unit")
+    held = run(desk, at, 300, 260)
     drag(desk, [(300, 260), (320, 250), (420, 200)])
     assert run(desk, at, 420, 200)[:2] == pytest.approx(held[:2], abs=1e-6)
-    mouse(desk, "mouseWheel", 420, 200, deltaX=0, deltaY=-240)
+    left, top = corner(desk)
+    x, y = round(left + 420) - left, round(top + 200) - top  # wheels turn at whole pixels of the window
+    held = run(desk, at, x, y)
+    mouse(desk, "mouseWheel", x, y, deltaX=0, deltaY=-240)
     until(desk, f"{STAGE} return camera.zoom > 1.5")
-    assert run(desk, at, 420, 200)[:2] == pytest.approx(held[:2], abs=pixel)  # wheels turn at whole pixels
+    assert run(desk, at, x, y)[:2] == pytest.approx(held[:2], abs=1e-6)
     rested(desk)
     kept = until(desk, "return location.hash.includes('at=') && location.hash.includes('zoom=') && location.hash")
     before = run(desk, f"{STAGE} return [...camera.centre, camera.zoom, camera.isometry.turn]")
@@ -188,6 +192,8 @@ def test_a_region_is_selected_listed_and_saved_without_formulas(desk, address, m
     rows = list(csv.DictReader(io.StringIO(saved(desk, "csv").decode(), newline="")))
     assert sorted(inside) == sorted(row["id"] for row in rows)
     assert list(rows[0]) == ["id", "caption", "tier", "kind", "radius", "length", "source"]
+    values = ("web", "<b>book</b>", "other")
+    assert all(row["source"] == (values[int(row["id"]) % 3] if int(row["id"]) % 10 else "") for row in rows)
     assert {(row["caption"] == "", row["kind"]) for row in rows} == {(True, "image"), (False, "caption")}
     captions = {row["caption"].split(" ")[0] for row in rows if row["caption"]}
     assert captions >= {"'=cmd|'", "<img"}

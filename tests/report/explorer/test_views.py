@@ -1,6 +1,7 @@
 """What is told of a space, in headless Chromium, against what was measured."""
 
 import csv
+import re
 from dataclasses import replace
 
 import pytest
@@ -12,11 +13,11 @@ pytest.importorskip("starlette")
 
 pytestmark = pytest.mark.slow  # a browser
 
-UNIT = """const panel = document.querySelector('.survey .panel');
+AT = """const panel = document.querySelector(arguments[0]);
 const at = (name) => Number(panel.querySelector(name).getAttribute('x1'));
 const base = panel.querySelector('.base');
 return [at('.mark'), Number(base.getAttribute('x1')), Number(base.getAttribute('x2'))]"""
-"""Place of the mark u = 1 in the histogram of radii, and the ends of the axis."""
+"""Place of the mark in a histogram of radii, and the ends of the axis."""
 
 
 collection, files, page = fixtures()
@@ -25,7 +26,7 @@ collection, files, page = fixtures()
 def show(page: Page, fragment: str, ready: str, width: int = 1280) -> None:
     """Open a state of the page, and wait for what a selector names."""
     page.open(fragment, width)
-    page.until("return document.querySelector(arguments[0])", ready)
+    page.until("return document.querySelector(arguments[0]) && document.querySelector('.disc[data-drawn]')", ready)
     page.rest()
 
 
@@ -34,27 +35,42 @@ def test_a_space_is_told_below_its_disc_as_it_was_measured(page, collection, fil
     found = page.asked("audit", lens=key)
     show(page, f"lens={key}&q=a+ring", ".standing .finding")
     page.click(".standing > summary")
+    page.until("return document.querySelector('.survey .panel')")
     page.click(".survey > details > summary")
     page.until("return document.querySelectorAll('.survey .bars').length >= 5")
     (verdict,) = page.texts(".standing > summary")
     numbers, order = found["audit"]["numbers"], found["audit"]["answers"]["order"]
-    words = numbers["length_tau_d"] > order["high"] and found["audit"]["answers"]["beyond_length"]["word"] != "yes"
-    told = f"Words alone order these better: {numbers['length_tau_d']:.3f} to {numbers['tau_d']:.3f}"
-    assert verdict == (told if words else found["audit"]["headline"])
-    assert page.texts(".answers li") == [answer["sentence"] for answer in found["audit"]["answers"].values()]
+    verdict = verdict.replace("\u00a0", " ")
+    beyond = found["audit"]["answers"]["beyond_length"]["word"]
+    right, words = (f"{50 * (1 + numbers[name]):.1f} %" for name in ("tau_d", "length_tau_d"))
+    if numbers["length_tau_d"] > order["high"] and beyond != "yes":
+        assert re.findall(r"[\d.]+ %", verdict) == [words, right]
+    else:
+        assert re.findall(r"[\d.]+ %", verdict) == [right]
+        assert ("general before specific" in verdict) == (order["word"] == "forward")
+        assert ("equally long ones too" in verdict) == (beyond == "yes")
+    *answers, statistic = page.texts(".answers li")
+    assert answers == [answer["sentence"] for answer in found["audit"]["answers"].values()]
+    for name in ("tau_d", "length_tau_d"):
+        assert f"{numbers[name]:.3f}" in statistic
     findings = (
         "return [...document.querySelectorAll('.finding')].map((each) => [each.dataset.severity, each.textContent])"
     )
     marks = {"fine": "✓ Fine: ", "note": "○ Note: ", "warning": "▲ Warning: "}
     assert page.script(findings) == [[f["severity"], marks[f["severity"]] + f["sentence"]] for f in found["findings"]]
     edges, radius = found["radius"]["edges"], page.asked("ladder", lens=key, q="a ring")["query"]["radius"]
-    at = float(page.script("return document.querySelector('.strip-query').getAttribute('d')").split()[0][1:])
-    assert at / 600 == pytest.approx((radius - edges[0]) / (edges[-1] - edges[0]), abs=1e-3)
+    mark, low, high = page.script(AT, ".strip")
+    assert (mark - low) / (high - low) == pytest.approx((radius - edges[0]) / (edges[-1] - edges[0]), abs=0.01)
+    assert page.texts(".strip .marked, .strip .label") == ["radius", "your query"]
+    assert page.texts(".strip .name") == [tier["name"] for tier in found["tiers"]]
+    ticks = [float(tick) for tick in page.texts(".strip .tick")]
+    assert len(ticks) >= 3
+    assert edges[0] <= ticks[0] < ticks[-1] <= edges[-1]
     tiers = [f"{tier['name']}: {tier['items']} items" for tier in found["tiers"]]
     assert page.texts(".strip-tier title") == tiers
     if key == "0":
         return
-    mark, low, high = page.script(UNIT)
+    mark, low, high = page.script(AT, ".survey .panel")
     assert (mark - low) / (high - low) == pytest.approx((1 - edges[0]) / (edges[-1] - edges[0]), abs=0.01)
     page.click(".survey .downloads .button", 0)
     with browser_common.saved(files, "radii-in-b-markup-b-model.csv").open(encoding="utf-8", newline="") as file:

@@ -15,6 +15,9 @@ const [MOST, ENDS] = [7, 3];
 /** Characters of a caption on a card, and of the name of a model. */
 const [CAPTION, MODEL] = [110, 40];
 
+const FIRST = "The most general comes first.";
+const RANKED = `${FIRST} Percentages: how many random pairs fit worse as general and specific.`;
+
 /** The steps of a ladder to a query; what is the query itself is none. @param {any} ladder @returns {Rung[]} */
 export const climbed = (ladder) => steps(ladder).filter(({ hit }) => !hit?.is_query);
 
@@ -29,27 +32,31 @@ export function folded(ladder, open) {
 /** What a ladder is like, in at most twelve words; steps count from the query. @param {any} lens @param {Rung[]} rungs */
 export function sentence(lens, rungs) {
   const wrong = rungs.flatMap((rung, i) => (added(rung) ? [rungs.length - i] : [])).reverse();
-  const climbs = `${shortened(lens.title.split(" · ")[0], MODEL)} climbs this in ${counted(rungs.length, "step")}`;
+  const [model] = lens.title.split(" · ");
+  const climbs = `${shortened(`${model.charAt(0).toUpperCase()}${model.slice(1)}`, MODEL)} climbs this in ${counted(rungs.length, "step")}`;
   if (!wrong.length) return `${climbs}.`;
   if (wrong.length > 3) return `${climbs}; ${wrong.length} are wrong.`;
   const last = wrong.pop();
   return `${climbs}; ${wrong.length ? `steps ${wrong.join(", ")} and ${last} are` : `step ${last} is`} wrong.`;
 }
 
-/** The cards of a ladder, those in the middle of a long one behind a button. @param {any} app @param {Shown} shown @returns {HTMLElement} */
+/** The cards of a ladder, those in the middle of a long one behind a button. @param {any} app @param {Shown} shown @returns {HTMLElement[]} */
 export function cards(app, { lens, ladder, open, unfold }) {
   const { rungs, first, hidden } = folded(ladder, open);
   const list = rungs.map((rung, i) => card(app, rung, i, rungs.length));
   const more = h("button", { type: "button", class: "button small", "aria-label": `Show ${counted(hidden, "more step")}`, onclick: unfold }, `+${hidden}`);
   if (hidden) list.splice(first, hidden, h("li", { class: "fold" }, more));
-  return h("ol", { class: "cards", reversed: true, "aria-label": `Steps in ${lens.title}, the most general first` }, list);
+  const ranked = rungs.some((rung) => rung.hit && verdict(rung.hit).mark && !added(rung));
+  return [h("p", { class: "help" }, ranked ? RANKED : FIRST),
+    h("ol", { class: "cards", reversed: true, "aria-label": `Steps in ${lens.title}, the most general first` }, list)];
 }
 
 /** @param {any} app @param {Rung} rung @param {number} i @param {number} all */
 function card(app, rung, i, all) {
   const hit = /** @type {import("./rungs.js").Hit} */ (rung.hit);
   const wrong = added(rung);
-  const { words, css } = verdict(hit, false);
+  const { words, css, mark } = verdict(hit, false);
+  const short = wrong || !mark ? wrong || words : [h("span", { "aria-hidden": "true" }, mark), h("span", { class: "unseen" }, words)];
   const made = h("li", { class: wrong ? "climb-card wrong" : "climb-card", "data-id": hit.id },
     h("button", { type: "button", "aria-pressed": "false", onclick: () => app.state.set({ item: hit.id }) },
       h("span", { class: "badge", "aria-hidden": "true" }, all - i),
@@ -57,9 +64,9 @@ function card(app, rung, i, all) {
       h("span", { class: "body" },
         caption(named(hit), CAPTION),
         " ",
-        h("span", { class: wrong ? "no" : css }, wrong || words),
+        h("span", { class: wrong ? "no" : css }, short),
         " ",
-        h("span", { class: "hover numbers" },
+        h("span", { class: "hover numbers" }, mark && h("span", { "aria-hidden": "true" }, words),
           `r ${number(hit.radius)} · angle ${number(hit.angle)} · margin ${number(hit.margin)} · distance ${number(hit.distance)}`))));
   made.style.setProperty("--turn", String((i + 1) / all));
   return made;

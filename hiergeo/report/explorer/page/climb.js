@@ -7,6 +7,7 @@ import { caption, failure, fill, h, named, picture } from "./dom.js";
 import { Drawer } from "./drawer.js";
 import { latest } from "./latest.js";
 import { preview } from "./photo.js";
+import { spaceName } from "./rungs.js";
 import { share } from "./share.js";
 import { Standing } from "./standing.js";
 
@@ -17,6 +18,7 @@ const ROOTS = 7;
 const ASKED = 220;
 
 const SENT = "It goes to the server that shows this page, which does not keep it.";
+const INVITED = "Choose an item to climb from it.";
 const FAR = "Nothing here is near your query.";
 const FLAT = "Radii hardly differ in this space, so that there is no ladder.";
 
@@ -27,16 +29,18 @@ export class Climb {
     this.answer = latest();
     this.subjects = latest();
     this.subject = h("div", { class: "climb-subject" });
+    /** What is asked, in words; empty where it has none. */
+    this.words = "";
     this.sentence = h("p", { class: "climb-sentence" });
-    this.shared = h("div", { class: "optional" });
+    this.shared = h("div", { class: "climb-shared" });
     this.ladder = h("section", { class: "climb-ladder", "aria-label": "Ladder" });
     this.drawer = new Drawer(app);
     this.disc = new Disc(app);
     this.standing = new Standing(app);
     this.spaces = this.choice();
     fill(root,
-      h("div", { class: "climb-left" }, this.subject, box, this.sentence, this.shared),
-      h("div", { class: "climb-right" }, this.ladder, this.drawer.root, this.disc.tools),
+      h("div", { class: "climb-left" }, this.subject, this.sentence, box),
+      h("div", { class: "climb-right" }, this.ladder, this.shared, this.drawer.root, this.disc.tools),
       h("div", { class: "climb-disc" }, this.spaces.element, this.disc.root, this.standing.root));
     for (const [name, on] of [["pointerover", true], ["pointerout", false], ["focusin", true], ["focusout", false]])
       this.ladder.addEventListener(String(name), (/** @type {Event} */ event) => {
@@ -54,7 +58,8 @@ export class Climb {
   choice() {
     const { collection, state } = this.app;
     const inputs = collection.lenses.map(({ key }) => h("input", { type: "radio", name: "climb-space", value: key, onchange: () => state.set({ lens: key }) }));
-    const labels = collection.lenses.map(({ title }, /** @type {number} */ i) => h("label", null, inputs[i], h("span", null, caption(title, 60))));
+    const labels = collection.lenses.map((/** @type {any} */ lens, /** @type {number} */ i) =>
+      h("label", { title: lens.title }, inputs[i], h("span", null, caption(spaceName(lens, collection.lenses), 60))));
     return {
       element: h("fieldset", { class: "switch climb-spaces", hidden: inputs.length < 2 }, h("legend", { class: "unseen" }, "Space"), labels),
       show: (/** @type {string} */ key) => inputs.forEach((/** @type {any} */ input) => (input.checked = input.value === key)),
@@ -79,6 +84,7 @@ export class Climb {
     const text = (/** @type {string} */ words) => h("p", { class: "climb-words" }, caption(words, ASKED));
     const item = query && "item" in query ? source.items([query.item]) : null;
     return this.subjects(item, (items) => {
+      this.words = (items?.[0] ? items[0].caption : query?.text) ?? "";
       if (items?.[0]) drawn(items[0].image && picture(source, items[0].id, 192), text(named(items[0])));
       else if (query?.photo) drawn(preview(query.photo, query.name), h("p", { class: "help" }, caption(query.name, 60), `. ${SENT}`));
       else drawn(query?.text && text(query.text));
@@ -107,14 +113,16 @@ export class Climb {
     const { app } = this;
     const asked = query ? app.source.ask("ladder", lens.key, query) : app.source.find(lens.key, ROOTS);
     this.ladder.setAttribute("aria-busy", "true");
-    return this.answer(asked, (found) => {
+    const nearest = query && !lens.climbs ? app.source.ask("neighbours", lens.key, query, { k: ROOTS }) : { hits: [] };
+    return this.answer(Promise.all([asked, nearest]), ([found, { hits: near }]) => {
       this.ladder.removeAttribute("aria-busy");
       this.standing.show(lens, query ? found.query.radius : null);
-      if (!query) return this.invite(found);
-      if (!lens.climbs) return this.say(FLAT);
+      if (!query) return this.say(INVITED, this.offer(lens.climbs ? "The most general items:" : "Some of the items:", found));
+      if (!lens.climbs) return this.say(FLAT, this.offer("Nearest to your query:", near.filter((/** @type {any} */ hit) => !hit.is_query)));
       this.steps(found, lens, false, found.query.far === true);
     }, (error) => {
       this.ladder.removeAttribute("aria-busy");
+      if (this.standing.lens === lens) this.standing.show(lens, null);
       this.say("", h("div", { role: "alert" }, failure(error, app.again)));
     });
   }
@@ -123,7 +131,10 @@ export class Climb {
   steps(ladder, lens, open, far = false) {
     const { app } = this;
     if (far) {
-      const anyway = () => this.steps(ladder, lens, open);
+      const anyway = () => {
+        this.steps(ladder, lens, open);
+        this.disc.reveal(app.state.get());
+      };
       return this.say(FAR, h("button", { type: "button", class: "button", onclick: anyway }, "Show the ladder all the same"));
     }
     const unfold = () => {
@@ -135,17 +146,18 @@ export class Climb {
     this.press(item);
     const title = query.text ?? query.name ?? (this.subject.textContent || `item ${query.item}`);
     const image = () => this.subject.querySelector("img");
-    fill(this.shared, share(app, { lens, ladder, query, title, image, verdict: () => this.standing.told }));
+    const pictures = (/** @type {string} */ id) => this.ladder.querySelector(`[data-id="${id}"] img`);
+    fill(this.shared, share(app, { lens, ladder, query, title, words: () => this.words, image, pictures, verdict: () => this.standing.told }));
     this.ladder.classList.toggle("unfolded", open);
   }
 
-  /** What to do where nothing is asked: the most general items. @param {any[]} items */
-  invite(items) {
+  /** Items from which one can go on, under a line that says which they are. @param {string} which @param {any[]} items */
+  offer(which, items) {
     const { state, source } = this.app;
     const enter = (/** @type {any} */ item) => () => state.set({ query: { item: item.id }, item: null });
-    this.say("", h("p", { class: "help" }, "The most general items:"),
+    return [h("p", { class: "help" }, which),
       h("ol", { class: "cards" }, items.map((item) => h("li", { class: "climb-card", "data-id": item.id },
-        h("button", { type: "button", onclick: enter(item) }, item.image && picture(source, item.id, 64), h("span", { class: "body" }, caption(named(item), 80)))))));
+        h("button", { type: "button", onclick: enter(item) }, item.image && picture(source, item.id, 64), h("span", { class: "body" }, caption(named(item), 80))))))];
   }
 
   /** @param {string} words @param {...any} below */

@@ -41,16 +41,19 @@ export class Columns {
     this.where = where;
     this.filters.forEach(({ show }, i) => show(where[this.list[i].name]));
     const wanted = this.list.filter((column) => where[column.name] || (column.name === colour && this.own.includes(column)));
-    const names = wanted.map(({ name }) => name).filter((name) => !this.bins.has(name));
-    const loaded = Promise.all(names.map(async (name) => [name, await this.app.source.column(name)]));
-    this.answer(loaded, (found) => {
-      for (const [name, bins] of found) this.bins.set(name, bins);
+    this.answer(this.load(wanted), () => {
       this.count();
       this.changed();
     }, (error) => {
       this.passing.hidden = false;
       this.told.textContent = error.message;
     });
+  }
+
+  /** Fetch what items have in some columns, where that is not known yet. @param {Column[]} columns */
+  load(columns) {
+    const wanted = columns.filter(({ name }) => !this.bins.has(name));
+    return Promise.all(wanted.map(async ({ name }) => this.bins.set(name, await this.app.source.column(name))));
   }
 
   /** The column that items are coloured by, null for none. @param {string} name */

@@ -26,6 +26,8 @@ const SETTLED = 350;
 
 const PLACING = "Placing the items on the disc …";
 
+const RINGS = "Nearer to the centre is more general; each ring holds a quarter of the items.";
+const LEVEL = "Here no item is more general than another: only directions tell items apart.";
 const SAME = "The dots stand still: these spaces have the same embeddings, and differ in angles and distances alone.";
 
 export class Disc {
@@ -57,7 +59,7 @@ export class Disc {
       act("+", "Zoom in", (stage) => stage.magnify(1.4)),
       act("Reset", "Show the whole disc", (stage) => stage.reset()),
       (this.opener = h("button", { type: "button", class: "button", "aria-expanded": "false", "aria-controls": "tools", onclick: () => this.open(this.tools.hidden) }, "Colour and filter")));
-    this.place = h("div", { class: "map-place" }, this.waiting, zoom);
+    this.place = h("div", { class: "map-place" }, this.waiting);
     this.counted = h("p", { class: "map-note" });
     this.note = h("p", { class: "map-note" });
     const fixed = [...(collection.tiers ? ["tier"] : []), "radius", ...(collection.images && collection.captions ? ["kind"] : [])];
@@ -72,7 +74,7 @@ export class Disc {
       h("p", { class: "map-buttons" }, h("label", null, "Colour by ", this.colour), save("png", "Save the disc as PNG"), save("svg", "Save the disc as SVG, with at most 20,000 points")),
       this.columns.passing, this.columns.root, this.selection.found,
       h("fieldset", { class: "switch map-choice" }, h("legend", null, "Drag to"), drags), this.selection.form, help());
-    this.root = h("div", { class: "disc" }, this.place, this.failure, this.marks, this.counted, this.note);
+    this.root = h("div", { class: "disc" }, this.place, zoom, this.failure, this.marks, this.counted, this.note);
     const restyle = () => this.restyle();
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", restyle);
     new MutationObserver(restyle).observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
@@ -129,7 +131,7 @@ export class Disc {
       drawn: (/** @type {number} */ count) => this.count(count),
     };
     this.style = this.styled(facts);
-    const stage = new Stage(app.source, lens, facts, { pace: this.pace, style: this.style }, tell, from);
+    const stage = new Stage(app.source, lens, lens.climbs ? facts : { ...facts, circles: [] }, { pace: this.pace, style: this.style }, tell, from);
     if (old) Object.assign(stage.camera, { isometry: old.camera.isometry, zoom: old.camera.zoom });
     stage.element.setAttribute("aria-describedby", "map-help");
     const inspector = new Inspector(app, stage);
@@ -182,8 +184,8 @@ export class Disc {
 
   /** What is to be known of the disc. @param {string | null} why the dots did not move */
   describe(why = null) {
-    const plain = this.stage?.painter.kind === "canvas" ? ` This browser has no WebGL 2: at most ${PLAIN.toLocaleString("en")} points are drawn.` : "";
-    this.note.textContent = (why ?? "Nearer to the centre is more general; each ring holds a quarter of the items.") + plain;
+    const plain = this.stage?.painter.kind === "canvas" && this.stage.facts.count > PLAIN ? ` This browser has no WebGL 2: at most ${PLAIN.toLocaleString("en")} points are drawn.` : "";
+    this.note.textContent = (why ?? (this.lens.climbs ? RINGS : LEVEL)) + plain;
   }
 
   /** All that is wanted is drawn. @param {number} count points */
@@ -266,13 +268,19 @@ export class Disc {
       const { query, item } = this.app.state.get();
       if (query === state.query && item === state.item) this.fail(error);
     };
-    this.related(relations.update(state, failed), (related) => {
+    this.related(relations.update(state, failed, this.revealed), (related) => {
       if (related.query?.z.join() !== stage.shown.related.query?.z.join()) stage.grow();
       stage.show({ related });
       const { item } = related;
       if (item && item.id !== this.seen && !stage.holds(item.z)) stage.centre(item.z);
       this.seen = item?.id;
     });
+  }
+
+  /** Draw the path of a query all the same that is far from everything. @param {any} state */
+  reveal(state) {
+    this.revealed = state.query;
+    this.relate(state);
   }
 
   /** Show where an item of the ladder is. @param {string | undefined} id */

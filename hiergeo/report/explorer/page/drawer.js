@@ -5,7 +5,7 @@ import { caption, failure, fill, h, named, number, picture } from "./dom.js";
 import { csv } from "./files.js";
 import { latest } from "./latest.js";
 import { downloads } from "./saving.js";
-import { verdict } from "./rungs.js";
+import { spaceName, verdict } from "./rungs.js";
 
 /** Items of a list at first, and how many more a press of its button brings. */
 const STEP = 6;
@@ -52,7 +52,7 @@ export class Drawer {
       around(lens),
       other ? around(other).catch(() => null) : null,
     ]);
-    return { item, held, ...here, there: there && { ...there, title: other.title } };
+    return { item, held, ...here, there: there && { ...there, title: spaceName(other, this.app.collection.lenses) } };
   }
 
   /** @param {{item: any, held: any, lists: any[][], keys: string[], rank: number, there: any} | null} found @param {any} lens */
@@ -73,7 +73,7 @@ export class Drawer {
         item.image && picture(app.source, item.id, 192),
         h("p", { class: "full", tabindex: 0, role: "group", "aria-label": "Caption" }, h("bdi", null, named(item))),
         h("p", { class: "help" }, tier && [h("bdi", null, tier), " · "], typeof radius === "number" && `radius ${number(radius, 3)}`),
-        there && there.rank !== rank && h("p", { class: "help moved" }, `More specific than ${percent(rank)} of all items; in `, h("bdi", null, there.title), `, than ${percent(there.rank)}.`),
+        there && percent(there.rank) !== percent(rank) && h("p", { class: "help moved" }, `More specific than ${percent(rank)} of all items; in `, h("bdi", null, there.title), `, than ${percent(there.rank)}.`),
         held && h("p", { class: "help held" }, `Its cone holds ${Math.max(0, held.count - 1).toLocaleString("en")} of ${lens.rows.toLocaleString("en")} items.`),
         h("button", { type: "button", class: "button", onclick: () => app.state.set({ query: { item: item.id }, item: null }) }, "Climb from here")),
       LISTS.map(([kind, title], i) => h("section", { class: `drawer-${kind}` },

@@ -21,8 +21,8 @@ const STEPS = 20;
 /** Characters of a label. */
 const LABEL = 26;
 
-/** Width of a character of a label, in pixels, and height of a line. */
-const [LETTER, LINE] = [6.6, 15];
+/** Width of a character of a label, in pixels, of a bold one, and height of a line. */
+const [LETTER, BOLD, LINE] = [6.6, 7.6, 15];
 
 /** Pixels of a picture on the disc. */
 const PICTURE = 44;
@@ -55,10 +55,12 @@ export class Overlay {
     const rings = facts.circles.map((/** @type {any} */ ring) => around(camera, ring.z, "map-ring"));
     fill(this.ground, around(camera, facts.reach, "map-disk"), rings);
     const marks = [links(camera, shown.related), path(camera, shown.related, share)];
-    const labels = [root(camera, taken), ringLabels(camera, facts, taken), names(camera, shown.related, shown.landmarks, taken)];
+    const middle = root(camera, taken);
+    const labels = [ringLabels(camera, facts, taken), names(camera, shown.related, shown.landmarks, taken)];
     fill(
       this.front,
       shown.region && shown.region.length > 2 ? s("path", { class: "map-region", d: `${traced(shown.region.map((z) => camera.onScreen(z)))}Z` }) : null,
+      middle,
       marks,
       labels,
       shown.hovered ? spot(camera.onScreen(shown.hovered), "map-hovered", 8) : null,
@@ -169,7 +171,7 @@ function names(camera, { path: rungs, query, item }, others, taken) {
       return s("image", { class: "map-picture", href: url, x: rounded(x), y: rounded(y), width: PICTURE, height: PICTURE, preserveAspectRatio: "xMidYMid slice" });
     }
     const text = shortened(name.replace(/\s+/g, " "), LABEL);
-    const width = LETTER * text.length + 4;
+    const width = (kind === "query" || kind === "item" ? BOLD : LETTER) * text.length + 4;
     const [x, y] = camera.onScreen(z);
     const places = [[x + 12, y - LINE / 2], [x - 12 - width, y - LINE / 2], [x - width / 2, y - 12 - LINE], [x - width / 2, y + 12]];
     const place = places.find(([left, top]) => free(camera, { x: left, y: top, width, height: LINE }, taken));

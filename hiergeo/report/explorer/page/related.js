@@ -26,8 +26,8 @@ export class Relations {
   constructor(source, lens) {
     this.source = source;
     this.lens = lens;
-    /** @type {{query: any, path: Placed[], end: Placed | null}} */
-    this.ladder = { query: undefined, path: [], end: null };
+    /** @type {{query: any, path: Placed[], end: Placed | null, far: boolean}} */
+    this.ladder = { query: undefined, path: [], end: null, far: false };
     /** @type {{item: string | null, self: Placed | null, parents: Placed[], children: Placed[]}} */
     this.family = { item: null, self: null, parents: [], children: [] };
   }
@@ -35,22 +35,23 @@ export class Relations {
   /**
    * Ask for what changed; what fails is left out, and said.
    * @param {{query: any, item: string | null}} state @param {(error: Error) => void} failed
+   * @param {any} [shown] the query whose path is drawn even if it is far from everything
    * @returns {Promise<Related>}
    */
-  async update({ query, item }, failed) {
+  async update({ query, item }, failed, shown) {
     const told = (/** @type {any} */ error) => void failed(error);
     const [ladder, family] = await Promise.all([
       query === this.ladder.query ? this.ladder : this.climb(query).catch(told),
       item === this.family.item ? this.family : this.relatives(item).catch(told),
     ]);
-    this.ladder = ladder ?? { query: undefined, path: [], end: null };
+    this.ladder = ladder ?? { query: undefined, path: [], end: null, far: false };
     this.family = family ?? { item: null, self: null, parents: [], children: [] };
-    return { path: this.ladder.path, query: this.ladder.end, item: this.family.self, parents: this.family.parents, children: this.family.children };
+    return { path: this.ladder.far && query !== shown ? [] : this.ladder.path, query: this.ladder.end, item: this.family.self, parents: this.family.parents, children: this.family.children };
   }
 
   /** The ladder of a query, general first, and where the query lies. @param {any} query */
   async climb(query) {
-    if (!query) return { query, path: [], end: null };
+    if (!query) return { query, path: [], end: null, far: false };
     const [answer, ends] = await Promise.all([this.source.ask("ladder", this.lens, query), this.source.places(this.lens, [query]).catch(() => [])]);
     const rungs = (answer.rungs ?? []).filter((/** @type {any} */ { hit }) => hit && !hit.is_query);
     const placed = await this.place(rungs.map((/** @type {any} */ { hit }) => hit));
@@ -59,7 +60,7 @@ export class Relations {
     const end = ends[0] ? { id: query.item ?? null, z: at(ends[0]), name, radius: answer.query?.radius ?? null } : null;
     if (end && query.item && path.at(-1)?.id === query.item) path.pop();
     if (end && query.item) end.name = named((await this.source.items([query.item]))[0] ?? { id: query.item, caption: null });
-    return { query, path, end };
+    return { query, path, end, far: answer.query?.far === true };
   }
 
   /** The chosen item with its parents and children. @param {string | null} item */

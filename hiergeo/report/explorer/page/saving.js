@@ -26,16 +26,17 @@ export function standalone(drawing) {
  * A row of buttons, one for each file.
  * @param {{download: Function, announce: (text: string) => void}} app
  * @param {string} about what is saved, read aloud with the button and part of the file's name
- * @param {{csv?: () => string, drawing?: () => SVGSVGElement | Promise<SVGSVGElement>}} from csv: the table; drawing: one that stands alone, saved as SVG and PNG
+ * @param {{csv?: () => string, drawing?: () => SVGSVGElement | Promise<SVGSVGElement>}} from csv: the table; drawing: one that stands alone, saved as PNG and SVG
+ * @param {string} [word] before the buttons
  * @returns {HTMLElement}
  */
-export function downloads(app, about, { csv, drawing }) {
+export function downloads(app, about, { csv, drawing }, word = "Download") {
   /** @type {Record<string, () => string | Promise<string | Blob>>} */
   const files = {};
   if (csv) files.csv = csv;
   if (drawing) {
-    files.svg = async () => svgFile(await drawing());
     files.png = async () => pngFile(await drawing());
+    files.svg = async () => svgFile(await drawing());
   }
   const save = async (/** @type {string} */ kind) => {
     const name = `${fileName(about)}.${kind}`;
@@ -52,7 +53,7 @@ export function downloads(app, about, { csv, drawing }) {
       { type: "button", class: "button small", "aria-label": `${kind.toUpperCase()}: download ${about}`, onclick: () => save(kind) },
       kind.toUpperCase(),
     );
-  return h("p", { class: "downloads" }, h("span", { "aria-hidden": "true" }, "Download "), Object.keys(files).map(button));
+  return h("p", { class: "downloads" }, word && h("span", { "aria-hidden": "true" }, `${word} `), Object.keys(files).map(button));
 }
 
 /**

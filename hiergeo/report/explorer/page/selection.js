@@ -91,7 +91,7 @@ export class Selection {
   /** @param {Promise<{count: number, items: Item[]}>} asked @param {string} [of] which could be selected, if not all */
   take(asked, of = "") {
     const stage = this.stage();
-    return this.answer(asked, ({ count, items }) => {
+    return this.answer(Promise.all([asked, this.columns.load(this.columns.own)]), ([{ count, items }]) => {
       this.items = items;
       this.lens = stage?.lens;
       fill(this.title, `${counted(count, "item")}${of} selected`);

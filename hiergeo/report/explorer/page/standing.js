@@ -1,13 +1,14 @@
 // @ts-check
 /** What a space is like, below its disc: the radii of each tier with the query among them, and the verdict of its audit. */
 
-import { counted, failure, fill, h, number, s } from "./dom.js";
+import { counted, failure, fill, h, number } from "./dom.js";
 import { latest } from "./latest.js";
 import { numbersTable } from "./numbers.js";
+import { fitted, histogram } from "./plots.js";
 import { radii, survey } from "./survey.js";
 
-/** Width and height of the strip, in units of its own. */
-const [WIDTH, HEIGHT] = [600, 64];
+/** Pixels beyond which the strip is not stretched. */
+const WIDEST = 1200;
 
 const UNKNOWN = "Chains of captions, general to specific, would show whether radii follow them: name theirs by --data, or have them made by hiergeo chains build.";
 
@@ -52,7 +53,7 @@ export class Standing {
       const answers = Object.values(found.audit?.answers ?? {}).map(({ sentence }) => h("li", null, sentence));
       fill(this.body,
         h("h2", { class: "unseen" }, "Audit"),
-        answers.length > 0 && h("ul", { class: "answers", "aria-label": "Answers of the audit" }, answers),
+        answers.length > 0 && h("ul", { class: "answers", "aria-label": "Answers of the audit" }, answers, statistic(found.audit)),
         radii(found, lens, app),
         h("details", null, h("summary", null, "All findings and numbers"), survey(found, lens, app), numbersTable(found, lens, app)));
       this.draw();
@@ -61,32 +62,46 @@ export class Standing {
 
   /** The strip. */
   draw() {
-    const { tiers, radius } = this.found;
-    if (tiers.length) fill(this.strip, strip(tiers, radius.edges, this.radius ?? null));
+    if (!this.found.tiers.length) return;
+    if (this.redraw) this.redraw();
+    else this.redraw = fitted(this.strip, (width) => (this.found ? strip(this.found, this.radius ?? null, width) : h("span")), WIDEST);
   }
 }
 
-/** What an audit says of the order of the tiers: radii beside the number of words where that decides, else its headline.
- * @param {any} audit */
-function verdictOf({ numbers: { length_tau_d: words, tau_d }, answers, headline }) {
-  const { order, beyond_length: beyond } = answers;
-  if (words > order?.high && beyond?.word !== "yes") return `Words alone order these better: ${number(words, 3)} to ${number(tau_d, 3)}`;
-  return headline;
+/** What is said of pairs of captions by the word for their order. @type {Record<string, string>} */
+const ORDER = {
+  forward: "general before specific",
+  reversed: "most are the wrong way round",
+  none: "no more than by chance",
+  unclear: "which may be chance",
+};
+/** What is said of equally long ones. @type {Record<string, string>} */
+const BEYOND = { yes: "; of equally long ones too", no: "; of equally long ones they are not", unclear: "; of equally long ones it is unclear" };
+
+/** The share of pairs in the right order, of which a tie is half of one. @param {number} tau */
+const right = (tau) => `${number(50 * (1 + tau), 1)}\u00a0%`;
+
+/** What an audit found of the order of the tiers, in plain words; what counting words does better comes first. @param {any} audit */
+function verdictOf({ numbers: { length_tau_d: words, tau_d }, answers: { order, beyond_length: beyond } }) {
+  if (!ORDER[order?.word]) return "All captions are equally general here.";
+  if (words > order.high && beyond?.word !== "yes") return `Counting words puts ${right(words)} of pairs of captions in the right order, this space ${right(tau_d)}.`;
+  return `${right(tau_d)} of pairs of captions are in the right order, ${ORDER[order.word]}${(order.word === "forward" && BEYOND[beyond?.word]) || ""}.`;
 }
 
-/** The radii of each tier, general at the top, and a line at that of the query. @param {any[]} tiers @param {number[]} edges @param {number | null} radius */
-function strip(tiers, edges, radius) {
+/** What the verdict is by its name. @param {any} audit */
+function statistic({ numbers: { length_tau_d: words, tau_d } }) {
+  if (!Number.isFinite(tau_d)) return null;
+  const alone = Number.isFinite(words) ? `; it is ${number(words, 3)} by the number of words alone` : "";
+  return h("li", null, `A tau_d of ${number(tau_d, 3)} means that ${right(tau_d)} of pairs are in the right order, with ties as half${alone}.`);
+}
+
+/** The radii of each tier, general at the top, and a line at that of the query. @param {any} found @param {number | null} radius @param {number} width */
+function strip({ tiers, radius: { edges } }, radius, width) {
   const [low, high] = [edges[0], edges[edges.length - 1]];
-  const x = (/** @type {number} */ value) => (Math.min(1, Math.max(0, (value - low) / (high - low || 1))) * WIDTH).toFixed(1);
-  const row = HEIGHT / tiers.length;
-  const rows = tiers.map(({ name, items, counts }, /** @type {number} */ i) => {
-    const most = Math.max(1, ...counts);
-    const base = row * (i + 1) - 1;
-    const steps = counts.map((/** @type {number} */ count, /** @type {number} */ bin) =>
-      `V${(base - ((row - 3) * count) / most).toFixed(1)}H${x(edges[bin + 1])}`).join("");
-    return s("path", { class: "strip-tier", d: `M0 ${base}${steps}V${base}Z` }, s("title", null, `${name}: ${counted(items, "item")}`));
+  return histogram({ width, edges, compact: true,
+    rows: tiers.map((/** @type {any} */ { name, items, counts }) => ({ name, counts, css: "strip-tier", about: `${name}: ${counted(items, "item")}` })),
+    x: { low, high, label: "radius" },
+    label: `Radii from ${number(low)} to ${number(high)} by tier, the most general at the top${radius === null ? "" : `; your query is at ${number(radius)}`}.`,
+    marks: radius === null ? [] : [{ at: Math.min(high, Math.max(low, radius)), name: "your query" }],
   });
-  const label = `Radii from ${number(low)} to ${number(high)} by tier, the most general at the top${radius === null ? "" : `; your query is at ${number(radius)}`}.`;
-  const at = radius === null ? null : s("path", { class: "strip-query", d: `M${x(radius)} 0V${HEIGHT}` }, s("title", null, `your query, r ${number(radius)}`));
-  return s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": label }, rows, at);
 }
