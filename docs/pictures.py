@@ -30,6 +30,9 @@ from hiergeo.search import serving
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 
+DEMO = ASSETS.parents[1] / "build" / "demo"
+"""The demonstration as a page without a server, to be put on a hub."""
+
 FRAME = 100
 """Milliseconds of one frame of the animation."""
 
@@ -240,7 +243,7 @@ def save(picture: Image.Image, path: Path) -> None:
 
 
 def main() -> None:
-    """Write all pictures into ``docs/assets``."""
+    """Write all pictures into ``docs/assets``, and the demonstration into ``build/demo``."""
     demo = explorer.open_demo(device="cpu")
     app = explorer.create_explorer(demo)
     with serving.running(app) as url, camera() as lens, tempfile.TemporaryDirectory() as folder:
@@ -253,6 +256,8 @@ def main() -> None:
         cards(lens, f"{url}/", photo, (query, longest(found, 1)), Path(folder))
         animation(lens, f"{url}/", query)
         report(lens, Path(folder))
+    done = explorer.export_page(demo, DEMO, overwrite=True)
+    print(f"{DEMO}: {done.files} files, {done.bytes / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

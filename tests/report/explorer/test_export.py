@@ -9,7 +9,7 @@ import pytest
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage.files import temporary
-from hiergeo.report.explorer import export, export_page, pages
+from hiergeo.report.explorer import export, export_page, open_demo, pages
 from hiergeo.report.explorer.export import RECORD
 from tests.report.explorer.explorer_exported import ROWS, build, files, held
 
@@ -98,6 +98,14 @@ def test_the_command_exports_and_says_what(run, collection, tmp_path) -> None:
     assert str(target / "index.html") in told
     lenses = json.loads(held((target / "data" / "collection.json.js").read_bytes()))["lenses"]
     assert [(lens["geometry"], lens["rows"], lens["embeds"]["text"]) for lens in lenses] == [("lorentz:-1", 80, False)]
+
+
+@pytest.mark.slow
+def test_the_demonstration_has_at_most_three_megabytes(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("HIERGEO_CACHE_HOME", str(tmp_path / "cache"))
+    done = export_page(open_demo(device="cpu"), tmp_path / "page")
+    assert done.bytes <= 3_000_000
+    assert (done.items, done.pictures) == (855, 240)
 
 
 @pytest.mark.parametrize(
