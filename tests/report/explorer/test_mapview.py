@@ -118,13 +118,15 @@ def test_columns_colour_and_filter_the_disc_and_what_passes_is_listed(desk, addr
     return shown_"""
     assert len(run(desk, drawn)) == 400
     desk.execute_script("shown.tools.hidden = false")
-    desk.execute_script(
-        """const colour = document.querySelector('.tools select'); colour.value = 'source';
+    colour_by = """const colour = document.querySelector('.tools select'); colour.value = arguments[0];
         colour.dispatchEvent(new Event('change'))"""
-    )
+    desk.execute_script(colour_by, "source")
     until(desk, "return shown.columns.bins.has('source') && document.querySelectorAll('.map-legend li').length === 3")
     assert all(colour == (3 if i % 10 == 0 else i % 3) for i, colour in run(desk, drawn))
     assert desk.find_elements("css selector", ".columns b, .map-legend b") == []
+    desk.execute_script(colour_by, "length")
+    until(desk, "return document.querySelectorAll('.map-ramp rect').length === 7")
+    desk.execute_script(colour_by, "source")
     desk.execute_script("document.querySelectorAll('.values button')[1].click()")
     until(desk, "return location.hash.includes('where=')")
     book = {i for i in range(400) if i % 10 and i % 3 == 1}

@@ -12,9 +12,9 @@ import { s } from "./dom.js";
 /**
  * @typedef {[number, number, number]} Colour red, green, blue in [0, 1]
  * @typedef {import("./levels.js").Tile} Tile
- * @typedef {{colours: Colour[], dress: (tile: Tile) => void, marks: Mark[], ramp: string[] | null}} Style colours: of points,
+ * @typedef {{colours: Colour[], dress: (tile: Tile) => void, marks: Mark[], ramp: {ends: string[], steps: number} | null}} Style colours: of points,
  *   by their number; dress: give each point of a tile its shape and the number of its colour; marks: what a legend names;
- *   ramp: the words at the ends of a scale of colours
+ *   ramp: the words at the ends of a scale of colours, which is made of the first ones
  * @typedef {{colour: Colour, shape: number, text: string}} Mark
  * @typedef {import("./columns.js").Column} Column
  */
@@ -70,8 +70,8 @@ export function styleOf({ by, collection, low, high, column, shown }, token) {
   const { tiers, captions, images } = collection;
   const [ramp, soft] = [RAMP.map(token), token("--soft")];
   const scale = (/** @type {number} */ count) => Array.from({ length: count }, (_, i) => along(ramp, count > 1 ? i / (count - 1) : 1));
-  const style = (/** @type {Colour[]} */ colours, /** @type {(tile: Tile, i: number) => number} */ number, /** @type {Mark[]} */ marks, /** @type {string[] | null} */ ends = null) => ({
-    colours, marks, ramp: ends,
+  const style = (/** @type {Colour[]} */ colours, /** @type {(tile: Tile, i: number) => number} */ number, /** @type {Mark[]} */ marks, /** @type {Style["ramp"]} */ bar = null) => ({
+    colours, marks, ramp: bar,
     dress: (/** @type {Tile} */ tile) => {
       tile.colour = Uint8Array.from(tile.ids, (id, i) => (shown(id) ? number(tile, i) : HIDDEN));
       tile.shape = Uint8Array.from(tile.tier, (tier, i) => shapeOf(tier, tile.kind[i]));
@@ -82,14 +82,14 @@ export function styleOf({ by, collection, low, high, column, shown }, token) {
     const count = column.counts.length;
     const colours = column.values ? column.values.map((_, i) => token(hue(i, count))) : scale(count);
     const words = (column.values ?? []).map((text, i) => ({ colour: colours[i], shape: 0, text }));
-    const ends = column.edges && [column.edges[0], column.edges[count]].map((edge) => Number(edge.toPrecision(3)).toString());
-    return style([...colours, soft], (tile, i) => Math.min(column.bin(tile.ids[i]), count), words, ends);
+    const ends = column.edges && [column.edges[0], column.edges[count]].map((edge) => Number(edge.toPrecision(3)).toString().replace("-", "−"));
+    return style([...colours, soft], (tile, i) => Math.min(column.bin(tile.ids[i]), count), words, ends && { ends, steps: count });
   }
   if (by === "kind")
     return style([ramp[1], ramp[3]], (tile, i) => tile.kind[i], [{ colour: ramp[1], shape: 0, text: "caption" }, ...image(ramp[3])]);
   if (by === "radius") {
     const step = (/** @type {number} */ radius) => Math.round((STEPS - 1) * Math.min(1, Math.max(0, (radius - low) / Math.max(1e-9, high - low))));
-    return style(scale(STEPS), (tile, i) => step(tile.radius[i]), [], [low, high].map((value) => `r ${value.toFixed(2)}`));
+    return style(scale(STEPS), (tile, i) => step(tile.radius[i]), [], { ends: [low, high].map((value) => `r ${value.toFixed(2)}`), steps: STEPS });
   }
   const count = Math.min(STEPS, Math.max(1, tiers?.length ?? 1));
   const last = Math.max(1, (tiers?.length ?? 1) - 1);
@@ -118,8 +118,8 @@ export const css = (colour) => `rgb(${colour.map((value) => Math.round(255 * val
 export function legend({ colours, marks, ramp }) {
   const sample = (/** @type {Mark} */ { colour, shape }) =>
     s("svg", { viewBox: "-1.3 -1.3 2.6 2.6", width: 14, height: 14, "aria-hidden": "true", class: "map-sample" }, s("path", { d: SHAPES[shape], fill: css(colour) }));
-  const width = 140 / colours.length;
-  const parts = colours.map((colour, step) => s("rect", { x: step * width, width: width + 0.5, height: 10, fill: css(colour) }));
-  const bar = ramp && [ramp[0], s("svg", { viewBox: "0 0 140 10", width: 140, height: 10, "aria-hidden": "true", class: "map-ramp" }, parts), ramp[1]];
+  const width = 140 / (ramp?.steps ?? 1);
+  const parts = colours.slice(0, ramp?.steps).map((colour, step) => s("rect", { x: step * width, width: width + 0.5, height: 10, fill: css(colour) }));
+  const bar = ramp && [ramp.ends[0], s("svg", { viewBox: "0 0 140 10", width: 140, height: 10, "aria-hidden": "true", class: "map-ramp" }, parts), ramp.ends[1]];
   return [...(bar ? [bar] : []), ...marks.map((mark) => [sample(mark), mark.text])];
 }
