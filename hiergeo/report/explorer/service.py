@@ -181,12 +181,14 @@ class Explorer:
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: object) -> AsyncIterator[None]:
-        """Run the queues of all services while the application runs."""
+        """Run the queues of all services while the application runs, and begin the map that the page opens on."""
         async with contextlib.AsyncExitStack() as stack:
             self._workers, self._made = ThreadPoolExecutor(2, "hiergeo-explorer"), {}
             stack.callback(self._workers.shutdown, cancel_futures=True)
             for service in self._services.values():
                 await stack.enter_async_context(service.lifespan(app))
+            first = self.collection.lenses[0]
+            self._begun("map", first, partial(build_map, first, self.collection.tiers))
             yield
 
     def _service(self, lens: Lens) -> Service:
@@ -225,17 +227,20 @@ class Explorer:
                 next asked for.
         """
         await asyncio.to_thread(self._refresh)
+        future = asyncio.wrap_future(self._begun(name, lens, make))
+        try:
+            return await asyncio.wait_for(asyncio.shield(future), self.settings.limits.answer_seconds)
+        except asyncio.TimeoutError:
+            raise Refused(503, "this is being made and takes a while: ask again.", retry_after=AGAIN) from None
+
+    def _begun(self, name: str, lens: Lens, make: Callable[[], Any]) -> "Future[Any]":
+        """What is being made of a lens; begun unless it was for the same items and has not failed."""
         generation = lens.index.manifest.generation
         before, future = self._made.get((name, lens.key), (None, None))
         if future is None or before != generation or (future.done() and future.exception() is not None):
             future = self._workers.submit(make)
             self._made[name, lens.key] = generation, future
-        try:
-            return await asyncio.wait_for(
-                asyncio.shield(asyncio.wrap_future(future)), self.settings.limits.answer_seconds
-            )
-        except asyncio.TimeoutError:
-            raise Refused(503, "this is being made and takes a while: ask again.", retry_after=AGAIN) from None
+        return future
 
 
 def _check_items(store: ExactStore, ids: Tensor) -> None:
