@@ -48,7 +48,7 @@ def test_a_space_is_told_below_its_disc_as_it_was_measured(page, collection, fil
     else:
         assert re.findall(r"[\d.]+ %", verdict) == [right]
         assert ("general before specific" in verdict) == (order["word"] == "forward")
-        assert ("equally long ones too" in verdict) == (beyond == "yes")
+        assert ("also among captions of equal length" in verdict) == (beyond == "yes")
     *answers, statistic = page.texts(".answers li")
     assert answers == [answer["sentence"] for answer in found["audit"]["answers"].values()]
     for name in ("tau_d", "length_tau_d"):

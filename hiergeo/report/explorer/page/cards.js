@@ -16,7 +16,7 @@ const [MOST, ENDS] = [7, 3];
 const [CAPTION, MODEL] = [110, 40];
 
 const FIRST = "The most general comes first.";
-const RANKED = `${FIRST} Percentages: how many random pairs fit worse as general and specific.`;
+const RANKED = `${FIRST} Percentages: closer to “the query is one of these” than that share of random pairs.`;
 
 /** The steps of a ladder to a query; what is the query itself is none. @param {any} ladder @returns {Rung[]} */
 export const climbed = (ladder) => steps(ladder).filter(({ hit }) => !hit?.is_query);

@@ -75,8 +75,8 @@ const ORDER = {
   none: "no more than by chance",
   unclear: "which may be chance",
 };
-/** What is said of equally long ones. @type {Record<string, string>} */
-const BEYOND = { yes: "; of equally long ones too", no: "; of equally long ones they are not", unclear: "; of equally long ones it is unclear" };
+/** What is said of captions of equal length. @type {Record<string, string>} */
+const BEYOND = { yes: ", also among captions of equal length", no: ", but not among captions of equal length", unclear: "; among captions of equal length it is unclear" };
 
 /** The share of pairs in the right order, of which a tie is half of one. @param {number} tau */
 const right = (tau) => `${number(50 * (1 + tau), 1)}\u00a0%`;
