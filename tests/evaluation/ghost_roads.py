@@ -221,7 +221,8 @@ def test_benchmarks_of_words_and_classes(place: torch.device, name: str) -> None
         benchmarks.measure(model, name, "lorentz:-0.7", samples=5, device=on, **options) for on in (place, "cpu")
     )
     assert torch.device(str(found.settings["device"])).type == place.type
-    assert found.metrics == pytest.approx(expected.metrics, abs=1e-4)
+    # Of the 33 x 33 pairs of pairs of the demo one has distances that are equal in float32 on some processors.
+    assert found.metrics == pytest.approx(expected.metrics, abs=1.5 / 33**2 if name == "hyperlex" else 1e-4)
 
 
 @pytest.mark.parametrize("protocol", ["re", "traversal", "pairs"])
