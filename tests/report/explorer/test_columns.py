@@ -127,3 +127,11 @@ def test_numbers_that_do_not_spread_have_a_bin(numbers) -> None:
     assert np.isfinite(column.edges).all()
     assert sum(column.facts()["counts"]) == np.isfinite(numbers).sum()
     assert (np.diff(column.edges) >= 0).all()
+
+
+def test_captions_and_images_are_kinds(tmp_path) -> None:
+    index = search.build(tmp_path / "index", None, ["a", "b", "c"], space="euclidean", embeddings=2 * torch.eye(3))
+    assert [column.name for column in explorer.open_collection([tmp_path / "index"]).columns().columns] == ["radius"]
+    index.add(embeddings=torch.eye(3)[:2], images=["x.png", "y.png"])
+    _, kind = explorer.open_collection([tmp_path / "index"]).columns().columns
+    assert (kind.name, kind.values, kind.bins.tolist()) == ("kind", ["caption", "image"], [0, 0, 0, 1, 1])

@@ -34,3 +34,12 @@ def test_every_point_is_in_one_tile_of_its_square_below_full_ones(points, first)
             assert above[1] - above[0] == CAPACITY
     assert ends[-1] == len(x)
     assert tree.counts == [[*tile, stop - start] for tile, (start, stop) in tree.spans.items()]
+
+
+def test_points_that_coincide_are_all_in_the_deepest_tile():
+    place = np.full(100, 0.3, np.float32)
+    tree = tiles.pyramid(place, place, shuffled(np.arange(100)), CAPACITY)
+    assert sorted(tree.order.tolist()) == list(range(100))
+    *above, (level, _, _, last) = tree.counts
+    assert [count for *_, count in above] == [CAPACITY] * tiles.DEEPEST
+    assert (level, last) == (tiles.DEEPEST, 100 - CAPACITY * tiles.DEEPEST)
