@@ -98,12 +98,12 @@ def _answers(explorer: Explorer) -> list["BaseRoute"]:
 
     def search(kind: Kind) -> Task:
         async def one(values: Any) -> dict[str, Any]:
-            return await explorer.answer(values.lens, questions.plain(kind, values))
+            return await explorer.answer(values.lens, questions.query(kind, values))
 
         return one
 
     async def asked(values: Any) -> dict[str, Any]:
-        return await explorer.answer(values.lens, questions.any(values))
+        return await explorer.answer(values.lens, questions.search(values))
 
     async def drawn(values: Any) -> dict[str, Any]:
         return (await explorer.map(values.lens)).facts()

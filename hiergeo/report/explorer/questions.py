@@ -95,14 +95,14 @@ class Questions:
             for name, values in fields.items()
         }
 
-    def plain(self, kind: Kind, values: Any) -> Request:
+    def query(self, kind: Kind, values: Any) -> Request:
         """The search in a model "query"; raises Refused."""
         if (values.q is None) == (values.item is None):
             raise Refused(400, "the query must be either q, a text, or item, an id: send one of the two.", "q")
         query = Item(values.item) if values.q is None else values.q
         return self._search(kind, query, values)
 
-    def any(self, values: Any) -> Request:
+    def search(self, values: Any) -> Request:
         """The search in a model "search"; raises Refused."""
         query = read_query(values.query, "query", values.lens.index.encoder.dim, self._limits)
         return self._search(values.kind, query, values)
