@@ -29,6 +29,7 @@ WIDTH = 1 << 16  # units of a layer: dimensions of a head's embeddings, its hidd
 PROTOCOL_STEPS = 100_000  # thresholds of a ladder, points of a traversal
 FACTORS = 1024  # factors of a product
 GEOMETRIES = 100  # geometries of a comparison or a study, dimensions and learning rates of a study
+TWINS = 1000  # untrained copies of a model
 SEED = 2**63 - 1  # the largest seed of a generator
 MESSAGE_CHARACTERS = 1000  # characters of an error or a warning; of a longer one the middle is left out
 CAPTION_CHARACTERS = 1000  # characters of a caption on a page or in a terminal; of a longer one the middle is left out

@@ -14,7 +14,7 @@ SUMMARIES = {
         "demo": "Compare Euclidean, hyperbolic and spherical hierarchies of the bundled model on generated scenes.",
         "probe": "Measure the hierarchy of a model: how radii order the tiers, how well ladders retrieve them.",
         "compare": "Compare geometries on the same embeddings, with paired intervals, and write a page with pictures.",
-        "audit": "Audit a claim of hierarchy: what angles, radii and curvature do; with --length caption length.",
+        "audit": "Audit a claim of hierarchy: what angles, radii, curvature, length and training each do.",
         "benchmark": "Measure a model on a benchmark: values, intervals, baselines, and figures of papers beside them.",
         "study": "Train small heads in several geometries on the same embeddings: does the geometry make a difference?",
         "suite": "Measure every model of a plan in each of its spaces on every benchmark, or print the table.",

@@ -28,6 +28,7 @@ def compare_command(
     full: options.Full = False,
     html: options.Html = None,
     json: options.Json = None,
+    twins: options.Twins = 19,
     seed: options.Seed = 0,
     device: options.Device = options.AUTO,
 ) -> None:
@@ -53,5 +54,5 @@ def compare_command(
         spaces = beside(SpaceOptions(None, root, min_radius).space(loaded), options.COMPARED)
     note_geometry(loaded, spaces, named=True)
     with sole_writer(json, html):
-        comparison = run(loaded, hierarchy, spaces, protocol, seed=seed, device=device, progress=True)
+        comparison = run(loaded, hierarchy, spaces, protocol, seed=seed, device=device, twins=twins, progress=True)
         publish_experiment(comparison, json, format, full=full, html=html, seed=seed)

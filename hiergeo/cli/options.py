@@ -209,6 +209,9 @@ MinRadius = Annotated[
 IndexFolder = Annotated[Path, path_argument("PATH", "The folder of the index.", show_default=False)]
 Json = Annotated[Path | None, path_option("FILE", "Also write the result to this file.")]
 Seed = Annotated[int, option("N", "Random seed.", min=0, max=limits.SEED)]
+Twins = Annotated[
+    int, option("N", "Untrained copies of the model to compare with; 0 leaves them out.", min=0, max=limits.TWINS)
+]
 Samples = Annotated[int, option("N", "Bootstrap resamples.", min=1, max=limits.COUNT)]
 Device = Annotated[str, option("NAME", "Device: auto (an accelerator if there is one), cpu, cuda:1, ...")]
 BatchSize = Annotated[

@@ -19,6 +19,7 @@ def probe_command(
     format: options.Format = "table",
     full: options.Full = False,
     json: options.Json = None,
+    twins: options.Twins = 19,
     seed: options.Seed = 0,
     device: options.Device = options.AUTO,
 ) -> None:
@@ -31,5 +32,5 @@ def probe_command(
     chosen.check()
     hierarchy = load_data(data, split, rows)
     loaded, space = chosen.load(model, device)
-    result = evaluate(loaded, hierarchy, space, protocol, steps, seed, device=device, progress=True)
+    result = evaluate(loaded, hierarchy, space, protocol, steps, seed, device=device, twins=twins, progress=True)
     publish_experiment(result, json, format, full=full)

@@ -1,4 +1,4 @@
-"""Five questions about a hierarchy, each answered in one of a few fixed words, with its number, interval and n.
+"""Six questions about a hierarchy, each answered in one of a few fixed words, with its number, interval and n.
 
 A word is said only where worlds of a planted truth prove the rule behind it (`hiergeo.testing.planted`); where an
 interval crosses the line the answer is ``unclear``, and ``none`` is said only inside an equivalence bound and of at
@@ -6,19 +6,22 @@ least `SMALL_SAMPLE` items, since few may agree by chance. Questions that do not
 and rules: docs/verdicts.md.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, final
 
+import numpy as np
+
 from hiergeo.evaluation.metrics.order import EqualLength
-from hiergeo.evaluation.metrics.resampling import SMALL_SAMPLE
+from hiergeo.evaluation.metrics.resampling import SMALL_SAMPLE, Interval
 from hiergeo.evaluation.metrics.sharing import Tested
 
-Question = Literal["order", "beyond_length", "radii", "curvature", "cones"]
+Question = Literal["order", "beyond_length", "learned", "radii", "curvature", "cones"]
 
-QUESTIONS: tuple[Question, ...] = ("order", "beyond_length", "radii", "curvature", "cones")
-HEADLINE: tuple[Question, ...] = ("order", "beyond_length", "curvature")
-"""All questions, and those that a headline answers."""
+QUESTIONS: tuple[Question, ...] = ("order", "beyond_length", "learned", "radii", "curvature", "cones")
+CONCLUDED: tuple[Question, ...] = ("order", "beyond_length", "learned", "curvature")
+"""All questions, and those that a conclusion answers; its headline answers the first three."""
 
 ALPHA = 0.05
 """Level of tests."""
@@ -31,6 +34,9 @@ SAME_SHARE = 0.55
 
 HALF, FEW = 0.5, 0.1
 """Share of half-spaces from which on cones are wide, and of children below which they are narrow; share that is few."""
+
+FEW_CHAINS = 100
+"""Chains below which answers change with the rows that were chosen."""
 
 TELLING = 0.05
 """Smallest gain of cones over matched captions that decides anything."""
@@ -48,7 +54,10 @@ class Answer:
         high: upper end.
         n: items that it was measured on.
         sentence: the answer as a sentence.
-        effective: how many independent items would be as precise.
+        effective: how many independent items, or words, would be as precise.
+        p_value: of the test behind the word, two-sided; NaN where the word rests on intervals alone.
+        random_words: what random word weights reach in 95 % of draws, in the units of `value`; NaN where not compared.
+        reason: why an answer is unclear, where that is known.
     """
 
     word: str
@@ -58,36 +67,47 @@ class Answer:
     n: int
     sentence: str
     effective: float = 0.0
+    p_value: float = math.nan
+    random_words: float = math.nan
+    reason: str = ""
 
     @classmethod
-    def of(cls, word: str, tested: Tested, sentence: str) -> "Answer":
+    def of(cls, word: str, tested: Tested, sentence: str, reason: str = "") -> "Answer":
         """The answer that a test gives."""
-        return cls(word, tested.value, *tested.interval, tested.items, sentence, tested.effective)
+        numbers = tested.value, *tested.interval, tested.items
+        return cls(word, *numbers, sentence, tested.effective, tested.p_value, tested.random_words, reason)
 
 
 def inapplicable(why: str) -> Answer:
     """The answer to a question that does not arise."""
-    nan = float("nan")
-    return Answer("inapplicable", nan, nan, nan, 0, why)
+    return Answer("inapplicable", math.nan, math.nan, math.nan, 0, why)
 
 
-def order_answer(tested: Tested | None) -> Answer:
-    """Whether radii follow the tiers; None where all radii are equal."""
+def order_answer(tested: Tested | None, heads: int = 0) -> Answer:
+    """Whether radii follow the tiers; `tested` is None where all radii are equal.
+
+    `heads` is the number of distinct captions in the tier that has fewest of them, without a tier that is one caption.
+    """
     if tested is None:
         return inapplicable("All radii are equal, so they cannot follow the tiers.")
-    word = "unclear"
+    word, reason = "unclear", ""
     if _within(tested, SAME_ORDER):
         word = "none"
     elif tested.p_value <= ALPHA:
         word = "forward" if tested.value > 0 else "reversed"
-    return Answer.of(word, tested, f"{ORDER[word]}: tau_d {_stated(tested)}, {_counted(tested, 'chain')}.")
+    elif 0 < heads <= tested.items * FEW:
+        stand = "stand" if heads > 1 else "stands"
+        reason = f"{_plural(heads, 'general caption')} {stand} behind {tested.items:,} chains"
+    says = f"Cannot tell: {reason}" if reason else ORDER[word]
+    chance = "" if math.isnan(tested.random_words) else f"; random word weights reach {tested.random_words:.2f} in 95 %"
+    return Answer.of(word, tested, f"{says}: tau_d {_stated(tested)}{chance}, {_counted(tested, 'chain')}.", reason)
 
 
-def length_answer(measured: EqualLength | None, order: Answer) -> Answer:
+def length_answer(measured: EqualLength | None, order: Answer, vocabulary: int = 0) -> Answer:
     """Whether the order goes beyond the length of captions, in words and in characters.
 
     `measured` is None where no tiers have equal length; nothing goes beyond length where the order of all tiers is
-    `none` or `reversed`.
+    `none` or `reversed`. `vocabulary` is the number of different words of the captions.
     """
     if order.word == "inapplicable":
         return order
@@ -95,10 +115,11 @@ def length_answer(measured: EqualLength | None, order: Answer) -> Answer:
         return inapplicable("No chain has two tiers of equally many words, so length cannot be held fixed.")
     words = measured.words.as_share
     if measured.balanced is None:
-        says = "Length cannot be held fixed: of tiers of equally many words the same one always has more characters"
-        return Answer.of("unclear", words, f"{says}.")
+        reason = "of tiers of equally many words the same one always has more characters"
+        return Answer.of("unclear", words, f"Length cannot be held fixed: {reason}.", reason)
     both = words, balanced = words, measured.balanced.as_share
     strict = min(both, key=lambda share: share.interval.low)
+    reason = ""
     if order.word not in ("none", "reversed") and all(share.p_value <= ALPHA and share.value > HALF for share in both):
         word, says = "yes", "Radii follow the tiers at equal length too"
     elif any(share.narrow.high < SAME_SHARE for share in both):
@@ -106,10 +127,38 @@ def length_answer(measured: EqualLength | None, order: Answer) -> Answer:
         strict = min(both, key=lambda share: share.narrow.high)
     else:
         word, says = "unclear", "Radii do not measurably follow the tiers at equal length"
+        if strict.by_words and HALF < strict.value <= strict.random_words:
+            reason = f"{_plural(vocabulary, 'word')}: random ones reach {_percent(strict.random_words)} %"
     low, high = map(_percent, strict.interval)
     of = "characters balanced" if strict is balanced else "equally many words"
     share = f"{_percent(strict.value)} % of pairs in the right order ({low} to {high} %, {of})"
-    return Answer.of(word, strict, f"{says}: {share}, {_counted(strict, 'pair')}.")
+    said = ", ".join(filter(None, (share, reason, _counted(strict, "pair"))))
+    return Answer.of(word, strict, f"{says}: {said}.", reason)
+
+
+def learned_answer(value: float, twins: Sequence[float], items: int, *, equal: bool) -> Answer:
+    """Whether training adds to an order of tiers, by an exact Monte Carlo test against untrained copies.
+
+    `value` and `twins` are shares of pairs at `equal` length in the right order, or else tau_d. The number of the
+    answer is the gain over the median copy; its interval is that over the best and the worst copy, so that it lies above
+    0 where the model is above all copies: by chance in one of 20 cases beside 19 copies.
+    """
+    median, best, worst = float(np.median(twins)), max(twins), min(twins)
+    if value > best and value > (HALF if equal else 0) and len(twins) + 1 >= 1 / ALPHA:
+        word, says = "yes", "Training adds to the order of the tiers"
+    elif value <= median:
+        word, says = "no", "Training adds nothing to the order of the tiers"
+    else:
+        word, says = "unclear", "Training does not measurably add to the order of the tiers"
+    if equal:
+        model, low, high = map(_percent, (value, worst, best))
+        numbers = f"{model} % of pairs of equally many words in the right order, {low} to {high} %"
+    else:
+        numbers = f"tau_d {value:.3f}, {worst:.3f} to {best:.3f}".replace("-", "−")
+    gain = Tested(value - median, Interval(value - best, value - worst), Interval(0, 0), math.nan, items, items)
+    unit = "pair" if equal else "chain"
+    sentence = f"{says}: {numbers} in {len(twins)} untrained copies, n = {_plural(items, unit)}."
+    return Answer.of(word, gain, sentence)
 
 
 def radii_answer(tested: Tested | None) -> Answer:
@@ -147,17 +196,18 @@ def cones_answer(held: Tested, matched: Tested, gain: Tested, saturated: float) 
 
 
 def headline(answers: Mapping[str, Answer], setting: str = "") -> str:
-    """Order, length and curvature in one sentence of at most 25 words, behind `setting`; absent answers are skipped."""
+    """Order, length and training in one sentence of at most 25 words, behind `setting`; absent answers are skipped."""
     order = answers["order"]
-    said = [ORDER[order.word]]
+    sentence = f"Cannot tell: {order.reason}" if order.reason else ORDER[order.word]
     if order.word != "inapplicable":
-        said[0] += f" (tau_d {order.value:.2f})".replace("-", "−")
-    if order.word == "forward" and "beyond_length" in answers:
-        beyond = answers["beyond_length"]
-        said.append(_BEYOND[beyond.word].format(_percent(beyond.value) if beyond.n else ""))
-    if "curvature" in answers:
-        said.append(_CURVATURE[answers["curvature"].word])
-    sentence = "; ".join(filter(None, said))
+        sentence += f" (tau_d {order.value:.2f})".replace("-", "−")
+    if order.word == "forward":
+        beyond = answers.get("beyond_length")
+        if beyond is not None:
+            sentence += _BEYOND[beyond.word].format(_percent(beyond.value) if beyond.n else "")
+        if learned := answers.get("learned"):
+            both = learned.word == "yes" and beyond is not None and beyond.word == "yes"
+            sentence += ", and untrained copies do not" if both else _LEARNED[learned.word]
     return f"{setting}: {sentence[0].lower()}{sentence[1:]}." if setting else f"{sentence}."
 
 
@@ -172,35 +222,30 @@ class Conclusion:
         return " ".join((self.headline, *self.remarks))
 
 
-def conclude(answers: Mapping[str, Mapping[str, Answer]], model: str, dataset: str) -> Conclusion:
-    """The conclusion on frozen embeddings from space -> question -> answer: order, length and curvature."""
-    distinct = dict.fromkeys(
-        answer.sentence
-        if len(answers) == 1 or question != "curvature"
-        else f"In {space}, {answer.sentence[0].lower()}{answer.sentence[1:]}"
-        for question in ("order", "beyond_length", "curvature")
-        for space, of_space in answers.items()
-        if (answer := of_space.get(question)) is not None and answer.word != "inapplicable"
+def conclude(
+    answers: Mapping[str, Mapping[str, Answer]], model: str, dataset: str, worse: Collection[str] = ()
+) -> Conclusion:
+    """The conclusion on frozen embeddings from space -> question -> answer; in the spaces `worse` ladders are worse."""
+    first = next(iter(answers.values()))
+    said = list(
+        dict.fromkeys(
+            answer.sentence
+            for question in CONCLUDED[:3]
+            for of_space in answers.values()
+            if (answer := of_space.get(question)) and (answer.word != "inapplicable" or question == "learned")
+        )
     )
-    return Conclusion(_over_spaces(answers, setting_of(model, dataset)), tuple(distinct))
-
-
-def _over_spaces(answers: Mapping[str, Mapping[str, Answer]], setting: str) -> str:
-    """The headline of the first space; curvature speaks for all curved ones, where they agree."""
-    first = dict(next(iter(answers.values())))
-    first.pop("curvature", None)
-    of_spaces = ((space, of_space["curvature"]) for space, of_space in answers.items() if "curvature" in of_space)
-    curved = {space: answer for space, answer in of_spaces if answer.word != "inapplicable"}
-    words = {answer.word for answer in curved.values()}
-    if len(words) == 1:
-        first["curvature"] = next(iter(curved.values()))
-    sentence = headline(first, setting)
-    if len(words) < 2:
-        return sentence
-    helping = [space for space, answer in curved.items() if answer.word == "helps"]
-    nowhere = "nowhere measurably" if "unclear" in words else "nowhere"
-    where = f"in {helping[0]} alone" if len(helping) == 1 else f"{len(helping)} of {len(curved)} spaces"
-    return f"{sentence[:-1]}; curvature helps {where if helping else nowhere}."
+    for space, of_space in answers.items():
+        curvature = of_space.get("curvature")
+        if curvature is not None and curvature.word != "inapplicable":
+            sentence = curvature.sentence
+            if space in worse:
+                sentence = f"{sentence[:-1]}, and makes ladders worse."
+            said.append(sentence if len(answers) == 1 else f"In {space}, {sentence[0].lower()}{sentence[1:]}")
+    chains = first["order"].n
+    if 0 < chains < FEW_CHAINS:
+        said.insert(0, f"{_plural(chains, 'chain')} decide nothing: other rows may give other answers.")
+    return Conclusion(headline(first, setting_of(model, dataset)), tuple(said))
 
 
 def setting_of(model: str, dataset: str) -> str:
@@ -218,16 +263,15 @@ ORDER = {
     "inapplicable": "All radii are equal",
 }
 _BEYOND = {
-    "yes": "at equal length too ({} % right)",
-    "no": "not at equal length ({} % right)",
-    "unclear": "unclear at equal length ({} % right)",
+    "yes": ", at equal length too ({} % right)",
+    "no": ", but not at equal length ({} % right)",
+    "unclear": "; unclear at equal length ({} % right)",
     "inapplicable": "",
 }
-_CURVATURE = {
-    "helps": "curvature helps to find parents",
-    "harms": "curvature harms finding parents",
-    "none": f"curvature makes no difference beyond {SAME_RANK}",
-    "unclear": "curvature makes no measurable difference",
+_LEARNED = {
+    "yes": "; more than in untrained copies",
+    "no": "; no more than in untrained copies",
+    "unclear": "; not measurably more than in untrained copies",
     "inapplicable": "",
 }
 
@@ -258,8 +302,13 @@ def _stated(tested: Tested, *, signed: bool = False) -> str:
 
 
 def _counted(tested: Tested, thing: str) -> str:
-    """The number of items, and how many independent ones they are worth."""
-    return f"n = {tested.items:,} {thing}s, as precise as {tested.effective:,.0f} independent ones"
+    """The number of items, and how many independent ones, or words, they are worth."""
+    ones = "words" if tested.by_words else "ones"
+    return f"n = {tested.items:,} {thing}s, as precise as {tested.effective:,.0f} independent {ones}"
+
+
+def _plural(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 def _percent(share: float) -> str:

@@ -26,6 +26,7 @@ from hiergeo.evaluation.metrics import RADIAL, find_metric
 from hiergeo.evaluation.metrics.registry import omissions
 from hiergeo.evaluation.protocols import SAME_RADIUS
 from hiergeo.evaluation.result import Result
+from hiergeo.evaluation.twins import TWINS, twins_of
 from hiergeo.geometry import Geometry, Space
 
 HEADLINE = 100
@@ -137,6 +138,7 @@ def compare(
     device: str | torch.device = AUTO,
     dtype: str | torch.dtype = "float32",
     batch_size: int | None = None,
+    twins: int = TWINS,
     progress: bool = False,
 ) -> Comparison:
     """Measure one model on one dataset in several spaces; arguments and errors as for `evaluate`.
@@ -159,8 +161,10 @@ def compare(
     chosen = [learnt_space(model, as_space(space)) if isinstance(space, str) else as_space(space) for space in spaces]
     for space in chosen:
         check_fit(model, hierarchy, space, protocol)
+    copies = twins_of(model, twins, progress=progress)
     embedded = embed_for(protocol, model, hierarchy, compute, progress=progress)
     results: list[Result] = []
     for space in track(chosen, "measuring spaces", enabled=progress):
-        results.append(answered(embedded, space, settings, progress=False, first=results[0] if results else None))
+        first = results[0] if results else None
+        results.append(answered(embedded, space, settings, copies, progress=False, first=first))
     return Comparison(embedded, tuple(results))

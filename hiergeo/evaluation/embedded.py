@@ -17,6 +17,7 @@ from hiergeo.adapters.model import with_stored_images
 from hiergeo.datasets import Hierarchy
 from hiergeo.datasets.hierarchy import distinct
 from hiergeo.evaluation.metrics.sharing import Sharing
+from hiergeo.evaluation.metrics.words import WordWeights
 
 
 class Compute(NamedTuple):
@@ -79,6 +80,11 @@ class Embedded:
     def sharing(self) -> Sharing:
         """Which chains share captions."""
         return Sharing(self.chains.cpu().numpy())
+
+    @cached_property
+    def words(self) -> WordWeights:
+        """Random weights of the words of `texts`."""
+        return WordWeights(self.texts)
 
     @cached_property
     def image_captions(self) -> NDArray[np.int64]:

@@ -4,8 +4,9 @@ Every result carries these baselines, since specific captions are longer: whatev
 tiers, climbs ladders and tells a child from an unrelated text. See `evaluation.metrics.length` for the definitions.
 """
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -13,11 +14,14 @@ from torch import Tensor
 
 from hiergeo._core.numerics import wide, widest
 from hiergeo.datasets import Hierarchy
+from hiergeo.evaluation.embedded import Embedded
 from hiergeo.evaluation.metrics import CHANCE, Ranking, tau_d, tau_d_rows, tied_share
-from hiergeo.evaluation.metrics.length import LENGTH, chain_lengths, selected_pairs, tau_d_equal_length
+from hiergeo.evaluation.metrics.length import LENGTH, chain_lengths, tau_d_equal_length, word_count
 from hiergeo.evaluation.metrics.length import baseline_name as baseline_name
+from hiergeo.evaluation.metrics.order import pair_signs, tier_pairs
 from hiergeo.evaluation.metrics.registry import Metric, area, average_precision, correlation, declare, share
-from hiergeo.evaluation.metrics.sharing import Sharing
+from hiergeo.evaluation.metrics.sharing import Sharing, reached
+from hiergeo.evaluation.metrics.words import WordWeights
 from hiergeo.evaluation.result import Outcome, auroc_of, average_precision_of, mean_of
 from hiergeo.geometry import Located, Points, Space
 
@@ -41,32 +45,63 @@ def rankings(suffix: str, *of: str, matched: bool = True) -> Iterator[Metric]:
     yield share(f"score_ties{suffix}", f"score ties{plain}", None, unit="none")
 
 
-class PairLengths(NamedTuple):
-    """Numbers of words of positive and of contradicting chains, (n, T) each."""
+@dataclass(frozen=True)
+class PairLengths:
+    """Captions of positive and of contradicting chains, (n, T) positions among texts (U,), and numbers of words."""
 
+    texts: Sequence[str]
     positive: np.ndarray
     negative: np.ndarray
 
     @classmethod
     def of(cls, hierarchy: Hierarchy) -> "PairLengths":
         """The lengths of a hierarchy that has contradicting chains."""
-        positive = chain_lengths(row.positive for row in hierarchy.rows)
-        return cls(positive, chain_lengths(row.negative or () for row in hierarchy.rows))
+        index = {text: at for at, text in enumerate(hierarchy.texts)}
+        sides = ((row.positive for row in hierarchy.rows), (row.negative or () for row in hierarchy.rows))
+        return cls(hierarchy.texts, *(np.array([[index[text] for text in chain] for chain in side]) for side in sides))
+
+    @cached_property
+    def words(self) -> np.ndarray:
+        """(U,) numbers of words."""
+        return np.array(list(map(word_count, self.texts)))
+
+    @cached_property
+    def matched(self) -> dict[bool, np.ndarray | None]:
+        """What random word weights make of the AUROC at equal length less one half, of sibling negatives or others."""
+        return {sibling: self._matched(self.wrong(sibling)) for sibling in (False, True)}
+
+    def wrong(self, sibling: bool) -> np.ndarray:
+        """The negatives of pairs (p_i, p_{i+1}): n_{i+1} where they are siblings, otherwise n_i."""
+        return self.negative[:, 1:] if sibling else self.negative[:, :-1]
+
+    def _matched(self, wrong: np.ndarray) -> np.ndarray | None:
+        parent, child = self.positive[:, :-1], self.positive[:, 1:]
+        true, false = (np.stack([parent, below], axis=-1).reshape(-1, 2) for below in (child, wrong))
+        _, stratum = np.unique(self.words[np.concatenate([true, false])], axis=0, return_inverse=True)
+        own, other = stratum.ravel()[: len(true)], stratum.ravel()[len(true) :]
+        return (
+            WordWeights(self.texts).matched_surplus(true, false, (own, other)) / 2
+            if np.isin(own, other).any()
+            else None
+        )
 
 
-def order_and_length(radii: np.ndarray, hierarchy: Hierarchy) -> Outcome:
+def order_and_length(radii: np.ndarray, embedded: Embedded) -> Outcome:
     """`tau_d` and the share of ties of radii (n, T), `tau_d_equal_length` where tiers have equal length, baselines."""
-    captions = [row.positive for row in hierarchy.rows]
+    captions = [row.positive for row in embedded.hierarchy.rows]
     words, characters = chain_lengths(captions), chain_lengths(captions, "characters")
-    chains = np.unique(np.array(captions), return_inverse=True)[1].reshape(radii.shape)
+    chains, weights = embedded.chains.cpu().numpy(), embedded.words
+    pairs, signs = tier_pairs(chains), pair_signs(radii).T.ravel()
     outcome = Outcome(numbers={"tied_share": tied_share(radii)})
-    order = mean_of(tau_d_rows(radii), Sharing(chains), signed=True)
-    outcome.add("tau_d", order, length=tau_d(words), characters=tau_d(characters), chance=0.0)
-    signs, pairs = selected_pairs(radii, words, "equal", chains)
-    if len(pairs):
-        by_characters = tau_d_equal_length(characters, words)
-        order = mean_of(signs, Sharing(pairs), signed=True)
-        outcome.add("tau_d_equal_length", order, length=0.0, characters=by_characters)
+    baselines = {"length": tau_d(words), "characters": tau_d(characters), "chance": 0.0}
+    baselines["random_words"] = reached(weights.surplus(pairs))
+    outcome.add("tau_d", mean_of(tau_d_rows(radii), embedded.sharing, signed=True), **baselines)
+    equal = pair_signs(words).T.ravel() == 0
+    if equal.any():
+        by_characters, drawn = tau_d_equal_length(characters, words), weights.surplus(pairs[equal])
+        order = replace(mean_of(signs[equal], Sharing(pairs[equal]), signed=True), by_words=drawn)
+        baselines = {"length": 0.0, "characters": by_characters, "random_words": reached(drawn)}
+        outcome.add("tau_d_equal_length", order, **baselines)
     else:
         outcome.left_out["tau_d_equal_length"] = NO_EQUAL_TIERS
     return outcome
@@ -88,8 +123,10 @@ def matched_by_length(
         sharing: which chains share captions.
         sibling: the kind of negatives.
     """
-    parent, child = lengths.positive[:, :-1], lengths.positive[:, 1:]
-    wrong = lengths.negative[:, 1:] if sibling else lengths.negative[:, :-1]
+    counts = lengths.words
+    parent, child, wrong = (
+        counts[captions] for captions in (lengths.positive[:, :-1], lengths.positive[:, 1:], lengths.wrong(sibling))
+    )
     alone = Ranking(child - parent, wrong - parent)
     outcome = Outcome(
         baselines={
@@ -99,9 +136,12 @@ def matched_by_length(
     )
     matched = Ranking(true, false, (np.stack([parent, child], axis=-1), np.stack([parent, wrong], axis=-1)))
     if matched.pairs:
-        outcome.add(f"auroc{name}_equal_length", auroc_of(matched, len(true), sharing), length=CHANCE)
-        precision = average_precision_of(matched, len(true), sharing)
-        outcome.add(f"average_precision{name}_equal_length", precision, length=CHANCE)
+        drawn = lengths.matched[sibling]
+        assert drawn is not None
+        baselines = {"length": CHANCE, "random_words": CHANCE + reached(drawn)}
+        for metric, of in (("auroc", auroc_of), ("average_precision", average_precision_of)):
+            statistic = replace(of(matched, len(true), sharing), by_words=drawn)
+            outcome.add(f"{metric}{name}_equal_length", statistic, **baselines)
     else:
         names = (f"auroc{name}_equal_length", f"average_precision{name}_equal_length")
         outcome.left_out.update(dict.fromkeys(names, "no false pair has the lengths of a true one"))

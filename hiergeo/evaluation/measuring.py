@@ -17,13 +17,14 @@ from hiergeo._core.version import __version__
 from hiergeo.adapters import Model
 from hiergeo.adapters.model import with_stored_images
 from hiergeo.datasets import Hierarchy
-from hiergeo.evaluation.answers import HEADLINE, Answer
+from hiergeo.evaluation.answers import CONCLUDED, Answer
 from hiergeo.evaluation.embedded import ON_THE_CPU, Compute, Embedded, embed
 from hiergeo.evaluation.length import order_and_length
 from hiergeo.evaluation.metrics import Interval
 from hiergeo.evaluation.metrics.order import is_of_all_tiers
 from hiergeo.evaluation.protocols import PROTOCOLS, View, located_rows, pair_scores, protocol_named
 from hiergeo.evaluation.result import Result
+from hiergeo.evaluation.twins import TWINS, Twins, twins_of
 from hiergeo.geometry import Geometry, PairLaw, Space
 from hiergeo.geometry.base import bend
 from hiergeo.geometry.points import row_by_row
@@ -58,6 +59,7 @@ def evaluate(
     device: str | torch.device = AUTO,
     dtype: str | torch.dtype = "float32",
     batch_size: int | None = None,
+    twins: int = TWINS,
     progress: bool = False,
 ) -> Result:
     """Measure the hierarchy of a model on a dataset in a space.
@@ -76,6 +78,7 @@ def evaluate(
             accelerator where torch has one), a name such as ``cuda:1``, or a device of torch.
         dtype: of the embeddings: ``float32``, or ``bfloat16`` or ``float16``, to which they are rounded.
         batch_size: texts or images that are embedded at a time; None is what the model prefers.
+        twins: untrained copies that the model is compared with; 0 leaves out whether training adds to the order.
         progress: show bars for work that outlasts a second.
 
     Raises:
@@ -87,16 +90,23 @@ def evaluate(
     hierarchy = datasets.load(dataset) if isinstance(dataset, str) else dataset
     model, space = ready(model, space, compute.device)
     check_fit(model, hierarchy, space, protocol)
+    copies = twins_of(model, twins, progress=progress)
     embedded = embed_for(protocol, model, hierarchy, compute, progress=progress)
-    return answered(embedded, space, settings, progress=progress)
+    return answered(embedded, space, settings, copies, progress=progress)
 
 
 def answered(
-    embedded: Embedded, space: Space, settings: ProtocolSettings, *, progress: bool, first: Result | None = None
+    embedded: Embedded,
+    space: Space,
+    settings: ProtocolSettings,
+    twins: Twins | None,
+    *,
+    progress: bool,
+    first: Result | None = None,
 ) -> Result:
-    """What `measure` gives, with answers about the order of the tiers, their length, and curvature.
+    """What `measure` gives, with answers about the order of the tiers, their length, what is learnt, and curvature.
 
-    The first two are those of radii alone: of `first`, a result in another space, where its radii are the same.
+    The first three are those of radii alone: of `first`, a result in another space, where its radii are the same.
     """
     from hiergeo.evaluation.auditing.questions import answers_of
 
@@ -104,7 +114,8 @@ def answered(
     answers: dict[str, Answer] = {}
     if first is not None and np.array_equal(first.radii, result.radii):
         answers = {name: answer for name, answer in first.answers.items() if name != "curvature"}
-    answers |= answers_of(embedded, space, [name for name in HEADLINE if name not in answers], seed=settings.seed)
+    asked = [name for name in CONCLUDED if name not in answers]
+    answers |= answers_of(embedded, space, asked, twins=twins, seed=settings.seed)
     order = answers["order"]
     whole = is_of_all_tiers(order.value, result.metrics.get("tau_d", math.nan))
     bounds = {"tau_d": Interval(order.low, order.high)} if whole else {}
@@ -118,7 +129,7 @@ def measure(embedded: Embedded, space: Space, settings: ProtocolSettings, *, pro
     protocol = protocol_named(settings.protocol)
     with PROTOCOLS.running(settings.protocol, "could not measure"):
         outcome = protocol.run(view, settings.steps, progress)
-    whole = order_and_length(view.radii, embedded.hierarchy) | outcome
+    whole = order_and_length(view.radii, embedded) | outcome
     about = described(embedded, view.space) | {"protocol": settings.protocol, "steps": settings.steps}
     diagnostics = diagnose(view, settings.seed)
     return whole.result(

@@ -16,7 +16,7 @@ from hiergeo.evaluation.answers import Answer, Conclusion, conclude
 from hiergeo.evaluation.metrics import Interval, Ranking, Roc, bootstrap_draws, find_metric, interval_of
 from hiergeo.evaluation.metrics.length import baseline_name
 from hiergeo.evaluation.metrics.registry import omissions
-from hiergeo.evaluation.metrics.sharing import Sharing, Tested, deviating_test
+from hiergeo.evaluation.metrics.sharing import Sharing, Tested, deviating_test, widened
 
 Counts = np.ndarray
 
@@ -46,6 +46,7 @@ class Statistic:
         sharing: which rows share captions, where they do; None for independent rows.
         influence: of rows that share captions, where there are no values: derivatives (rows,) by weights, times `rows`.
         least: the least value that it can have, 0 or -1.
+        by_words: draws (k,) of the statistic less chance under random word weights, which its interval has to contain.
     """
 
     rows: int
@@ -55,6 +56,7 @@ class Statistic:
     sharing: Sharing | None = None
     influence: Callable[[], np.ndarray] | None = None
     least: float = -1.0
+    by_words: np.ndarray | None = None
 
     @property
     def value(self) -> float:
@@ -71,16 +73,20 @@ class Statistic:
 
     @property
     def effective(self) -> float:
-        """The number of independent rows that are as precise."""
-        return self.rows if self.sharing is None else self.sharing.effective
+        """The number of independent rows, or words, that are as precise."""
+        rows = self.rows if self.sharing is None else self.sharing.effective
+        scale = 1 if self.least < 0 else 2
+        return rows if self.by_words is None else min(rows, 1 / float(np.square(scale * self.by_words).mean()))
 
     @property
     def interval(self) -> Interval:
         """95 % interval by Student's t, in [`least`, 1], of rows that share captions; exact where all are an end."""
         assert self.sharing is not None
         if self.least < 0:
-            return deviating_test(self.sharing, self.value, self.deviations).interval
-        return deviating_test(self.sharing, 2 * self.value - 1, 2 * self.deviations).as_share.interval
+            interval = deviating_test(self.sharing, self.value, self.deviations).interval
+        else:
+            interval = deviating_test(self.sharing, 2 * self.value - 1, 2 * self.deviations).as_share.interval
+        return interval if self.by_words is None else widened(self.value, interval, self.by_words, least=self.least)
 
     def minus(self, other: "Statistic") -> Tested:
         """The difference to another statistic of the same rows, tested against 0."""

@@ -23,7 +23,6 @@ from hiergeo.datasets import Hierarchy, Row
 from hiergeo.datasets.chains import NAME as OWN
 from hiergeo.datasets.hierarcaps import NAME as HIERARCAPS
 from hiergeo.datasets.hierarcaps import check_no_leakage
-from hiergeo.evaluation.metrics.length import word_count
 
 FILE = {
     "text": Array("f", (2,)),
@@ -88,11 +87,6 @@ class Chains:
     def captions(self) -> frozenset[str] | None:
         """Every caption among them, or None."""
         return None if self.texts is None else frozenset(self.texts)
-
-    @cached_property
-    def words(self) -> NDArray[np.int64] | None:
-        """(U,) the number of words of each caption, or None."""
-        return None if self.texts is None else np.array([word_count(text) for text in self.texts])
 
     def frozen(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """The frozen embeddings of positive and negative chains of some rows, (b, T, D) each."""

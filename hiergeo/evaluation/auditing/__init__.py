@@ -1,10 +1,8 @@
 """Audits: whether the geometry does the work that a claim of hierarchy says it does. `hiergeo.audit` makes one."""
 
 from hiergeo.evaluation.auditing.assess import audit
-from hiergeo.evaluation.auditing.confounds import LengthFacts, length_controls
 from hiergeo.evaluation.auditing.record import Audit, AuditSettings
 
 __all__ = [
     "AuditSettings",
-    "length_controls",
 ]

@@ -14,19 +14,20 @@ from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation import Compute, Embedded, embed
 from hiergeo.evaluation.auditing.attribution import CONTROLS, attribute
-from hiergeo.evaluation.auditing.confounds import LengthFacts, length_facts
 from hiergeo.evaluation.auditing.gains import PAIRS, gains
 from hiergeo.evaluation.auditing.operating import Occupancy, occupancy, operating_point
-from hiergeo.evaluation.auditing.questions import questions
+from hiergeo.evaluation.auditing.questions import at_equal_length, questions
 from hiergeo.evaluation.auditing.record import PRIMARY, Audit, AuditSettings, Numbers
 from hiergeo.evaluation.auditing.subject import Subject, subject_of
 from hiergeo.evaluation.length import NO_EQUAL_TIERS
 from hiergeo.evaluation.measuring import as_space, check_readable, described, ready
-from hiergeo.evaluation.metrics import holm
+from hiergeo.evaluation.metrics import Interval, holm, tau_d
+from hiergeo.evaluation.metrics.length import chain_lengths
 from hiergeo.evaluation.metrics.order import is_of_all_tiers
 from hiergeo.evaluation.metrics.registry import Metric, correlation, declare, reciprocal, share
 from hiergeo.evaluation.metrics.sharing import Sharing
 from hiergeo.evaluation.result import Statistic, mean_of
+from hiergeo.evaluation.twins import TWINS, Twins, twins_of
 from hiergeo.geometry import Geometry, PairLaw, Space
 
 declare(
@@ -51,6 +52,7 @@ def audit(
     settings: AuditSettings | None = None,
     *,
     compute: Compute | None = None,
+    twins: int = TWINS,
     progress: bool = False,
 ) -> Audit:
     """Audit the hierarchy of a model: does the geometry do the work?
@@ -62,6 +64,7 @@ def audit(
             space where there is none. A space without a root of its own gets the model's.
         settings: the defaults of `AuditSettings` when None.
         compute: device, dtype and batch size of the embedding.
+        twins: untrained copies that the model is compared with; 0 leaves out whether training adds to the order.
         progress: show bars for work that outlasts a second.
 
     Raises:
@@ -85,8 +88,9 @@ def audit(
     loaded, chosen = ready(model, space, compute.device)
     check_readable(loaded, chosen.geometry)
     check_distances(chosen)
+    copies = twins_of(loaded, twins, progress=progress)
     embedded = embed(loaded, hierarchy, negatives=True, compute=compute, progress=progress)
-    return assess(embedded, chosen, settings, progress=progress)
+    return assess(embedded, chosen, settings, copies, progress=progress)
 
 
 def check_distances(space: Space) -> None:
@@ -96,8 +100,10 @@ def check_distances(space: Space) -> None:
 
 
 @torch.no_grad()
-def assess(embedded: Embedded, space: Space, settings: AuditSettings, *, progress: bool = False) -> Audit:
-    """Audit embeddings where they are; arguments as for `audit`."""
+def assess(
+    embedded: Embedded, space: Space, settings: AuditSettings, twins: Twins | None = None, *, progress: bool = False
+) -> Audit:
+    """Audit embeddings where they are; arguments as for `audit`, `twins` as for `answers_of`."""
     check_distances(space)
     subject = subject_of(embedded, space)
     gathered = Numbers()
@@ -109,9 +115,14 @@ def assess(embedded: Embedded, space: Space, settings: AuditSettings, *, progres
     if "margin" in space.geometry.measures:
         cones = occupancy(subject, progress=progress)
         _add_cones(gathered, subject, cones)
-    begin("lengths of captions as controls", enabled=progress)
-    facts = length_facts(embedded, subject.radii, subject.space, settings.seed)
-    _add_length(gathered, facts)
+    captions = [row.positive for row in embedded.hierarchy.rows]
+    gathered.numbers["length_tau_d"] = tau_d(chain_lengths(captions))
+    gathered.numbers["length_tau_d_characters"] = tau_d(chain_lengths(captions, "characters"))
+    begin("order at equal length", enabled=progress)
+    equal = at_equal_length(subject, settings.seed)
+    if equal is not None:
+        gathered.add("right_equal_length", equal.words.as_share)
+        gathered.numbers |= {"right_equal_length_pairs": equal.words.items, "right_equal_length_p": equal.words.p_value}
     begin("ranks of parents with and without curvature", enabled=progress)
     ranked = gains(subject, seed=settings.seed)
     begin("metrics without angles, radii and curvature", enabled=progress)
@@ -125,31 +136,29 @@ def assess(embedded: Embedded, space: Space, settings: AuditSettings, *, progres
             numbers[name], intervals[name] = numbers[metric], intervals[metric]  # a flat space is its own control
         else:
             absent[name] = "there is no curvature" if name == "flat" else "radii are no lengths of embeddings"
-    order = facts.order.tau_d
-    numbers |= {"depth": order.value, "depth_p": order.p_value, "depth_effective": facts.in_order.effective}
-    intervals["depth"] = order.interval
-    if is_of_all_tiers(order.value, numbers["tau_d"]):
-        intervals["tau_d"] = order.interval
     numbers |= {f"captions_tier{tier}": float(len(column.unique())) for tier, column in enumerate(embedded.chains.T)}
-    answers = {"order": facts.in_order, "beyond_length": facts.beyond_length} | questions(
-        subject, ("radii", "curvature", "cones"), cones=cones, ranked=ranked, seed=settings.seed
-    )
+    begin("questions", enabled=progress)
+    answers = questions(subject, cones=cones, ranked=ranked, equal=equal, twins=twins, seed=settings.seed)
+    order = answers["order"]
+    level = order.word == "inapplicable"  # all radii are equal
+    numbers |= {"depth": 0.0 if level else order.value, "depth_p": 1.0 if level else order.p_value}
+    numbers["depth_effective"] = order.effective
+    intervals["depth"] = Interval(0.0, 0.0) if level else Interval(order.low, order.high)
+    if is_of_all_tiers(numbers["depth"], numbers["tau_d"]):
+        intervals["tau_d"] = intervals["depth"]
     about = described(embedded, subject.space)
     about |= {"steps": settings.steps, "seed": settings.seed}
-    left_out = _left_out(subject, facts) | absent
+    left_out = absent | {
+        name: why
+        for measured, names, why in (
+            (embedded.image, ("precision", "recall"), embedded.why_no_images),
+            (embedded.contradicting, ("auroc", "average_precision"), "no contradicting captions were embedded"),
+            (equal, ("right_equal_length",), NO_EQUAL_TIERS),
+        )
+        if measured is None
+        for name in names
+    }
     return Audit(numbers, intervals, answers, about, attribution, point.quantiles, left_out)
-
-
-def _left_out(subject: Subject, facts: LengthFacts) -> dict[str, str]:
-    """The numbers that these data do not have, and why."""
-    embedded, order = subject.embedded, facts.order
-    absent = (
-        (embedded.image, ("precision", "recall"), embedded.why_no_images),
-        (embedded.contradicting, ("auroc", "average_precision"), "no contradicting captions were embedded"),
-        (order.equal, ("right_equal_length",), NO_EQUAL_TIERS),
-        (order.shorter, ("right_shorter",), "no more specific caption is shorter"),
-    )
-    return {name: why for measured, names, why in absent if measured is None for name in names}
 
 
 def _add_table(gathered: Numbers, measured: dict[str, dict[str, Statistic]]) -> dict[str, tuple[str, ...]]:
@@ -192,14 +201,3 @@ def _add_cones(gathered: Numbers, subject: Subject, cones: Occupancy) -> None:
     }
     for name, values in measured.items():
         gathered.add(name, mean_of(values, sharing, signed=name == "cone_gain"))
-
-
-def _add_length(gathered: Numbers, facts: LengthFacts) -> None:
-    gathered.numbers |= {"length_tau_d": facts.words.value, "length_tau_d_characters": facts.characters.value}
-    shares = {"right_equal_length": facts.order.equal, "right_shorter": facts.order.shorter}
-    for name, right in shares.items():
-        if right is not None and right.p_value is not None:
-            gathered.numbers |= {f"{name}_pairs": float(right.items), f"{name}_p": right.p_value}
-    for name, number in {**shares, "partial_tau": facts.partial_tau}.items():
-        if number is not None:
-            gathered.add(name, number)

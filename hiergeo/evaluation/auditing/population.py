@@ -33,12 +33,11 @@ NO_INTERVAL = Interval(float("nan"), float("nan"))
 @final
 @dataclass(frozen=True)
 class Measured:
-    """A number with its 95 % interval, how many items it was measured on, and, of a share, the p-value of one half."""
+    """A number with its 95 % interval, and how many items it was measured on."""
 
     value: float
     interval: Interval
     items: int
-    p_value: float = 1.0
 
     def __str__(self) -> str:
         """The number, and its interval where there are enough items for one."""

@@ -1,4 +1,4 @@
-"""The five questions put to the points of a space, without the rest of an audit."""
+"""The six questions put to the points of a space, without the rest of an audit."""
 
 from collections.abc import Sequence
 
@@ -21,22 +21,30 @@ from hiergeo.evaluation.auditing.gains import Gains, gains
 from hiergeo.evaluation.auditing.operating import Occupancy, occupancy, operating_point
 from hiergeo.evaluation.auditing.subject import Subject, array, subject_of
 from hiergeo.evaluation.metrics.length import word_count
-from hiergeo.evaluation.metrics.order import order_at_equal_length, order_of_tiers
+from hiergeo.evaluation.metrics.order import EqualLength, order_at_equal_length, order_of_tiers
 from hiergeo.evaluation.metrics.sharing import Sharing, mean_test
 from hiergeo.evaluation.protocols import levelled
+from hiergeo.evaluation.twins import Twins, learned
 from hiergeo.geometry import Space
 
 
 @torch.no_grad()
 def answers_of(
-    embedded: Embedded, space: Space, requested: Sequence[Question] = QUESTIONS, *, seed: int = 0
+    embedded: Embedded,
+    space: Space,
+    requested: Sequence[Question] = QUESTIONS,
+    *,
+    twins: Twins | None = None,
+    seed: int = 0,
 ) -> dict[str, Answer]:
     """Answer questions about embeddings in a space, around the model's root unless it has one of its own.
+
+    `twins` are untrained copies of the model; None where there is no network, as of stored embeddings.
 
     Raises:
         InputError: as `hiergeo.audit`.
     """
-    return questions(subject_of(embedded, space), requested, seed=seed)
+    return questions(subject_of(embedded, space), requested, twins=twins, seed=seed)
 
 
 def questions(
@@ -45,21 +53,25 @@ def questions(
     *,
     cones: Occupancy | None = None,
     ranked: Gains | None = None,
+    equal: EqualLength | None = None,
+    twins: Twins | None = None,
     seed: int,
 ) -> dict[str, Answer]:
-    """The answers about a subject, from what its cones hold and how it ranks parents, where that was measured.
+    """The answers about a subject, from cones, ranks of parents and order at equal length, where those were measured.
 
     `seed` is of permutations, samples of pairs and halves.
     """
     radii, chains = levelled(array(subject.text.radius)), subject.embedded.chains.cpu().numpy()
     answers: dict[str, Answer] = {}
     if not {"order", "beyond_length"}.isdisjoint(requested):
-        answers["order"] = order_answer(order_of_tiers(radii, chains, seed=seed) if np.ptp(radii) else None)
+        heads = min((len(np.unique(tier)) for tier in chains.T if np.ptp(tier)), default=0)
+        tested = order_of_tiers(radii, chains, subject.embedded.words, seed=seed) if np.ptp(radii) else None
+        answers["order"] = order_answer(tested, heads)
     if "beyond_length" in requested:
-        texts = subject.embedded.texts
-        words, characters = (np.array(list(map(length, texts))) for length in (word_count, len))
-        at_equal = order_at_equal_length(radii, chains, words, characters, seed=seed)
-        answers["beyond_length"] = length_answer(at_equal, answers["order"])
+        equal = equal or at_equal_length(subject, seed)
+        answers["beyond_length"] = length_answer(equal, answers["order"], len(subject.embedded.words))
+    if "learned" in requested:
+        answers["learned"] = learned(subject.embedded, radii, subject.space, twins)
     measures = subject.space.geometry.measures
     if "distance" in measures and ("radii" in requested or any(subject.curvatures)):
         ranked = ranked or gains(subject, seed=seed)
@@ -72,6 +84,14 @@ def questions(
         saturated = operating_point(subject).numbers.get("cone_saturated", 0.0)
         answers["cones"] = _of_cones(subject, cones or occupancy(subject), saturated)
     return {question: answers[question] for question in QUESTIONS if question in requested}
+
+
+def at_equal_length(subject: Subject, seed: int) -> EqualLength | None:
+    """The order of tiers of equally many words; None where there are none."""
+    embedded = subject.embedded
+    words, characters = (np.array(list(map(length, embedded.texts))) for length in (word_count, len))
+    radii, chains = levelled(array(subject.text.radius)), embedded.chains.cpu().numpy()
+    return order_at_equal_length(radii, chains, words, characters, embedded.words, seed=seed)
 
 
 def _of_cones(subject: Subject, cones: Occupancy, saturated: float) -> Answer:

@@ -66,7 +66,7 @@ class Audit(Exported):
     Attributes:
         numbers: flat object name -> number; `docs/audit.md` defines every one.
         intervals: name -> 95 % interval, for numbers that have one. Those of ``A_minus_B`` are paired.
-        answers: question -> answer: order, beyond_length, radii, curvature and cones.
+        answers: question -> answer: order, beyond_length, learned, radii, curvature and cones.
         settings: model, data, space, seed and versions.
         attribution: hierarchy metric -> the controls under which it was measured too, from angles alone, radii alone
             and without curvature, but for what a control settles by construction.
@@ -135,7 +135,7 @@ class Audit(Exported):
 
     @property
     def headline(self) -> str:
-        """The answers about order, length and curvature in one sentence."""
+        """The answers about order, length and training in one sentence."""
         return headline(self.answers, setting_of(str(self.settings.get("model")), str(self.settings.get("dataset"))))
 
     @property

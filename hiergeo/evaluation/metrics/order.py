@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from hiergeo._core.errors import InputError
 from hiergeo.evaluation.metrics.ranking import checked
-from hiergeo.evaluation.metrics.sharing import Floats, Sharing, Tested, permutation_test
+from hiergeo.evaluation.metrics.sharing import Floats, Sharing, Tested, permutation_test, reached
+from hiergeo.evaluation.metrics.words import WordWeights
 
 Positions = NDArray[np.int64]
 
@@ -50,13 +51,16 @@ def pair_signs(radii: ArrayLike) -> np.ndarray:
     return concordant.astype(np.float64) - discordant
 
 
-def order_of_tiers(radii: Floats, chains: Positions, *, seed: int = 0) -> Tested:
+def order_of_tiers(radii: Floats, chains: Positions, weights: WordWeights | None = None, *, seed: int = 0) -> Tested:
     """Test tau_d of chains (n, T), positions among radii (U,), against radii that are exchanged among captions.
+
+    It is a description of the radii: what random word weights reach is said beside it, and changes no p-value.
 
     A tier that is one caption in all chains is left out where two others remain: a single radius carries no claim, nor
     is it exchanged.
     """
     various = np.any(chains != chains[:1], axis=0)
+    kept = chains[:, various] if various.sum() > 1 else chains
     if various.sum() > 1:
         used, index = np.unique(chains[:, various], return_inverse=True)
         radii, chains = radii[used], index.reshape(len(chains), -1)
@@ -70,7 +74,15 @@ def order_of_tiers(radii: Floats, chains: Positions, *, seed: int = 0) -> Tested
         means = values.mean(axis=-1)
         return means, values - means[..., None]
 
-    return permutation_test(Sharing(chains), statistic, radii, seed=seed)
+    tested = permutation_test(Sharing(chains), statistic, radii, seed=seed)
+    if weights is None:
+        return tested
+    return tested._replace(random_words=reached(weights.surplus(tier_pairs(kept))))
+
+
+def tier_pairs(chains: Positions) -> Positions:
+    """All pairs of tiers of chains (n, T), the general one first, (n T (T - 1) / 2, 2)."""
+    return np.concatenate([np.stack(tiers, axis=1) for tiers in combinations(chains.T, 2)])
 
 
 def is_of_all_tiers(tested: float, tau_d: float) -> bool:
@@ -93,26 +105,34 @@ class EqualLength(NamedTuple):
 
 
 def order_at_equal_length(
-    radii: Floats, chains: Positions, words: Positions, characters: Positions, *, seed: int = 0
+    radii: Floats,
+    chains: Positions,
+    words: Positions,
+    characters: Positions,
+    weights: WordWeights | None = None,
+    *,
+    seed: int = 0,
 ) -> EqualLength | None:
     """Test the order of tiers of equally many words against radii exchanged among captions of equally many words.
+
+    With `weights` also against radii that are sums of random word weights, which need not be exchangeable.
 
     Radii and numbers of words and characters are (U,) of the distinct captions, chains (n, T) positions among them.
     None where no chain has two tiers of equally many words.
     """
-    pairs = np.concatenate([np.stack(tiers, axis=1) for tiers in combinations(chains.T, 2)])
+    pairs = tier_pairs(chains)
     pairs = pairs[words[pairs[:, 0]] == words[pairs[:, 1]]]
     if not len(pairs):
         return None
     longer = np.sign(characters[pairs[:, 1]] - characters[pairs[:, 0]])
     more, fewer = (int(np.count_nonzero(longer == side)) for side in (1, -1))
-    weights = np.ones(len(pairs))
+    balance = np.ones(len(pairs))
     for side, count in ((1, more), (-1, fewer)):
-        weights[longer == side] = min(more, fewer) / max(count, 1)
+        balance[longer == side] = min(more, fewer) / max(count, 1)
 
-    def tested(pairs: Positions, weights: Floats) -> Tested:
+    def tested(pairs: Positions, balance: Floats) -> Tested:
         general, specific = pairs.T
-        scale = weights / weights.mean()
+        scale = balance / balance.mean()
 
         def statistic(drawn: Floats) -> tuple[Floats, Floats]:
             signs = np.zeros((len(drawn), len(pairs)), np.int16)
@@ -120,10 +140,11 @@ def order_at_equal_length(
             values = (signs * scale).mean(axis=1)
             return values, (signs - values[:, None]) * scale
 
-        return permutation_test(Sharing(pairs), statistic, radii, words, seed=seed)
+        found = permutation_test(Sharing(pairs), statistic, radii, words, seed=seed)
+        return found if weights is None else found.against(weights.surplus(pairs, scale))
 
-    weighty = weights > 0
-    balanced = tested(pairs[weighty], weights[weighty]) if weighty.any() else None
+    weighty = balance > 0
+    balanced = tested(pairs[weighty], balance[weighty]) if weighty.any() else None
     return EqualLength(tested(pairs, np.ones(len(pairs))), balanced, more / len(pairs), fewer / len(pairs))
 
 

@@ -13,6 +13,7 @@ Probability, 1989); Aronow, Samii and Assenova, Cluster-robust variance estimati
 2015); Janssen, Studentized permutation tests for non-i.i.d. hypotheses (Statistics and Probability Letters, 1997).
 """
 
+import math
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from itertools import combinations, zip_longest
@@ -21,7 +22,7 @@ from typing import Any, NamedTuple, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hiergeo.evaluation.metrics.resampling import LEVEL, Interval, proportion_interval
+from hiergeo.evaluation.metrics.resampling import LEVEL, TINY, Interval, proportion_interval
 
 Floats = NDArray[np.float64]
 
@@ -166,13 +167,44 @@ class Tested(NamedTuple):
     narrow: Interval  # 90 %
     p_value: float  # two-sided
     items: int
-    effective: float  # `Sharing.effective` of the items
+    effective: float  # independent items that are as precise
+    random_words: float = math.nan  # what random word weights reach in 95 %, NaN where not compared with them
+    by_words: bool = False  # whether words are fewer than `Sharing.effective` items, so that `effective` is of them
 
     @property
     def as_share(self) -> "Tested":
         """The share of hits, where the mean is that of hits that are 1 and misses that are -1."""
         bounds = [Interval((1 + low) / 2, (1 + high) / 2) for low, high in (self.interval, self.narrow)]
-        return self._replace(value=(1 + self.value) / 2, interval=bounds[0], narrow=bounds[1])
+        value, random_words = ((1 + number) / 2 for number in (self.value, self.random_words))
+        return self._replace(value=value, interval=bounds[0], narrow=bounds[1], random_words=random_words)
+
+    def against(self, draws: Floats) -> "Tested":
+        """The test that also holds against draws (k,) of the mean under random word weights.
+
+        The p-value is the larger one, and intervals are as wide as the draws.
+        """
+        sizes = np.abs(draws)
+        beyond = np.count_nonzero(sizes >= abs(self.value) * (1 - ROUNDING))
+        effective = 1 / max(float(np.square(draws).mean()), TINY)
+        return self._replace(
+            interval=widened(self.value, self.interval, sizes),
+            narrow=widened(self.value, self.narrow, sizes, NARROW),
+            p_value=max(self.p_value, (1 + beyond) / (1 + len(draws))),
+            effective=min(self.effective, effective),
+            random_words=reached(sizes),
+            by_words=effective < self.effective,
+        )
+
+
+def widened(value: float, interval: Interval, sizes: Floats, level: float = LEVEL, least: float = -1.0) -> Interval:
+    """An interval in [`least`, 1] about a value that reaches as far as such a share of draws of sizes (k,)."""
+    half = reached(sizes, level)
+    return Interval(max(least, min(interval.low, value - half)), min(1.0, max(interval.high, value + half)))
+
+
+def reached(draws: Floats, level: float = LEVEL) -> float:
+    """The size that a share of draws (k,) of a number do not exceed."""
+    return float(np.quantile(np.abs(draws), level, method="higher"))
 
 
 def mean_test(sharing: Sharing, values: Floats) -> Tested:

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -121,6 +121,15 @@ class Bench:
     unseen: np.ndarray | None = None
     held_out: Collection[int] | None = None
 
+    @cached_property
+    def lengths(self) -> PairLengths | None:
+        """Of the chains set aside, where their texts are known."""
+        if self.aside.texts is None:
+            return None
+        return PairLengths(
+            self.aside.texts, *(part.cpu().numpy() for part in (self.aside.positive, self.aside.negative))
+        )
+
     def without_head(self, spec: str) -> Result:
         """The frozen model in a geometry; in Euclidean space where a product does not fit its embeddings."""
         geometry, dim = parse(spec), self.model.dim
@@ -154,18 +163,15 @@ class Bench:
         with torch.no_grad(), beyond_the_equator():
             space = Space(geometry)
             result = measured(embedded, space, self.settings, unseen=self.unseen, held_out=self.held_out)
-            outcome = pairs_behind_head(self.aside, HeadModel(self.model, head), space)
+            outcome = pairs_behind_head(self.aside, HeadModel(self.model, head), space, self.lengths)
         return extended(result, outcome, self.settings)
 
 
-def pairs_behind_head(chains: Chains, model: HeadModel, space: Space) -> Outcome:
+def pairs_behind_head(chains: Chains, model: HeadModel, space: Space, lengths: PairLengths | None = None) -> Outcome:
     """The pairs protocol on chains behind a head, around its own root."""
     used, positions = torch.cat((chains.positive, chains.negative)).unique(return_inverse=True)
     positive, negative = positions.split(len(chains))
     root = model.through(chains.root[None])[0]
-    lengths = None
-    if chains.words is not None:
-        lengths = PairLengths(*(chains.words[part.cpu().numpy()] for part in (chains.positive, chains.negative)))
     return score_pairs(model.through(chains.text[used]), positive, negative, space.rooted(root), lengths)
 
 
