@@ -24,11 +24,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from benchmarks.length import Remembered
 from benchmarks.report import table
 from hiergeo import adapters, datasets, evaluate, training
-from hiergeo.adapters import Model
+from hiergeo.adapters import ImageLike, Model
 from hiergeo.adapters.head import HeadModel
 from hiergeo.construction import BuildPlan, Built, build
 from hiergeo.construction.splitting import DROPPED
@@ -92,6 +92,34 @@ def _built(folder: Path, split: str, plan: BuildPlan, rows: int | None, share: s
 def built_chains(folder: Path) -> Hierarchy:
     """The chains of a folder, whichever split holds them."""
     return datasets.load(f"chains:{folder}", TEST if folder.name == TEST else "train")
+
+
+class Remembered(Model):
+    """A model that embeds every text once, so that heads on it need no second pass."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.name, self.has_images, self.preprocessing = model.name, False, model.preprocessing
+        self.normalised = model.normalised
+        self.known: dict[str, Tensor] = {}
+
+    def fingerprint(self) -> str:
+        return self.model.fingerprint()
+
+    def check_texts(self, texts: Sequence[str]) -> None:
+        self.model.check_texts(texts)
+
+    def check_images(self, images: Sequence[ImageLike]) -> None:
+        self.model.check_images(images)
+
+    def image_rows(self, images: Sequence[ImageLike]) -> Tensor:
+        return self.model.image_rows(images)
+
+    def text_rows(self, texts: Sequence[str]) -> Tensor:
+        new = [text for text in dict.fromkeys(texts) if text not in self.known]
+        if new:
+            self.known |= zip(new, self.model.text_rows(new), strict=True)
+        return torch.stack([self.known[text] for text in texts])
 
 
 def minilm(out: Path) -> Remembered:

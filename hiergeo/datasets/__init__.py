@@ -11,9 +11,8 @@ from hiergeo._core import limits
 from hiergeo._core.errors import InputError, UnavailableError, check_whole, reason, unknown_name
 from hiergeo._core.plugins import Plugins
 from hiergeo._core.storage.files import path_of
-from hiergeo.datasets.controls import balanced_by_length, content_free, exchanged_words, shuffled_words
 from hiergeo.datasets.download import data_home
-from hiergeo.datasets.hierarchy import Hierarchy, ImageRef, Labelled, Row
+from hiergeo.datasets.hierarchy import Hierarchy, ImageRef, Labelled, Row, balanced_by_length
 from hiergeo.datasets.pictures import file_ref, open_rgb
 from hiergeo.datasets.scenes import lone_shapes
 
@@ -37,12 +36,10 @@ __all__ = [
     "Row",
     "balanced_by_length",
     "chains",
-    "content_free",
     "hierarcaps",
     "labelled",
     "load",
     "scenes",
-    "shuffled_words",
 ]
 
 

@@ -140,8 +140,8 @@ def learned_answer(value: float, twins: Sequence[float], items: int, *, equal: b
     """Whether training adds to an order of tiers, by an exact Monte Carlo test against untrained copies.
 
     `value` and `twins` are shares of pairs at `equal` length in the right order, or else tau_d. The number of the
-    answer is the gain over the median copy; its interval is that over the best and the worst copy, so that it lies above
-    0 where the model is above all copies: by chance in one of 20 cases beside 19 copies.
+    answer is the gain over the median copy; its interval runs from that over the best to that over the worst copy, so
+    that it lies above 0 where the model is above all copies: by chance in one of 20 cases beside 19 copies.
     """
     median, best, worst = float(np.median(twins)), max(twins), min(twins)
     if value > best and value > (HALF if equal else 0) and len(twins) + 1 >= 1 / ALPHA:

@@ -52,33 +52,36 @@ class Twins:
     Args:
         model: as for `hiergeo.adapters.untrained`.
         count: how many; 0 leaves the question out.
+        recorded: take those that come with the bundled model, and make no others.
         progress: show a bar for work that outlasts a second.
 
     Raises:
         InputError: a count out of range.
     """
 
-    def __init__(self, model: Model, count: int = TWINS, *, progress: bool = False) -> None:
+    def __init__(self, model: Model, count: int = TWINS, *, recorded: bool = False, progress: bool = False) -> None:
         check_whole("twins", count, 0, limits.TWINS)
-        self.model, self.count, self.progress = model, count, progress
+        self.model, self.count, self.recorded, self.progress = model, count, recorded, progress
         self._known: dict[str, NDArray[np.float32]] = {}
 
     def radii(self, captions: Sequence[str], space: Space) -> NDArray[np.float32]:
         """Radii (count, n) of captions in a space, around the root of each twin unless the space has its own.
 
         Raises:
-            InputError: the model has no network, or it cannot be built without its weights.
+            InputError: the model has no network, it cannot be built without its weights, or none are recorded.
         """
         root = None if space.centre == "model" else space.root
         plain = "single" in space.geometry.measures
         asked = ["radius" if plain else space.geometry.fixed().spec, None if root is None else root.tolist(), *captions]
         key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
         if key not in self._known:
-            recorded = self._recorded(captions) if plain and root is None else None
-            self._known[key] = self._made(key, captions, space) if recorded is None else recorded
+            stored = self._stored(captions) if plain and root is None else None
+            self._known[key] = self._made(key, captions, space) if stored is None else stored
         return self._known[key]
 
     def _made(self, key: str, captions: Sequence[str], space: Space) -> NDArray[np.float32]:
+        if self.recorded:
+            raise InputError("those of this model are not recorded, and hiergeo audit makes them.")
         seeds = track(range(self.count), "untrained copies", enabled=self.progress)
         folder = data_home() / "twins" / self._architecture
         return np.stack([self._of(seed, folder / f"{key}-{seed}.npz", captions, space) for seed in seeds])
@@ -102,14 +105,19 @@ class Twins:
         """What twins of equal seeds are equal by: the fingerprint of the first one, and the generator of weights."""
         return f"{untrained(self.model, 0).fingerprint()}-{torch.__version__}"
 
-    def _recorded(self, captions: Sequence[str]) -> NDArray[np.float32] | None:
-        """Radii of the twins that come with the bundled model, where it is that and all captions are among its own."""
-        record = _record()
-        if isinstance(self.model, HeadModel) or self.count > len(record["radii"]):
+    def _stored(self, captions: Sequence[str]) -> NDArray[np.float32] | None:
+        """Radii of the twins that come with the bundled model, where all captions are among its own.
+
+        Heads on it that keep norms and dimensions begin as the identity, so that theirs are the same.
+        """
+        record, model = _record(), self.model
+        if isinstance(model, HeadModel) and model.head.shape.unit and model.head.shape.outputs == model.base.dim:
+            model = model.base
+        if self.count > len(record["radii"]):
             return None
         wanted, known = hashes(captions), record["captions"]
         at = np.searchsorted(known, wanted).clip(max=len(known) - 1)
-        if not np.array_equal(known[at], wanted) or self.model.fingerprint() != str(record["model"]):
+        if not np.array_equal(known[at], wanted) or model.fingerprint() != str(record["model"]):
             return None
         return np.asarray(record["radii"][: self.count, at], np.float32)
 
@@ -142,7 +150,7 @@ def needed(chains: Integers, words: Integers) -> tuple[Integers, bool]:
 
 
 def learned(embedded: Embedded, radii: NDArray[np.float64], space: Space, twins: Twins | None) -> Answer:
-    """Whether training adds to the order of the tiers of embedded chains whose captions have `radii` (U,) in a space."""
+    """Whether training adds to the order of tiers of embedded chains, whose captions have `radii` (U,) in a space."""
     if twins is None:
         return inapplicable("No untrained copies of stored embeddings: give the network that made them as the model.")
     if not twins.count:

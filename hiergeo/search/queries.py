@@ -47,6 +47,11 @@ class Encoder:
             self._model = self._checked(model)
 
     @property
+    def loaded(self) -> Model | None:
+        """The model of the index if it is loaded."""
+        return self._model
+
+    @property
     def model(self) -> Model:
         """The model of the index; raises InputError if it is unknown, or another one than the index was built with."""
         if self._model is None:

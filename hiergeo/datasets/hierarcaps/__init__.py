@@ -14,9 +14,8 @@ from hiergeo._core.errors import InputError, UnavailableError, unknown_name, war
 from hiergeo.datasets import chains
 from hiergeo.datasets.addresses import coco_number, image_refs
 from hiergeo.datasets.chains import Chain
-from hiergeo.datasets.controls import balanced_by_length
 from hiergeo.datasets.download import data_home
-from hiergeo.datasets.hierarchy import Hierarchy, Row
+from hiergeo.datasets.hierarchy import Hierarchy, Row, balanced_by_length
 from hiergeo.datasets.public import PublicFile, check_published, fetch_files
 from hiergeo.datasets.tables import read_table
 

@@ -52,7 +52,7 @@ def audit(
     settings: AuditSettings | None = None,
     *,
     compute: Compute | None = None,
-    twins: int = TWINS,
+    twins: int | Twins = TWINS,
     progress: bool = False,
 ) -> Audit:
     """Audit the hierarchy of a model: does the geometry do the work?
@@ -65,6 +65,7 @@ def audit(
         settings: the defaults of `AuditSettings` when None.
         compute: device, dtype and batch size of the embedding.
         twins: untrained copies that the model is compared with; 0 leaves out whether training adds to the order.
+            Embeddings are compared with none unless they are given as `Twins`.
         progress: show bars for work that outlasts a second.
 
     Raises:
@@ -79,7 +80,7 @@ def audit(
         if data not in (None, own, own.name):
             raise InputError(f"these embeddings are of {own!r}, not of {data!r}: leave the data out.")
         chosen = as_space("euclidean" if space is None else space)
-        return assess(model, chosen, settings, progress=progress)
+        return assess(model, chosen, settings, twins if isinstance(twins, Twins) else None, progress=progress)
     if data is None:
         raise InputError("an audit of a model needs data: a hierarchy, or the name of one such as 'hierarcaps'.")
     compute = compute or Compute(AUTO)
@@ -88,7 +89,7 @@ def audit(
     loaded, chosen = ready(model, space, compute.device)
     check_readable(loaded, chosen.geometry)
     check_distances(chosen)
-    copies = twins_of(loaded, twins, progress=progress)
+    copies = twins if isinstance(twins, Twins) else twins_of(loaded, twins, progress=progress)
     embedded = embed(loaded, hierarchy, negatives=True, compute=compute, progress=progress)
     return assess(embedded, chosen, settings, copies, progress=progress)
 

@@ -13,6 +13,7 @@ from hiergeo.datasets.hierarchy import distinct
 from hiergeo.evaluation import Embedded
 from hiergeo.evaluation.auditing import Audit, AuditSettings, audit
 from hiergeo.evaluation.auditing.survey import Survey, Surveyed, survey
+from hiergeo.evaluation.twins import Twins
 from hiergeo.geometry import Points
 from hiergeo.report.explorer.collection import Lens
 from hiergeo.report.explorer.items import Tiers, factor_radii, read_items
@@ -116,7 +117,8 @@ def audit_of(lens: Lens, hierarchy: Hierarchy) -> Audit | None:
         root=root,
     )
     try:
-        return audit(embedded, None, lens.space, SETTINGS)
+        model = lens.index.encoder.loaded
+        return audit(embedded, None, lens.space, SETTINGS, twins=0 if model is None else Twins(model, recorded=True))
     except InputError:
         return None
 
