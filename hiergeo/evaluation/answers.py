@@ -270,8 +270,8 @@ _BEYOND = {
 }
 _LEARNED = {
     "yes": "; more than in untrained copies",
-    "no": "; no more than in untrained copies",
-    "unclear": "; not measurably more than in untrained copies",
+    "no": "; untrained copies do as well",
+    "unclear": "; untrained copies may do as well",
     "inapplicable": "",
 }
 

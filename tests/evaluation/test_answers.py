@@ -23,6 +23,7 @@ from hiergeo.evaluation.metrics import Interval, sharing
 from hiergeo.evaluation.metrics.order import EqualLength
 
 WORDS = {
+    "learned": ("yes", "no", "unclear", "inapplicable"),
     "order": ("forward", "reversed", "none", "unclear"),
     "beyond_length": ("yes", "no", "unclear", "inapplicable"),
     "radii": ("helps", "harms", "none", "unclear"),
@@ -162,17 +163,18 @@ def answer_in(word: str, value: float) -> Answer:
 @pytest.mark.parametrize("model_and_data", SETTINGS)
 def test_headlines_have_at_most_25_words_and_contradict_no_answer(model_and_data):
     setting, said = setting_of(*model_and_data), {}
-    for words in product(*(WORDS[question] for question in ("order", "beyond_length", "curvature"))):
+    for words in product(*(WORDS[question] for question in ("order", "beyond_length", "learned"))):
         answers = {
             question: answer_in(word, value)
-            for question, word, value in zip(("order", "beyond_length", "curvature"), words, (-1, 1, 0.5), strict=True)
-        }
+            for question, word, value in zip(("order", "beyond_length", "learned"), words, (-1, 1, 0.5), strict=True)
+        } | {"curvature": answer_in("helps", 0.1)}
         said[words] = headline(answers, setting)
         assert len(said[words].split()) <= 25, said[words]
         assert said[words].startswith(setting)
         assert ("length" in said[words]) == (words[0] == "forward" and words[1] != "inapplicable")
-        assert ("curvature" in said[words]) == (words[2] != "inapplicable")
-    assert len(set(said.values())) == (4 + 3) * 5
+        assert ("untrained" in said[words]) == (words[0] == "forward" and words[2] != "inapplicable")
+        assert "curvature" not in said[words]
+    assert len(set(said.values())) == 4 * 4 + 3
 
 
 def test_a_headline_gives_the_numbers_of_order_and_length():
@@ -181,7 +183,7 @@ def test_a_headline_gives_the_numbers_of_order_and_length():
     assert "−0.88" in headline({"order": answer_in("reversed", -0.876)})
 
 
-def compared(*curvatures: str) -> Conclusion:
+def compared(*curvatures: str, worse: tuple[str, ...] = ()) -> Conclusion:
     """The conclusion on a flat space and on curved ones called A, B and so on."""
     return conclude(
         {
@@ -190,21 +192,51 @@ def compared(*curvatures: str) -> Conclusion:
         },
         "model",
         "data",
+        worse,
     )
 
 
 def stated(word: str) -> Answer:
-    return replace(answer_in(word, 0.5), sentence=f"It is {word}.")
-
-
-def test_a_comparison_speaks_of_curvature_where_it_is_asked_and_names_the_space_in_which_it_helps():
-    said = {words: compared(*words).headline for words in product(WORDS["curvature"][:4], repeat=2)}
-    assert "urvature" not in compared().headline
-    assert said["harms", "harms"] == compared("harms").headline
-    assert len({said["harms", other] for other in WORDS["curvature"][:4]}) == 4
-    assert all(("in B alone" in text) == (words[1] == "helps" != words[0]) for words, text in said.items())
-    assert "2 of 3" in compared("helps", "harms", "helps").headline
+    return replace(answer_in(word, 0.5), n=900, sentence=f"It is {word}.")
 
 
 def test_a_comparison_states_every_answer_once():
     assert compared("harms", "none").remarks == ("It is forward.", "In A, it is harms.", "In B, it is none.")
+
+
+def test_where_ladders_get_worse_curvature_does_not_only_help():
+    first, a, b = compared("helps", "helps", worse=("B",)).remarks
+    assert "ladders" not in first + a
+    assert "makes ladders worse" in b
+
+
+def test_few_chains_decide_nothing_and_the_conclusion_says_so_first():
+    few = conclude({"flat": {"order": replace(stated("forward"), n=50)}}, "model", "data")
+    assert few.remarks[0].startswith("50 chains decide nothing")
+    assert len(conclude({"flat": {"order": replace(stated("forward"), n=100)}}, "model", "data").remarks) == 1
+
+
+def test_few_general_captions_are_the_reason_that_is_said_once():
+    answer = order_answer(replace_items(made((-0.42, 1.0), p=0.3, value=1.0), 300), 3)
+    assert answer.word == "unclear"
+    assert answer.reason == "3 general captions stand behind 300 chains"
+    assert headline({"order": answer}) == f"Cannot tell: {answer.reason} (tau_d 1.00)."
+    assert order_answer(replace_items(made((-0.42, 1.0), p=0.3, value=1.0), 300), 31).reason == ""
+    assert order_answer(replace_items(made((0.42, 1.0), p=0.01, value=1.0), 300), 3).reason == ""
+
+
+def replace_items(tested: sharing.Tested, items: int) -> sharing.Tested:
+    return tested._replace(items=items)
+
+
+def test_words_are_the_reason_where_random_ones_reach_as_much():
+    limited = SURE.against(np.array([0.7, -0.7] * 500))
+    answer = length_answer(EqualLength(limited, limited, 0.6, 0.3), answer_in("forward", 0.5), 58)
+    assert answer.word == "unclear"
+    assert "58 words" in answer.reason
+    assert answer.random_words == pytest.approx(0.85)
+    assert answer.effective == pytest.approx(1 / 0.49)
+    assert "2 independent words" in answer.sentence
+    free = length_answer(EqualLength(SURE, SURE, 0.6, 0.3), answer_in("forward", 0.5), 58)
+    assert (free.word, free.reason) == ("yes", "")
+    assert "independent ones" in free.sentence

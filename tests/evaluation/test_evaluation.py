@@ -227,6 +227,7 @@ def test_radii_that_are_equal_up_to_rounding_order_nothing(spec):
     assert {name: answer.word for name, answer in result.answers.items() if name != "curvature"} == {
         "order": "inapplicable",
         "beyond_length": "inapplicable",
+        "learned": "inapplicable",
     }
     assert "radii are equal" in result.conclusion.headline
 

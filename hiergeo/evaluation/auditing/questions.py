@@ -71,7 +71,8 @@ def questions(
         equal = equal or at_equal_length(subject, seed)
         answers["beyond_length"] = length_answer(equal, answers["order"], len(subject.embedded.words))
     if "learned" in requested:
-        answers["learned"] = learned(subject.embedded, radii, subject.space, twins)
+        level = not np.ptp(radii)
+        answers["learned"] = order_answer(None) if level else learned(subject.embedded, radii, subject.space, twins)
     measures = subject.space.geometry.measures
     if "distance" in measures and ("radii" in requested or any(subject.curvatures)):
         ranked = ranked or gains(subject, seed=seed)

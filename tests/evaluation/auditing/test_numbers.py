@@ -304,11 +304,10 @@ def test_length_as_a_confound():
         texts=tuple(called[name] for name in embedded.texts),
     )
     numbers = hiergeo.audit(named, None, "lorentz:-1", FEW).numbers
-    radius, right = np.linalg.norm(points, axis=1), {"equal": [], "shorter": []}
+    radius, right = np.linalg.norm(points, axis=1), []
     for chain in chains:
         for general, specific in ((a, b) for i, a in enumerate(chain) for b in chain[i + 1 :]):
-            if words[general] >= words[specific]:
-                kind = "equal" if words[general] == words[specific] else "shorter"
-                right[kind].append(radius[specific] > radius[general])
-    assert numbers["right_equal_length"] == pytest.approx(np.mean(right["equal"]), **BARS)
-    assert numbers["right_shorter"] == pytest.approx(np.mean(right["shorter"]), **BARS)
+            if words[general] == words[specific]:
+                right.append(radius[specific] > radius[general])
+    assert numbers["right_equal_length"] == pytest.approx(np.mean(right), **BARS)
+    assert numbers["right_equal_length_pairs"] == len(right)

@@ -58,6 +58,6 @@ def test_a_general_caption_that_all_chains_hold_is_left_out_of_depth_and_not_of_
     assert found.intervals["depth"].low <= found.numbers["depth"] <= found.intervals["depth"].high
     expected = mean_test(Sharing(chains), signs.mean(axis=0)).interval
     assert found.intervals["tau_d"] == pytest.approx(expected)
-    result = answered(made(points, chains), hiergeo.Space("euclidean"), ProtocolSettings("re"), progress=False)
+    result = answered(made(points, chains), hiergeo.Space("euclidean"), ProtocolSettings("re"), None, progress=False)
     assert result.metrics["tau_d"] == pytest.approx(signs.mean())
     assert result.intervals["tau_d"] == pytest.approx(expected)

