@@ -114,8 +114,9 @@ def _at_equal_length(embedded: Embedded, radii: np.ndarray, by_words: bool) -> f
     chains = embedded.chains.cpu().numpy()
     of_captions = np.empty(len(embedded.texts))
     of_captions[chains] = radii
-    lengths = (np.array(list(map(measure, embedded.texts))) for measure in (word_count, len))
-    tested = order_at_equal_length(of_captions, chains, *lengths, embedded.words if by_words else None)
+    words, characters = (np.array(list(map(measure, embedded.texts))) for measure in (word_count, len))
+    weights = embedded.words if by_words else None
+    tested = order_at_equal_length(of_captions, chains, words, characters, weights)
     return float("nan") if tested is None else tested.words.p_value
 
 

@@ -252,7 +252,7 @@ def setting_of(model: str, dataset: str) -> str:
     """What a headline says first where the data are a toy; empty for other data."""
     if dataset != "scenes":
         return ""
-    return "A toy model on generated scenes" if model == "tiny" else "On generated scenes"
+    return "A toy model on scenes" if model == "tiny" else "On generated scenes"
 
 
 ORDER = {

@@ -100,7 +100,7 @@ def right(radii: np.ndarray, hierarchy: Hierarchy, wanted: int) -> float:
 def test_the_order_of_tiers_is_not_one_of_length(held_out: Hierarchy) -> None:
     """Counting words orders the tiers as well as the model does, so only tiers of equal length speak for it.
 
-    Untrained copies order up to 90 % of those rightly; captions without content stay near the root.
+    Untrained copies order up to 90 % of those rightly.
     """
     tiny = adapters.load("tiny", device="cpu")
     radii = radii_of(tiny, held_out)
@@ -108,8 +108,6 @@ def test_the_order_of_tiers_is_not_one_of_length(held_out: Hierarchy) -> None:
     assert right(radii, held_out, -1) >= 0.6
     for seed in UNTRAINED:
         assert right(radii_of(adapters.untrained(tiny, seed), held_out), held_out, 0) < 0.93
-    empty = radii_of(tiny, datasets.content_free(held_out)).mean(0)
-    assert empty[-1] - empty[0] < 0.3 * (radii.mean(0)[-1] - radii.mean(0)[0])
     balanced = datasets.balanced_by_length(held_out)
     pairs = radii_of(tiny, balanced)
     assert (pairs[:, 1] > pairs[:, 0]).mean() >= 0.88
