@@ -5,6 +5,7 @@ Where a function has a kink the library documents what it takes: rays within 6e-
 at coincident points and, of the exterior angle, on a line.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -136,7 +137,9 @@ class _Ray:
         return mpf(1) if 1 - cosine < SAME_RAY else mpf(-1) if 1 + cosine < SAME_RAY else cosine
 
     def tangent(self, other: "_Ray", cosine: mpf) -> Tensor:
-        """The derivative of the cosine by this direction, float64."""
+        """The derivative of the cosine by this direction, float64; 0 where both are on one line."""
+        if abs(cosine) == 1:
+            return torch.zeros(len(self.numbers), dtype=torch.float64)
         pairs = zip(self.numbers, other.numbers, strict=True)
         return torch.tensor([float((b - cosine * a) / self.norm) for a, b in pairs], dtype=torch.float64)
 
@@ -190,8 +193,32 @@ class Truth:
         by_theta, *of_radii = (float(size) for size in law.sizes)
         self.gradients[side][index] += up * by_cosine * tangent
         self.gradients[side + 1][index] += up * by_radii[side // 2]
-        self.sizes[side][index] += abs(up) * (by_theta + RAY_ERROR * abs(by_cosine)) / float(ray.norm)
+        of_ray = RAY_ERROR * abs(by_cosine) if bool(tangent.any()) else 0.0
+        self.sizes[side][index] += abs(up) * (by_theta + of_ray) / float(ray.norm)
         self.sizes[side + 1][index] += abs(up) * max(of_radii[side // 2], abs(by_radii[side // 2]))
+
+
+def on_one_line(curvature: float, whole: bool, dtype: torch.dtype = torch.float32) -> tuple[Polar, Polar]:
+    """Points of one line through the root, on both sides of it; radii of equal index differ by 1e-9 of themselves.
+
+    Directions are exact multiples of one row: by powers of two, or by any number where those of the row are whole.
+    """
+    generator = torch.Generator().manual_seed(int(whole))
+    ray = torch.randint(-9, 9, (48,), generator=generator) if whole else torch.randn(48, generator=generator)
+    multiples = torch.tensor([1.0, 3.0, -7.0, 0.75] if whole else [1.0, 1.0, -2.0, 0.5])
+    directions = (multiples[:, None] * ray).to(dtype).repeat(5, 1)
+    radii = reach(curvature) * torch.tensor([1e-4, 0.1, 0.4, 0.65, 1.0], dtype=torch.float64).repeat_interleave(4)
+    return Polar(directions, radii), Polar(directions.roll(1, 0), radii * (1 - 1e-9))
+
+
+def assert_none_turns(measure: Callable[..., Tensor], x: Polar, y: Polar, curvature: float) -> None:
+    """Assert that the gradients of a measure of points on one line are exactly 0 by their directions."""
+    directions = [point.direction.detach().requires_grad_() for point in (x, y)]
+    points = [Polar(ray, point.radius) for ray, point in zip(directions, (x, y), strict=True)]
+    value = measure(*points, curvature)
+    weights = torch.linspace(0.5, 1.5, value.numel(), dtype=value.dtype, device=value.device).view_as(value)
+    for gradient in torch.autograd.grad((weights * value).sum(), directions):
+        assert not bool(gradient.any()), f"turned by {float(gradient.norm(dim=-1).max())}"
 
 
 def upstreams(problem: Problem) -> Tensor:
