@@ -221,6 +221,27 @@ def assert_none_turns(measure: Callable[..., Tensor], x: Polar, y: Polar, curvat
         assert not bool(gradient.any()), f"turned by {float(gradient.norm(dim=-1).max())}"
 
 
+def nearly_on_one_line(curvature: float, turn: float, reverse: bool) -> Problem:
+    """Two points of nearly equal radii, whose rays are `turn` radians apart or, reversed, from being opposite."""
+    ray = torch.randn(48, generator=torch.Generator().manual_seed(0))
+    ray[0] = 0
+    other = 2 * ray  # of another length, whose square the first number does not change
+    other[0] = turn * float(other.norm())
+    radius = torch.tensor([[0.4 * reach(curvature)]], dtype=torch.float64)
+    x, y = Polar(ray[None, None], radius), Polar(other[None, None] * (-1 if reverse else 1), radius * (1 + 1e-9))
+    return Problem(x, y, curvature)
+
+
+def assert_turned(backend: PairBackend, problem: Problem) -> None:
+    """Assert that the gradients of a distance by two directions are right to a share of themselves."""
+    one = torch.ones_like(problem.x.direction[..., :1])
+    truth = Truth.of(problem, "distance", one[0].cpu())
+    found = backend.backward(one, problem.x, problem.y, problem.curvature, QUANTITIES["distance"], None)
+    for gradient, true in zip((found.ux, found.uy), truth.gradients[::2], strict=True):
+        error = (gradient[0].cpu().double() - true).norm() / true.norm()
+        assert float(error) <= GRADIENT_WORST
+
+
 def upstreams(problem: Problem) -> Tensor:
     """An upstream gradient for every pair, (N, M), of either sign."""
     shape = problem.x.radius.shape[1], problem.y.radius.shape[1]

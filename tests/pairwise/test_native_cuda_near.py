@@ -14,7 +14,9 @@ from tests.pairwise.collinear import (
     Truth,
     assert_none_turns,
     assert_true,
+    assert_turned,
     collinear_problems,
+    nearly_on_one_line,
     on_one_line,
     upstreams,
 )
@@ -79,6 +81,13 @@ def test_points_on_one_line_do_not_turn_each_other(curvature: float, dtype: torc
     x, y = (Polar(*(part.to(DEVICE) for part in point)) for point in on_one_line(curvature, whole, dtype))
     for measure in DIFFERENTIABLE.values():
         assert_none_turns(measure, x, y, curvature)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("turn", [1e-4, 1e-8, 1e-12])
+@pytest.mark.parametrize("curvature", [-1.0, 0.0, 0.25])
+def test_pairs_nearly_on_common_lines(curvature: float, turn: float, reverse: bool) -> None:
+    assert_turned(NATIVE, moved(nearly_on_one_line(curvature, turn, reverse)))
 
 
 def test_searches_find_near_points_in_their_order() -> None:
