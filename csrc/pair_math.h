@@ -169,11 +169,11 @@ template <class T, int SIGN> struct Triangle {
   }
 
   // Partial derivatives of the distance: by theta sn_x sn_y sin(theta)/sn_d, by r_x -cos(Xi), by r_y cos(gamma). 0 at x = y,
-  // and where a point is not a number.
+  // by theta on one line, where tangents are 0 but for rounding, and where a point is not a number.
   HIERGEO_FN Partials<T> distance_partials() const {
     T h = chord();
-    const bool apart = larger(h, magnitude(step())) > 0, bent = h > 0;
-    h = bent ? h : T(1);
+    const bool apart = larger(h, magnitude(step())) > 0, bent = smaller(h, sine()) > 0;
+    h = h > 0 ? h : T(1);
     T inverse = 1 / larger(h, Limits<T>::least);
     T cos_x = cosine(adjacent(), inverse), cos_y = cosine(leg_at_y(), inverse);
     Partials<T> d;

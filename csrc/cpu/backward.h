@@ -57,15 +57,15 @@ template <class T> struct Pulls {
   const T* row(int64_t i) const { return data.data() + i * stride; }
 };
 
-// to[k] += weight (y - cos(theta) x)[k] for the unit rays of x and y, without cancellation at either end.
+// to[k] += weight (y - cos(theta) x)[k] for the unit rays of x and y, without cancellation at either end: x is brought to the
+// length of y before it is subtracted, as a fused operation would round only one of two equal rays.
 template <class T, class X, class Y>
 inline void add_tangent(X x, double inverse_x, Y y, double inverse_y, const NearPair<T>& pair, int64_t width, T* to) {
   const bool same = pair.versine < pair.coversine;
-  const double side = same ? -1 : 1, back = same ? pair.versine : -pair.coversine;
-  for (int64_t k = 0; k < width; ++k) {
-    double ray = x[k] * inverse_x, other = y[k] * inverse_y;
-    to[k] += T(pair.weight * ((other + side * ray) + back * ray));
-  }
+  const double ratio = (same ? -inverse_x : inverse_x) / inverse_y;
+  const double back = (same ? pair.versine : -pair.coversine) * inverse_x;
+  for (int64_t k = 0; k < width; ++k)
+    to[k] += T(pair.weight * ((y[k] + ratio * x[k]) * inverse_y + back * x[k]));
 }
 
 // x as T, where numbers beyond its range become its largest.

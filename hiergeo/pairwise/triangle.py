@@ -205,12 +205,13 @@ class Triangle:
     def distance_partials(self) -> Partials:
         """d(distance): by theta sn_x sn_y sin(theta)/sn_d, by r_x -cos(Xi), by r_y cos(gamma).
 
-        0 where x = y, and where a point is not a number.
+        0 where x = y, by theta on one line, where tangents are 0 but for rounding, and where a point is not a number.
         """
         cos_x, cos_y = self._cosines
         by_x = torch.where(self.x.radius > 0, -cos_x, 0.0)
         by_y = torch.where(self.y.radius > 0, cos_y, 0.0)
-        by_theta = torch.where(self.chord > 0, self.x.sine * (self.y.sine / self.chord), 0.0)
+        bent = (self.chord > 0) & (self.sine > 0)
+        by_theta = torch.where(bent, self.x.sine * (self.y.sine / self.chord), 0.0)
         apart = (self.chord > 0) | ((self.step != 0) & ~self.chord.isnan())
         return self._partials(apart, (by_theta, by_x, by_y, self._distance_by_curvature()))
 

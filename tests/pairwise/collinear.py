@@ -5,6 +5,7 @@ Where a function has a kink the library documents what it takes: rays within 6e-
 at coincident points and, of the exterior angle, on a line.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -136,7 +137,9 @@ class _Ray:
         return mpf(1) if 1 - cosine < SAME_RAY else mpf(-1) if 1 + cosine < SAME_RAY else cosine
 
     def tangent(self, other: "_Ray", cosine: mpf) -> Tensor:
-        """The derivative of the cosine by this direction, float64."""
+        """The derivative of the cosine by this direction, float64; 0 where both are on one line."""
+        if abs(cosine) == 1:
+            return torch.zeros(len(self.numbers), dtype=torch.float64)
         pairs = zip(self.numbers, other.numbers, strict=True)
         return torch.tensor([float((b - cosine * a) / self.norm) for a, b in pairs], dtype=torch.float64)
 
@@ -190,8 +193,53 @@ class Truth:
         by_theta, *of_radii = (float(size) for size in law.sizes)
         self.gradients[side][index] += up * by_cosine * tangent
         self.gradients[side + 1][index] += up * by_radii[side // 2]
-        self.sizes[side][index] += abs(up) * (by_theta + RAY_ERROR * abs(by_cosine)) / float(ray.norm)
+        of_ray = RAY_ERROR * abs(by_cosine) if bool(tangent.any()) else 0.0
+        self.sizes[side][index] += abs(up) * (by_theta + of_ray) / float(ray.norm)
         self.sizes[side + 1][index] += abs(up) * max(of_radii[side // 2], abs(by_radii[side // 2]))
+
+
+def on_one_line(curvature: float, whole: bool, dtype: torch.dtype = torch.float32) -> tuple[Polar, Polar]:
+    """Points of one line through the root, on both sides of it; radii of equal index differ by 1e-9 of themselves.
+
+    Directions are exact multiples of one row: by powers of two, or by any number where those of the row are whole.
+    """
+    generator = torch.Generator().manual_seed(int(whole))
+    ray = torch.randint(-9, 9, (48,), generator=generator) if whole else torch.randn(48, generator=generator)
+    multiples = torch.tensor([1.0, 3.0, -7.0, 0.75] if whole else [1.0, 1.0, -2.0, 0.5])
+    directions = (multiples[:, None] * ray).to(dtype).repeat(5, 1)
+    radii = reach(curvature) * torch.tensor([1e-4, 0.1, 0.4, 0.65, 1.0], dtype=torch.float64).repeat_interleave(4)
+    return Polar(directions, radii), Polar(directions.roll(1, 0), radii * (1 - 1e-9))
+
+
+def assert_none_turns(measure: Callable[..., Tensor], x: Polar, y: Polar, curvature: float) -> None:
+    """Assert that the gradients of a measure of points on one line are exactly 0 by their directions."""
+    directions = [point.direction.detach().requires_grad_() for point in (x, y)]
+    points = [Polar(ray, point.radius) for ray, point in zip(directions, (x, y), strict=True)]
+    value = measure(*points, curvature)
+    weights = torch.linspace(0.5, 1.5, value.numel(), dtype=value.dtype, device=value.device).view_as(value)
+    for gradient in torch.autograd.grad((weights * value).sum(), directions):
+        assert not bool(gradient.any()), f"turned by {float(gradient.norm(dim=-1).max())}"
+
+
+def nearly_on_one_line(curvature: float, turn: float, reverse: bool) -> Problem:
+    """Two points of nearly equal radii, whose rays are `turn` radians apart or, reversed, from being opposite."""
+    ray = torch.randn(48, generator=torch.Generator().manual_seed(0))
+    ray[0] = 0
+    other = 2 * ray  # of another length, whose square the first number does not change
+    other[0] = turn * float(other.norm())
+    radius = torch.tensor([[0.4 * reach(curvature)]], dtype=torch.float64)
+    x, y = Polar(ray[None, None], radius), Polar(other[None, None] * (-1 if reverse else 1), radius * (1 + 1e-9))
+    return Problem(x, y, curvature)
+
+
+def assert_turned(backend: PairBackend, problem: Problem) -> None:
+    """Assert that the gradients of a distance by two directions are right to a share of themselves."""
+    one = torch.ones_like(problem.x.direction[..., :1])
+    truth = Truth.of(problem, "distance", one[0].cpu())
+    found = backend.backward(one, problem.x, problem.y, problem.curvature, QUANTITIES["distance"], None)
+    for gradient, true in zip((found.ux, found.uy), truth.gradients[::2], strict=True):
+        error = (gradient[0].cpu().double() - true).norm() / true.norm()
+        assert float(error) <= GRADIENT_WORST
 
 
 def upstreams(problem: Problem) -> Tensor:

@@ -6,12 +6,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hiergeo import Space, pairwise
+from hiergeo import Polar, Space, pairwise
 from hiergeo.pairwise.resolver import NATIVE
 from tests.geometry.test_near_points import assert_bars, drawn, spec, truth
-from tests.pairwise.collinear import LAWS, Truth, assert_true, collinear_problems, upstreams
+from tests.pairwise.collinear import (
+    LAWS,
+    Truth,
+    assert_none_turns,
+    assert_true,
+    assert_turned,
+    collinear_problems,
+    nearly_on_one_line,
+    on_one_line,
+    upstreams,
+)
 from tests.pairwise.cuda_common import DEVICE, moved, needs_kernels
-from tests.pairwise.native_problems import Problem
+from tests.pairwise.native_problems import NARROW, Problem
+from tests.pairwise.operators_common import DIFFERENTIABLE
 from tests.tools.examples import examples
 
 pytestmark = needs_kernels
@@ -61,6 +72,22 @@ def test_gradients(name: str, gap: float, count: int) -> None:
         wanted = torch.autograd.grad((exact.distance if "distance" in name else exact.angle).sum(), wide)
     for found, true in zip(torch.autograd.grad(value, narrow), wanted, strict=True):
         assert float(((found.cpu().double() - true).norm(dim=-1) / true.norm(dim=-1)).max()) <= 1e-4
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("dtype", NARROW)
+@pytest.mark.parametrize("curvature", [-1.0, 0.0, 0.25])
+def test_points_on_one_line_do_not_turn_each_other(curvature: float, dtype: torch.dtype, whole: bool) -> None:
+    x, y = (Polar(*(part.to(DEVICE) for part in point)) for point in on_one_line(curvature, whole, dtype))
+    for measure in DIFFERENTIABLE.values():
+        assert_none_turns(measure, x, y, curvature)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("turn", [1e-4, 1e-8, 1e-12])
+@pytest.mark.parametrize("curvature", [-1.0, 0.0, 0.25])
+def test_pairs_nearly_on_common_lines(curvature: float, turn: float, reverse: bool) -> None:
+    assert_turned(NATIVE, moved(nearly_on_one_line(curvature, turn, reverse)))
 
 
 def test_searches_find_near_points_in_their_order() -> None:

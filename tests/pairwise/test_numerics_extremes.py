@@ -13,7 +13,9 @@ from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.reference import REFERENCE
 from hiergeo.pairwise.resolver import NATIVE
 from hiergeo.testing.samples import bar_rows
+from tests.pairwise.collinear import assert_none_turns, on_one_line
 from tests.pairwise.native_problems import MISSING, at, levels
+from tests.pairwise.test_gradients import OPERATIONS
 from tests.tools.kernel_settings import setenv
 
 mp.mp.dps = 50
@@ -59,6 +61,17 @@ def test_parallel_rays_of_any_length_coincide(curvature: float, dim: int, dtype:
         assert float(rows.exterior_angle(x, y, curvature)) == float(rows.distance(x, y, curvature)) == 0
         behind = Polar(-y.direction, y.radius)
         assert float(pairwise.exterior_angle(x, behind, curvature)) == pytest.approx(math.pi, abs=1e-6)
+
+
+@every_way
+@pytest.mark.usefixtures("chosen")
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("curvature", [-4.0, -1.0, 0.0, 0.25])
+def test_points_on_one_line_do_not_turn_each_other(curvature: float, dtype: torch.dtype, whole: bool) -> None:
+    x, y = on_one_line(curvature, whole, dtype)
+    for measure in OPERATIONS.values():
+        assert_none_turns(measure, x, y, curvature)
 
 
 @every_way
