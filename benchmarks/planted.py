@@ -3,6 +3,7 @@
     python -m benchmarks.planted            # about an hour on two cores; writes benchmarks/notes/planted.md
     python -m benchmarks.planted --quick    # few seeds of small worlds; prints the tables
     python -m benchmarks.planted nulls      # levels, coverage and power: see benchmarks.shared_captions
+    python -m benchmarks.planted words      # radii that know nothing but words: see benchmarks.shared_words
 
 Every world of `hiergeo.testing.planted` is planted in several sizes and with many seeds, with chains that share their
 upper captions and with chains that share none, and the five questions of an audit are answered. An answer is false if
@@ -19,15 +20,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from scipy.stats import binomtest
 
-from benchmarks import shared_captions
-from benchmarks.report import table
+from benchmarks import shared_captions, shared_words
+from benchmarks.report import proportion, table
 from hiergeo._core.progress import track
 from hiergeo.evaluation.auditing.questions import answers_of
 from hiergeo.testing.planted import WORLDS, world
 
 NOTES = Path(__file__).parent / "notes"
+NAMES = {"worlds": "planted", "nulls": "shared_captions", "words": "shared_words"}
+"""Parts -> names of their notes."""
+
 SIZES, QUICK_SIZES = (30, 100, 300, 1000), (30, 100)
 QUESTIONS = ("order", "beyond_length", "radii", "curvature", "cones")
 UNCLEAR = "unclear"
@@ -155,29 +158,30 @@ def _cell(group: Sequence[Said], question: str, sizes: Sequence[int]) -> str:
 
 
 def _share(group: Sequence[Said], question: str, holds: Callable[[Said, str], bool]) -> str:
-    count = sum(holds(each, question) for each in group)
-    high = binomtest(count, len(group)).proportion_ci(0.95, method="exact").high
-    return f"{100 * count / len(group):.1f} % (≤ {100 * high:.1f} %)"
+    return proportion(sum(holds(each, question) for each in group), len(group))
 
 
-def main(words: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.planted", description=__doc__)
-    parser.add_argument("part", nargs="?", choices=("worlds", "nulls"), default="worlds")
-    parser.add_argument("--seeds", type=int, help="worlds of each size (default: 80), or draws of radii (500)")
+    parser.add_argument("part", nargs="?", choices=NAMES, default="worlds")
+    parser.add_argument(
+        "--seeds", type=int, help="worlds of each size (default: 80), draws of radii (500), or rows (40)"
+    )
     parser.add_argument("--quick", action="store_true", help="few seeds and small sizes; print, write nothing")
     parser.add_argument("--world", action="append", default=[], metavar="NAME", choices=list(WORLDS))
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--out", type=Path, default=NOTES, help="folder of the tables")
-    request = parser.parse_args(words)
+    request = parser.parse_args(arguments)
     if request.part == "nulls":
         text = shared_captions.report(request.seeds or (20 if request.quick else 500), request.processes)
+    elif request.part == "words":
+        text = shared_words.report(request.seeds or (4 if request.quick else 40), request.processes)
     else:
         sizes, seeds = (QUICK_SIZES, request.seeds or 4) if request.quick else (SIZES, request.seeds or 80)
         text = report(run(request.world or WORLDS, sizes, seeds, request.processes), sizes, seeds)
     sys.stdout.write(text)
     if not request.quick:
-        name = "planted.md" if request.part == "worlds" else "shared_captions.md"
-        (request.out / name).write_text(text)
+        (request.out / f"{NAMES[request.part]}.md").write_text(text)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 
+from scipy.stats import binomtest
+
 from benchmarks.competitors import BASELINE
 from benchmarks.machine import Machine
 from benchmarks.memory import GOAL, Use, facts
@@ -108,6 +110,12 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [f"| {' | '.join(cells)} |" for cells in (heads, *rows)]
     lines.insert(1, "|" + "---|" * len(heads))
     return "\n".join(lines) if rows else ""
+
+
+def proportion(count: int, total: int) -> str:
+    """A share in per cent, with the upper end of its 95 % Clopper-Pearson interval."""
+    high = binomtest(count, total).proportion_ci(0.95, method="exact").high
+    return f"{100 * count / total:.1f} % (≤ {100 * high:.1f} %)"
 
 
 def _number(value: float | None, written: Callable[[float], str]) -> str:

