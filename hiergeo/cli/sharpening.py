@@ -175,12 +175,14 @@ def report(
         "metrics": validation | {"validation_tau_d": look.tau_d} | ({} if summary is None else summary.metrics()),
         "intervals": {} if summary is None else summary.intervals(),
         "baselines": {} if summary is None else summary.after.baselines,
+        "headline": None if summary is None else summary.headline,
         "settings": dict(settings),
         "history": [record.as_dict() for record in trained.history],
     }
     rows: list[Record] = [{"metric": "validation_tau_d", "before": trained.history[0].tau_d, "after": look.tau_d}]
     rows += () if summary is None else _changes(summary)
-    publish(document, json, "table", Records(rows), lines=[line])
+    first = () if summary is None else (summary.headline,)
+    publish(document, json, "table", Records(rows), first=first, lines=[line])
 
 
 def _changes(summary: "Summary") -> Iterator[Record]:

@@ -161,18 +161,24 @@ def learned_answer(value: float, twins: Sequence[float], items: int, *, equal: b
     return Answer.of(word, gain, sentence)
 
 
-def radii_answer(tested: Tested | None) -> Answer:
-    """Whether radii help to find parents where angles are known; None where they cannot be held fixed."""
+def radii_answer(tested: Tested | None, untrained: float | None = None) -> Answer:
+    """Whether radii help to find parents where angles are known; `tested` is None where they cannot be held fixed.
+
+    `untrained` is the gain of an untrained copy, where there is one.
+    """
     if tested is None:
         return inapplicable("Radii are no lengths of embeddings here, so they cannot be held fixed.")
-    return _gain(tested, "Radii", True, "angles alone")
+    return _gain(tested, "Radii", True, "angles alone", untrained)
 
 
-def curvature_answer(tested: Tested | None) -> Answer:
-    """Whether curvature helps to find parents; a statement on this reading of the embeddings, not on their origin."""
+def curvature_answer(tested: Tested | None, untrained: float | None = None) -> Answer:
+    """Whether curvature helps to find parents; a statement on this reading of the embeddings, not on their origin.
+
+    `untrained` is the gain of an untrained copy, where there is one.
+    """
     if tested is None:
         return inapplicable("The space has no curvature.")
-    return _gain(tested, "Curvature", False, "flat space with its best radii")
+    return _gain(tested, "Curvature", False, "flat space with its best radii", untrained)
 
 
 def cones_answer(held: Tested, matched: Tested, gain: Tested, saturated: float) -> Answer:
@@ -238,14 +244,17 @@ def conclude(
     for space, of_space in answers.items():
         curvature = of_space.get("curvature")
         if curvature is not None and curvature.word != "inapplicable":
-            sentence = curvature.sentence
-            if space in worse:
-                sentence = f"{sentence[:-1]}, and makes ladders worse."
+            sentence = makes_ladders_worse(curvature.sentence) if space in worse else curvature.sentence
             said.append(sentence if len(answers) == 1 else f"In {space}, {sentence[0].lower()}{sentence[1:]}")
     chains = first["order"].n
     if 0 < chains < FEW_CHAINS:
         said.insert(0, f"{_plural(chains, 'chain')} decide nothing: other rows may give other answers.")
     return Conclusion(headline(first, setting_of(model, dataset)), tuple(said))
+
+
+def makes_ladders_worse(sentence: str) -> str:
+    """A sentence about curvature where ladders are worse than without it."""
+    return f"{sentence[:-1]}, and makes ladders worse."
 
 
 def setting_of(model: str, dataset: str) -> str:
@@ -276,7 +285,7 @@ _LEARNED = {
 }
 
 
-def _gain(tested: Tested, what: str, plural: bool, control: str) -> Answer:
+def _gain(tested: Tested, what: str, plural: bool, control: str, untrained: float | None) -> Answer:
     helps, harms, makes = ("help", "harm", "make") if plural else ("helps", "harms", "makes")
     if _within(tested, SAME_RANK):
         word, says = "none", f"{what} {makes} no difference beyond {SAME_RANK} to finding parents"
@@ -287,6 +296,8 @@ def _gain(tested: Tested, what: str, plural: bool, control: str) -> Answer:
     else:
         word, says = "unclear", f"{what} {makes} no measurable difference to finding parents"
     beside = f"parent MRR {_stated(tested, signed=True)} beside {control}"
+    if untrained is not None:
+        beside += f"; {untrained:+.3f} in an untrained copy".replace("-", "−")
     return Answer.of(word, tested, f"{says}: {beside}, {_counted(tested, 'pair')}.")
 
 

@@ -94,8 +94,11 @@ class Comparison(Exported):
     @cached_property
     def conclusion(self) -> Conclusion:
         """What was answered, in words."""
-        settings = self.results[0].settings
-        return conclude(self.answers, str(settings["model"]), str(settings["dataset"]))
+        settings, ladders = self.results[0].settings, ("precision", "recall")
+        flat = [spec for spec, answers in self.answers.items() if answers["curvature"].word == "inapplicable"]
+        won = [each for each in self.board.contrasts if each.metric in ladders and each.winner in flat]
+        worse = {space for each in won for space in (each.a, each.b)} - set(flat)
+        return conclude(self.answers, str(settings["model"]), str(settings["dataset"]), worse)
 
     @property
     def answers(self) -> dict[str, dict[str, Answer]]:

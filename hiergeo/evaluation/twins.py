@@ -26,9 +26,10 @@ from hiergeo._core.storage.archives import Array
 from hiergeo.adapters import Model, tiny
 from hiergeo.adapters.head import HeadModel, untrained
 from hiergeo.adapters.npz import ArrayModel
+from hiergeo.datasets import Hierarchy
 from hiergeo.datasets.download import data_home
 from hiergeo.evaluation.answers import Answer, inapplicable, learned_answer
-from hiergeo.evaluation.embedded import Embedded
+from hiergeo.evaluation.embedded import Embedded, embed
 from hiergeo.evaluation.metrics.length import word_count
 from hiergeo.evaluation.metrics.order import tier_pairs
 from hiergeo.geometry import Space
@@ -99,6 +100,13 @@ class Twins:
         with suppress(HiergeoError):
             archives.write(path, {"radii": radii})
         return radii
+
+    def embedded(self, hierarchy: Hierarchy) -> Embedded | None:
+        """The captions of a hierarchy by the first twin; None where none is made."""
+        with suppress(InputError):
+            if self.count and not self.recorded:
+                return embed(untrained(self.model, 0), hierarchy, images=False, progress=self.progress)
+        return None
 
     @cached_property
     def _architecture(self) -> str:

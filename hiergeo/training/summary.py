@@ -17,6 +17,7 @@ from hiergeo.evaluation.matching import KS, retrieve
 from hiergeo.evaluation.measuring import ProtocolSettings, check_fit, embed_for, measure
 from hiergeo.evaluation.metrics import (
     Interval,
+    find_metric,
     percentile_interval,
     similarity_drift,
     tau_d,
@@ -27,6 +28,9 @@ from hiergeo.evaluation.metrics.registry import Metric, correlation, declare
 from hiergeo.evaluation.metrics.sharing import Sharing
 from hiergeo.evaluation.result import Outcome, mean_of
 from hiergeo.geometry import Space
+
+FALLING = ("precision", "recall", "image_to_text_r1", "text_to_image_r1")
+"""Metrics whose fall is said with the order of the tiers."""
 
 DRIFT_TEXTS = 2000
 """Texts, the first of the dataset, whose similarities are compared before and after: two million pairs."""
@@ -63,6 +67,18 @@ class Summary:
     after: Result
     changes: dict[str, Change]
     drift: dict[str, float]
+
+    @property
+    def headline(self) -> str:
+        """What became of the order of the tiers, and of ladders and retrieval where they fell, in one sentence."""
+        tau = self.changes["tau_d"]
+        fallen = [
+            f"{find_metric(name).label} from {change.before:.2f} to {change.after:.2f}"
+            for name, change in self.changes.items()
+            if name in FALLING and change.difference.high < 0
+        ]
+        order = f"tau_d went from {tau.before:.2f} to {tau.after:.2f}".replace("-", "−")
+        return f"{order}, but these fell: {', '.join(fallen)}." if fallen else ff"{order}."
 
     def metrics(self) -> dict[str, float]:
         """Flat numbers: NAME of the head, NAME_before of the frozen model, and the drift."""

@@ -126,6 +126,10 @@ def assess(
         gathered.numbers |= {"right_equal_length_pairs": equal.words.items, "right_equal_length_p": equal.words.p_value}
     begin("ranks of parents with and without curvature", enabled=progress)
     ranked = gains(subject, seed=settings.seed)
+    copy, bare = None if twins is None else twins.embedded(embedded.hierarchy), None
+    if copy is not None:
+        begin("ranks of parents of an untrained copy", enabled=progress)
+        bare = gains(subject_of(copy, space), seed=settings.seed)
     begin("metrics without angles, radii and curvature", enabled=progress)
     attribution = _add_table(gathered, attribute(subject, settings.steps, progress=progress))
     attribution |= _add_table(gathered, ranked.statistics)
@@ -139,7 +143,7 @@ def assess(
             absent[name] = "there is no curvature" if name == "flat" else "radii are no lengths of embeddings"
     numbers |= {f"captions_tier{tier}": float(len(column.unique())) for tier, column in enumerate(embedded.chains.T)}
     begin("questions", enabled=progress)
-    answers = questions(subject, cones=cones, ranked=ranked, equal=equal, twins=twins, seed=settings.seed)
+    answers = questions(subject, cones=cones, ranked=ranked, bare=bare, equal=equal, twins=twins, seed=settings.seed)
     order = answers["order"]
     level = order.word == "inapplicable"  # all radii are equal
     numbers |= {"depth": 0.0 if level else order.value, "depth_p": 1.0 if level else order.p_value}

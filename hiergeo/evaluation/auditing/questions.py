@@ -53,13 +53,14 @@ def questions(
     *,
     cones: Occupancy | None = None,
     ranked: Gains | None = None,
+    bare: Gains | None = None,
     equal: EqualLength | None = None,
     twins: Twins | None = None,
     seed: int,
 ) -> dict[str, Answer]:
     """The answers about a subject, from cones, ranks of parents and order at equal length, where those were measured.
 
-    `seed` is of permutations, samples of pairs and halves.
+    `bare` are the ranks of parents of an untrained copy, and `seed` is of permutations, samples of pairs and halves.
     """
     radii, chains = levelled(array(subject.text.radius)), subject.embedded.chains.cpu().numpy()
     answers: dict[str, Answer] = {}
@@ -76,7 +77,10 @@ def questions(
     measures = subject.space.geometry.measures
     if "distance" in measures and ("radii" in requested or any(subject.curvatures)):
         ranked = ranked or gains(subject, seed=seed)
-        answers |= {"radii": radii_answer(ranked.of_radii), "curvature": curvature_answer(ranked.of_curvature)}
+        others = (None, None) if bare is None else (bare.of_radii, bare.of_curvature)
+        untrained_radii, untrained_curvature = (other and other.value for other in others)
+        answers["radii"] = radii_answer(ranked.of_radii, untrained_radii)
+        answers["curvature"] = curvature_answer(ranked.of_curvature, untrained_curvature)
     else:
         answers |= {"radii": radii_answer(None), "curvature": curvature_answer(None)}
     if "cones" in requested and "margin" not in measures:
