@@ -78,7 +78,7 @@ class Summary:
             if name in FALLING and change.difference.high < 0
         ]
         order = f"tau_d went from {tau.before:.2f} to {tau.after:.2f}".replace("-", "−")
-        return f"{order}, but these fell: {', '.join(fallen)}." if fallen else ff"{order}."
+        return f"{order}, but these fell: {', '.join(fallen)}." if fallen else f"{order}."
 
     def metrics(self) -> dict[str, float]:
         """Flat numbers: NAME of the head, NAME_before of the frozen model, and the drift."""
