@@ -1,6 +1,6 @@
 """What is said of worlds whose truth is planted, and whether inference for shared captions keeps its promises.
 
-    python -m benchmarks.planted            # about an hour on two cores; writes benchmarks/notes/planted.md
+    python -m benchmarks.planted            # two to three hours on two cores; writes benchmarks/notes/planted.md
     python -m benchmarks.planted --quick    # few seeds of small worlds; prints the tables
     python -m benchmarks.planted nulls      # levels, coverage and power: see benchmarks.shared_captions
     python -m benchmarks.planted words      # radii that know nothing but words: see benchmarks.shared_words

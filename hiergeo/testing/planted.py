@@ -182,11 +182,7 @@ def plant(recipe: Recipe, leaves: int = 300, seed: int = 0, *, shared: bool = Tr
     if leaves < 4:
         raise InputError(f"a planted world needs at least 4 leaves, not {leaves}.")
     random, tree, lengths = np.random.default_rng(seed), recipe.tree, recipe.lengths
-    if tree.synset:
-        chains, texts = _hyponyms(tree.synset, leaves, shared, random)
-    else:
-        sizes = [(max(2, round(share * leaves)) if share else 1) if shared else leaves for share in tree.shares]
-        chains, texts = _chains(sizes, tree.uneven, random), ()
+    chains, texts = (_hyponyms if tree.synset else _chains)(tree, leaves, shared, random)
     tiers = np.empty(chains.max() + 1, dtype=np.int64)
     tiers[chains] = np.arange(chains.shape[1])
     directions, radii = draw(tree, chains, random)
@@ -257,23 +253,21 @@ def sums_over_words(texts: Sequence[str], dimension: int, random: np.random.Gene
     return np.stack([np.sum([vectors[word] for word in text.split()], axis=0) for text in texts])
 
 
-def _chains(sizes: list[int], uneven: float, random: np.random.Generator) -> Integers:
-    """(n, T) chains over tiers of these sizes, numbered on from tier to tier, with about as many children a parent.
-
-    Unless they are uneven: then every parent has a child, and the shares of the others are drawn.
-    """
+def _chains(tree: Tree, leaves: int, shared: bool, random: np.random.Generator) -> tuple[Integers, tuple[str, ...]]:
+    """Chains (n, T) numbered on from tier to tier, without captions; all parents have children, equally many or not."""
+    sizes = [(max(2, round(share * leaves)) if share else 1) if shared else leaves for share in tree.shares]
     columns = [np.arange(sizes[-1])]
     for size, below in zip(sizes[-2::-1], sizes[:0:-1], strict=True):
         parent = np.arange(below) % size
-        if uneven:
-            parent[size:] = random.choice(size, below - size, p=random.dirichlet(np.full(size, uneven)))
+        if tree.uneven:
+            parent[size:] = random.choice(size, below - size, p=random.dirichlet(np.full(size, tree.uneven)))
         columns.append(parent[columns[-1]])
-    return np.stack(columns[::-1], axis=1) + np.cumsum([0, *sizes[:-1]])
+    return np.stack(columns[::-1], axis=1) + np.cumsum([0, *sizes[:-1]]), ()
 
 
-def _hyponyms(synset: str, leaves: int, shared: bool, random: np.random.Generator) -> tuple[Integers, tuple[str, ...]]:
+def _hyponyms(tree: Tree, leaves: int, shared: bool, random: np.random.Generator) -> tuple[Integers, tuple[str, ...]]:
     """Chains of nouns below a synset, and the captions, which have the number of their chain if none are shared."""
-    rows = random.permutation(_below(synset))[:leaves]
+    rows = random.permutation(_below(tree.synset))[:leaves]
     if not shared:
         rows = np.char.add(rows, [[f" {number}"] for number in range(len(rows))])
     texts, chains = np.unique(rows, return_inverse=True)
@@ -407,13 +401,13 @@ LOST = _truth(radii="helps none", curvature="harms none")
 DECIDE = _truth(cones="decide")
 FLAT_SPACE = _truth(curvature="inapplicable")
 BOTH_RANDOM = (random_directions, random_radii)
-HALF = _truth(radii="helps", curvature="")
+OPEN_PATHS = _truth(radii="helps", curvature="")
 STAR = NOISE | _truth(radii="inapplicable", curvature="inapplicable", cones="")  # one parent tells nothing of parents
 WORDS = _truth(beyond_length="no")
 
 SHAPES: dict[str, tuple[Tree, Truth, Truth]] = {
     "two tiers": (Tree(shares=(0.25, 1.0)), HARMS, _truth(radii="none", curvature="none")),
-    "three tiers": (Tree(shares=(0.1, 0.4, 1.0)), HELPS | _truth(radii=""), HALF),
+    "three tiers": (Tree(shares=(0.1, 0.4, 1.0)), HELPS | _truth(radii=""), OPEN_PATHS),
     "six tiers": (Tree(shares=(0.1, 0.2, 0.3, 0.5, 0.7, 1.0)), HELPS, PATHS),
     "two dimensions": (Tree(dimension=2), HELPS | _truth(curvature="helps none"), {}),
     "300 dimensions": (Tree(dimension=300), HELPS, PATHS),
@@ -466,8 +460,8 @@ WORLDS: Mapping[str, Recipe] = MappingProxyType(
         ),
         **{f"hyperbolic tree, {name}": Recipe(truth, paths, tree) for name, (tree, truth, paths) in SHAPES.items()},
         **{f"noise, {name}": Recipe(NOISE, tree=tree, changes=BOTH_RANDOM) for name, (tree, _, _) in SHAPES.items()},
-        "half of the families": Recipe(HARMS, HALF, changes=(half_of_families,)),
-        "common direction": Recipe(HELPS, HALF, changes=(common_direction,)),
+        "half of the families": Recipe(HARMS, OPEN_PATHS, changes=(half_of_families,)),
+        "common direction": Recipe(HELPS, OPEN_PATHS, changes=(common_direction,)),
         "star": Recipe(STAR, NOISE, Tree(shares=(0.0, 1.0)), BOTH_RANDOM),
         **{
             f"characters alone, asymmetric, noise of {noise}": Recipe(
