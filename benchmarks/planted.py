@@ -165,7 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.planted", description=__doc__)
     parser.add_argument("part", nargs="?", choices=NAMES, default="worlds")
     parser.add_argument(
-        "--seeds", type=int, help="worlds of each size (default: 80), draws of radii (500), or rows (40)"
+        "--seeds", type=int, help="worlds of each size (default: 80), draws of radii (500), or rows (200)"
     )
     parser.add_argument("--quick", action="store_true", help="few seeds and small sizes; print, write nothing")
     parser.add_argument("--world", action="append", default=[], metavar="NAME", choices=list(WORLDS))
@@ -175,7 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if request.part == "nulls":
         text = shared_captions.report(request.seeds or (20 if request.quick else 500), request.processes)
     elif request.part == "words":
-        text = shared_words.report(request.seeds or (4 if request.quick else 40), request.processes)
+        text = shared_words.report(request.seeds or (4 if request.quick else 200), request.processes)
     else:
         sizes, seeds = (QUICK_SIZES, request.seeds or 4) if request.quick else (SIZES, request.seeds or 80)
         text = report(run(request.world or WORLDS, sizes, seeds, request.processes), sizes, seeds)
