@@ -71,7 +71,6 @@ VERBS = {
     ),
     "benchmark --list": (("benchmark", "--list"), {"benchmark", "runs", "metrics"}),
     "audit": (("audit", *SCENES, "-g", "lorentz:-1"), {"metric", "control", "value", "gain", "gain_low"}),
-    "audit --length": (("audit", "--length", *SCENES), {"control", "metric", "value", "low", "items"}),
     "probe": (("probe", *SCENES), {"metric", "value", "low", "high"}),
     "compare": (("compare", *SCENES, "-g", "euclidean", "-g", "lorentz:-1"), {"metric", "value", "low", "high"}),
     "study": (

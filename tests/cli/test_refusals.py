@@ -17,7 +17,6 @@ VERBS = """
 probe -m MODEL -d DATA -g GEOMETRY -p PROTOCOL
 compare -m MODEL -d DATA -g GEOMETRY -p PROTOCOL
 audit -m MODEL -d DATA -g GEOMETRY --format FORMAT
-audit -m MODEL -d DATA --length
 benchmark BENCHMARK -m MODEL -g GEOMETRY --set SETTING
 study -m MODEL -d DATA --train CHAINS -g GEOMETRY --loss LOSS --set RECIPE
 suite -m MODEL -d NAMED -g GEOMETRY -o out

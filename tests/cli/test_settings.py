@@ -60,9 +60,9 @@ def test_a_comparison_has_the_settings_that_are_named(called):
 
 
 def test_audits_have_the_settings_that_are_named(called):
-    given = called("hiergeo.evaluation.auditing:audit", "audit", *DATA, *NUMBERS)
+    given = called("hiergeo.evaluation.auditing:audit", "audit", *DATA, *NUMBERS, "--twins", 3)
     assert (given["settings"], given["space"].min_radius) == (AuditSettings(seed=5), 0.3)
-    assert called("hiergeo.evaluation.auditing:length_controls", "audit", "--length", *DATA, *NUMBERS)["seed"] == 5
+    assert given["twins"] == 3
 
 
 def test_a_study_has_the_settings_that_are_named(called):

@@ -106,9 +106,9 @@ def test_what_is_no_card_is_refused_before_the_work(run, tmp_path, head):
     assert card.read_text().endswith("# A\n")
 
 
-def test_the_command_writes_a_card_and_none_of_lengths(run, tmp_path):
+def test_the_command_writes_a_card(run, tmp_path):
     card = tmp_path / "README.md"
     words = ("audit", "-m", "tiny", "-d", "scenes", "--rows", 16, "-g", "lorentz:-1", "--card", card)
     assert run(*words)[0] == 0
     assert ("lorentz:-1", "tau_d") in results(card)
-    assert run(*words, "--length")[0] == 2
+    assert "untrained copies" in card.read_text()
