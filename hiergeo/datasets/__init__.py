@@ -12,7 +12,7 @@ from hiergeo._core.errors import InputError, UnavailableError, check_whole, reas
 from hiergeo._core.plugins import Plugins
 from hiergeo._core.storage.files import path_of
 from hiergeo.datasets.download import data_home
-from hiergeo.datasets.hierarchy import Hierarchy, ImageRef, Labelled, Row, balanced_by_length
+from hiergeo.datasets.hierarchy import Hierarchy, ImageRef, Labelled, Row
 from hiergeo.datasets.pictures import file_ref, open_rgb
 from hiergeo.datasets.scenes import lone_shapes
 
@@ -34,7 +34,6 @@ __all__ = [
     "Hierarchy",
     "ImageRef",
     "Row",
-    "balanced_by_length",
     "chains",
     "hierarcaps",
     "labelled",

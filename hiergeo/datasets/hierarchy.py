@@ -1,11 +1,8 @@
 """What a dataset is: rows of captions from general to specific with the images they describe, or labelled images."""
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import combinations
-from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -150,42 +147,3 @@ class Labelled:
     def prompts(self) -> tuple[str, ...]:
         """The prompts of all classes, class by class."""
         return tuple(template.replace("{}", name) for name in self.classes for template in self.templates)
-
-
-def balanced_by_length(hierarchy: Hierarchy) -> Hierarchy:
-    """Pairs of tiers whose numbers of words tell nothing of their order, as many as there are of them.
-
-    Every pair of tiers (general, specific) of a chain is a candidate, a row of two captions. All pairs of equally many
-    words stay. Of the pairs of a and b words, a < b, as many stay whose general caption is the shorter one as whose
-    general caption is the longer one: all of the rarer kind, and of the other kind the first, in the order of the rows,
-    pairs of low tiers before those of high ones. General and specific captions then have the same distribution of
-    lengths, and no rule that reads the two lengths alone is right in more than half of the rows (ties counting one
-    half). No larger set of pairs has that property.
-
-    Rows have the ids of the rows that they are from, and a row that gives several pairs appears several times.
-    Contradicting captions are those of the same two tiers.
-
-    Raises:
-        InputError: no pair is left.
-    """
-    kinds: dict[tuple[int, int], list[tuple[int, int, int]]] = defaultdict(list)
-    for index, row in enumerate(hierarchy.rows):
-        words = [len(caption.split()) for caption in row.positive]
-        for general, specific in combinations(range(hierarchy.tiers), 2):
-            if row.positive[general] != row.positive[specific]:
-                kinds[words[general], words[specific]].append((index, general, specific))
-    chosen = []
-    for (general, specific), pairs in kinds.items():
-        other = kinds.get((specific, general), [])
-        chosen += pairs if general == specific else pairs[: len(other)]
-    if not chosen:
-        raise InputError(
-            f"the {hierarchy.split} split of {hierarchy.name} has no tiers of equal or of reversed lengths to balance."
-        )
-    rows = tuple(
-        replace(row, positive=pick(row.positive), negative=row.negative and pick(row.negative))
-        for row, pick in ((hierarchy.rows[index], itemgetter(*tiers)) for index, *tiers in sorted(chosen))
-    )
-    shown = {row.image_id for row in rows}
-    images, absent = (tuple(i for i in part if i.image_id in shown) for part in (hierarchy.images, hierarchy.absent))
-    return Hierarchy(hierarchy.name, f"{hierarchy.split}, balanced by length", rows, images, absent)

@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 LENGTH = (
     ("right_equal_length", "right where words are equally many"),
-    ("right_shorter", "right where the specific caption is shorter"),
-    ("partial_tau", "partial correlation given words"),
 )
 """Numbers with length held fixed and what the page calls them."""
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hiergeo import adapters, datasets
+from hiergeo import adapters
 from hiergeo.adapters import tiny
 from hiergeo.datasets import Hierarchy, load
 
@@ -108,9 +108,6 @@ def test_the_order_of_tiers_is_not_one_of_length(held_out: Hierarchy) -> None:
     assert right(radii, held_out, -1) >= 0.6
     for seed in UNTRAINED:
         assert right(radii_of(adapters.untrained(tiny, seed), held_out), held_out, 0) < 0.93
-    balanced = datasets.balanced_by_length(held_out)
-    pairs = radii_of(tiny, balanced)
-    assert (pairs[:, 1] > pairs[:, 0]).mean() >= 0.88
 
 
 @pytest.mark.slow

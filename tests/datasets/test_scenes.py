@@ -223,3 +223,17 @@ def test_bad_requests_get_one_clear_sentence() -> None:
         load("scenes", "validate")
     with pytest.raises(InputError, match="count"):
         load("scenes", count=0)
+
+
+@given(st.integers(0, 2**30))
+def test_balanced_scenes_tell_more_in_no_more_words(row_id):
+    scene, positive, negative = scene_and_chain("test", 0, row_id, balanced=True)
+    lengths = [len(text.split()) for text in positive]
+    assert lengths == sorted(lengths, reverse=True)
+    assert lengths[0] - lengths[-1] in (0, 2)
+    assert len(set(positive)) == 4
+    assert all(a != b for a, b in zip(positive, negative, strict=True))
+    assert world.percentile(scene) in world.SPLITS["test"]
+    known = world.facts(scene)
+    assert positive[-1].count(scene.position) == 1
+    assert all(known[f"{i}.kind"] in positive[-1] for i in (0, 1))

@@ -1,93 +1,24 @@
-"""Untrained copies: how they are made, what an answer says beside them, and subsets balanced by length."""
+"""Untrained copies: how they are made, and what an answer says beside them."""
 
 from collections import Counter
-from itertools import combinations
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 import hiergeo
 from hiergeo import adapters, datasets
 from hiergeo._core.errors import InputError
 from hiergeo.adapters.head import Head, HeadModel, HeadShape
-from hiergeo.datasets import Hierarchy, Row, balanced_by_length
-from hiergeo.datasets.scenes import scene_and_chain, world
+from hiergeo.datasets import Hierarchy, Row
 from hiergeo.evaluation import embed, twins
 from hiergeo.evaluation.answers import learned_answer
-from hiergeo.evaluation.metrics import tau_d
-from hiergeo.evaluation.metrics.length import chain_lengths
 from hiergeo.evaluation.twins import Twins, hashes, needed
-
-captions = st.lists(st.sampled_from(["dog", "red", "a", "sofa"]), min_size=1, max_size=4).map(" ".join)
-hierarchies = st.lists(st.tuples(captions, captions, captions), min_size=1, max_size=12).map(
-    lambda chains: Hierarchy("made", "test", tuple(Row(i, chain, chain[::-1], i) for i, chain in enumerate(chains)))
-)
-
-
-def words(hierarchy, side="positive"):
-    return chain_lengths(getattr(row, side) for row in hierarchy.rows)
 
 
 @pytest.fixture(scope="module")
 def model():
     return adapters.load("tiny", device="cpu")
-
-
-@given(hierarchies)
-def test_no_rule_on_lengths_is_right_in_a_balanced_subset(hierarchy):
-    try:
-        balanced = balanced_by_length(hierarchy)
-    except InputError:
-        return
-    pairs = Counter(map(tuple, words(balanced).tolist()))
-    assert all(pairs[b, a] == count for (a, b), count in pairs.items())
-    assert tau_d(words(balanced)) == 0
-    known = {row.row_id: row for row in hierarchy.rows}
-    for row in balanced.rows:
-        assert row.positive in combinations(known[row.row_id].positive, 2)
-
-
-@given(hierarchies)
-def test_no_larger_subset_is_balanced(hierarchy):
-    """The most that can be kept of the lengths (a, b) and (b, a) is twice the smaller count, and all of (a, a)."""
-    counts = Counter(
-        (len(row.positive[i].split()), len(row.positive[j].split()))
-        for row in hierarchy.rows
-        for i, j in combinations(range(3), 2)
-        if row.positive[i] != row.positive[j]
-    )
-    most = sum(min(count, counts[b, a]) for (a, b), count in counts.items())
-    if most:
-        assert len(balanced_by_length(hierarchy).rows) == most
-    else:
-        with pytest.raises(InputError, match="balance"):
-            balanced_by_length(hierarchy)
-
-
-@given(st.integers(0, 2**30))
-def test_balanced_scenes_tell_more_in_no_more_words(row_id):
-    scene, positive, negative = scene_and_chain("test", 0, row_id, balanced=True)
-    lengths = [len(text.split()) for text in positive]
-    assert lengths == sorted(lengths, reverse=True)
-    assert lengths[0] - lengths[-1] in (0, 2)
-    assert len(set(positive)) == 4
-    assert all(a != b for a, b in zip(positive, negative, strict=True))
-    assert world.percentile(scene) in world.SPLITS["test"]
-    known = world.facts(scene)
-    assert positive[-1].count(scene.position) == 1
-    assert all(known[f"{i}.kind"] in positive[-1] for i in (0, 1))
-
-
-def test_the_balanced_subset_of_hierarcaps(data_home):
-    balanced = datasets.load("hierarcaps", "balanced", home=data_home)
-    lengths = words(balanced)
-    assert (len(balanced.rows), int((lengths[:, 0] == lengths[:, 1]).sum())) == (660, 290)
-    assert tau_d(lengths) == 0
-    assert [row.row_id for row in balanced.rows] == sorted(row.row_id for row in balanced.rows)
-    assert {image.image_id for image in balanced.images} == {row.image_id for row in balanced.rows}
 
 
 def test_untrained_copies_differ_by_seed_alone(model):

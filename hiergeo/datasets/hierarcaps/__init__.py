@@ -15,7 +15,7 @@ from hiergeo.datasets import chains
 from hiergeo.datasets.addresses import coco_number, image_refs
 from hiergeo.datasets.chains import Chain
 from hiergeo.datasets.download import data_home
-from hiergeo.datasets.hierarchy import Hierarchy, Row, balanced_by_length
+from hiergeo.datasets.hierarchy import Hierarchy, Row
 from hiergeo.datasets.public import PublicFile, check_published, fetch_files
 from hiergeo.datasets.tables import read_table
 
@@ -131,14 +131,10 @@ FETCH = "run `hiergeo data fetch hierarcaps` for the test images, or "
 
 @dataclass(frozen=True)
 class TableSplit:
-    """The rows of a file: all of them, or only those whose image is (or is not) a test image.
-
-    A `balanced` split holds pairs of tiers of those rows, as `balanced_by_length` chooses them.
-    """
+    """The rows of a file: all of them, or only those whose image is (or is not) a test image."""
 
     source: PublishedTable
     of_test_images: bool | None = None
-    balanced: bool = False
 
     def holds(self, chain: Chain) -> bool:
         """Whether a row of the file is one of this split."""
@@ -148,7 +144,6 @@ class TableSplit:
 
 SPLITS = {
     "test": TableSplit(TEST),
-    "balanced": TableSplit(TEST, balanced=True),
     "expanded": TableSplit(EXPANDED),
     "expanded-train": TableSplit(EXPANDED, of_test_images=False),
     "expanded-test": TableSplit(EXPANDED, of_test_images=True),
@@ -162,8 +157,6 @@ def load(split: str = "test", *, home: Path | None = None) -> Hierarchy:
     Args:
         split: a key of `SPLITS`. ``test`` has one row an image and no contradicting chains; ``expanded`` has about
             five rows an image, those of the test images included; ``expanded-train`` and ``expanded-test`` part it.
-            ``balanced`` holds pairs of tiers of ``test`` in which the number of words says nothing of which caption is
-            the more specific: see `hiergeo.datasets.balanced_by_length`.
         home: the data home, by default `data_home()`.
 
     Raises:
@@ -179,8 +172,7 @@ def load(split: str = "test", *, home: Path | None = None) -> Hierarchy:
             if number is not None:
                 numbers[chain.image] = number
             rows.append(Row(index, chain.positive, chain.negative, number))
-    whole = Hierarchy(NAME, split, tuple(rows), image_refs(numbers, path.parent, FETCH))
-    return replace(balanced_by_length(whole), split=split) if chosen.balanced else whole
+    return Hierarchy(NAME, split, tuple(rows), image_refs(numbers, path.parent, FETCH))
 
 
 def check_bytes(split: str, *, home: Path | None = None) -> None:

@@ -41,8 +41,6 @@ FACTS = {
     },
     "directions": {"mean_direction": "length of the mean"},
     "length": {"length_spearman": "rank correlation of radii and numbers of words"},
-    "tiers": {"tier_order": "order by radii, 1 is right", "tier_order_words": "by words"},
-    "tiers at equal length": {"tier_order_equal_length": "order by radii", "tier_pairs_equal_length": "pairs"},
     "copies": {"copies": "items that lie where another one does"},
 }
 """What a remark is about -> numbers and what they are."""
@@ -79,10 +77,6 @@ def remarks(
 
 def _verdict(kind: str, numbers: Mapping[str, float], intervals: Mapping[str, Interval]) -> tuple[Severity, str] | None:
     """The severity and the word of a kind of remark; None where there is nothing to remark."""
-
-    def above(name: str) -> bool:
-        return name in intervals and intervals[name].low > 0
-
     match kind:
         case "items":
             return ("note", f"too few, {CHANCE}") if numbers["items"] < SMALL_SAMPLE else None
@@ -103,20 +97,14 @@ def _verdict(kind: str, numbers: Mapping[str, float], intervals: Mapping[str, In
             low, high = intervals["length_spearman"]
             if low <= 0 <= high:
                 return "fine", "radii do not measurably follow it"
-            follows = numbers["length_spearman"] ** 2 >= FOLLOWS and not above("tier_order_equal_length")
-            return "warning" if follows else "note", "radii follow it"
-        case "tiers":
-            return ("fine", "in order") if above("tier_order") else ("warning", "not measurably in order")
-        case "tiers at equal length":
-            right = above("tier_order_equal_length")
-            return ("fine", "in order") if right else ("warning", "not measurably in order")
+            return "warning" if numbers["length_spearman"] ** 2 >= FOLLOWS else "note", "radii follow it"
     return ("note", "some") if numbers["copies"] else None
 
 
 def _stated(name: str, numbers: Mapping[str, float], intervals: Mapping[str, Interval]) -> str:
     """A number with its interval where it has one; counts are whole."""
     value = numbers[name]
-    if name in ("items", "copies", "tier_pairs_equal_length"):
+    if name in ("items", "copies"):
         return f"{value:,.0f}"
     if not abs(value) < 1e3:
         return "over a thousand"

@@ -1,8 +1,7 @@
 """The survey of a space where points lie: radii, cones, lengths and tiers, from arrays, whatever stores the points."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, final
 
 import numpy as np
@@ -14,34 +13,11 @@ from hiergeo.evaluation.auditing.operating import point_of
 from hiergeo.evaluation.auditing.population import CAPTION, Floats, Ids, Items, mean_of
 from hiergeo.evaluation.auditing.record import Audit, Numbers
 from hiergeo.evaluation.auditing.remarks import Remark, remarks
-from hiergeo.evaluation.metrics import Interval, Ranking
+from hiergeo.evaluation.metrics import Interval
 from hiergeo.geometry import Space
 
 BINS, CONE_BINS = 60, 20
 """Bins of the histograms of radii, and of what cones hold."""
-
-
-def tier_order(radii: NDArray[Any], tiers: NDArray[Any], strata: NDArray[Any] | None = None) -> Ranking:
-    """All pairs of items of different tiers, in which the more specific one should have the larger radius.
-
-    Args:
-        radii: (n,).
-        tiers: (n,) from 0, general, to specific; pairs with an item of tier -1 do not count.
-        strata: (n,) integers, such as numbers of words: only pairs that agree in them count. None is all pairs.
-    """
-    specific = np.arange(1, max(int(tiers.max()), 1) + 1)
-    level = tiers[:, None]
-    agreed = np.zeros(len(tiers), np.int64) if strata is None else strata
-    keys = np.stack(np.broadcast_arrays(agreed[:, None], specific), axis=-1)
-    true = np.where((level == specific)[..., None], keys, -1)
-    false = np.where(((level >= 0) & (level < specific))[..., None], keys, -2)
-    scores = np.broadcast_to(radii[:, None], true.shape[:-1])
-    return Ranking(scores, scores, (true, false))
-
-
-def surplus(ranking: Ranking, counts: NDArray[Any] | None = None) -> float:
-    """Share of the pairs in the right order less that in the wrong one, in [-1, 1]; `counts` (n,) is of items."""
-    return float(2 * ranking.auroc(counts) - 1)
 
 
 @final
@@ -73,8 +49,6 @@ class Survey:
     | `cone_empty` | share of those cones that hold no other item |
     | `word_counts` | different numbers of words among the captions |
     | `length_spearman` | rank correlation of radius and number of words of captions, where both differ |
-    | `tier_order`, `tier_order_words` | order of tiers by radius, and by words, over pairs of items, in [-1, 1] |
-    | `tier_order_equal_length`, `tier_pairs_equal_length` | among captions of equally many words, and how many pairs |
 
     Attributes:
         kinds: how many items are captions, and how many images.
@@ -164,7 +138,7 @@ def survey(source: Surveyed) -> Survey:
     _add_length(evidence, items, radius)
     edges = np.histogram_bin_edges(radius, BINS)
     by_tier = tuple(_by_tier(items, radius, edges, source.tiers))
-    _add_order(evidence, items, radius, by_tier)
+    _add_spread(evidence, radius, by_tier)
     return Survey(
         title=source.title,
         kinds=(int((items.kind == CAPTION).sum()), int((items.kind != CAPTION).sum())),
@@ -199,27 +173,14 @@ def _add_length(evidence: Numbers, items: Items, radius: Floats) -> None:
         evidence.add("length_spearman", items.take(worded).correlation(words, own))
 
 
-def _add_order(evidence: Numbers, items: Items, radius: Floats, by_tier: tuple[TierRadii, ...]) -> None:
-    """How radii order the tiers, if at least two are known, and how much they differ."""
+def _add_spread(evidence: Numbers, radius: Floats, by_tier: tuple[TierRadii, ...]) -> None:
+    """How much radii differ: from tier to tier, if at least two are known."""
     if len(by_tier) < 2:
         low, high = np.quantile(radius, [0.05, 0.95])
         evidence.numbers["radius_spread"] = _ratio(float(high), float(low))
         return
     means = [tier.mean for tier in by_tier]
     evidence.numbers["radius_spread"] = _ratio(max(means), min(means))
-    tiered, own = items.take(items.tier >= 0), radius[items.tier >= 0]
-    evidence.numbers["tier_order_words"] = surplus(tier_order(tiered.words, tiered.tier))
-
-    def add(name: str, strata: NDArray[Any]) -> None:
-        def statistic(some: Ids) -> Callable[[Floats | None], float]:
-            return partial(surplus, tier_order(own[some], tiered.tier[some], strata[some]))
-
-        evidence.add(name, tiered.measured(statistic))
-
-    add("tier_order", np.zeros_like(tiered.words))
-    if pairs := tier_order(own, tiered.tier, tiered.words).pairs:
-        evidence.numbers["tier_pairs_equal_length"] = float(pairs)
-        add("tier_order_equal_length", tiered.words)
 
 
 def _ratio(large: float, small: float) -> float:

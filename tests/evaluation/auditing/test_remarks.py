@@ -60,14 +60,4 @@ def test_nothing_is_remarked_where_there_is_nothing() -> None:
 def test_radii_that_follow_the_length_are_warned_of(correlation: float, severity: str) -> None:
     interval = {"length_spearman": Interval(correlation - 0.1, correlation + 0.1)}
     assert remark("length", interval, length_spearman=correlation).severity == severity
-    interval["tier_order_equal_length"] = Interval(0.1, 0.2)
-    assert remark("length", interval, length_spearman=correlation).severity == "note"
     assert remark("length", {"length_spearman": Interval(-0.1, 0.9)}, length_spearman=0.4).severity == "fine"
-
-
-@pytest.mark.parametrize(("low", "severity"), [(0.01, "fine"), (-0.01, "warning")])
-def test_radii_that_do_not_surely_order_tiers_are_warned_of(low: float, severity: str) -> None:
-    tiers = remark("tiers", {"tier_order": Interval(low, 0.3)}, tier_order=0.2, tier_order_words=0.7)
-    assert tiers.severity == severity
-    assert f"0.200 ({low:.3f} to 0.300)".replace("-", "−") in tiers.sentence
-    assert "0.700" in tiers.sentence

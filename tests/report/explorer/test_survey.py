@@ -1,7 +1,6 @@
 """Surveys of spaces, against brute force over all pairs and an audit of the embeddings themselves."""
 
 import json
-from itertools import combinations
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ import hiergeo
 from hiergeo import Space, datasets, search
 from hiergeo.evaluation import embed
 from hiergeo.evaluation.auditing import AuditSettings
-from hiergeo.evaluation.auditing.survey import Survey, surplus, tier_order
+from hiergeo.evaluation.auditing.survey import Survey
 from hiergeo.report.explorer import survey
 from hiergeo.report.explorer.collection import Lens
 from hiergeo.report.explorer.items import Tiers, read_items
@@ -95,29 +94,6 @@ def test_cones_of_a_sample_are_looked_for_among_all_items(tmp_path, monkeypatch)
     assert found.numbers["cone_random"] == pytest.approx((held / (N - 1)).mean())
 
 
-def test_order_of_tiers_is_that_of_all_pairs():
-    generator = np.random.default_rng(0)
-    radii = generator.integers(0, 12, 70).astype(float)
-    tiers, words = generator.integers(-1, 4, 70), generator.integers(1, 4, 70)
-    counts = generator.multinomial(70, np.full(70, 1 / 70))
-    for strata in (None, words):
-        for weights in (None, counts):
-            right = wrong = pairs = 0
-            for i, j in combinations(range(70), 2):
-                apart = min(tiers[i], tiers[j]) >= 0 and tiers[i] != tiers[j]
-                if not apart or (strata is not None and strata[i] != strata[j]):
-                    continue
-                weight = 1 if weights is None else weights[i] * weights[j]
-                general, specific = (i, j) if tiers[i] < tiers[j] else (j, i)
-                pairs += weight
-                right += weight * (radii[specific] > radii[general])
-                wrong += weight * (radii[specific] < radii[general])
-            order = tier_order(radii, tiers, strata)
-            assert surplus(order, weights) == pytest.approx((right - wrong) / pairs)
-            assert weights is not None or order.pairs == pairs
-    assert tier_order(radii, np.zeros(70, int)).pairs == 0
-
-
 def test_radii_that_follow_the_number_of_words_are_told(tmp_path):
     rows = torch.nn.functional.normalize(torch.randn(N, DIM), dim=1) * torch.linspace(1, 2, N)[:, None]
     captions = [" ".join(["word"] * (1 + i // 2)) for i in range(N)]
@@ -183,17 +159,9 @@ def test_the_audit_of_stored_rows_is_that_of_the_embeddings(scenes, monkeypatch)
     assert {question: answer.word for question, answer in found.audit.answers.items()} == {
         question: answer.word for question, answer in truth.answers.items()
     }
-    across = [f"{found.numbers[name]:.3f}" for name in ("tier_order", "tier_order_words")]
-    assert all(each in said(found, "tiers") for each in across)
     assert [tier.items for tier in found.tiers] == [
         int((index_tiers(found, index, embedded) == t).sum()) for t in range(4)
     ]
-    items = read_items(index.store, Tiers(embedded.hierarchy))
-    radius = Space("lorentz:-1", embedded.root).radius(embedded.captions).double().numpy()
-    for values, name in ((radius, "tier_order"), (items.words, "tier_order_words")):
-        assert found.numbers[name] == pytest.approx(surplus(tier_order(values, items.tier)), abs=1e-4)
-    assert found.numbers["tier_order"] > 0
-    assert "tiers" in kinds(found)
     json.dumps(found.as_dict(), allow_nan=False)
 
 
