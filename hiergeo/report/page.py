@@ -35,12 +35,6 @@ if TYPE_CHECKING:
     from hiergeo.training.suite import Leaderboard
 
 
-LENGTH = (
-    ("right_equal_length", "right where words are equally many"),
-)
-"""Numbers with length held fixed and what the page calls them."""
-
-
 @dataclass(frozen=True)
 class PageSection:
     """A section of a page: its template without the ending, which is also its id, its heading, and whether it folds."""
@@ -88,7 +82,6 @@ def write_audit(audit: Audit, path: Path) -> Path:
         kicker=("audit", model, data, str(settings["geometry"])),
         factors=[(at, audit.numbers[f"curvature_factor{at}"]) for at in range(count)],
         chart=audit.u_quantiles and drawing.svg(plot.operating_point(audit), "Share of captions up to u against u"),
-        length=LENGTH,
         settings=spaced(settings),
     )
 

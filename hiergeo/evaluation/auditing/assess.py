@@ -1,6 +1,7 @@
 """Model x dataset x space -> one audit."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from hiergeo._core.progress import begin
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation import Compute, Embedded, embed
+from hiergeo.evaluation.answers import ALPHA, makes_ladders_worse
 from hiergeo.evaluation.auditing.attribution import CONTROLS, attribute
 from hiergeo.evaluation.auditing.gains import PAIRS, gains
 from hiergeo.evaluation.auditing.operating import Occupancy, occupancy, operating_point
@@ -144,6 +146,10 @@ def assess(
     numbers |= {f"captions_tier{tier}": float(len(column.unique())) for tier, column in enumerate(embedded.chains.T)}
     begin("questions", enabled=progress)
     answers = questions(subject, cones=cones, ranked=ranked, bare=bare, equal=equal, twins=twins, seed=settings.seed)
+    lost = [name for name in ("precision_minus_flat", "recall_minus_flat") if name in numbers]
+    if any(intervals[name].high < 0 and numbers[f"{name}_p"] <= ALPHA for name in lost):
+        sentence = makes_ladders_worse(answers["curvature"].sentence)
+        answers["curvature"] = replace(answers["curvature"], sentence=sentence)
     order = answers["order"]
     level = order.word == "inapplicable"  # all radii are equal
     numbers |= {"depth": 0.0 if level else order.value, "depth_p": 1.0 if level else order.p_value}

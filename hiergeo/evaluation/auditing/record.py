@@ -8,7 +8,7 @@ from hiergeo._core import limits
 from hiergeo._core.errors import check_whole
 from hiergeo._core.records import Exported, Figure, Grid, Record, json_text, number, paragraphs, plain, signed
 from hiergeo._core.text import caption, without_folders
-from hiergeo.evaluation.answers import ALPHA, Answer, headline, makes_ladders_worse, setting_of
+from hiergeo.evaluation.answers import ALPHA, Answer, headline, setting_of
 from hiergeo.evaluation.auditing.population import Measured
 from hiergeo.evaluation.metrics import Interval, find_metric
 from hiergeo.evaluation.metrics.registry import omissions
@@ -147,12 +147,7 @@ class Audit(Exported):
     @property
     def sentences(self) -> tuple[str, ...]:
         """The headline, and one sentence an answer."""
-        lost = (f"{metric}_minus_flat" for metric in ("precision", "recall"))
-        worse = any(name in self.numbers and self.numbers[name] < 0 and self.sure(name) for name in lost)
-        said = {question: answer.sentence for question, answer in self.answers.items()}
-        if worse:
-            said["curvature"] = makes_ladders_worse(said["curvature"])
-        return (self.headline, *said.values())
+        return (self.headline, *(answer.sentence for answer in self.answers.values()))
 
     @property
     def verdict(self) -> str:
