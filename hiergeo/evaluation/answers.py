@@ -254,7 +254,7 @@ def conclude(
 
 def makes_ladders_worse(sentence: str) -> str:
     """A sentence about curvature where ladders are worse than without it."""
-    return f"{sentence[:-1]}, and makes ladders worse."
+    return sentence.replace(":", " and makes ladders worse:", 1)
 
 
 def setting_of(model: str, dataset: str) -> str:

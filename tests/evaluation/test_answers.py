@@ -197,17 +197,17 @@ def compared(*curvatures: str, worse: tuple[str, ...] = ()) -> Conclusion:
 
 
 def stated(word: str) -> Answer:
-    return replace(answer_in(word, 0.5), n=900, sentence=f"It is {word}.")
+    return replace(answer_in(word, 0.5), n=900, sentence=f"It is {word}: so.")
 
 
 def test_a_comparison_states_every_answer_once():
-    assert compared("harms", "none").remarks == ("It is forward.", "In A, it is harms.", "In B, it is none.")
+    assert compared("harms", "none").remarks == ("It is forward: so.", "In A, it is harms: so.", "In B, it is none: so.")
 
 
 def test_where_ladders_get_worse_curvature_does_not_only_help():
     first, a, b = compared("helps", "helps", worse=("B",)).remarks
     assert "ladders" not in first + a
-    assert "makes ladders worse" in b
+    assert "helps and makes ladders worse: " in b
 
 
 def test_few_chains_decide_nothing_and_the_conclusion_says_so_first():
