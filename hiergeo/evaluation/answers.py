@@ -115,7 +115,7 @@ def length_answer(measured: EqualLength | None, order: Answer, vocabulary: int =
         return inapplicable("No chain has two tiers of equally many words, so length cannot be held fixed.")
     words = measured.words.as_share
     if measured.balanced is None:
-        reason = "of tiers of equally many words the same one always has more characters"
+        reason = "where words are equally many, differences in characters do not balance"
         return Answer.of("unclear", words, f"Length cannot be held fixed: {reason}.", reason)
     both = words, balanced = words, measured.balanced.as_share
     strict = min(both, key=lambda share: share.interval.low)

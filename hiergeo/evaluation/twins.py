@@ -152,7 +152,7 @@ def needed(chains: Integers, words: Integers) -> tuple[Integers, bool]:
 
     Chains (n, T) are positions of captions with `words` (U,).
     """
-    pairs = tier_pairs(chains)
+    pairs = tier_pairs(chains)[:, :2]
     equal = words[pairs[:, 0]] == words[pairs[:, 1]]
     return (pairs[equal], True) if equal.any() else (pairs, False)
 

@@ -201,7 +201,11 @@ def stated(word: str) -> Answer:
 
 
 def test_a_comparison_states_every_answer_once():
-    assert compared("harms", "none").remarks == ("It is forward: so.", "In A, it is harms: so.", "In B, it is none: so.")
+    assert compared("harms", "none").remarks == (
+        "It is forward: so.",
+        "In A, it is harms: so.",
+        "In B, it is none: so.",
+    )
 
 
 def test_where_ladders_get_worse_curvature_does_not_only_help():

@@ -75,7 +75,10 @@ def questions(
         level = not np.ptp(radii)
         answers["learned"] = order_answer(None) if level else learned(subject.embedded, radii, subject.space, twins)
     measures = subject.space.geometry.measures
-    if "distance" in measures and ("radii" in requested or any(subject.curvatures)):
+    if len(torch.unique(subject.parents[subject.parents != subject.children])) < 2:
+        star = inapplicable("All pairs have one parent, whose position alone would decide.")
+        answers |= {"radii": star, "curvature": star}
+    elif "distance" in measures and ("radii" in requested or any(subject.curvatures)):
         ranked = ranked or gains(subject, seed=seed)
         others = (None, None) if bare is None else (bare.of_radii, bare.of_curvature)
         untrained_radii, untrained_curvature = (other and other.value for other in others)

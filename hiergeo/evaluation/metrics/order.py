@@ -9,10 +9,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from hiergeo._core.errors import InputError
 from hiergeo.evaluation.metrics.ranking import checked
-from hiergeo.evaluation.metrics.sharing import Floats, Sharing, Tested, permutation_test, reached
+from hiergeo.evaluation.metrics.sharing import Floats, Sharing, Tested, permutation_test, reached, top_captions
 from hiergeo.evaluation.metrics.words import WordWeights
 
 Positions = NDArray[np.int64]
+
+STRATA = (1, 2, 3, 5, 8, 12, 20)  # least differences in characters of the strata in which pairs are balanced
 
 
 def tau_d(radii: ArrayLike) -> float:
@@ -81,8 +83,9 @@ def order_of_tiers(radii: Floats, chains: Positions, weights: WordWeights | None
 
 
 def tier_pairs(chains: Positions) -> Positions:
-    """All pairs of tiers of chains (n, T), the general one first, (n T (T - 1) / 2, 2)."""
-    return np.concatenate([np.stack(tiers, axis=1) for tiers in combinations(chains.T, 2)])
+    """All pairs of tiers of chains (n, T), (n T (T - 1) / 2, 3): general and specific caption, family of the chain."""
+    tops = top_captions(chains)
+    return np.concatenate([np.stack([*tiers, tops], axis=1) for tiers in combinations(chains.T, 2)])
 
 
 def is_of_all_tiers(tested: float, tau_d: float) -> bool:
@@ -94,8 +97,8 @@ def is_of_all_tiers(tested: float, tau_d: float) -> bool:
 class EqualLength(NamedTuple):
     """The order of tiers whose captions have equally many words: right less wrong pairs, a share in [-1, 1].
 
-    In `balanced`, pairs whose specific caption has more characters weigh as much as those where it has fewer, so that
-    an order by characters is right in about half; it is None if no such pairs are left.
+    In `balanced`, pairs whose specific caption has more characters weigh as much as those where it has fewer by about
+    as many (`STRATA`), so that an order by characters is right in about half; it is None if no such pairs are left.
     """
 
     words: Tested
@@ -124,14 +127,15 @@ def order_at_equal_length(
     pairs = pairs[words[pairs[:, 0]] == words[pairs[:, 1]]]
     if not len(pairs):
         return None
-    longer = np.sign(characters[pairs[:, 1]] - characters[pairs[:, 0]])
-    more, fewer = (int(np.count_nonzero(longer == side)) for side in (1, -1))
+    apart = characters[pairs[:, 1]] - characters[pairs[:, 0]]
+    longer, stratum = np.sign(apart), np.searchsorted(STRATA, np.abs(apart), side="right")
+    sides = [np.bincount(stratum[longer == side], minlength=len(STRATA) + 1) for side in (1, -1)]
     balance = np.ones(len(pairs))
-    for side, count in ((1, more), (-1, fewer)):
-        balance[longer == side] = min(more, fewer) / max(count, 1)
+    for side, counts in zip((1, -1), sides, strict=True):
+        balance[longer == side] = (np.minimum(*sides) / np.maximum(counts, 1))[stratum[longer == side]]
 
     def tested(pairs: Positions, balance: Floats) -> Tested:
-        general, specific = pairs.T
+        general, specific, _ = pairs.T
         scale = balance / balance.mean()
 
         def statistic(drawn: Floats) -> tuple[Floats, Floats]:
@@ -145,7 +149,8 @@ def order_at_equal_length(
 
     weighty = balance > 0
     balanced = tested(pairs[weighty], balance[weighty]) if weighty.any() else None
-    return EqualLength(tested(pairs, np.ones(len(pairs))), balanced, more / len(pairs), fewer / len(pairs))
+    more, fewer = (float(counts.sum() / len(pairs)) for counts in sides)
+    return EqualLength(tested(pairs, np.ones(len(pairs))), balanced, more, fewer)
 
 
 def _add_signs(sums: NDArray[np.int16], general: Floats, specific: Floats) -> None:

@@ -62,7 +62,7 @@ class WordWeights:
         return counts
 
     def surplus(self, pairs: Integers, scale: Floats | None = None) -> Floats:
-        """Mean over pairs (P, 2) of captions of the sign of the second one's sum less the first one's, (WEIGHTS,).
+        """Mean over pairs (P, 2 or more) of the sign of the second caption's sum less the first one's, (WEIGHTS,).
 
         It is in [-1, 1] and 0 by chance; `scale` (P,), of mean 1, weighs the pairs.
         """

@@ -119,7 +119,7 @@ def catalogue(random):
 
 
 def test_random_weights_are_no_order_beyond_length():
-    """Seen red without the weights: permuted captions alone reject in half of the collections."""
+    """Seen red without the weights: permuted captions alone reject in a quarter of the collections."""
     random = np.random.default_rng(11)
     rejected = {False: 0, True: 0}
     for _ in range(40):
@@ -132,7 +132,7 @@ def test_random_weights_are_no_order_beyond_length():
             tested = order_at_equal_length(radii, chains, lengths, lengths, known if against else None)
             rejected[against] += tested.words.p_value <= 0.05
     assert rejected[True] <= 5
-    assert rejected[False] >= 12
+    assert rejected[False] >= 8
 
 
 def test_an_order_says_what_random_words_reach():
