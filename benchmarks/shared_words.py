@@ -19,8 +19,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from open_clip.tokenizer import SimpleTokenizer
-from open_clip.transformer import TextTransformer
 from torch import Tensor
 
 from benchmarks.report import proportion, table
@@ -103,6 +101,9 @@ def sums(hierarchy: Hierarchy, seed: int, dimension: int = 1, *, mean: bool = Fa
 
 def tower(hierarchy: Hierarchy, seed: int) -> Embedded:
     """A small text tower of open_clip with the weights that it starts training from, and open_clip's tokenizer."""
+    from open_clip.tokenizer import SimpleTokenizer
+    from open_clip.transformer import TextTransformer
+
     tokens = SimpleTokenizer(context_length=32)([*captions_of(hierarchy), ""])
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
         torch.default_generator.manual_seed(seed)
