@@ -8,6 +8,7 @@ too, and most tiers are of equal length) and HierarCaps (an open one), where it 
 Whether anything was learnt is asked of each network beside the 19 that were drawn after it.
 """
 
+import math
 import multiprocessing
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -28,7 +29,7 @@ from hiergeo._core.progress import track
 from hiergeo.datasets import Hierarchy, Row
 from hiergeo.datasets.hierarchy import distinct
 from hiergeo.evaluation import Embedded
-from hiergeo.evaluation.answers import learned_answer
+from hiergeo.evaluation.answers import Answer, beside_twins, learned_answer
 from hiergeo.evaluation.auditing.questions import answers_of
 from hiergeo.evaluation.embedded import embed
 from hiergeo.evaluation.metrics.length import word_count
@@ -157,11 +158,14 @@ def said_of(name: str, subject: str, seeds: Sequence[int]) -> list[Said]:
     return said
 
 
-def learned(said: Sequence[Said]) -> Counter[str]:
-    """The words of `learned` for each seed beside the `TWINS` after it, in a ring."""
-    right = [each.right for each in sorted(said)] * 2
-    windows = (right[at : at + TWINS + 1] for at in range(len(said)))
-    return Counter(learned_answer(value, twins, 1, equal=True).word for value, *twins in windows)
+def beside_others(said: Sequence[Said]) -> tuple[Counter[str], Counter[str]]:
+    """The words about length and training for each seed beside the `TWINS` after it, in a ring."""
+    ordered = sorted(said)
+    windows = ([each.right for each in (ordered * 2)[at : at + TWINS + 1]] for at in range(len(said)))
+    learned = [learned_answer(value, twins, 1, equal=True) for value, *twins in windows]
+    alone = (Answer(each.word, math.nan, math.nan, math.nan, 1, "") for each in ordered)
+    beyond = map(beside_twins, alone, learned)
+    return Counter(each.word for each in beyond), Counter(each.word for each in learned)
 
 
 def report(seeds: int, processes: int) -> str:
@@ -180,26 +184,20 @@ def report(seeds: int, processes: int) -> str:
         }
         for future in track(as_completed(futures), "subjects", enabled=True, total=len(futures)):
             counts[futures[future]] += future.result()
-    rows = [
-        [
-            *each,
-            f"{len(said)}",
-            *_cells(Counter(one.word for one in said)),
-            *_cells(learned(said) if networks else None),
-        ]
-        for each, said in counts.items()
-        for networks in [each[1].endswith("untrained") and seeds > TWINS]
-    ]
+    rows = []
+    for each, said in counts.items():
+        alone = Counter(one.word for one in said)
+        network = each[1].endswith("untrained") and seeds > TWINS
+        beside = [cell for words in beside_others(said) for cell in _cells(words)] if network else [""] * 4
+        rows.append([*each, f"{len(said)}", *_cells(alone), *beside])
     text = (
         "# Beyond length, where nothing but words is known\n\nEvery row says how often each word was said, and the "
         'share of "yes", which is false here, with the upper end of its 95 % Clopper-Pearson interval.\n\n'
     )
-    heads = ["collection", "rows", "seeds", "beyond length", "false", "learned", "false"]
+    heads = ["collection", "rows", "seeds", "beyond length", "false", "beside twins", "false", "learned", "false"]
     return f"{text}{table(heads, rows)}\n{missing}"
 
 
-def _cells(words: Counter[str] | None) -> tuple[str, str]:
-    if words is None:
-        return "", ""
+def _cells(words: Counter[str]) -> tuple[str, str]:
     said = ", ".join(f"{word} {count}" for word, count in words.most_common())
     return said, proportion(words["yes"], words.total())

@@ -8,7 +8,7 @@ and rules: docs/verdicts.md.
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, final
 
 import numpy as np
@@ -134,6 +134,19 @@ def length_answer(measured: EqualLength | None, order: Answer, vocabulary: int =
     share = f"{_percent(strict.value)} % of pairs in the right order ({low} to {high} %, {of})"
     said = ", ".join(filter(None, (share, reason, _counted(strict, "pair"))))
     return Answer.of(word, strict, f"{says}: {said}.", reason)
+
+
+def beside_twins(beyond: Answer, learned: Answer) -> Answer:
+    """The answer about length beside untrained copies: an order that the best of them reaches goes beyond nothing.
+
+    Networks read pieces of words, of which specific captions have more, so that their random radii need not be those
+    of random words.
+    """
+    if beyond.word != "yes" or not learned.low <= 0:
+        return beyond
+    reason = "an untrained copy reaches as much"
+    says = f"{ORDER['unclear']} at equal length: {reason}"
+    return replace(beyond, word="unclear", sentence=f"{says}; {beyond.sentence.partition(': ')[2]}", reason=reason)
 
 
 def learned_answer(value: float, twins: Sequence[float], items: int, *, equal: bool) -> Answer:

@@ -9,6 +9,7 @@ import pytest
 from hiergeo.evaluation.answers import (
     Answer,
     Conclusion,
+    beside_twins,
     conclude,
     cones_answer,
     curvature_answer,
@@ -244,3 +245,13 @@ def test_words_are_the_reason_where_random_ones_reach_as_much():
     free = length_answer(EqualLength(SURE, SURE, 0.6, 0.3), answer_in("forward", 0.5), 58)
     assert (free.word, free.reason) == ("yes", "")
     assert "independent ones" in free.sentence
+
+
+@pytest.mark.parametrize(("low", "word"), [(0.01, "yes"), (0.0, "unclear"), (-0.2, "unclear"), (np.nan, "yes")])
+def test_nothing_goes_beyond_length_that_an_untrained_copy_reaches(low, word):
+    beyond = replace(answer_in("yes", 0.8), sentence="Radii follow the tiers at equal length too: 80 % of pairs.")
+    answer = beside_twins(beyond, replace(answer_in("no", 0.1), low=low))
+    assert answer.word == word
+    assert "80 % of pairs" in answer.sentence
+    assert ("untrained" in answer.sentence) == (word == "unclear")
+    assert beside_twins(answer_in("no", 0.4), replace(answer_in("no", 0.1), low=low)).word == "no"

@@ -10,6 +10,7 @@ from hiergeo.evaluation.answers import (
     QUESTIONS,
     Answer,
     Question,
+    beside_twins,
     cones_answer,
     curvature_answer,
     inapplicable,
@@ -74,6 +75,8 @@ def questions(
     if "learned" in requested:
         level = not np.ptp(radii)
         answers["learned"] = order_answer(None) if level else learned(subject.embedded, radii, subject.space, twins)
+    if {"beyond_length", "learned"} <= answers.keys():
+        answers["beyond_length"] = beside_twins(answers["beyond_length"], answers["learned"])
     measures = subject.space.geometry.measures
     if len(torch.unique(subject.parents[subject.parents != subject.children])) < 2:
         star = inapplicable("All pairs have one parent, whose position alone would decide.")
