@@ -95,7 +95,7 @@ def length_answer(measured: EqualLength | None, order: Answer) -> Answer:
         return inapplicable("No chain has two tiers of equally many words, so length cannot be held fixed.")
     words = measured.words.as_share
     if measured.balanced is None:
-        says = "Length cannot be held fixed: of tiers of equally many words the same one always has more characters"
+        says = "Length cannot be held fixed: where words are equally many, differences in characters do not balance"
         return Answer.of("unclear", words, f"{says}.")
     both = words, balanced = words, measured.balanced.as_share
     strict = min(both, key=lambda share: share.interval.low)

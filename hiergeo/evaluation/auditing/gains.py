@@ -19,7 +19,7 @@ from hiergeo._core.numerics import wide
 from hiergeo._core.polar import Polar
 from hiergeo.evaluation.auditing.attribution import ranks_of_parents
 from hiergeo.evaluation.auditing.subject import Alter, Subject, angles_alone, array, flattened
-from hiergeo.evaluation.metrics.sharing import Sharing, Tested, mean_test
+from hiergeo.evaluation.metrics.sharing import Sharing, Tested, mean_test, pairs_in_families
 from hiergeo.evaluation.result import Statistic, mean_of
 
 PAIRS = "parent_mrr_pairs"
@@ -70,7 +70,8 @@ def gains(subject: Subject, *, seed: int = 0) -> Gains:
     """How points, and controls of them, rank the parents of children; `seed` is of the sample and the halves."""
     subject = replace(subject, captions=subject.space.points(subject.embedded.captions))
     child, parent = _pairs(subject, seed)
-    sharing = Sharing(torch.stack((child, parent), dim=1).cpu().numpy())
+    pairs = torch.stack((parent, child), dim=1).cpu().numpy()
+    sharing = pairs_in_families(pairs, subject.embedded.chains.cpu().numpy())
 
     def reciprocal(seen: Subject) -> np.ndarray:
         return 1 / (1 + ranks_of_parents(seen, child, parent))

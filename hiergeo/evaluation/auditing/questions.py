@@ -61,7 +61,10 @@ def questions(
         at_equal = order_at_equal_length(radii, chains, words, characters, seed=seed)
         answers["beyond_length"] = length_answer(at_equal, answers["order"])
     measures = subject.space.geometry.measures
-    if "distance" in measures and ("radii" in requested or any(subject.curvatures)):
+    if len(torch.unique(subject.parents[subject.parents != subject.children])) < 2:
+        star = inapplicable("All pairs have one parent, whose position alone would decide.")
+        answers |= {"radii": star, "curvature": star}
+    elif "distance" in measures and ("radii" in requested or any(subject.curvatures)):
         ranked = ranked or gains(subject, seed=seed)
         answers |= {"radii": radii_answer(ranked.of_radii), "curvature": curvature_answer(ranked.of_curvature)}
     else:

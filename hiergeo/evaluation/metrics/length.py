@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from hiergeo._core.errors import InputError
 from hiergeo.evaluation.metrics.order import pair_signs
+from hiergeo.evaluation.metrics.sharing import top_captions
 
 Condition = Literal["equal", "shorter"]
 
@@ -45,12 +46,14 @@ def selected_pairs(
     """Pairs of tiers of the same chain whose lengths meet a condition, and how radii order them.
 
     Radii, lengths and positions of captions are (n, T). The pairs are 1 where radii order them rightly, -1 wrongly, 0
-    for a tie, (P,); their captions, the general one first, are (P, 2). In those called ``shorter`` the more specific
-    one is.
+    for a tie, (P,); their captions, the general one first, and the family of their chain are (P, 3). In those called
+    ``shorter`` the more specific one is.
     """
     order, longer = pair_signs(radii), pair_signs(lengths)
     selected = longer == {"equal": 0, "shorter": -1}[condition]
-    captions = np.stack([chains[:, tiers] for tiers in np.triu_indices(chains.shape[1], k=1)], axis=-1)
+    general, specific = np.triu_indices(chains.shape[1], k=1)
+    family = np.broadcast_to(top_captions(chains)[:, None], order.shape)
+    captions = np.stack([chains[:, general], chains[:, specific], family], axis=-1)
     return order[selected], captions[selected]
 
 

@@ -9,9 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from hiergeo._core.errors import InputError
 from hiergeo.evaluation.metrics.ranking import checked
-from hiergeo.evaluation.metrics.sharing import Floats, Sharing, Tested, permutation_test
+from hiergeo.evaluation.metrics.sharing import Floats, Sharing, Tested, permutation_test, top_captions
 
 Positions = NDArray[np.int64]
+
+STRATA = (1, 2, 3, 5, 8, 12, 20)  # least differences in characters of the strata in which pairs are balanced
 
 
 def tau_d(radii: ArrayLike) -> float:
@@ -82,8 +84,8 @@ def is_of_all_tiers(tested: float, tau_d: float) -> bool:
 class EqualLength(NamedTuple):
     """The order of tiers whose captions have equally many words: right less wrong pairs, a share in [-1, 1].
 
-    In `balanced`, pairs whose specific caption has more characters weigh as much as those where it has fewer, so that
-    an order by characters is right in about half; it is None if no such pairs are left.
+    In `balanced`, pairs whose specific caption has more characters weigh as much as those where it has fewer by about
+    as many (`STRATA`), so that an order by characters is right in about half; it is None if no such pairs are left.
     """
 
     words: Tested
@@ -100,18 +102,20 @@ def order_at_equal_length(
     Radii and numbers of words and characters are (U,) of the distinct captions, chains (n, T) positions among them.
     None where no chain has two tiers of equally many words.
     """
-    pairs = np.concatenate([np.stack(tiers, axis=1) for tiers in combinations(chains.T, 2)])
+    tops = top_captions(chains)
+    pairs = np.concatenate([np.stack([*tiers, tops], axis=1) for tiers in combinations(chains.T, 2)])
     pairs = pairs[words[pairs[:, 0]] == words[pairs[:, 1]]]
     if not len(pairs):
         return None
-    longer = np.sign(characters[pairs[:, 1]] - characters[pairs[:, 0]])
-    more, fewer = (int(np.count_nonzero(longer == side)) for side in (1, -1))
+    apart = characters[pairs[:, 1]] - characters[pairs[:, 0]]
+    longer, stratum = np.sign(apart), np.searchsorted(STRATA, np.abs(apart), side="right")
+    sides = [np.bincount(stratum[longer == side], minlength=len(STRATA) + 1) for side in (1, -1)]
     weights = np.ones(len(pairs))
-    for side, count in ((1, more), (-1, fewer)):
-        weights[longer == side] = min(more, fewer) / max(count, 1)
+    for side, counts in zip((1, -1), sides, strict=True):
+        weights[longer == side] = (np.minimum(*sides) / np.maximum(counts, 1))[stratum[longer == side]]
 
     def tested(pairs: Positions, weights: Floats) -> Tested:
-        general, specific = pairs.T
+        general, specific, _ = pairs.T
         scale = weights / weights.mean()
 
         def statistic(drawn: Floats) -> tuple[Floats, Floats]:
@@ -124,7 +128,8 @@ def order_at_equal_length(
 
     weighty = weights > 0
     balanced = tested(pairs[weighty], weights[weighty]) if weighty.any() else None
-    return EqualLength(tested(pairs, np.ones(len(pairs))), balanced, more / len(pairs), fewer / len(pairs))
+    more, fewer = (float(counts.sum() / len(pairs)) for counts in sides)
+    return EqualLength(tested(pairs, np.ones(len(pairs))), balanced, more, fewer)
 
 
 def _add_signs(sums: NDArray[np.int16], general: Floats, specific: Floats) -> None:

@@ -15,7 +15,7 @@ Probability, 1989); Aronow, Samii and Assenova, Cluster-robust variance estimati
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from itertools import combinations, zip_longest
+from itertools import combinations, pairwise, zip_longest
 from typing import Any, NamedTuple, final
 
 import numpy as np
@@ -142,6 +142,28 @@ def families(items: ArrayLike, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
     for item, ancestor in pairs.tolist():
         ancestors[item].append(ancestor)
     return np.array([*zip_longest(*ancestors.values(), fillvalue=-1)], dtype=np.int64).T
+
+
+def top_captions(chains: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(n,) the caption of each chain (n, T) that names its family: the most general tier that is not one caption."""
+    return chains[:, np.any(chains != chains[:1], axis=0).argmax()]
+
+
+def pairs_in_families(pairs: NDArray[np.int64], chains: NDArray[np.int64]) -> Sharing:
+    """What distinct pairs (P, 2) of a parent and its child share: captions, and the family of a chain that holds them.
+
+    Of the families of a pair, the `JOINING` with the most chains count.
+    """
+    tops = top_captions(chains)
+    _, family, sizes = np.unique(tops, return_inverse=True, return_counts=True)
+    order = np.argsort(-sizes[family], kind="stable")
+    found: dict[tuple[int, ...], dict[int, None]] = {pair: {} for pair in map(tuple, pairs.tolist())}
+    for top, chain in zip(tops[order].tolist(), chains[order].tolist(), strict=True):
+        for pair in pairwise(chain):
+            if pair in found and len(found[pair]) < JOINING:
+                found[pair][top] = None
+    columns = np.array([*zip_longest(*found.values(), fillvalue=-1)], dtype=np.int64)
+    return Sharing(np.concatenate([pairs, columns.T], axis=1))
 
 
 def p_value_of_draws(value: float, draws: Floats, items: float, *, widened: bool = False) -> float:

@@ -64,6 +64,7 @@ def test_gains_are_those_of_distances_in_numpy(seed, k):
     assert by_radii.value == pytest.approx((native - reciprocal(-(directions @ directions.T), child, parent)).mean())
     assert by_curvature.value == pytest.approx((native - best).mean())
     assert by_radii.items == by_curvature.items == len(child) == 36
+    assert by_radii.effective == by_curvature.effective == pytest.approx(6)
 
 
 def test_pairs_are_counted_once_however_many_chains_repeat_them():
@@ -137,6 +138,16 @@ def test_only_what_is_asked_is_answered_and_in_one_order(asked, spec):
     assert ("curvature" in asked and spec == "euclidean") == (
         "curvature" in answers and answers["curvature"].word == "inapplicable"
     )
+
+
+def test_of_a_star_neither_radii_nor_curvature_is_judged():
+    points = np.random.default_rng(0).normal(size=(12, 4))
+    star = [[0, leaf, leaf] for leaf in range(1, 12)]
+    answers = questions.answers_of(made(points, star), hiergeo.Space("lorentz:-1"), ("radii", "curvature"))
+    assert {answer.word for answer in answers.values()} == {"inapplicable"}
+    assert all(answer.sentence.startswith("All pairs have one parent") for answer in answers.values())
+    other = questions.answers_of(made(points, [*star, [0, 1, 2]]), hiergeo.Space("lorentz:-1"), ("radii", "curvature"))
+    assert "inapplicable" not in {answer.word for answer in other.values()}
 
 
 def test_without_branches_cones_have_no_answer():

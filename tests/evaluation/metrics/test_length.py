@@ -46,8 +46,9 @@ def test_pairs_of_tiers_against_a_loop(radius, length):
     for condition, sign in (("equal", 0), ("shorter", -1)):
         signs, pairs = selected_pairs(radius, length, condition, chains)
         assert signs.tolist() == selected(radius, length, sign)
-        assert np.sign(radius.ravel()[pairs] @ [-1, 1]).tolist() == signs.tolist()
-        assert (np.sign(length.ravel()[pairs] @ [-1, 1]) == sign).all()
+        assert np.sign(radius.ravel()[pairs[:, :2]] @ [-1, 1]).tolist() == signs.tolist()
+        assert (np.sign(length.ravel()[pairs[:, :2]] @ [-1, 1]) == sign).all()
+        assert (pairs[:, 2] == pairs[:, 0] - pairs[:, 0] % SHAPE[1]).all()
         share = (1 + np.mean(signs)) / 2 if len(signs) else float("nan")
         assert share_right(radius, length, condition) == pytest.approx(share, abs=1e-12, nan_ok=True)
     equal = selected(radius, length, 0)

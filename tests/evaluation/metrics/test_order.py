@@ -68,6 +68,41 @@ def test_pairs_of_equal_length_of_a_case_worked_by_hand():
     assert (found.more, found.fewer) == (0.75, 0.25)
 
 
+def test_characters_are_balanced_where_differences_are_alike():
+    """Apart by 10, 9 and -8 the weights are 1/2, 1/2 and 1, by -4, 3 and 0 they are 1, by 30, which none balances, 0.
+
+    Right are all but the pair apart by -8: (1/2 + 1/2 - 1 + 1 + 1 + 1) of 5.
+    """
+    apart = np.array([10, 9, -8, -4, 3, 30, 0])
+    chains, characters = np.arange(14).reshape(7, 2), np.stack([40 + 0 * apart, 40 + apart], axis=1).ravel()
+    radii = np.tile([1.0, 2.0], 7)
+    radii[5] = 0
+    found = order_at_equal_length(radii, chains, np.ones(14, int), characters)
+    assert found.balanced.value == pytest.approx(3 / 5)
+    assert (found.balanced.items, found.words.value) == (6, pytest.approx(5 / 7))
+    assert (found.more, found.fewer) == (pytest.approx(4 / 7), pytest.approx(2 / 7))
+
+
+def test_an_order_by_characters_with_noise_is_not_beyond_length_however_much_longer_captions_grow():
+    """Ten characters a tier more in 60 % of families, one fewer in the others: large differences are hardly noisy."""
+    random = np.random.default_rng(0)
+    tiers, family = np.tile(np.arange(4), 600), np.repeat(np.arange(600), 4)
+    growth = np.where(random.random(600) < 0.6, 10, -1)[family]
+    characters = np.round(60 + growth * tiers + random.normal(0, 1, 2400)).astype(int)
+    radii, chains = 0.02 * characters + 0.1 * random.standard_normal(2400), np.arange(2400).reshape(600, 4)
+    found = order_at_equal_length(radii, chains, np.ones(2400, int), characters)
+    assert found.words.value > 0.4
+    assert found.balanced.p_value > 0.05
+    assert length_answer(found, order_answer(order_of_tiers(radii, chains))).word != "yes"
+
+
+def test_pairs_at_equal_length_are_joined_by_the_top_of_their_chain():
+    chains = np.array([[0, 2, 3], [0, 4, 5], [1, 6, 7], [1, 8, 9]])
+    words = np.array([1, 1, 2, 2, 2, 2, 2, 2, 2, 2])
+    found = order_at_equal_length(np.arange(10.0), chains, words, np.arange(10))
+    assert (found.words.items, found.words.effective) == (4, 2)
+
+
 def test_pairs_of_other_lengths_are_left_out():
     chains, radii = np.arange(6).reshape(2, 3), np.array([1.0, 2, 0, 3, 2, 1])
     found = order_at_equal_length(radii, chains, np.array([1, 1, 2, 4, 5, 4]), np.arange(6))

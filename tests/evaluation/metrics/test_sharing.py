@@ -16,6 +16,7 @@ from hiergeo.evaluation.metrics.sharing import (
     deviating_test,
     mean_test,
     p_value_of_draws,
+    pairs_in_families,
     permutation_test,
 )
 
@@ -72,6 +73,25 @@ def test_independent_items_have_the_interval_and_p_value_of_a_t_test():
     assert tested.p_value == pytest.approx(expected.pvalue)
     assert tested.interval == pytest.approx(tuple(expected.confidence_interval(0.95)))
     assert tested.narrow == pytest.approx(tuple(expected.confidence_interval(0.90)))
+
+
+def test_pairs_are_joined_by_the_families_of_all_chains_that_hold_them():
+    """The pairs of 0 and 1 have no caption in common; 2 to 4 is a pair of both families, which 7 to 9 are none of."""
+    chains = np.array([[0, 2, 4], [1, 2, 4], [0, 3, 5], [1, 6, 10], [7, 8, 9]])
+    pairs = np.array([[0, 2], [1, 2], [2, 4], [0, 3], [3, 5], [1, 6], [6, 10], [7, 8], [8, 9]])
+    families = [{0}, {1}, {0, 1}, {0}, {0}, {1}, {1}, {7}, {7}]
+    joined = sum(
+        bool({*a} & {*b} or first & second)
+        for a, first in zip(pairs.tolist(), families, strict=True)
+        for b, second in zip(pairs.tolist(), families, strict=True)
+    )
+    assert pairs_in_families(pairs, chains).effective == pytest.approx(81 / joined)
+
+
+def test_below_a_caption_of_all_chains_its_children_name_the_families():
+    chains = np.array([[0, 1, 3, 5], [0, 1, 4, 6], [0, 2, 7, 8], [0, 2, 9, 10]])
+    pairs = np.array([[3, 5], [4, 6], [7, 8], [9, 10]])
+    assert pairs_in_families(pairs, chains).effective == pairs_in_families(pairs, chains[:, 1:]).effective == 2
 
 
 @given(collections())
