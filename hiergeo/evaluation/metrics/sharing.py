@@ -71,6 +71,21 @@ class Sharing:
         scale = self.effective / (self._freedom * len(self) ** 2)
         return np.maximum(self._over_joined(deviations), independent) * scale
 
+    def caution(self, deviations: Floats) -> float:
+        """By what factor, at least 1, an interval grows if pairs in large families deviate as those in small ones do.
+
+        A large family that happens to lie near the mean hides how far away it might lie. Estimated from all families
+        alike, the error is less uncertain: the interval is a normal one.
+        """
+        others, variance = self._sums_of_joined(np.ones(len(self))) - 1, float(self.variance(deviations))
+        some = others > 0.5
+        if variance <= ROUNDING**2 or not some.any():
+            return 1.0
+        together = (deviations * (self._sums_of_joined(deviations) - deviations))[some] / others[some]
+        alike = np.square(deviations).mean() + (len(self) / self.effective - 1) * together.mean()
+        growth = max(0.0, float(alike) * self.effective / (self._freedom * len(self) * variance))
+        return max(1.0, NORMAL / self.quantile(LEVEL) * float(np.sqrt(growth)))
+
     def widening(self, deviations: Floats) -> float:
         """How much wider the 95 % interval of a mean is than that of independent items; 1 if all values are equal."""
         independent = float(deviations @ deviations) / len(self) ** 2
@@ -105,6 +120,11 @@ class Sharing:
         """The sum of e_i e_j over joined pairs (i, j), for deviations e (..., n)."""
         members, sign, alone = self._subsets
         return np.square(deviations @ members) @ sign + np.square(deviations[..., alone]).sum(axis=-1)
+
+    def _sums_of_joined(self, values: Floats) -> Floats:
+        """(n,) the sum of values (n,) over the items that each is joined with."""
+        members, sign, alone = self._subsets
+        return np.asarray(members @ (sign * (values @ members)) + alone * values)
 
     @cached_property
     def _subsets(self) -> tuple[Any, Floats, NDArray[np.bool_]]:
@@ -208,12 +228,24 @@ def deviating_test(sharing: Sharing, value: float, deviations: Floats) -> Tested
     if float(np.abs(deviations).max()) <= ROUNDING:
         return _agreed(sharing, value)
 
-    def interval(level: float) -> Interval:
-        half = sharing.half_width(deviations, level)
-        return Interval(max(-1.0, value - half), min(1.0, value + half))
-
     p_value = sharing.p_value(value, deviations)
-    return Tested(value, interval(LEVEL), interval(NARROW), p_value, len(sharing), sharing.effective)
+    caution = sharing.caution(deviations)
+    wide, narrow = (_skewed(value, sharing.half_width(deviations, level), caution) for level in (LEVEL, NARROW))
+    return Tested(value, wide, narrow, p_value, len(sharing), sharing.effective)
+
+
+def _skewed(value: float, half: float, caution: float) -> Interval:
+    """The interval of a mean in [-1, 1] whose half width, `caution` aside, tells on which side of 0 it lies.
+
+    Near -1 and 1 items deviate rarely and one way, and a few items may hold none that does: the end towards 0 is as far
+    away on the scale of artanh.
+    """
+    size, wide = min(abs(value), 1 - ROUNDING), caution * half
+    inner = min(size - wide, float(np.tanh(np.arctanh(size) - wide / (1 - size**2))))
+    if size > half:
+        inner = max(inner, ROUNDING)
+    low, high = max(-1.0, inner), min(1.0, abs(value) + wide)
+    return Interval(low, high) if value >= 0 else Interval(-high, -low)
 
 
 def permutation_test(
@@ -240,13 +272,14 @@ def permutation_test(
     larger = np.count_nonzero(sizes >= _studentised(value, error) * (1 - ROUNDING))
     student = sharing.p_value(value, deviations[0]) if error else _share_p_value(value, sharing.effective)
     p_value = float(max((1 + larger) / (1 + len(sizes)), student))
+    caution = sharing.caution(deviations[0])
 
     def interval(level: float) -> Interval:
         if error == 0:
             low, high = _share_interval(value, sharing.effective, level)
             return Interval(low, high) if p_value <= 1 - level else Interval(min(low, 0.0), max(high, 0.0))
         half = error * max(sharing.quantile(level), float(np.quantile(sizes, level, method="higher")))
-        return Interval(max(-1.0, value - half), min(1.0, value + half))
+        return _skewed(value, half, caution)
 
     return Tested(value, interval(LEVEL), interval(NARROW), p_value, len(sharing), sharing.effective)
 

@@ -27,6 +27,14 @@ def made(points, chains, negative=None, root=None, name="made"):
     return Embedded("made", Hierarchy(name, "test", rows), texts, embeddings, contradicting, None, origin)
 
 
+def skewed(value, low, high):
+    """The interval of a t-test of a mean, with the end towards 0 on the scale of artanh where that is longer."""
+    step = (low if value > 0 else high) - value
+    odds = (1 + value) / (1 - value) * np.exp(2 * step / (1 - value**2))
+    end = (odds - 1) / (odds + 1)
+    return (min(low, end), high) if value > 0 else (low, max(high, end))
+
+
 def sample(seed=0, rows=12, tiers=4, dim=5, scale=1.0):
     """Random points of growing radius, distinct in all chains, and their chains."""
     generator = np.random.default_rng(seed)
