@@ -2,15 +2,16 @@
 
 Chains that exist get radii at random: that of a caption is a times its tier plus a normal error, independently of all
 others. With a = 0 the null hypotheses of depth and of depth at equal length hold, whether all errors have the standard
-deviation 1 or those of the most general tier 3. The share of nulls that are rejected at 5 % is the level; the share of
-95 % intervals that hold the mean over all draws is the coverage; both are to be read with their simulation errors. The
-test beside them is Student's t-test over the connected components of chains, in which nothing is shared.
+deviation 1 or those of the most general tier 3. Elsewhere tau_d is near 1, or a is 0 in half of the families. The share
+of nulls that are rejected at 5 % is the level; the share of 95 % intervals that hold the mean over all draws is the
+coverage; both are to be read with their simulation errors. The test beside them is Student's t-test over the connected
+components of chains, in which nothing is shared.
 """
 
 import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 from typing import NamedTuple, final
@@ -87,20 +88,29 @@ class Structure:
 
 
 class Condition(NamedTuple):
-    """How radii are drawn: a, and the standard deviation of errors in the most general tier."""
+    """How radii are drawn: a, the standard deviation of errors in the most general tier, and where a is not 0."""
 
     slope: float
     spread: float = 1.0
+    families: float = 1.0  # the share of the top captions below which radii follow the tiers
 
     def radii(self, structure: Structure, random: np.random.Generator) -> Floats:
         """(V,) radii of all captions; those of contradicting captions alone have half the slope."""
-        slope = np.full(len(structure.tiers), self.slope / 2)
-        slope[structure.chains] = self.slope
+        slope, errors = np.full(len(structure.tiers), self.slope / 2), random.standard_normal(len(structure.tiers))
+        follows = random.random(len(slope)) < self.families
+        slope[structure.chains] = self.slope * follows[structure.chains[:, :1]]
         spread = np.where(structure.tiers == 0, self.spread, 1.0)
-        return slope * structure.tiers + spread * random.standard_normal(len(slope))
+        return slope * structure.tiers + spread * errors
 
 
-CONDITIONS = (Condition(0.0), Condition(0.0, 3.0), Condition(0.5), Condition(1.0))
+CONDITIONS = (
+    Condition(0.0),
+    Condition(0.0, 3.0),
+    Condition(0.5),
+    Condition(1.0),
+    Condition(1.0, families=0.5),
+    Condition(3.0),
+)
 
 Method = Callable[[Structure, Floats], Estimate]
 
@@ -188,6 +198,10 @@ def structures() -> tuple[dict[str, Structure], str]:
         f"tree, {leaves:,} leaves": Structure.of(world("noise", leaves).embedded.hierarchy)
         for leaves in (100, 300, 1000)
     }
+    tree, random = some["tree, 300 leaves"], np.random.default_rng(0)
+    sizes = random.dirichlet(np.ones(len(tree.tiers)))[tree.chains[:, 0]]
+    drawn = random.choice(len(sizes), len(sizes), p=sizes / sizes.sum())
+    some["tree, 300 leaves, uneven families"] = replace(tree, chains=tree.chains[drawn])
     return some, missing
 
 
@@ -211,6 +225,7 @@ def report(draws: int, processes: int) -> str:
             f"{g:,.0f}",
             f"{condition.slope:g}",
             f"{condition.spread:g}",
+            f"{condition.families:g}",
             *cells(np.concatenate(parts[name, condition])),
         ]
         for name, structure in some.items()
@@ -218,7 +233,7 @@ def report(draws: int, processes: int) -> str:
         for condition in CONDITIONS
     ]
     error = 100 * np.sqrt(0.05 * 0.95 / draws)
-    heads = ["chains", "g", "a", "spread of the top tier", *METHODS]
+    heads = ["chains", "g", "a", "spread of the top tier", "families", *METHODS]
     text = (
         f"# Inference where chains share captions\n\n{draws:,} draws of radii each: the share of tests that reject at "
         "5 % (the level where a is 0, else the power), the coverage of 95 % intervals, and their median half width. "
