@@ -60,7 +60,7 @@ SIZES = {
 TREE = [4, 10, 20, 40]
 BAGS = [name for name in WORLDS if "words" in name]
 
-SEEDS = {"noise, 300 dimensions": 2, "noise, mammals": 4}
+SEEDS = {"noise, 300 dimensions": 2, "noise, mammals": 4, "sums of vectors, 3,000 words": 2}
 """Seeds of worlds where chance makes a test of level 5 % say what is false of the first one."""
 
 
