@@ -78,14 +78,17 @@ const ORDER = {
 /** What is said of captions of equal length. @type {Record<string, string>} */
 const BEYOND = { yes: ", also among captions of equal length", no: ", but not among captions of equal length", unclear: "; among captions of equal length it is unclear" };
 
+/** What is said of copies of the network without training. @type {Record<string, string>} */
+const LEARNED = { yes: "; untrained copies do worse", no: "; untrained copies do as well", unclear: "; untrained copies may do as well" };
+
 /** The share of pairs in the right order, of which a tie is half of one. @param {number} tau */
 const right = (tau) => `${number(50 * (1 + tau), 1)}\u00a0%`;
 
 /** What an audit found of the order of the tiers, in plain words; what counting words does better comes first. @param {any} audit */
-function verdictOf({ numbers: { length_tau_d: words, tau_d }, answers: { order, beyond_length: beyond } }) {
+function verdictOf({ numbers: { length_tau_d: words, tau_d }, answers: { order, beyond_length: beyond, learned } }) {
   if (!ORDER[order?.word]) return "All captions are equally general here.";
   if (words > order.high && beyond?.word !== "yes") return `Counting words puts ${right(words)} of pairs of captions in the right order, this space ${right(tau_d)}.`;
-  return `${right(tau_d)} of pairs of captions are in the right order, ${ORDER[order.word]}${(order.word === "forward" && BEYOND[beyond?.word]) || ""}.`;
+  return `${right(tau_d)} of pairs of captions are in the right order, ${ORDER[order.word]}${order.word === "forward" ? `${BEYOND[beyond?.word] ?? ""}${LEARNED[learned?.word] ?? ""}` : ""}.`;
 }
 
 /** What the verdict is by its name. @param {any} audit */
