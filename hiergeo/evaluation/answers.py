@@ -169,8 +169,7 @@ def learned_answer(value: float, twins: Sequence[float], items: int, *, equal: b
     else:
         numbers = f"tau_d {value:.3f}, {worst:.3f} to {best:.3f}".replace("-", "−")
     gain = Tested(value - median, Interval(value - best, value - worst), Interval(0, 0), math.nan, items, items)
-    unit = "pair" if equal else "chain"
-    sentence = f"{says}: {numbers} in {len(twins)} untrained copies, n = {_plural(items, unit)}."
+    sentence = f"{says}: {numbers} in {len(twins)} untrained copies, n = {_plural(items, 'pair')}."
     return Answer.of(word, gain, sentence)
 
 

@@ -40,6 +40,9 @@ TWINS = 19
 RECORDED = tiny.FOLDER / "twins.npz"
 """Radii of the twins of the bundled model, at the captions of its scenes that its statistic needs."""
 
+PAIRS = 2048
+"""Pairs of tiers whose captions twins embed at most; more are sampled."""
+
 ENTRY = {"radii": Array("f", (1,))}
 RECORD = {"model": Array("U", (0,)), "captions": Array("iu", (1,)), "radii": Array("f", (2,))}
 
@@ -71,12 +74,12 @@ class Twins:
         Raises:
             InputError: the model has no network, it cannot be built without its weights, or none are recorded.
         """
-        root = None if space.centre == "model" else space.root
         plain = "single" in space.geometry.measures
-        asked = ["radius" if plain else space.geometry.fixed().spec, None if root is None else root.tolist(), *captions]
+        centre = space.centre if space.root is None else space.root.tolist()
+        asked = ["radius" if plain else space.geometry.fixed().spec, centre, *captions]
         key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
         if key not in self._known:
-            stored = self._stored(captions) if plain and root is None else None
+            stored = self._stored(captions) if plain and centre == "model" else None
             self._known[key] = self._made(key, captions, space) if stored is None else stored
         return self._known[key]
 
@@ -148,13 +151,15 @@ def hashes(captions: Sequence[str]) -> NDArray[np.uint64]:
 
 
 def needed(chains: Integers, words: Integers) -> tuple[Integers, bool]:
-    """Pairs of tiers (P, 2) that tell what was learnt, and whether they are of equally many words: otherwise all.
+    """Pairs of tiers (P, 2) that tell what was learnt, and whether they are of equally many words: otherwise any.
 
     Chains (n, T) are positions of captions with `words` (U,).
     """
     pairs = tier_pairs(chains)[:, :2]
     equal = words[pairs[:, 0]] == words[pairs[:, 1]]
-    return (pairs[equal], True) if equal.any() else (pairs, False)
+    chosen = pairs[equal] if equal.any() else pairs
+    sample = np.random.default_rng(0).permutation(len(chosen))[:PAIRS]
+    return chosen[np.sort(sample)], bool(equal.any())
 
 
 def learned(embedded: Embedded, radii: NDArray[np.float64], space: Space, twins: Twins | None) -> Answer:
@@ -175,4 +180,4 @@ def learned(embedded: Embedded, radii: NDArray[np.float64], space: Space, twins:
         return inapplicable(f"No untrained copies: {error}")
     order = [np.sign(each[specific] - each[general]).mean() for each in (radii[used], *copies.astype(np.float64))]
     value, *others = ((1 + one) / 2 for one in order) if equal else order
-    return learned_answer(float(value), list(map(float, others)), len(pairs) if equal else len(chains), equal=equal)
+    return learned_answer(float(value), list(map(float, others)), len(pairs), equal=equal)

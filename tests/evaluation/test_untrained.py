@@ -66,12 +66,14 @@ def home(monkeypatch, tmp_path):
 
 
 def test_radii_of_twins_are_those_of_untrained_copies_around_their_roots(model, home):
-    for space in (hiergeo.Space("lorentz:-1"), hiergeo.Space("euclidean", torch.zeros(64))):
+    around = torch.full((64,), 0.1)
+    for space in (hiergeo.Space("lorentz:-1"), hiergeo.Space("euclidean", around), hiergeo.Space("euclidean", "none")):
         radii = Twins(model, 2).radii(TEXTS, space)
         for seed in (0, 1):
             copy = adapters.untrained(model, seed)
             rows = copy.encode_text(TEXTS)
-            expected = (rows - copy.root()).norm(dim=1) if space.root is None else rows.norm(dim=1)
+            root = {"model": copy.root(), "given": around, "none": torch.zeros(64)}[space.centre]
+            expected = (rows - root).norm(dim=1)
             assert radii[seed] == pytest.approx(expected.numpy(), rel=1e-5)
 
 
@@ -166,6 +168,17 @@ def test_needed_pairs_are_those_of_equal_length_or_all():
     assert len(pairs) == 6
 
 
+def test_many_pairs_are_sampled_and_the_same_ones_each_time(monkeypatch):
+    chains = np.arange(400).reshape(200, 2)
+    whole, _ = needed(chains, np.ones(400, int))
+    monkeypatch.setattr(twins, "PAIRS", 50)
+    some, equal = needed(chains, np.ones(400, int))
+    assert (len(whole), len(some), equal) == (200, 50, True)
+    assert np.array_equal(some, needed(chains, np.ones(400, int))[0])
+    assert {tuple(pair) for pair in some.tolist()} < {tuple(pair) for pair in whole.tolist()}
+    assert 60 < np.median(some[:, 0]) < 340
+
+
 def test_hashes_tell_captions_apart():
     assert len(set(hashes([f"caption {number}" for number in range(1000)]).tolist())) == 1000
 
@@ -204,7 +217,7 @@ def test_tau_d_serves_where_no_tiers_are_equally_long(model, home):
     copies = [hiergeo.evaluate(adapters.untrained(model, seed), data, samples=2, twins=0) for seed in range(19)]
     reached = [copy.metrics["tau_d"] for copy in copies]
     assert answer.value == pytest.approx(result.metrics["tau_d"] - np.median(reached))
-    assert answer.n == 4
+    assert answer.n == 4  # pairs of tiers, one a chain
 
 
 @pytest.mark.parametrize("stored", [True, False])
