@@ -6,8 +6,8 @@
     python -m benchmarks.planted words      # radii that know nothing but words: see benchmarks.shared_words
 
 Every world of `hiergeo.testing.planted` is planted in several sizes and with many seeds, with chains that share their
-upper captions and with chains that share none, and the five questions of an audit are answered. An answer is false if
-it is not among the words that are true in that world; "unclear" states nothing and is never false.
+upper captions and with chains that share none, and the questions of an audit that need no network are answered. An
+answer is false if it is not among the words that are true in that world; "unclear" states nothing and is never false.
 """
 
 import argparse

@@ -149,7 +149,7 @@ class Board(Exported):
         """Reasons to read the board with care."""
         charts = (
             Caution("charts", group, f"{listing(group)} are one space in {len(group)} charts, so they tie.")
-            for group in self.twins
+            for group in self.charts
         )
         results = [run.result for run in self.runs]
         return (*self.remarks(self), *charts, *flat_spaces(self.spaces), *small_samples(results))
@@ -171,7 +171,7 @@ class Board(Exported):
         return tuple(run.result for run in self.cells.get((label, dim), ()))
 
     @cached_property
-    def twins(self) -> tuple[tuple[str, ...], ...]:
+    def charts(self) -> tuple[tuple[str, ...], ...]:
         """Groups of labels that are charts of one space."""
         groups: dict[object, dict[str, None]] = {}
         for space in self.spaces:
@@ -249,12 +249,12 @@ class Board(Exported):
         measured = [label for label in self.geometries(dim) if self.score(metric, label, dim) is not None]
         leading: set[str] = set()
         for label in measured:
-            twins = next((group for group in self.twins if label in group), (label,))
+            same = next((group for group in self.charts if label in group), (label,))
             own = [contrast for contrast in self.contrasts_of(metric, dim) if label in (contrast.a, contrast.b)]
-            met = {*twins, *(other for contrast in own for other in (contrast.a, contrast.b))}
+            met = {*same, *(other for contrast in own for other in (contrast.a, contrast.b))}
             rivals = [contrast for contrast in own if not contrast.one_space]
             if rivals and met.issuperset(measured) and all(contrast.winner == label for contrast in rivals):
-                leading.update(twins)
+                leading.update(same)
         return tuple(label for label in measured if label in leading)
 
     def records(self, *, items: bool = False) -> Iterator[Record]:

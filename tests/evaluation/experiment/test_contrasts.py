@@ -84,11 +84,11 @@ def test_a_product_that_adds_lengths_is_never_flat():
 def test_charts_are_one_space():
     base, better = hits(200, 40)
     found = compared({"lorentz:-1": better, "poincare:-1": better, "euclidean": base})
-    assert found.twins == (("lorentz:-1", "poincare:-1"),)
+    assert found.charts == (("lorentz:-1", "poincare:-1"),)
     assert [(each.a, each.b) for each in found.contrasts] == [("lorentz:-1", "euclidean"), ("poincare:-1", "euclidean")]
     assert found.leaders("recall", 8) == ("lorentz:-1", "poincare:-1")
     (charts,) = (caution.message for caution in found.cautions if caution.kind == "charts")
-    assert all(each in charts for each in found.twins[0])
+    assert all(each in charts for each in found.charts[0])
     assert space("product:lorentz:-1x2").identity == space("product:poincare:-1x2").identity
     assert space("product:lorentz:-1x2").identity != space("lorentz:-1").identity
 
