@@ -106,7 +106,7 @@ class Twins:
 
     def embedded(self, hierarchy: Hierarchy) -> Embedded | None:
         """The captions of a hierarchy by the first twin; None where none is made."""
-        with suppress(InputError):
+        with suppress(HiergeoError):
             if self.count and not self.recorded:
                 return embed(untrained(self.model, 0), hierarchy, images=False, progress=self.progress)
         return None
@@ -176,7 +176,7 @@ def learned(embedded: Embedded, radii: NDArray[np.float64], space: Space, twins:
     general, specific = at.reshape(pairs.shape).T
     try:
         copies = twins.radii([embedded.texts[caption] for caption in used], space)
-    except InputError as error:
+    except HiergeoError as error:
         return inapplicable(f"No untrained copies: {error}")
     order = [np.sign(each[specific] - each[general]).mean() for each in (radii[used], *copies.astype(np.float64))]
     value, *others = ((1 + one) / 2 for one in order) if equal else order

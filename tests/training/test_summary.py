@@ -7,8 +7,9 @@ import torch
 from hiergeo import Euclidean, Space, adapters, datasets
 from hiergeo._core.errors import InputError
 from hiergeo.evaluation import embed, retrieve
-from hiergeo.evaluation.metrics import tau_d_rows
+from hiergeo.evaluation.metrics import Interval, tau_d_rows
 from hiergeo.training import HeadModel, from_file, summarise, train_head
+from hiergeo.training.summary import Change, Summary
 from tests.training.training_common import FAST, ITEMS, chains, hierarchy, stored
 
 
@@ -81,3 +82,16 @@ def test_a_few_steps_on_real_embeddings_sharpen_the_hierarchy(data_home):
     assert changes["tau_d"].after > 0.85
     assert changes["tau_d"].difference.low > 0.1
     assert changes["image_to_text_r1"].after >= 0.37
+
+
+def test_a_headline_says_what_fell_with_the_order():
+    def change(before, after, high):
+        return Change(before, after, Interval(high - 0.2, high))
+
+    changes = {"tau_d": change(0.5, 0.9, 0.5), "recall": change(0.44, 0.04, -0.3), "precision": change(0.2, 0.1, 0.01)}
+    said = Summary(None, None, changes | {"image_to_text_r10": change(0.9, 0.1, -0.5)}, {}).headline
+    assert "0.50 to 0.90" in said
+    assert "recall from 0.44 to 0.04" in said
+    assert "precision" not in said
+    assert "0.10" not in said
+    assert "fell" not in Summary(None, None, {"tau_d": changes["tau_d"]}, {}).headline
