@@ -55,7 +55,7 @@ class Answer:
         n: items that it was measured on.
         sentence: the answer as a sentence.
         effective: how many independent items, or words, would be as precise.
-        p_value: of the test behind the word, two-sided; NaN where the word rests on intervals alone.
+        p_value: of the test behind the word, two-sided, of `learned` one-sided; NaN where there is none.
         random_words: what random word weights reach in 95 % of draws, in the units of `value`; NaN where not compared.
         reason: why an answer is unclear, where that is known.
     """
@@ -168,7 +168,8 @@ def learned_answer(value: float, twins: Sequence[float], items: int, *, equal: b
         numbers = f"{model} % of pairs of equally many words in the right order, {low} to {high} %"
     else:
         numbers = f"tau_d {value:.3f}, {worst:.3f} to {best:.3f}".replace("-", "−")
-    gain = Tested(value - median, Interval(value - best, value - worst), Interval(0, 0), math.nan, items, items)
+    p_value = (1 + sum(twin >= value for twin in twins)) / (1 + len(twins))
+    gain = Tested(value - median, Interval(value - best, value - worst), Interval(0, 0), p_value, items, items)
     sentence = f"{says}: {numbers} in {len(twins)} untrained copies, n = {_plural(items, 'pair')}."
     return Answer.of(word, gain, sentence)
 

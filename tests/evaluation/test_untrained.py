@@ -199,6 +199,7 @@ def test_what_copies_decide(value, copies, word):
     answer = learned_answer(value, copies, 30, equal=True)
     assert answer.word == word
     assert answer.value == pytest.approx(value - np.median(copies))
+    assert answer.p_value == (1 + sum(copy >= value for copy in copies)) / (1 + len(copies))
     assert (answer.low, answer.high) == pytest.approx((value - max(copies), value - min(copies)))
 
 
