@@ -28,7 +28,7 @@ from hiergeo.evaluation.measuring import native_space
 from hiergeo.evaluation.metrics.length import chain_lengths, word_count
 from hiergeo.evaluation.metrics.order import order_at_equal_length, tau_d
 from hiergeo.evaluation.protocols import View
-from hiergeo.evaluation.twins import RECORDED, TWINS, Twins, hashes, needed, twins_of
+from hiergeo.evaluation.twins import RECORDED, TWINS, Twins, hashes, needed, radii_of, twins_of
 from hiergeo.geometry import Space, parse
 
 COLUMNS = (
@@ -137,12 +137,8 @@ def record(path: Path = RECORDED) -> None:
     captions = [scenes.texts[caption] for caption in np.unique(pairs)]
     keys = hashes(captions)
     order = np.argsort(keys)
-    shortest = sorted(range(len(captions)), key=lambda at: len(captions[at]))
-    radii = np.empty((TWINS, len(captions)), np.float32)
-    for seed in range(TWINS):
-        twin = adapters.untrained(model, seed)
-        rows = twin.encode_text([captions[at] for at in shortest])
-        radii[seed, shortest] = Space("euclidean", twin.root()).radius(rows).numpy()
+    twins = (adapters.untrained(model, seed) for seed in range(TWINS))
+    radii = np.stack([radii_of(twin, captions, Space("euclidean")) for twin in twins])
     stored = {"model": np.array(model.fingerprint()), "captions": keys[order], "radii": radii[:, order]}
     archives.write(path, stored)
 

@@ -95,11 +95,7 @@ class Twins:
             stored = archives.read(path, ENTRY)["radii"] if path.exists() else ()
             if len(stored) == len(captions):
                 return np.asarray(stored, np.float32)
-        twin = untrained(self.model, seed)
-        shortest = sorted(range(len(captions)), key=lambda at: len(captions[at]))
-        rows = twin.encode_text([captions[at] for at in shortest])
-        radii = np.empty(len(captions), np.float32)
-        radii[shortest] = space.rooted(twin.root()).radius(rows).float().numpy()
+        radii = radii_of(untrained(self.model, seed), captions, space)
         with suppress(HiergeoError):
             archives.write(path, {"radii": radii})
         return radii
@@ -131,6 +127,15 @@ class Twins:
         if not np.array_equal(known[at], wanted) or model.fingerprint() != str(record["model"]):
             return None
         return np.asarray(record["radii"][: self.count, at], np.float32)
+
+
+def radii_of(model: Model, captions: Sequence[str], space: Space) -> NDArray[np.float32]:
+    """Radii (n,) of captions, embedded shortest first, around the root of the model unless the space has its own."""
+    shortest = sorted(range(len(captions)), key=lambda at: len(captions[at]))
+    rows = model.encode_text([captions[at] for at in shortest])
+    radii = np.empty(len(captions), np.float32)
+    radii[shortest] = space.rooted(model.root()).radius(rows).float().numpy()
+    return radii
 
 
 def twins_of(model: Model, count: int, *, progress: bool = False) -> Twins | None:
