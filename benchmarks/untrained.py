@@ -10,6 +10,7 @@ radii of the twins of the bundled model that come with it (`hiergeo/adapters/tin
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -145,8 +146,7 @@ def record(path: Path = RECORDED) -> None:
 
 def cases(minilm: str | None, tower: str | None) -> Iterator[Case]:
     """The rows that can be measured here."""
-    scenes = lambda: datasets.load("scenes")  # noqa: E731
-    tiny = lambda: adapters.load("tiny", device="cpu")  # noqa: E731
+    scenes, tiny = partial(datasets.load, "scenes"), partial(adapters.load, "tiny", device="cpu")
     yield Case("tiny", tiny, scenes)
     yield Case("tiny, head", lambda: head(tiny(), "scenes"), scenes)
     if tower:
@@ -155,8 +155,8 @@ def cases(minilm: str | None, tower: str | None) -> Iterator[Case]:
     yield Case("head on untrained tiny", lambda: head(adapters.untrained(tiny(), 100), "scenes"), scenes)
     yield Case("tiny", tiny, names)
     if minilm:
-        frozen = lambda: adapters.load(f"sentence-transformers:{minilm}", device="cpu")  # noqa: E731
-        caps = lambda: datasets.load("hierarcaps")  # noqa: E731
+        frozen = partial(adapters.load, f"sentence-transformers:{minilm}", device="cpu")
+        caps = partial(datasets.load, "hierarcaps")
         yield Case("MiniLM", frozen, caps)
         yield Case("MiniLM, head", lambda: head(frozen(), "hierarcaps"), caps)
         yield Case("untrained MiniLM, seed 100", lambda: adapters.untrained(frozen(), 100), caps)
