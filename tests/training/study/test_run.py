@@ -70,9 +70,9 @@ def test_heads_never_see_the_pairs_they_are_measured_on_and_tuning_never_the_tes
         trained_on.append((recipe.seed, set(data.positive[:, 0].tolist())))
         return train(data, geometry, recipe, **where)
 
-    def judge(data, model, space):
+    def judge(data, model, space, *lengths):
         judged.append(set(data.positive[:, 0].tolist()))
-        return score(data, model, space)
+        return score(data, model, space, *lengths)
 
     monkeypatch.setattr(running, "train_head", recorded)
     monkeypatch.setattr(running, "pairs_behind_head", judge)
