@@ -11,7 +11,7 @@ import json
 from statistics import mean
 
 from hiergeo.construction.backends import prompts
-from hiergeo.construction.engines.interface import Prompt
+from hiergeo.construction.backends.prompts import Prompt
 from hiergeo.datasets import load
 
 

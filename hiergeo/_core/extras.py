@@ -30,7 +30,6 @@ class Package(NamedTuple):
 PACKAGES = (
     Package("transformers", "transformers", "hf"),
     Package("tokenizers", "tokenizers", "hf"),
-    Package("xgrammar", "xgrammar", "llm"),
     Package("sentence_transformers", "sentence-transformers", "sentence-transformers"),
     Package("mteb", "mteb", "mteb"),
     Package("accelerate", "accelerate", "train"),

@@ -105,7 +105,7 @@ def _controlled(board: Board, metric: str, dim: int, before: dict[str, float] | 
 def _lines(plots: Sequence[DotPlot]) -> str:
     """What the lines of plots are of, in a sentence."""
     names = dict.fromkeys(plot.control for plot in plots if plot.control)
-    return f" Dashed line: {' or '.join(names)}." if names else ""
+    return f" Dashed line: the strongest control ({', '.join(names)})." if names else ""
 
 
 def _marks(plots: Sequence[DotPlot]) -> bool:

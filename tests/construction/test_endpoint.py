@@ -12,9 +12,9 @@ import pytest
 
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError
 from hiergeo.construction.answer_store import AnswerStore
+from hiergeo.construction.backends.endpoint import MODES
 from hiergeo.construction.backends.language_model import LanguageModelBackend, openai_backend
 from hiergeo.construction.backends.prompts import generalising
-from hiergeo.construction.engines.openai import MODES
 from tests.construction.contracts_common import check_backend
 from tests.construction.scripted_endpoint import MODEL, Endpoint, answer, item, scripted
 from tests.search.serving.port_common import reserved_port
@@ -198,8 +198,8 @@ def test_work_that_is_interrupted_does_not_wait_for_what_is_under_way(endpoint: 
         return "" if item(body)["caption"] == CAPTIONS[0] or begun.wait(60) else "error"
 
     endpoint.rule = rule
-    engine = language_model(base_url=endpoint.url, concurrency=3).engine
-    replies: Any = engine.generate([generalising(caption, 4) for caption in CAPTIONS])
+    model = language_model(base_url=endpoint.url, concurrency=3).model
+    replies: Any = model.generate([generalising(caption, 4) for caption in CAPTIONS])
     assert sorted(next(replies)[0] for _ in range(2)) == [0, 1]
     replies.close()
     assert endpoint.at_once >= 1
@@ -228,7 +228,7 @@ def test_the_key_is_told_to_the_endpoint_alone(endpoint: Endpoint, monkeypatch: 
     finally:
         logging.getLogger().removeHandler(handler)
         logging.getLogger().setLevel(level)
-    said.write(repr([backend.identity, backend.usage(), vars(answers), repr(backend.engine)]))
+    said.write(repr([backend.identity, backend.usage(), vars(answers), repr(backend.model)]))
     assert {each["authorization"] for each in endpoint.headers} == {f"Bearer {SECRET}"}
     assert SECRET not in said.getvalue()
 

@@ -9,7 +9,7 @@ import pytest
 from hiergeo.cli import main
 from hiergeo.construction.judges import JUDGES
 from tests.construction.construction_toys import ToyJudge
-from tests.construction.language.language_models_common import causal, classifier, one_thread
+from tests.construction.language.language_models_common import classifier, one_thread
 from tests.construction.scripted_endpoint import MODEL, Endpoint, scripted
 
 pytest.importorskip("openai")
@@ -93,12 +93,12 @@ def test_no_file_and_no_line_holds_the_key(
     assert {each["authorization"] for each in endpoint.headers} == {f"Bearer {SECRET}"}
 
 
-def test_models_of_transformers_write_and_judge(tmp_path: Path, terminal: Terminal) -> None:
-    """Random ones: every caption is in the data or among those left out with a reason."""
-    model = causal(tmp_path / "model")
+def test_a_judge_of_transformers_decides_what_an_endpoint_writes(
+    endpoint: Endpoint, tmp_path: Path, terminal: Terminal
+) -> None:
+    """A random judge: every caption is in the data or among those left out with a reason."""
     judge = classifier(tmp_path / "judge", ["CONTRADICTION", "ENTAILMENT", "NEUTRAL"], length=512)
-    options = ("retries=0", "max_tokens=60")
-    words = command(tmp_path, f"transformers:{model}", *options, judge=f"transformers:{judge}", rows=2)
+    words = command(tmp_path, f"openai:{MODEL}", f"base_url={endpoint.url}", judge=f"transformers:{judge}")
     plan = tmp_path / "plan.toml"
     plan.write_text("entailment = 0\ncontradiction = 0\ntiers = 2\n")
     words += ["--config", str(plan)]
@@ -107,4 +107,4 @@ def test_models_of_transformers_write_and_judge(tmp_path: Path, terminal: Termin
     dropped = (out / "dropped.csv").read_text()
     kept = "".join(path.read_text() for path in (out / "train.csv", out / "test.csv") if path.exists())
     assert status in (0, 2), terminal.output
-    assert all(f"a brown dog {row} runs over grass" in kept + dropped for row in range(2))
+    assert all(f"a brown dog {row} runs over grass" in kept + dropped for row in range(ROWS))

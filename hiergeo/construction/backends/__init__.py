@@ -82,7 +82,6 @@ BACKENDS: Plugins[Callable[..., Backend]] = Plugins(
     "hiergeo.construction_backends",
     {
         "wordnet": "hiergeo.construction.backends.wordnet:WordNetBackend",
-        "transformers": "hiergeo.construction.backends.language_model:transformers_backend",
         "openai": "hiergeo.construction.backends.language_model:openai_backend",
     },
 )

@@ -1,6 +1,6 @@
-"""The backend of language models: questions, an engine that answers them, answers that are stored, and proposals."""
+"""The backend of language models: questions, answers that are stored, and proposals."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from hashlib import sha256
 from json import dumps
@@ -12,8 +12,9 @@ from hiergeo._core.errors import unknown_name
 from hiergeo._core.storage.documents import STRICT
 from hiergeo.construction.answer_store import AnswerStore
 from hiergeo.construction.backends import Backend, Proposal, prompts
+from hiergeo.construction.backends.endpoint import ChatModel, Endpoint
+from hiergeo.construction.backends.prompts import DEFAULT_SAMPLING, Prompt, Reply, Sampling, checked
 from hiergeo.construction.backends.reading import Unreadable, read_reply
-from hiergeo.construction.engines.interface import DEFAULT_SAMPLING, Engine, Prompt, Reply, Sampling, checked
 
 RETRY_TEMPERATURE = 0.7  # the least temperature of a question that is asked again: at 0 the answer would be the same
 
@@ -41,21 +42,22 @@ class LanguageModelBackend(Backend):
     on; what is in the store is not asked again.
     """
 
+    name = "openai"
+
     def __init__(
         self,
-        engine: Engine,
+        model: ChatModel,
         answers: AnswerStore | None = None,
         sampling: Sampling = DEFAULT_SAMPLING,
         asking: Asking = DEFAULT_ASKING,
     ) -> None:
-        self.name = engine.name
-        self.engine, self.sampling, self.asking = engine, sampling, asking
+        self.model, self.sampling, self.asking = model, sampling, asking
         self._answers = AnswerStore() if answers is None else answers
         self._used = {"requests": 0, "prompt_tokens": 0, "completion_tokens": 0}
 
     @property
     def identity(self) -> dict[str, Any]:
-        parts = {"engine": self.engine.name, **self.engine.identity, "prompts": prompts.VERSION}
+        parts = {"engine": self.name, **self.model.identity, "prompts": prompts.VERSION}
         return parts | {"sampling": dict(vars(self.sampling)), **vars(self.asking)}
 
     def generalise(self, captions: Sequence[str], tiers: int) -> list[Proposal]:
@@ -72,7 +74,7 @@ class LanguageModelBackend(Backend):
         return prompts.instructions(tiers)
 
     def close(self) -> None:
-        self.engine.close()
+        self.model.close()
 
     def _ask(self, questions: Sequence[Prompt]) -> list[Proposal]:
         """A proposal for each prompt; equal ones are asked once."""
@@ -91,7 +93,7 @@ class LanguageModelBackend(Backend):
         return [_proposal(candidates[prompt], failures.get(prompt)) for prompt in questions]
 
     def _replies(self, questions: Sequence[Prompt], attempt: int) -> list[Reply]:
-        """The reply to each prompt, out of the store or by the engine."""
+        """The reply to each prompt, out of the store or by the model."""
         sampling = self.sampling
         if attempt:
             temperature = max(sampling.temperature, RETRY_TEMPERATURE)
@@ -100,7 +102,7 @@ class LanguageModelBackend(Backend):
         keys = [self._key(prompt) for prompt in sampled]
         replies = {row: Reply(**stored) for row, key in enumerate(keys) if (stored := self._answers.get(key))}
         missing = [row for row in range(len(keys)) if row not in replies]
-        for index, reply in self.engine.generate([sampled[row] for row in missing]) if missing else ():
+        for index, reply in self.model.generate([sampled[row] for row in missing]) if missing else ():
             replies[missing[index]] = reply
             self._answers.put(keys[missing[index]], dict(vars(reply)))
         self._used["requests"] += len(replies)
@@ -109,7 +111,7 @@ class LanguageModelBackend(Backend):
         return [replies[row] for row in range(len(keys))]
 
     def _key(self, prompt: Prompt) -> str:
-        parts = [self.engine.name, self.engine.identity, prompts.VERSION, prompt.messages, prompt.names]
+        parts = [self.name, self.model.identity, prompts.VERSION, prompt.messages, prompt.names]
         return sha256(dumps([*parts, vars(prompt.sampling)], sort_keys=True).encode()).hexdigest()
 
 
@@ -124,35 +126,12 @@ def openai_backend(
 ) -> LanguageModelBackend:
     """A model behind an OpenAI-compatible endpoint, by its name there.
 
-    Options are those of `Sampling` (`seed` is that of the first question about an item), of `Asking`, and of
-    `hiergeo.construction.engines.openai.Endpoint`.
+    Options are those of `Sampling` (`seed` is that of the first question about an item), `Asking` and `Endpoint`.
     """
-    from hiergeo.construction.engines.openai import Endpoint, OpenAIEngine
-
-    return _backend(OpenAIEngine, model, {field.name for field in fields(Endpoint)}, seed, answers, options)
-
-
-def transformers_backend(
-    model: str, *, seed: int = 0, answers: AnswerStore | None = None, **options: Any
-) -> LanguageModelBackend:
-    """A local model of transformers; its options are ``device``, ``dtype``, ``batch_size``; see `openai_backend`."""
-    from hiergeo.construction.engines.transformers import TransformersEngine
-
-    return _backend(TransformersEngine, model, {"device", "dtype", "batch_size"}, seed, answers, options)
-
-
-def _backend(
-    engine: Callable[..., Engine],
-    model: str,
-    own: set[str],
-    seed: int,
-    answers: AnswerStore | None,
-    options: Mapping[str, Any],
-) -> LanguageModelBackend:
     source = f"the backend of '{model}'"
-    names = [{field.name for field in fields(kind)} for kind in (Sampling, Asking)] + [own]
+    names = [{field.name for field in fields(kind)} for kind in (Sampling, Asking, Endpoint)]
     if unknown := options.keys() - set().union(*names):
         raise unknown_name("option", min(unknown), set().union(*names), f" of {source}")
     sampling, asking, rest = ({name: options[name] for name in options if name in part} for part in names)
     settings = checked(Sampling, {"seed": seed, **sampling}, source), checked(Asking, asking, source)
-    return LanguageModelBackend(engine(model, **rest), answers, *settings)
+    return LanguageModelBackend(ChatModel(model, **rest), answers, *settings)

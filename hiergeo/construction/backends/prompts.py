@@ -1,4 +1,4 @@
-"""Prompts that ask a language model for the texts of a chain; their words are in ``prompt.jinja``.
+"""Prompts that ask a language model for the texts of a chain, and its replies; the words are in ``prompt.jinja``.
 
 Captions go into a prompt as JSON strings in a message of their own, with the characters that mark turns of a
 conversation escaped, so that a caption cannot pass for an instruction or end its message.
@@ -6,14 +6,20 @@ conversation escaped, so that a caption cannot pass for an instruction or end it
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar, final
 
-from hiergeo.construction.engines.interface import Prompt
+from pydantic import Field
+
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage.documents import STRICT, validated
 
 if TYPE_CHECKING:
     from jinja2 import Template
+
+Made = TypeVar("Made")
 
 TEMPLATE = Path(__file__).parents[1] / "prompt.jinja"
 
@@ -37,6 +43,77 @@ NEGATIVES = (
 ESCAPED = {code: f"\\u{code:04x}" for code in (*map(ord, "<>[]"), *range(0xD800, 0xE000))}
 """Characters that open and close marks such as ``<|im_end|>`` and ``[INST]``, and halves of surrogate pairs, which
 UTF-8 cannot write, as JSON may write them."""
+
+STOPPED: Final = "stop"
+TRUNCATED: Final = "length"
+REFUSED: Final = "refused"
+"""How a reply ended: by itself, at the limit of tokens, or because the model or its endpoint declined."""
+
+
+@final
+@dataclass(frozen=True)
+class Sampling:
+    """How the next token is chosen: by `temperature` (0 takes the likeliest), among the likeliest tokens whose
+    probabilities sum to `top_p`, with a `seed`; `max_tokens` are those of a reply."""
+
+    __pydantic_config__ = STRICT
+
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.7
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    max_tokens: Annotated[int, Field(ge=1, le=1 << 16)] = 512
+    seed: int = 0
+
+
+DEFAULT_SAMPLING = Sampling()
+
+
+def checked(kind: type[Made], options: Mapping[str, Any], source: str) -> Made:
+    """A dataclass made of options by name; raises InputError, which names the source, for one that does not fit."""
+    try:
+        return validated(kind, dict(options))
+    except ValueError as error:
+        raise InputError(f"{source}: {error}") from None
+
+
+@final
+@dataclass(frozen=True)
+class Prompt:
+    """What a model is asked: what to do, and as JSON what to do it with.
+
+    The answer is a JSON object of strings with the keys `names`, in the order in which they are written. It repeats
+    the `caption`, and no text that the chain has, those `taken`; a `Proposal` has the `requested` ones in their order.
+    """
+
+    system: str
+    user: str
+    caption: str
+    names: tuple[str, ...]
+    requested: tuple[str, ...] = ()
+    taken: tuple[str, ...] = ()
+    sampling: Sampling = DEFAULT_SAMPLING
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        """The prompt as a conversation."""
+        return [{"role": "system", "content": self.system}, {"role": "user", "content": self.user}]
+
+    def schema(self) -> dict[str, Any]:
+        """The JSON schema of the answer."""
+        properties = {name: {"type": "string"} for name in self.names}
+        return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+@final
+@dataclass(frozen=True)
+class Reply:
+    """What a model answered: the text or why there is none, how it ended, and the tokens that it read and wrote."""
+
+    __pydantic_config__ = STRICT
+
+    text: str
+    finish: Literal["stop", "length", "refused"] = STOPPED
+    prompt_tokens: Annotated[int, Field(ge=0)] = 0
+    completion_tokens: Annotated[int, Field(ge=0)] = 0
 
 
 def generalising(caption: str, tiers: int) -> Prompt:

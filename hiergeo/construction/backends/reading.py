@@ -6,10 +6,9 @@ from typing import final
 
 from hiergeo._core.storage.documents import parse_json
 from hiergeo._core.text import shortened
-from hiergeo.construction.backends.prompts import CAPTION
+from hiergeo.construction.backends.prompts import CAPTION, REFUSED, TRUNCATED, Prompt, Reply
 from hiergeo.construction.captions import SEPARATOR
 from hiergeo.construction.drafts import normalised
-from hiergeo.construction.engines.interface import REFUSED, TRUNCATED, Prompt, Reply
 
 LONGEST = 1000  # characters that a text may have, unless the caption that it is about has more
 ECHOED_WORDS = 5  # words of a prompt in a row, none of them all in the item itself, that a text must not repeat

@@ -1,8 +1,7 @@
-"""Small random language models and classifiers of transformers, with a tokenizer of bytes, in folders."""
+"""Small random classifiers of transformers, with a tokenizer of bytes, in folders."""
 
 from collections.abc import Iterator
 from pathlib import Path
-from string import ascii_lowercase
 from typing import Any
 
 import pytest
@@ -11,16 +10,13 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 SMALL = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}
-TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}<assistant>"
-STRICT = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}" + TEMPLATE
 
 
 def tokenizer(length: int) -> Any:
-    """Bytes as tokens, pairs with a separator between them, and tokens that make a random model end a string soon."""
+    """Bytes as tokens, and pairs with a separator between them."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 
     names = ["<pad>", "<start>", "<end>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
-    names += [f'{letter}"' for letter in ascii_lowercase]
     core = Tokenizer(models.BPE({name: row for row, name in enumerate(names)}, merges=[]))
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     core.decoder = decoders.ByteLevel()
@@ -32,25 +28,6 @@ def tokenizer(length: int) -> Any:
     return transformers.PreTrainedTokenizerFast(
         tokenizer_object=core, model_max_length=length, padding_side="right", **special
     )
-
-
-def causal(folder: Path, template: str | None = TEMPLATE, length: int = 8192) -> Path:
-    """A language model that writes at random."""
-    torch.manual_seed(1)
-    words = tokenizer(length)
-    words.chat_template = template
-    config = transformers.LlamaConfig(
-        **SMALL,
-        vocab_size=len(words) + 5,
-        max_position_embeddings=length,
-        pad_token_id=0,
-        bos_token_id=1,
-        eos_token_id=2,
-        initializer_range=0.4,
-    )
-    transformers.LlamaForCausalLM(config).save_pretrained(folder)
-    words.save_pretrained(folder)
-    return folder
 
 
 def classifier(folder: Path, labels: list[str], order: list[int] | None = None, length: int = 64) -> Path:

@@ -18,7 +18,7 @@ from hiergeo._core import extras
 from hiergeo._core.errors import InputError, UnavailableError, reason
 from hiergeo._core.storage.documents import STRICT, parse_json, validated
 from hiergeo._core.text import shortened
-from hiergeo.construction.engines.interface import REFUSED, STOPPED, TRUNCATED, Engine, Prompt, Reply, checked
+from hiergeo.construction.backends.prompts import REFUSED, STOPPED, TRUNCATED, Prompt, Reply, checked
 
 PUBLIC = "https://api.openai.com/v1"  # the endpoint that is meant unless another is named
 
@@ -88,10 +88,8 @@ class Endpoint:
 
 
 @final
-class OpenAIEngine(Engine):
+class ChatModel:
     """A model behind an OpenAI-compatible endpoint: its name there, and the attributes of `Endpoint`."""
-
-    name = "openai"
 
     def __init__(self, model: str, **options: Any) -> None:
         if not model.strip():

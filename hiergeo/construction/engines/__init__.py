@@ -1,1 +1,0 @@
-"""What runs language models: endpoints and local models."""
