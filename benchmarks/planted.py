@@ -4,6 +4,7 @@
     python -m benchmarks.planted --quick    # few seeds of small worlds; prints the tables
     python -m benchmarks.planted nulls      # levels, coverage and power: see benchmarks.shared_captions
     python -m benchmarks.planted words      # radii that know nothing but words: see benchmarks.shared_words
+    python -m benchmarks.planted learned    # untrained copies beside others, and radii that know the tiers
 
 Every world of `hiergeo.testing.planted` is planted in several sizes and with many seeds, with chains that share their
 upper captions and with chains that share none, and the questions of an audit that need no network are answered. An
@@ -28,7 +29,7 @@ from hiergeo.evaluation.auditing.questions import answers_of
 from hiergeo.testing.planted import WORLDS, world
 
 NOTES = Path(__file__).parent / "notes"
-NAMES = {"worlds": "planted", "nulls": "shared_captions", "words": "shared_words"}
+NAMES = {"worlds": "planted", "nulls": "shared_captions", "words": "shared_words", "learned": "learned"}
 """Parts -> names of their notes."""
 
 SIZES, QUICK_SIZES = (30, 100, 300, 1000), (30, 100)
@@ -176,6 +177,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         text = shared_captions.report(request.seeds or (20 if request.quick else 500), request.processes)
     elif request.part == "words":
         text = shared_words.report(request.seeds or (4 if request.quick else 200), request.processes)
+    elif request.part == "learned":
+        text = shared_words.report_learned(request.seeds or (40 if request.quick else 1000), request.processes)
     else:
         sizes, seeds = (QUICK_SIZES, request.seeds or 4) if request.quick else (SIZES, request.seeds or 80)
         text = report(run(request.world or WORLDS, sizes, seeds, request.processes), sizes, seeds)

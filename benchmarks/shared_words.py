@@ -74,6 +74,9 @@ COLLECTIONS: dict[str, Callable[[], Hierarchy]] = {
 NETWORKS = 150
 """Chains that networks are asked about."""
 
+POWER_SEEDS = 400
+"""Collections whose radii know the tiers."""
+
 collection = cache(lambda name: COLLECTIONS[name]())
 model = cache(lambda spec: adapters.load(spec, device="cpu"))
 
@@ -150,12 +153,33 @@ def said_of(name: str, subject: str, seeds: Sequence[int]) -> list[Said]:
     said = []
     for seed in seeds:
         made = SUBJECTS[subject](hierarchy, seed)
-        radii = (made.captions - made.root).norm(dim=1).double().numpy()
-        pairs, _ = needed(made.chains.numpy(), np.array(list(map(word_count, made.texts))))
-        right = (1 + np.sign(radii[pairs[:, 1]] - radii[pairs[:, 0]]).mean()) / 2
+        right = share_right(made, (made.captions - made.root).norm(dim=1).double().numpy())
         answers = answers_of(made, Space("euclidean"), ("beyond_length",))
-        said.append(Said(seed, answers["beyond_length"].word, float(right)))
+        said.append(Said(seed, answers["beyond_length"].word, right))
     return said
+
+
+def share_right(made: Embedded, radii: np.ndarray) -> float:
+    """The share of pairs of equally many words that radii (U,) of the distinct captions put in the right order."""
+    pairs, _ = needed(made.chains.numpy(), np.array(list(map(word_count, made.texts))))
+    return float((1 + np.sign(radii[pairs[:, 1]] - radii[pairs[:, 0]]).mean()) / 2)
+
+
+def shares_of(name: str, seeds: Sequence[int]) -> list[Said]:
+    """The shares right of untrained copies of `tiny` on a collection, of which nothing else is asked."""
+    torch.set_num_threads(1)
+    made = (untrained("tiny", collection(name).take(NETWORKS), seed) for seed in seeds)
+    rows = ((each, (each.captions - each.root).norm(dim=1).double().numpy()) for each in made)
+    return [Said(seed, "", share_right(*each)) for seed, each in zip(seeds, rows, strict=True)]
+
+
+def planted_tiers(hierarchy: Hierarchy, seed: int) -> float:
+    """The share right of radii that grow by one standard deviation a tier, caption by caption."""
+    captions = captions_of(hierarchy)
+    made = embedded(hierarchy, torch.zeros(len(captions), 1))
+    tiers = np.zeros(len(captions))
+    tiers[made.chains.numpy()] = np.arange(made.chains.shape[1])
+    return share_right(made, tiers + np.random.default_rng(seed).standard_normal(len(tiers)))
 
 
 def beside_others(said: Sequence[Said]) -> tuple[Counter[str], Counter[str]]:
@@ -196,6 +220,27 @@ def report(seeds: int, processes: int) -> str:
     )
     heads = ["collection", "rows", "seeds", "beyond length", "false", "beside twins", "false", "learned", "false"]
     return f"{text}{table(heads, rows)}\n{missing}"
+
+
+def report_learned(seeds: int, processes: int) -> str:
+    """How often networks that were not trained, and radii that know the tiers, are said to have learned; Markdown."""
+    names = list(COLLECTIONS)[1:]
+    starts = range(0, seeds, 50)
+    rows = []
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as workers:
+        for name in names:
+            parts = workers.map(partial(shares_of, name), [range(at, min(at + 50, seeds)) for at in starts])
+            said = [each for part in track(parts, name, enabled=True, total=len(starts)) for each in part]
+            _, alone = beside_others(said)
+            random, shares = np.random.default_rng(0), [each.right for each in said]
+            truths = (planted_tiers(collection(name).take(NETWORKS), seed) for seed in range(POWER_SEEDS))
+            words = Counter(
+                learned_answer(truth, random.choice(shares, TWINS, replace=False).tolist(), 1, equal=True).word
+                for truth in truths
+            )
+            rows.append([name, f"{seeds}", *_cells(alone), f"{np.std(shares):.3f}", _cells(words)[0]])
+    heads = ["collection", "untrained copies", "learned", "false", "their deviation", "one deviation a tier"]
+    return f"# Learned, where nothing was, and where tiers are known\n\n{table(heads, rows)}\n"
 
 
 def _cells(words: Counter[str]) -> tuple[str, str]:

@@ -18,10 +18,12 @@ import numpy as np
 
 from benchmarks.report import NONE, table
 from hiergeo import adapters, datasets, training
+from hiergeo._core.errors import UnavailableError
 from hiergeo._core.storage import archives
 from hiergeo.adapters import Model
 from hiergeo.adapters.head import HeadModel
 from hiergeo.datasets import Hierarchy, Row
+from hiergeo.datasets.lvis import load_lvis
 from hiergeo.datasets.wordnet import load_wordnet, spoken
 from hiergeo.evaluation.auditing.questions import answers_of
 from hiergeo.evaluation.embedded import Embedded, embed, positions
@@ -76,6 +78,13 @@ def names(count: int = NAMES) -> Hierarchy:
     return Hierarchy("wordnet", "names", tuple(Row(at, some[index]) for at, index in enumerate(sorted(kept))))
 
 
+def pairs_of_names() -> Hierarchy:
+    """Pairs of names of LVIS, an ancestor above what is one, as the stored embeddings of CLIP spell them."""
+    names = load_lvis()
+    pairs = ((f"a {names.words[above]}", f"a {names.words[child]}") for child, above in names.pairs)
+    return Hierarchy("lvis", "names", tuple(Row(number, pair) for number, pair in enumerate(pairs)))
+
+
 def head(model: Model, data: str) -> Model:
     """A Euclidean head with the default recipe on few chains."""
     split = "expanded-train" if data == "hierarcaps" else "train"
@@ -94,7 +103,7 @@ def row(case: Case) -> list[str]:
     words = tau_d(chain_lengths(each.positive for each in data.rows))
     captions, shared = (_at_equal_length(embedded, radii, known) for known in (False, True))
     copies = NONE
-    if twins is not None:
+    if twins is not None and answers["learned"].word != "inapplicable":
         shares = [100 * share for share in _shares(embedded, twins, space)]
         copies = f"{np.median(shares):.0f} ({min(shares):.0f} to {max(shares):.0f})"
     beyond = answers["beyond_length"]
@@ -163,6 +172,7 @@ def cases(minilm: str | None, tower: str | None) -> Iterator[Case]:
         yield Case("head on untrained MiniLM", lambda: head(adapters.untrained(frozen(), 100), "hierarcaps"), caps)
         yield Case("MiniLM", frozen, names)
         yield Case("MiniLM", frozen, scenes)
+    yield Case("CLIP ViT-B/32, stored", partial(adapters.load, "lvis:clip", device="cpu"), pairs_of_names)
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -184,7 +194,11 @@ def main(words: Sequence[str] | None = None) -> None:
     rows = []
     for case in cases(minilm, request.tower):
         if case.label.startswith(request.only or ""):
-            rows.append(row(case))
+            try:
+                rows.append(row(case))
+            except UnavailableError as error:
+                print(f"{case.label} is left out: {error}")
+                continue
             print(" | ".join(rows[-1]), flush=True)
     if request.out is not None:
         text = f"# What training adds to the order of tiers\n\n{table(list(COLUMNS), rows)}\n"
