@@ -153,10 +153,15 @@ def said_of(name: str, subject: str, seeds: Sequence[int]) -> list[Said]:
     said = []
     for seed in seeds:
         made = SUBJECTS[subject](hierarchy, seed)
-        right = share_right(made, (made.captions - made.root).norm(dim=1).double().numpy())
+        right = share_right(made, radii_of(made))
         answers = answers_of(made, Space("euclidean"), ("beyond_length",))
         said.append(Said(seed, answers["beyond_length"].word, right))
     return said
+
+
+def radii_of(made: Embedded) -> np.ndarray:
+    """The radii of the distinct captions, (U,) float64."""
+    return (made.captions - made.root).norm(dim=1).double().numpy()
 
 
 def share_right(made: Embedded, radii: np.ndarray) -> float:
@@ -169,8 +174,7 @@ def shares_of(name: str, seeds: Sequence[int]) -> list[Said]:
     """The shares right of untrained copies of `tiny` on a collection, of which nothing else is asked."""
     torch.set_num_threads(1)
     made = (untrained("tiny", collection(name).take(NETWORKS), seed) for seed in seeds)
-    rows = ((each, (each.captions - each.root).norm(dim=1).double().numpy()) for each in made)
-    return [Said(seed, "", share_right(*each)) for seed, each in zip(seeds, rows, strict=True)]
+    return [Said(seed, "", share_right(each, radii_of(each))) for seed, each in zip(seeds, made, strict=True)]
 
 
 def planted_tiers(hierarchy: Hierarchy, seed: int) -> float:
