@@ -14,7 +14,7 @@ from hiergeo._core.storage.files import path_of
 from hiergeo.datasets.download import data_home
 from hiergeo.datasets.hierarchy import Hierarchy, ImageRef, Labelled, Row
 from hiergeo.datasets.pictures import file_ref, open_rgb
-from hiergeo.datasets.scenes import lone_shapes
+from hiergeo.datasets.scenes import lone_things
 
 if TYPE_CHECKING:
     from hiergeo.datasets import chains, hierarcaps, scenes
@@ -130,7 +130,7 @@ def labelled(
             read as an image, or as `Labelled`.
     """
     if source == "scenes":
-        return lone_shapes() if templates is None else lone_shapes(templates)
+        return lone_things() if templates is None else lone_things(templates)
     return _folder(path_of(source), tuple(PHOTO_TEMPLATES if templates is None else templates), only)
 
 

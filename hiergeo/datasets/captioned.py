@@ -29,7 +29,7 @@ SOURCES = ("coco", "scenes", "clip_flickr8k")
 FLICKR8K = Path("clip_flickr8k") / "flickr8k100_clip_vitb32.npz"
 """Path in the data home of the embeddings of 100 Flickr8k images and their 500 captions by CLIP ViT-B/32."""
 
-PHRASE = re.compile(r" (?=(?:left of|right of|above|below|in the|on a) )")
+PHRASE = re.compile(r" (?=(?:left of|right of|above|below|on a) )")
 """Where a phrase begins in the caption of a scene."""
 
 OBTAIN = (
@@ -227,7 +227,7 @@ def _scene_captions(split: str) -> Captioned:
 
 
 def scene_parts() -> Captioned:
-    """Scenes with the phrases of their most specific caption: first shape, second shape or spot, and background."""
+    """Scenes with the phrases of their most specific caption: first thing, second thing, and background."""
     plain = _scene_captions("test")
     return replace(plain, captions=tuple(tuple(PHRASE.split(caption)) for (caption,) in plain.captions))
 

@@ -1,10 +1,10 @@
 """What a dataset is: rows of captions from general to specific with the images they describe, or labelled images."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from hiergeo._core.errors import InputError
 
@@ -39,6 +39,18 @@ class ImageRef:
     address: str = ""
 
 
+class Truth(Protocol):
+    """What a dataset that knows it says of its captions and pictures."""
+
+    def entails(self, specific: str, general: str) -> bool:
+        """Whether one caption is true of every picture of which another one is."""
+        ...
+
+    def is_true(self, caption: str, image: ImageRef) -> bool:
+        """Whether a caption is true of a picture."""
+        ...
+
+
 @dataclass(frozen=True, repr=False)
 class Hierarchy:
     """A named split of chains.
@@ -49,6 +61,7 @@ class Hierarchy:
         rows: the chains, all of the same number of non-empty stripped captions, at least two.
         images: the distinct images of the rows, in order of first appearance; empty when rows have none.
         absent: instead of `images` those whose files are not there, of which a model may have stored embeddings.
+        truth: of every caption for every picture and every caption, where the dataset knows it.
     """
 
     name: str
@@ -56,6 +69,7 @@ class Hierarchy:
     rows: tuple[Row, ...]
     images: tuple[ImageRef, ...] = ()
     absent: tuple[ImageRef, ...] = ()
+    truth: Truth | None = None
 
     def __repr__(self) -> str:
         return f"<{self.name} {self.split}, {len(self.rows)} rows, {len(self.images)} images>"
@@ -95,7 +109,7 @@ class Hierarchy:
         rows = self.rows[:count]
         shown = {row.image_id for row in rows}
         images, absent = (tuple(i for i in part if i.image_id in shown) for part in (self.images, self.absent))
-        return Hierarchy(self.name, self.split, rows, images, absent)
+        return replace(self, rows=rows, images=images, absent=absent)
 
 
 def distinct(captions: Iterable[str]) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError
-from hiergeo.datasets.captioned import load_captioned
+from hiergeo.datasets import scenes
+from hiergeo.datasets.captioned import load_captioned, scene_parts
 from tests.evaluation.benchmarks.pictures_common import coco, listed, said
 
 PICTURES = [listed(7), listed(5)]
@@ -35,6 +36,13 @@ def test_a_coco_folder(tmp_path: Path):
     assert (data.convention, data.counts, data.owner) == ("COCO val2017", "1 to 2", (0, 0, 1))
     moved = load_captioned(tmp_path, images=tmp_path / "elsewhere").images[1].path
     assert moved == tmp_path / "elsewhere" / "000000000005.jpg"
+
+
+def test_captions_of_scenes_have_a_part_for_each_thing_and_one_for_the_background():
+    data = scene_parts()
+    for row, image, parts in zip(scenes.load().rows, data.images, data.captions, strict=True):
+        assert " ".join(parts) == row.positive[-1]
+        assert len(parts) == len(image.open.scene.things) + 1
 
 
 def test_a_split_of_karpathy(tmp_path: Path):

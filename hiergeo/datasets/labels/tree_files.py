@@ -14,7 +14,7 @@ from hiergeo._core.storage.texts import read_lines, read_text
 from hiergeo.datasets.labels.label_tree import JOINT, Entry, LabelTree
 from hiergeo.datasets.reading.lines import csv_records
 from hiergeo.datasets.reading.samples import BrokenError, garbled
-from hiergeo.datasets.scenes import taxonomy as shapes
+from hiergeo.datasets.scenes import things
 from hiergeo.datasets.wordnet import load_wordnet, reached, spoken
 
 TreeLike: TypeAlias = LabelTree | str | Path | Mapping[str, Any] | Iterable[Any]
@@ -58,7 +58,7 @@ def load_tree(source: TreeLike) -> LabelTree:
     if isinstance(source, str) and source.startswith("wordnet:"):
         return _wordnet(source.partition(":")[2])
     if source == "scenes":
-        return _of_pairs(shapes.edges(), source)
+        return _of_pairs(things.edges(), source)
     path = path_of(source)
     if size_of(path) is None:
         raise UnavailableError(f"{path} is not there: name a tree, a file of {FORMATS}.")

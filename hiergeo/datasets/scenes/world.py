@@ -1,79 +1,54 @@
-"""The world of scenes: shapes on a canvas, and the captions that describe them from general to specific."""
+"""The world of scenes: things on a ground, the captions that tell of them, and which of these are true of which."""
 
-from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
+from itertools import permutations
 from random import Random
-from typing import TypeVar
+from typing import TypeVar, final
 from zlib import crc32
+
+from hiergeo._core.errors import InputError
+from hiergeo.datasets.scenes.things import NOTHING, Thing, of_noun, plural, things, with_article
 
 Value = TypeVar("Value")
 
-FAMILIES = {
-    "curved": ("circle", "oval", "ring", "crescent", "heart"),
-    "angular": ("square", "triangle", "diamond", "hexagon", "cross"),
-    "spiky": ("star", "spark", "bolt", "crown", "zigzag"),
-}
-"""The kinds of shapes of each family."""
-
-FAMILY_OF = {kind: family for family, kinds in FAMILIES.items() for kind in kinds}
-KINDS = tuple(FAMILY_OF)
-COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown")
-SIZES = ("small", "medium", "big")
-PATTERNS = ("plain", "striped", "dotted")
-GROUNDS = ("white", "grey", "cream", "mint", "lavender", "navy")
-
-SPOTS = {
-    "in the centre": (0.5, 0.5),
-    "in the top left": (0.29, 0.29),
-    "in the top right": (0.71, 0.29),
-    "in the bottom left": (0.29, 0.71),
-    "in the bottom right": (0.71, 0.71),
-}
-"""Where a lone shape sits; x to the right and y downwards, as fractions of the picture's side."""
+SIZES = ("small", "big")
+GROUNDS = ("white", "green", "blue", "yellow", "pink", "grey")
 
 OPPOSITE = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
-"""How the first of two shapes lies to the second, and the relation that this excludes."""
+"""How the first of two things lies to the second, and the relation that this excludes."""
 
-RADIUS = {"small": 0.13, "medium": 0.175, "big": 0.22}
-"""Half the width of a shape, as a fraction of the picture's side."""
+SHARE_OF_PAIRS, SHARE_OF_ROOTS = 0.6, 0.03
+"""The share of scenes with two things, and that of chains which begin with "a thing" or "two things"."""
 
-SHARE_OF_PAIRS = 0.6
-"""The share of scenes with two shapes."""
+EXTENT = {1: {"small": 0.4, "big": 0.72}, 2: {"small": 0.32, "big": 0.48}}
+"""The longer side of a thing in fractions of the picture's side, by how many things there are."""
 
-SPLITS = {"test": range(10), "validation": range(10, 20), "train": range(20, 100)}
-"""The percentiles of all describable scenes that belong to each split."""
+SPLITS = {"test": range(10), "validation": range(10, 20), "train": range(20, 100), "unseen": range(100)}
+"""The percentiles of all describable scenes that belong to each split; only ``unseen`` has the things of its name."""
 
 
+@final
 @dataclass(frozen=True)
-class Thing:
-    """A shape: its four nameable attributes, its centre and radius in fractions of the side, its tilt in degrees."""
+class Placed:
+    """A thing in a scene: its size, centre and longer side in fractions of the picture's side, and tilt in degrees."""
 
-    kind: str
-    colour: str
+    thing: Thing
     size: str
-    pattern: str
     x: float
     y: float
-    radius: float
+    extent: float
     tilt: float
 
-    @property
-    def family(self) -> str:
-        """``curved``, ``angular`` or ``spiky``."""
-        return FAMILY_OF[self.kind]
 
-    @property
-    def look(self) -> tuple[str, str, str, str]:
-        """The attributes that words can tell."""
-        return self.kind, self.colour, self.size, self.pattern
-
-
+@final
 @dataclass(frozen=True)
 class Scene:
-    """One or two things on a ground; the position is a key of `SPOTS` for one thing and of `OPPOSITE` for two."""
+    """One or two different things on a ground; the relation is a key of `OPPOSITE` for two and empty for one."""
 
-    things: tuple[Thing, ...]
-    position: str
+    things: tuple[Placed, ...]
+    relation: str
     ground: str
 
 
@@ -82,177 +57,284 @@ def pick(random: Random, options: Sequence[Value]) -> Value:
     return options[int(random.random() * len(options))]
 
 
+@cache
+def kinds(unseen: bool) -> tuple[tuple[Thing, ...], ...]:
+    """The things that a split may show, by top kind."""
+    tops: dict[str, tuple[Thing, ...]] = {}
+    for thing in things():
+        if thing.unseen == unseen:
+            tops[thing.top] = (*tops.get(thing.top, ()), thing)
+    return tuple(tops.values())
+
+
 def sample(split: str, random: Random) -> Scene:
-    """A scene whose full description belongs to `split`; no other split ever holds a scene of that description."""
+    """A scene whose finest caption belongs to `split`; no other split ever holds a scene of that caption."""
     while True:
-        scene = _draw_pair(random) if random.random() < SHARE_OF_PAIRS else _draw_lone(random)
-        if scene is not None and percentile(scene) in SPLITS[split]:
+        scene = _draw(random, 1 + (random.random() < SHARE_OF_PAIRS), split == "unseen")
+        if scene is not None and crc32(phrase(finest(scene)).encode()) % 100 in SPLITS[split]:
             return scene
 
 
-def percentile(scene: Scene) -> int:
-    """A number in 0..99 from all that words can tell of a scene, the same for "A left of B" and "B right of A"."""
-    looks, position = [thing.look for thing in scene.things], scene.position
-    if position in ("right of", "below"):
-        looks, position = looks[::-1], OPPOSITE[position]
-    return crc32(repr((looks, position, scene.ground)).encode()) % 100
+def _draw(random: Random, count: int, unseen: bool) -> Scene | None:
+    """So many things of tops that are equally frequent, or None if they are the same or leave no false word."""
+    chosen = [pick(random, pick(random, kinds(unseen))) for _ in range(count)]
+    chosen.sort(key=lambda thing: thing.index)
+    ground, relation, places = pick(random, GROUNDS), "", [(0.5, 0.5)]
+    if count == 2:
+        if chosen[0] is chosen[1] or (not unseen and any(not _rivals(thing, chosen) for thing in chosen)):
+            return None
+        relation = pick(random, tuple(OPPOSITE))
+        low, high = (0.27, 0.73) if relation in ("left of", "above") else (0.73, 0.27)
+        places = [(low, 0.5), (high, 0.5)] if relation in ("left of", "right of") else [(0.5, low), (0.5, high)]
+    return Scene(
+        tuple(_placed(random, thing, place, count) for thing, place in zip(chosen, places, strict=True)),
+        relation,
+        ground,
+    )
 
 
-def _draw_lone(random: Random) -> Scene:
-    spot = pick(random, tuple(SPOTS))
-    return Scene((_draw_thing(random, *SPOTS[spot]),), spot, pick(random, GROUNDS))
-
-
-def _draw_pair(random: Random) -> Scene | None:
-    """Two things that differ in kind or colour (else a relation between them says nothing), or None."""
-    relation = pick(random, tuple(OPPOSITE))
-    along, across = (0.27, 0.73) if relation in ("left of", "above") else (0.73, 0.27), (0.5, 0.5)
-    xs, ys = (along, across) if relation in ("left of", "right of") else (across, along)
-    first, second = (_draw_thing(random, x, y) for x, y in zip(xs, ys, strict=True))
-    scene = Scene((first, second), relation, pick(random, GROUNDS))
-    return scene if first.look[:2] != second.look[:2] else None
-
-
-def _draw_thing(random: Random, x: float, y: float) -> Thing:
+def _placed(random: Random, thing: Thing, place: tuple[float, float], count: int) -> Placed:
     def jittered(middle: float, reach: float) -> float:
         return middle + reach * (2.0 * random.random() - 1.0)
 
     size = pick(random, SIZES)
-    look = pick(random, KINDS), pick(random, COLOURS), size, pick(random, PATTERNS)
-    return Thing(*look, jittered(x, 0.04), jittered(y, 0.04), jittered(RADIUS[size], 0.01), jittered(0.0, 10.0))
+    x, y = (jittered(at, 0.06 if count == 1 else 0.03) for at in place)
+    return Placed(thing, size, x, y, jittered(EXTENT[count][size], 0.03), jittered(0.0, 8.0))
 
 
-Facts = dict[str, str]
-"""What a caption claims, slot -> value: count, place, ground, and the `NAMES` of a thing in slots like ``0.kind``.
-
-A caption claims that a scene holds such things, not that it holds nothing else: "a red shape" is true of a red circle
-beside a blue square, and "a shape" is true of every scene. Only the count excludes further shapes.
-"""
-
-NAMES = ("family", "kind", "colour", "size", "pattern")
-"""Attributes of a thing that captions mention."""
-
-VALUES = {
-    "count": ("one", "two"),
-    "family": tuple(FAMILIES),
-    "kind": KINDS,
-    "colour": COLOURS,
-    "size": SIZES,
-    "pattern": PATTERNS,
-    "ground": GROUNDS,
-    "place": tuple(SPOTS),
-}
-"""The values of each name; those of a thing are more than a scene holds, so that one of them is always false."""
-
-OPENINGS = (
-    {"": 3, "count": 3, "family": 6, "size": 6, "pattern": 6, "kind": 22, "colour": 14, "ground": 9}
-    | {"family colour": 6, "size colour": 6}
-    | {"count family": 4, "count kind": 5, "count colour": 6, "count size": 2, "count pattern": 2}
-)
-"""What tier 0 claims, with its weight; no caption heads more than 5 % of the chains."""
-
-STEPS = ("kind", "kind", "kind", "family", "family", "colour", "colour", "size", "pattern", "ground", "count")
-"""What tiers 1 and 2 may add: one of these each."""
-
-REST = ("kind", "colour", "size", "pattern", "place", "ground")
-"""What tier 3 adds."""
-
-_OPENINGS = tuple(names.split() for names, weight in OPENINGS.items() for _ in range(weight))
+def _rivals(thing: Thing, chosen: Sequence[Thing]) -> list[Thing]:
+    """Things of the same middle kind that training sees and that are not there."""
+    return [other for other in of_noun()[thing.middle] if not other.unseen and other not in chosen]
 
 
-def facts(scene: Scene) -> Facts:
-    """Everything that captions can claim of a scene, all of it true."""
-    shared = {"count": VALUES["count"][len(scene.things) - 1], "place": scene.position, "ground": scene.ground}
-    return shared | {f"{i}.{name}": getattr(thing, name) for i, thing in enumerate(scene.things) for name in NAMES}
+@final
+@dataclass(frozen=True)
+class Told:
+    """What a caption says of one thing; size and colour may be left open."""
+
+    noun: str
+    size: str = ""
+    colour: str = ""
 
 
-def holds(claim: Facts, scene: Scene) -> bool:
+@final
+@dataclass(frozen=True)
+class Claim:
+    """What a caption says: that a scene holds such things, how they lie, and on which ground, where it says so.
+
+    It does not say that a scene holds nothing else: "a bird" is true of an owl beside a taxi.
+    """
+
+    things: tuple[Told, ...]
+    relation: str = ""
+    ground: str = ""
+
+
+def finest(scene: Scene) -> Claim:
+    """All that the most specific caption of a scene tells."""
+    alone = len(scene.things) == 1
+    told = (
+        Told(placed.thing.word, placed.size, placed.thing.colour) if alone else Told(placed.thing.word)
+        for placed in scene.things
+    )
+    return Claim(tuple(told), scene.relation, scene.ground)
+
+
+def holds(claim: Claim, scene: Scene) -> bool:
     """Whether a claim is true of a scene, whose things may be named in either order."""
-    views = [scene]
-    if scene.position in OPPOSITE:
-        views.append(Scene(scene.things[::-1], OPPOSITE[scene.position], scene.ground))
-    if not any(slot.startswith("0.") for slot in claim):
-        claim = {slot.replace("1.", "0."): value for slot, value in claim.items()}
-    return any(claim.items() <= facts(view).items() for view in views)
+    if claim.ground not in ("", scene.ground) or len(claim.things) > len(scene.things):
+        return False
+    for order in permutations(range(len(scene.things)), len(claim.things)):
+        relation = scene.relation if order[0] == 0 else OPPOSITE.get(scene.relation, "")
+        if claim.relation in ("", relation) and all(
+            _shows(told, scene.things[at]) for told, at in zip(claim.things, order, strict=True)
+        ):
+            return True
+    return False
 
 
-def chain(scene: Scene, random: Random) -> tuple[tuple[Facts, ...], tuple[Facts, ...]]:
+def _shows(told: Told, placed: Placed) -> bool:
+    thing = placed.thing
+    return told.noun in thing.line and told.size in ("", placed.size) and told.colour in ("", thing.colour)
+
+
+def implies(specific: Claim, general: Claim) -> bool:
+    """Whether a claim is true of every scene of which another one is; "nothing" says nothing but itself."""
+    if specific == general:
+        return True
+    if general.ground not in ("", specific.ground) or len(general.things) > len(specific.things):
+        return False
+    for order in permutations(range(len(specific.things)), len(general.things)):
+        relation = specific.relation if order[0] == 0 else OPPOSITE.get(specific.relation, "")
+        if general.relation in ("", relation) and all(
+            _narrower(specific.things[at], told) for told, at in zip(general.things, order, strict=True)
+        ):
+            return True
+    return False
+
+
+def _narrower(low: Told, high: Told) -> bool:
+    """Whether whatever the lower one is said of is also what the higher one says.
+
+    Bananas are yellow unsaid; of a blue banana, which no scene shows, all holds that would if there were one.
+    """
+    named = of_noun()[low.noun]
+    meant = [thing for thing in named if low.colour in ("", thing.colour)] or [
+        replace(thing, colour=low.colour) for thing in named
+    ]
+    return (
+        bool(meant)
+        and high.size in ("", low.size)
+        and all(high.noun in thing.line and high.colour in ("", thing.colour) for thing in meant)
+    )
+
+
+def chain(scene: Scene, random: Random, unseen: bool) -> tuple[tuple[Claim, ...], tuple[Claim, ...]]:
     """The claims of the four positive and the four negative captions of a scene.
 
-    Positive tier i claims all that tier i - 1 claims, and more. Negative tier i claims the same but for one fact new at
-    tier i, which it gets wrong: it refines positive tier i - 1, does not entail positive tier i and is false of the
-    scene. The negative of "a shape" is "no shape". Captions are about one thing until they name the count or the place.
+    Tiers name top kinds, middle kinds, words, and then all that is told: "an animal", "a bird", "an owl", "a small owl
+    on a pink background"; a few begin with "a thing" and leave the middle kind out. Negative tier i tells the same as
+    positive tier i but for one fact that is new there, which it gets wrong: it refines positive tier i - 1, does not
+    entail positive tier i and is false of the scene. The negative of "a thing" is "nothing".
     """
-    truth = facts(scene)
-    subject = str(pick(random, range(len(scene.things))))
-    names = set(pick(random, _OPENINGS))
-    claim: Facts = {}
-    positive, negative = [], []
-    for tier in range(4):
-        if tier == 3:
-            names.update(REST)
-        elif tier:
-            implied = names | {"family"} if "kind" in names else names  # after its kind the family is not news
-            names.add(pick(random, [name for name in STEPS if name not in implied]))
-        parent, claim = claim, _claim(truth, names, subject)
+    levels = (0, 1, 3) if random.random() < SHARE_OF_ROOTS else (1, 2, 3)
+    claims = [Claim(tuple(Told(placed.thing.line[level]) for placed in scene.things)) for level in levels]
+    above = (0, *levels)
+    wrong = [
+        _misnamed(claim, (high, low), scene, random, unseen)
+        for claim, high, low in zip(claims, above, levels, strict=False)
+    ]
+    claim = finest(scene)
+    return (*claims, claim), (*wrong, _mistold(claim, scene, random))
+
+
+def _misnamed(claim: Claim, levels: tuple[int, int], scene: Scene, random: Random, unseen: bool) -> Claim:
+    """The claim with another noun of the lower level for one of its things, below the same noun of the higher one."""
+    high, low = levels
+    if not low:
+        return Claim((Told(NOTHING),))
+    at = pick(random, range(len(claim.things)))
+    there = {noun for placed in scene.things for noun in placed.thing.line}
+    rivals = of_noun()[scene.things[at].thing.line[high]]
+    nouns = dict.fromkeys(thing.line[low] for thing in rivals if unseen or not thing.unseen)
+    return _renamed(claim, at, pick(random, [noun for noun in nouns if noun not in there]))
+
+
+def _renamed(claim: Claim, at: int, noun: str) -> Claim:
+    told = replace(claim.things[at], noun=noun)
+    return replace(claim, things=(*claim.things[:at], told, *claim.things[at + 1 :]))
+
+
+def _mistold(claim: Claim, scene: Scene, random: Random) -> Claim:
+    """The finest claim with another size, colour, relation or ground."""
+    told = claim.things[0]
+    facts = [name for name in ("size", "colour") if getattr(told, name)]
+    slot = pick(random, [*facts, *(["relation"] if claim.relation else []), "ground"])
+    if slot == "relation":
+        return replace(claim, relation=OPPOSITE[claim.relation])
+    if slot == "ground":
+        return replace(claim, ground=pick(random, [ground for ground in GROUNDS if ground != scene.ground]))
+    values = [value for value in (SIZES if slot == "size" else colours()) if value != getattr(told, slot)]
+    return replace(claim, things=(replace(told, **{slot: pick(random, values)}),))
+
+
+@cache
+def colours() -> tuple[str, ...]:
+    """The colours that captions mention."""
+    return tuple(dict.fromkeys(thing.colour for thing in things() if thing.colour))
+
+
+def sample_balanced(split: str, random: Random) -> Scene:
+    """A scene of `split` with two things of different tops, one above the other, that `balanced_chain` can tell of."""
+    while True:
+        scene = sample(split, random)
+        upright = scene.relation in ("above", "below") and scene.things[0].thing.top != scene.things[1].thing.top
+        if upright and all(_openings(placed.thing) for placed in scene.things):
+            return scene
+
+
+def _openings(thing: Thing) -> list[str]:
+    """What may stand for a thing before its word does: nouns above it of as many words or more, fewest words first."""
+
+    def words(noun: str) -> int:
+        return len(with_article(noun).split())
+
+    return sorted((noun for noun in thing.line[1:3] if words(noun) >= words(thing.word)), key=words)
+
+
+def balanced_chain(scene: Scene, random: Random) -> tuple[tuple[Claim, ...], tuple[Claim, ...]]:
+    """Chains as of `chain` whose captions do not grow; many of them get shorter.
+
+    A relation takes the place of "and", and a word tells more than a kind of more words:
+
+        a building and an animal            a piece of clothing and a musical instrument
+        a castle and an animal              a kimono and a musical instrument
+        a castle and an owl                 a kimono and a trumpet
+        a castle above an owl               a kimono above a trumpet
+    """
+    place = -1 if random.random() < 0.6 else 0
+    claim = Claim(tuple(Told(_openings(placed.thing)[place]) for placed in scene.things))
+    there = {noun for placed in scene.things for noun in placed.thing.line}
+    first = pick(random, (0, 1))
+    positive, negative = [claim], []
+    level = [placed.thing.line.index(told.noun) for placed, told in zip(scene.things, claim.things, strict=True)]
+    nouns = dict.fromkeys(thing.line[level[first]] for thing in things() if not thing.unseen)
+    negative.append(_renamed(claim, first, pick(random, [noun for noun in nouns if noun not in there])))
+    for at in (first, 1 - first):
+        rivals = [thing.word for thing in of_noun()[claim.things[at].noun] if not thing.unseen]
+        negative.append(_renamed(claim, at, pick(random, [noun for noun in rivals if noun not in there])))
+        claim = _renamed(claim, at, scene.things[at].thing.word)
         positive.append(claim)
-        negative.append(claim | _contradiction(claim.keys() - parent.keys(), claim, truth, random))
+    positive.append(replace(claim, relation=scene.relation))
+    negative.append(replace(claim, relation=OPPOSITE[scene.relation]))
     return tuple(positive), tuple(negative)
 
 
-def _claim(truth: Facts, names: Set[str], subject: str) -> Facts:
-    """The facts of these names, about the subject alone or, once the count or the place is named, about every thing."""
-    about_all = not names.isdisjoint(("count", "place"))
-    parts = {slot: slot.rpartition(".") for slot in truth}
-    return {
-        slot: truth[slot]
-        for slot, (thing, _, name) in parts.items()
-        if name in names and (about_all or thing in ("", subject))
-    }
-
-
-def _contradiction(new: Set[str], claim: Facts, truth: Facts, random: Random) -> Facts:
-    """A falsehood about one of the new facts that the caption shows; about the count only if nothing else is new."""
-    if not new:
-        return {"count": "no"}
-    hidden = {slot for slot in new if slot.endswith("family") and slot.replace("family", "kind") in claim}
-    return falsehood(pick(random, sorted(new - hidden - {"count"}) or ["count"]), claim, truth, random)
-
-
-def phrase(claim: Mapping[str, str]) -> str:
-    """The caption that makes a claim, such as ``a red circle and a blue square``."""
-    nouns = [_noun_phrase(claim, thing) for thing in ("0.", "1.") if any(slot.startswith(thing) for slot in claim)]
-    first, second = (*nouns, *nouns, "shape", "shape")[:2]
-    if claim.get("place") in OPPOSITE:
-        words = [with_article(first), claim["place"], with_article(second)]
-    elif len(nouns) == 2 and first != second:
-        words = [with_article(first), "and", with_article(second)]
-    elif len(nouns) == 2 or claim.get("count") == "two":
-        words = ["two", first + ("es" if first.endswith("s") else "s")]
+def phrase(claim: Claim) -> str:
+    """The caption that makes a claim, such as ``an owl above a taxi on a pink background``."""
+    nouns = [
+        with_article(told.noun, " ".join(word for word in (told.size, told.colour) if word)) for told in claim.things
+    ]
+    if not claim.relation and claim.things == (Told(claim.things[0].noun),) * 2:
+        words = f"two {plural(claim.things[0].noun)}"
     else:
-        words = [f"{claim['count']} {first}" if "count" in claim else with_article(first)]
-        words += [claim["place"]] if "place" in claim else []
-    if "ground" in claim:
-        words.append(f"on a {claim['ground']} background")
-    return " ".join(words)
+        words = f" {claim.relation or 'and'} ".join(nouns)
+    return f"{words} on a {claim.ground} background" if claim.ground else words
 
 
-def falsehood(slot: str, claim: Facts, truth: Facts, random: Random) -> Facts:
-    """Another value for one slot of a claim, true of nothing in the scene, that leaves the rest of the claim true."""
-    value, name = claim[slot], slot.rpartition(".")[2]
-    if value in OPPOSITE:
-        return {slot: OPPOSITE[value]}
-    taken = {true for other, true in truth.items() if other.rpartition(".")[2] == name}
-    family = claim.get(slot.replace("kind", "family")) if name == "kind" else None
-    return {slot: pick(random, [o for o in VALUES[name] if o not in taken and family in (None, FAMILY_OF.get(o))])}
+@lru_cache(maxsize=1 << 16)
+def parse(caption: str) -> Claim:
+    """The claim that a caption makes.
+
+    Raises:
+        InputError: no caption of this world reads so.
+    """
+    words, _, ground = caption.strip().removesuffix(" background").partition(" on a ")
+    relation = next((name for name in OPPOSITE if f" {name} " in words), "")
+    if words.startswith("two "):
+        told = [Told(_singulars().get(words.removeprefix("two "), ""))] * 2
+    else:
+        told = [_read(part) for part in words.split(f" {relation or 'and'} ")]
+    claim = Claim(tuple(told), relation, ground)
+    known = all(one.noun in of_noun() for one in told) and ground in ("", *GROUNDS)
+    if not known or len(told) > 2 or phrase(claim) != caption.strip():
+        raise InputError(f"'{caption}' is not a caption of this world, such as 'a small owl on a pink background'.")
+    return claim
 
 
-def _noun_phrase(claim: Mapping[str, str], thing: str) -> str:
-    own = {name: claim[thing + name] for name in NAMES if thing + name in claim}
-    noun = own.get("kind") or f"{own['family']} shape" if own.keys() & {"kind", "family"} else "shape"
-    return " ".join([*(own[name] for name in ("size", "pattern", "colour") if name in own), noun])
+@cache
+def _singulars() -> dict[str, str]:
+    """The kinds by their plurals; things are different, so that words have none."""
+    return {plural(noun): noun for thing in things() for noun in thing.line[:3]}
 
 
-def with_article(words: str) -> str:
-    """A noun phrase behind its article."""
-    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
+def _read(words: str) -> Told:
+    told = {"size": "", "colour": ""}
+    noun = words
+    if noun not in of_noun():
+        noun = noun.removeprefix("an ").removeprefix("a ")
+        for name, values in (("size", SIZES), ("colour", colours())):
+            first, _, rest = noun.partition(" ")
+            if rest and first in values:
+                told[name], noun = first, rest
+    return Told(noun, **told)
