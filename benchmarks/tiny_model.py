@@ -34,7 +34,7 @@ from hiergeo.datasets.hierarchy import ImageRef
 
 ARCHITECTURE: dict[str, Any] = {
     "embed_dim": 64,
-    "vision_cfg": {"image_size": 32, "layers": [1, 1, 1, 1], "width": 16, "head_width": 32},
+    "vision_cfg": {"image_size": 64, "layers": [1, 1, 1, 1], "width": 16, "head_width": 32},
     "text_cfg": {"context_length": 32, "layers": 2, "width": 128, "heads": 2},
 }
 """A residual network and a transformer, but for the size of the vocabulary."""
@@ -52,7 +52,7 @@ def make(out: Path, *, images: int, steps: int, seed: int) -> None:
         UnavailableError: `out` cannot be written.
     """
     data = scenes.load("train", count=images, seed=seed)
-    save_merges(out / MERGES, learn_merges(caption for row in data.rows for caption in row.positive))
+    save_merges(out / MERGES, learn_merges(caption.lower() for row in data.rows for caption in row.positive))
     config = copy.deepcopy(ARCHITECTURE)
     tokenizer = SimpleTokenizer(str(out / MERGES), context_length=config["text_cfg"]["context_length"])
     config["text_cfg"]["vocab_size"] = tokenizer.vocab_size
@@ -62,6 +62,7 @@ def make(out: Path, *, images: int, steps: int, seed: int) -> None:
     pixels = cached_pixels(data.images, config["vision_cfg"]["image_size"])
     torch.manual_seed(seed)
     model = CLIP(**config | {"text_cfg": config["text_cfg"] | {"context_length": tokens.shape[-1]}})
+    model.to(memory_format=torch.channels_last)
     train(model, pixels, tokens, Schedule(steps), seed)
     _save_weights(out / WEIGHTS, model, config["text_cfg"]["context_length"])
 
@@ -73,7 +74,7 @@ def cached_pixels(images: tuple[ImageRef, ...], side: int) -> Tensor:
     pictures = (
         image.open().resize((side, side), Resampling.BICUBIC) for image in track(images, "drawing", enabled=True)
     )
-    return torch.from_numpy(np.stack([np.asarray(picture) for picture in pictures])).permute(0, 3, 1, 2).contiguous()
+    return torch.from_numpy(np.stack([np.asarray(picture) for picture in pictures])).permute(0, 3, 1, 2)
 
 
 def _without_padding(tokens: Tensor) -> Tensor:
@@ -87,7 +88,9 @@ def _save_weights(path: Path, model: CLIP, context_length: int) -> None:
     positions = state["positional_embedding"]
     state["positional_embedding"] = pad(positions, (0, 0, 0, context_length - len(positions)))
     with atomic_write(path) as handle:
-        handle.write(tensors.packed({k: w.half() if w.is_floating_point() else w for k, w in state.items()}))
+        handle.write(
+            tensors.packed({k: w.half().contiguous() if w.is_floating_point() else w for k, w in state.items()})
+        )
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,7 @@ def _groups(model: CLIP, weight_decay: float) -> list[dict[str, object]]:
     ]
 
 
-MERGE_COUNT = 400  # more merges than the words of `scenes` can use; training stops when every word is one token
+MERGE_COUNT = 2000  # more merges than the words of `scenes` can use; training stops when every word is one token
 
 
 def learn_merges(captions: Iterable[str]) -> list[str]:
@@ -184,7 +187,7 @@ def save_merges(path: Path, merges: list[str]) -> None:
 def main(
     out: Annotated[Path, typer.Option(help="Folder for the configuration, the merges and the weights.")],
     images: Annotated[int, typer.Option(help="Scenes to train on.")] = 30_000,
-    steps: Annotated[int, typer.Option(help="Steps of training.")] = 4_000,
+    steps: Annotated[int, typer.Option(help="Steps of training.")] = 3_000,
     seed: Annotated[int, typer.Option(help="Of scenes, initial weights and draws.")] = 0,
 ) -> None:
     """Train the tiny model anew."""

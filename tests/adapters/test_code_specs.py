@@ -44,7 +44,7 @@ nothing = 1
 
 def step(batch):
     radius = batch.space.radius(batch.positive)
-    return (radius[:, :-1] - radius[:, 1:] + 0.1).clamp_min(0).mean()
+    return (radius[:, :-1] - radius[:, 1:] + 1.0).clamp_min(0).mean()
 """
 
 

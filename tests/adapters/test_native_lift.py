@@ -64,7 +64,7 @@ def test_the_native_space_of_a_checkpoint_is_theirs(tmp_path):
     """From the file to cone margins, with nothing of the package in between on the other side."""
     weights = meru.state()
     model = adapters.load(f"meru:{meru.write(tmp_path / 'a.pth', weights)}{meru.OPTIONS}")
-    texts = ["a shape", "a red shape", "a big red circle", "two dogs", "a cat", "the sea at night"]
+    texts = ["an animal", "a bird", "a big brown owl", "two dogs", "a cat", "the sea at night"]
     tokens = model.tokenizer(texts).numpy()
     c = math.exp(meru.CURV)
     points = lift(meru.text_rows(meru.arrays(weights), tokens) * math.exp(meru.TEXTUAL_ALPHA), c)

@@ -29,7 +29,10 @@ CONFIG, MERGES, WEIGHTS = f"{NAME}.json", "merges.txt.gz", "model.safetensors"
 
 FOLDER = Path(__file__).resolve().parent
 
-PREPROCESSING = {"size": 32, "mode": "RGB"} | dict(zip(("mean", "std"), STATISTICS["clip"], strict=True))
+SIDE = 64
+"""Width and height of the pictures that it sees, pixels."""
+
+PREPROCESSING = {"size": SIDE, "mode": "RGB"} | dict(zip(("mean", "std"), STATISTICS["clip"], strict=True))
 PREPROCESSING |= {"interpolation": "bicubic", "resize_mode": "shortest", "fill_color": 0}
 """What open_clip does to pictures for this architecture, in its words, which are part of the fingerprint."""
 
@@ -69,10 +72,10 @@ def tokenizer() -> Any:
 
 
 def transform(picture: "Image") -> Tensor:
-    """(3, 32, 32) normalised pixels, as open_clip's: the shorter side resized, the centre of the longer one."""
+    """(3, 64, 64) normalised pixels, as open_clip's: the shorter side resized, the centre of the longer one."""
     from PIL.Image import Resampling
 
-    side = 32
+    side = SIDE
     width, height = (side * length // min(picture.size) for length in picture.size)
     left, top = round((width - side) / 2), round((height - side) / 2)
     resized = picture.convert("RGB").resize((width, height), Resampling.BICUBIC)
@@ -93,7 +96,7 @@ class TinyClip(nn.Module):
         self.relu, self.gelu, self.visual = nn.ReLU(), nn.GELU(), SimpleNamespace(preprocess_cfg=PREPROCESSING)
 
     def encode_image(self, pixels: Tensor) -> Tensor:
-        """(B, 3, 32, 32) normalised pixels -> features (B, D)."""
+        """(B, 3, 64, 64) normalised pixels -> features (B, D)."""
         x = pixels
         for index in (1, 2, 3):
             x = self.relu(self._conv(x, "visual", index, stride=1 + (index == 1)))
