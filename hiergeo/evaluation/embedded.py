@@ -1,6 +1,6 @@
 """A hierarchy embedded by a model, once for all measurements."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -116,6 +116,12 @@ class Embedded:
         for row in self.hierarchy.rows:
             by_image.setdefault(row.image_id, []).append(row.positive)
         return [by_image[image.image_id] for image in self.hierarchy.images]
+
+    @property
+    def is_true(self) -> Callable[[int, str], bool] | None:
+        """Whether a caption is true of the image at a position; None where the dataset does not know."""
+        truth, images = self.hierarchy.truth, self.hierarchy.images
+        return None if truth is None else lambda at, caption: truth.is_true(caption, images[at])
 
 
 AUTOMATIC = Compute()

@@ -32,8 +32,9 @@ LADDERS = declare(
     share("precision", "precision", unit="images", discrete=True),
     share("recall", "recall", unit="images", discrete=True),
     share("any_hit", "any hit", unit="images", discrete=True),
+    share("true_of_picture", "true of the picture", unit="images", discrete=True),
 )
-"""The metrics of ladders."""
+"""The metrics of ladders; the last one where a dataset knows the truth of every caption."""
 
 declare(
     *rankings(""),
@@ -91,12 +92,18 @@ class View:
         assert embedded.image is not None
         lengths = np.array([word_count(text) for text in embedded.texts])
         outcome = Outcome(ladders=tuple(ladder(row, embedded.texts) for row in met))
-        own = ladder_metrics(outcome.ladders, embedded.truths)
+        own = ladder_metrics(outcome.ladders, embedded.truths, embedded.is_true)
         words = nearest_within(embedded.image, self.text, lengths, self.space, steps)
-        by_length = ladder_metrics([ladder(row, embedded.texts) for row in words], embedded.truths)
-        for name in metrics:
+        by_words = [ladder(row, embedded.texts) for row in words]
+        by_length = ladder_metrics(by_words, embedded.truths, embedded.is_true)
+        for name in known(embedded, metrics):
             outcome.add(name, mean_of(own[name], embedded.image_sharing), length=float(by_length[name].mean()))
         return outcome
+
+
+def known(embedded: Embedded, metrics: Sequence[str]) -> tuple[str, ...]:
+    """Metrics of ladders, with that of truth where the dataset knows it."""
+    return (*metrics, *LADDERS[3:]) if embedded.hierarchy.truth else tuple(metrics)
 
 
 def located_rows(located: Located, which: slice | Tensor) -> Located:
@@ -161,7 +168,7 @@ class RadialLadder(Protocol):
         """
         embedded = view.embedded
         if embedded.image is None:
-            return Outcome(left_out=dict.fromkeys(LADDERS[:2], embedded.why_no_images))
+            return Outcome(left_out=dict.fromkeys(known(embedded, LADDERS[:2]), embedded.why_no_images))
         radius = view.space.radius(view.text)
         thresholds: int | Tensor = steps
         if not np.ptp(levelled(radius.cpu().double().numpy())):
@@ -202,7 +209,7 @@ class Traversal(Protocol):
         points = walk(embedded.text[starts], space, steps)
         _, met = space.nearest(points, view.text)
         walks = met.view(len(starts), steps).flip(1).cpu().numpy()
-        return view.ladder_outcome(walks[walk_of.tolist()], steps, LADDERS)
+        return view.ladder_outcome(walks[walk_of.tolist()], steps, LADDERS[:3])
 
 
 def of_norm_one(view: View) -> View:

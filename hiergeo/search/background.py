@@ -11,11 +11,12 @@ import numpy as np
 import torch
 
 from hiergeo._core.records import plain
-from hiergeo.evaluation.auditing.population import Floats, Ids, shuffled
+from hiergeo.evaluation.auditing.population import Floats, shuffled
 from hiergeo.geometry import Points, Space
 from hiergeo.search.layout import Manifest
+from hiergeo.search.shards import Labels
 from hiergeo.search.stores.exact import ExactStore
-from hiergeo.search.sweep import Best, Count, run
+from hiergeo.search.sweep import Count, Steps, run
 
 PAIRS, FEWEST, MOST = 50_000_000, 128, 1024
 """Pairs of a sampled item and one that it is compared with; sampled items, at least, at most."""
@@ -24,7 +25,10 @@ LEVELS = 1000
 """Levels at which the distribution of margins is kept."""
 
 FAR = 0.01
-"""Share of the items that are farther from their nearest other item than the reach."""
+"""Share of the items that are farther than the reach from the nearest item that is clearly more general."""
+
+SHELLS, APART = 16, 4
+"""Shells of equally many items, by radius; shells that lie between an item and what is clearly more general."""
 
 EMPTY = 0.9
 """Share of empty cones above which a margin does not decide whether one item entails another."""
@@ -49,16 +53,16 @@ class Background:
 
     Attributes:
         climbs: whether radii spread, so that there are ladders.
-        reach: distance to its nearest item beyond which nothing is near a query, geodesic units; None for fewer items
-            than tell.
-        sampled: items whose cones, and nearest other items, were looked for among all.
+        reach: distance to its nearest item beyond which nothing is near a query, geodesic units, of a "text" and of an
+            "image"; None for fewer items of that kind than tell.
+        sampled: items whose cones, and nearest more general items, were looked for among all.
         empty: share of their cones that hold no other item, in [0, 1].
         pairs: of these items, whose margins were measured, the item of smaller radius at the apex.
         margins: (LEVELS + 1,) quantiles of these margins, ascending, radians.
     """
 
     climbs: bool
-    reach: float | None
+    reach: dict[str, float | None]
     sampled: int
     empty: float
     pairs: int
@@ -122,10 +126,12 @@ def background_of(
 ) -> Background:
     """Measure the items of a store, at least one; the sample is the same whenever the items are the same.
 
-    A query is far where its nearest item is farther than all but the share `FAR` of the items are from their nearest
-    other one. Were it drawn like the items, that would happen with a probability of at most `FAR` (split conformal
-    prediction; Vovk et al., Algorithmic Learning in a Random World, 2005). A law without distances has no reach, and
-    one without margins no cones that decide.
+    A query is far where its nearest item is farther than all but the share `FAR` of the items of its kind, captions or
+    pictures, are from the nearest item that is clearly more general, about one tier of four. Nearest items of any
+    radius would be nearer, as many captions are stored almost twice, and queries are not. Were a query drawn like the
+    items, it would be far with a probability of at most about `FAR` (split conformal prediction; Vovk et al.,
+    Algorithmic Learning in a Random World, 2005). A law without distances has no reach, and one without margins no
+    cones that decide.
     """
     store = store.pinned()
     parts = [(ids, space.geometry.combine(list(radii.unbind(1))).numpy()) for ids, radii in store.radii()]
@@ -135,14 +141,15 @@ def background_of(
     some = ids[shuffled(ids)[: int(np.clip(PAIRS // len(ids), FEWEST, MOST))]]
     points = store.fetch(torch.from_numpy(some)).points(space.geometry, device)
     has = space.geometry.measures
-    near = Best(space, points, 2, "distance") if "distance" in has else None
+    shells = torch.from_numpy(np.quantile(radius, np.arange(1, SHELLS) / SHELLS))
+    near = Steps(space, points, shells) if "distance" in has else None
     cones = Count(space, points, min_radius) if "margin" in has else None
     run(store.stream(), [of for of in (near, cones) if of is not None], device)
     margins = np.empty(0) if cones is None else _margins(space, points, min_radius)
     levels = np.linspace(0, 1, LEVELS + 1)
     return Background(
         climbs=bool(high - low > SPREAD * high),
-        reach=None if near is None else _reach(near, some),
+        reach=_reach(near, store.labels(torch.from_numpy(some))),
         sampled=len(some),
         empty=1.0 if cones is None else float((cones.total <= 1).cpu().double().mean()),
         pairs=len(margins),
@@ -150,15 +157,20 @@ def background_of(
     )
 
 
-def _reach(near: Best, ids: Ids) -> float | None:
-    """The distance that a share `FAR` of some items (n,) at most is beyond, from the two items nearest to each."""
-    assert near.matches is not None
-    rank = math.ceil((len(ids) + 1) * (1 - FAR))
-    if rank > len(ids) or near.matches.ids.shape[1] < 2:
-        return None
-    itself = near.matches.ids[:, 0] == torch.from_numpy(ids)
-    others = torch.where(itself, near.matches.values[:, 1], near.matches.values[:, 0])
-    return float(others.sort().values[rank - 1])
+def _reach(near: Steps | None, labels: Labels) -> dict[str, float | None]:
+    """The distance that a share `FAR` at most of some captions, and of some pictures, is from what is more general."""
+    reach: dict[str, float | None] = {"text": None, "image": None}
+    if near is None or near.matches is None:
+        return reach
+    shell = torch.searchsorted(near.thresholds, near.x.radius.cpu().double()) - APART
+    away = near.matches.values.gather(1, shell.clamp_min(0)[:, None])[:, 0]
+    named = zip(labels.captions, labels.images, strict=True)
+    pictured = torch.tensor([caption is None and image is not None for caption, image in named])
+    for kind, of_kind in (("text", ~pictured), ("image", pictured)):
+        held = away[of_kind & (shell >= 0) & away.isfinite()].sort().values
+        rank = math.ceil((len(held) + 1) * (1 - FAR))
+        reach[kind] = float(held[rank - 1]) if rank <= len(held) else None
+    return reach
 
 
 def _margins(space: Space, points: Points, min_radius: float | None) -> Floats:

@@ -20,7 +20,7 @@ from hiergeo import adapters, datasets, losses
 from hiergeo._core.devices import AUTO, resolve_device
 from hiergeo.adapters.head import Head, HeadModel, HeadShape
 from hiergeo.cli import main
-from hiergeo.datasets.scenes import world
+from hiergeo.datasets.scenes.things import things
 from hiergeo.evaluation import benchmarks, embed
 from hiergeo.geometry import parse
 from hiergeo.pairwise import portable
@@ -111,8 +111,8 @@ VERBS = {
     ],
     "search": [
         "index build index -m tiny --captions captions.txt -g lorentz:-1",
-        "search index shape",
-        "search index shape --find ladder",
+        "search index animal",
+        "search index animal --find ladder",
         "tree index",
         "explore index --export page",
     ],
@@ -142,19 +142,19 @@ benchmarks = [{ title = "HierarCaps", name = "hierarcaps", data = "scenes", take
 def served(app: Any, *_: object) -> None:
     """What a server does between requests, on this thread, which the ghost watches."""
     engine = app.state.service.engine
-    answers = engine.answer([[Request(kind=kind, query="a shape")] for kind in KINDS])
+    answers = engine.answer([[Request(kind=kind, query="an animal")] for kind in KINDS])
     assert not [answer for answer in answers if isinstance(answer, Exception)]
-    addition = SimpleNamespace(captions=["a green shape"], images=None, ids=None)
+    addition = SimpleNamespace(captions=["a green animal"], images=None, ids=None)
     assert engine.store(addition, engine.encode("texts", addition.captions))["rows"] == 6
-    assert engine.answer([[Request(kind="neighbours", query="a green shape", k=1)]])[0][0].hits[0].id == 5
+    assert engine.answer([[Request(kind="neighbours", query="a green animal", k=1)]])[0][0].hits[0].id == 5
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_verbs(place: torch.device, verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(serving, "serve", served)
-    Path("captions.txt").write_text("a shape\na red shape\na red circle\na big red circle\na blue star\n")
-    labelled = [f"a {size} {kind},{kind}" for size in ("big", "red", "blue", "old") for kind in world.KINDS]
+    Path("captions.txt").write_text("an animal\na bird\nan owl\na big brown owl\na taxi\n")
+    labelled = [f"a {size} {thing.word},{thing.word}" for size in ("big", "old") for thing in things()[::9]]
     Path("labelled.csv").write_text("\n".join(["text,label", *labelled]))
     Path("clip.toml").write_text(CLIP)
     Path("suite.toml").write_text(SUITE)

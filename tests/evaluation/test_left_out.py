@@ -24,7 +24,7 @@ def model():
 @pytest.fixture(scope="module")
 def blind(rows):
     """The same chains without images."""
-    return Hierarchy("blind", "test", tuple(replace(row, image_id=None) for row in rows.rows))
+    return Hierarchy("blind", "test", tuple(replace(row, image_id=None) for row in rows.rows), truth=rows.truth)
 
 
 def test_precision_and_recall_say_why_they_are_not_there(model, rows, blind) -> None:
@@ -32,7 +32,8 @@ def test_precision_and_recall_say_why_they_are_not_there(model, rows, blind) -> 
     assert not whole.left_out
     assert whole.omissions == ""
     without = hiergeo.evaluate(model, blind, "euclidean", samples=20)
-    assert set(without.left_out) == set(whole.metrics) - set(without.metrics) == {"precision", "recall"}
+    missing = {"precision", "recall", "true_of_picture"}
+    assert set(without.left_out) == set(whole.metrics) - set(without.metrics) == missing
     assert "blind" in without.omissions
     assert json.loads(without.to_json())["left_out"] == without.left_out
     assert without.omissions in without._repr_html_()

@@ -22,7 +22,7 @@ def model():
 
 
 def test_untrained_copies_differ_by_seed_alone(model):
-    texts = ["a shape", "a red circle"]
+    texts = ["an animal", "an owl"]
     one, again, other = (adapters.untrained(model, seed) for seed in (0, 0, 1))
     assert torch.equal(one.encode_text(texts), again.encode_text(texts))
     assert not torch.allclose(one.encode_text(texts), other.encode_text(texts), atol=1e-3)
@@ -46,7 +46,7 @@ def test_untrained_heads_are_identities_on_untrained_models(model):
     torch.nn.init.orthogonal_(head.linear.weight)
     fresh = adapters.untrained(HeadModel(model, head), 3)
     assert torch.allclose(
-        fresh.encode_text(["a shape"]), adapters.untrained(model, 3).encode_text(["a shape"]), atol=1e-6
+        fresh.encode_text(["an animal"]), adapters.untrained(model, 3).encode_text(["an animal"]), atol=1e-6
     )
 
 
@@ -56,7 +56,7 @@ def test_stored_embeddings_have_no_untrained_copy(model, tmp_path):
         adapters.untrained(adapters.load(f"npz:{tmp_path / 'e.npz'}"), 0)
 
 
-TEXTS = ["a shape", "a red circle", "a small dotted blue square"]
+TEXTS = ["an animal", "an owl", "a small blue fish"]
 
 
 @pytest.fixture
@@ -211,7 +211,7 @@ def test_an_untrained_model_is_above_its_twins_once_in_twenty():
 
 
 def test_tau_d_serves_where_no_tiers_are_equally_long(model, home):
-    rows = tuple(Row(at, (f"a {k}", f"a red {k} here")) for at, k in enumerate(("shape", "circle", "square", "ring")))
+    rows = tuple(Row(at, (f"a {k}", f"a big {k} here")) for at, k in enumerate(("bird", "swan", "taxi", "guitar")))
     data = Hierarchy("made", "test", rows)
     result = hiergeo.evaluate(model, data, samples=2, twins=19)
     answer = result.answers["learned"]

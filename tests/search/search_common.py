@@ -1,8 +1,10 @@
-"""Small indexes for tests of search: a model without weights, and settings under which few rows fill a shard."""
+"""Small indexes for tests of search: a model without weights, few rows that fill a shard, and what is within reach."""
 
 import hashlib
+import math
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -60,3 +62,18 @@ def shrink_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make shards of 64 rows of `DIM` float16 numbers, 16 embedded at a time."""
     monkeypatch.setattr(layout, "BATCH", 16)
     monkeypatch.setattr(layout, "SHARD_BYTES", 64 * DIM * 2)
+
+
+def reach_of(distance: np.ndarray, radius: np.ndarray, some: np.ndarray | None = None) -> float:
+    """The distance within which 99 % of items have one that is a quarter of the items nearer to the root, or more.
+
+    Args:
+        distance: (n, n) of all pairs.
+        radius: (n,) of all items.
+        some: (n,) whether an item counts; by default all do.
+    """
+    edges = np.quantile(radius, np.arange(1, 16) / 16)
+    shells = np.searchsorted(edges, radius) - 4
+    counts = (shells >= 0) & (True if some is None else some)
+    held = [distance[row, radius <= edges[shells[row]]].min() for row in np.flatnonzero(counts)]
+    return float(np.sort(held)[math.ceil(0.99 * (len(held) + 1)) - 1])

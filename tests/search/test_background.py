@@ -12,6 +12,7 @@ from hiergeo.search import Index, Item, serving
 from hiergeo.search.background import EMPTY, LEVELS
 from hiergeo.search.requests import HITS
 from tests.report.explorer.explorer_served import Law, tangent_vectors
+from tests.search.search_common import reach_of
 
 ROWS = 250
 SPECS = {"euclidean": 0.0, "lorentz:-1": -1.0, "sphere:0.1": 0.1}
@@ -38,13 +39,37 @@ def laws(index: Index):
         yield index.background(spec), Law(points, curvature).pairs(points, points), np.linalg.norm(points, axis=1)
 
 
-def test_the_reach_is_the_conformal_quantile_of_distances_to_the_nearest_other_item(spread) -> None:
-    for usual, pairs, _ in laws(spread):
-        distance = pairs["distance"].copy()
-        np.fill_diagonal(distance, np.inf)
-        nearest = np.sort(distance.min(axis=1))
+def test_the_reach_is_the_conformal_quantile_of_distances_to_what_is_more_general(spread) -> None:
+    for usual, pairs, radius in laws(spread):
         assert usual.sampled == ROWS
-        assert usual.reach == pytest.approx(nearest[248], rel=1e-5)  # the 249th: 249 / 251 is the first share >= 99 %
+        assert usual.reach == {"text": pytest.approx(reach_of(pairs["distance"], radius), rel=1e-5), "image": None}
+
+
+def test_captions_stored_almost_twice_bring_no_query_out_of_reach(tmp_path: Path) -> None:
+    """Held out captions of the same kind are near, as are those of an index that holds none of them twice."""
+    generator = torch.Generator().manual_seed(4)
+    rows = torch.nn.functional.normalize(torch.randn(900, 6, generator=generator), dim=1)
+    rows *= torch.linspace(0.5, 2, 900)[torch.randperm(900, generator=generator), None]
+    twice = rows[:600].repeat(2, 1) + 0.01 * torch.randn(1200, 6, generator=generator)
+    index = built(tmp_path / "twice", twice)
+    reach = index.background().reach["text"] or 0.0
+    near = [index.neighbours(row, 1).hits[0].distance for row in rows[600:]]
+    assert np.mean(np.array(near) > reach) < 0.02
+    assert index.neighbours(-3 * rows[:1].mean(0) - 4, 1).hits[0].distance > reach
+
+
+def test_the_reach_of_pictures_is_their_own(tmp_path: Path) -> None:
+    """Pictures lie apart from captions, and farther out."""
+    generator = torch.Generator().manual_seed(6)
+    rows = torch.randn(400, 5, generator=generator) * torch.linspace(0.3, 1.5, 400)[:, None]
+    index = built(tmp_path / "index", rows[:250])
+    index.add(embeddings=rows[250:] + 2.0, images=[f"{place}.png" for place in range(150)])
+    points = tangent_vectors(index)
+    distance, radius = Law(points, 0.0).pairs(points, points)["distance"], np.linalg.norm(points, axis=1)
+    pictured = np.arange(400) >= 250
+    wanted = {"text": reach_of(distance, radius, ~pictured), "image": reach_of(distance, radius, pictured)}
+    assert index.background().reach == pytest.approx(wanted, rel=1e-5)
+    assert wanted["image"] > wanted["text"]
 
 
 def test_cones_that_hold_no_other_item_are_counted(spread) -> None:
@@ -138,8 +163,13 @@ def test_radii_that_are_equal_up_to_rounding_do_not_spread(tmp_path: Path) -> No
 
 
 def test_of_copies_and_of_few_items_little_is_said(tmp_path: Path) -> None:
-    assert built(tmp_path / "copies", torch.ones(120, 4)).background().reach == 0
+    assert built(tmp_path / "copies", torch.ones(120, 4)).background().reach["text"] is None, "nothing is more general"
     few = built(tmp_path / "few", torch.randn(98, 4, generator=torch.Generator().manual_seed(0)))
-    assert few.background().reach is None, "98 distances never make 99 %"
+    assert few.background().reach["text"] is None, "98 distances never make 99 %"
     usual = built(tmp_path / "one", torch.ones(1, 4)).background()
-    assert (usual.reach, usual.pairs, usual.climbs, usual.verdicts([0.5], [1.0])[1]) == (None, 0, False, [1])
+    assert (usual.reach, usual.pairs, usual.climbs, usual.verdicts([0.5], [1.0])[1]) == (
+        {"text": None, "image": None},
+        0,
+        False,
+        [1],
+    )

@@ -85,8 +85,8 @@ def test_captions_that_are_left_out_are_not_found(repeated) -> None:
 
 
 def test_the_command_line_lists_captions_once_unless_asked_for_all(run, tmp_path) -> None:
-    search.build(tmp_path / "ix", "tiny", [*["a red circle"] * 9, "a circle", "a big red circle", "a star"]).close()
-    words = ("search", tmp_path / "ix", "a red circle", "--find", "neighbours", "-k", 3, "--format", "json")
+    search.build(tmp_path / "ix", "tiny", [*["an owl"] * 9, "an eagle", "a big brown owl", "a guitar"]).close()
+    words = ("search", tmp_path / "ix", "an owl", "--find", "neighbours", "-k", 3, "--format", "json")
     for more, captions in (((), 3), (("--duplicates",), 1)):
         code, out, _ = run(*words, *more)
         (answer,) = json.loads(out)["answers"]

@@ -10,7 +10,7 @@ from hiergeo import search
 from hiergeo._core.errors import InputError
 
 IDS = (7, 0, (1 << 63) - 1)
-CAPTIONS = ("a shape", "a red shape", "a red circle")
+CAPTIONS = ("an animal", "a bird", "an owl")
 
 
 def table(path, ids):
@@ -27,7 +27,7 @@ def table(path, ids):
 def test_items_have_the_ids_of_their_rows(run, tmp_path, name):
     path = table(tmp_path / name, IDS)
     assert run("index", "build", tmp_path / "i", "-m", "tiny", "--captions", path)[0] == 0
-    hits = search.open(tmp_path / "i").neighbours("a shape", 3).hits
+    hits = search.open(tmp_path / "i").neighbours("an animal", 3).hits
     assert {hit.id: hit.caption for hit in hits} == dict(zip(IDS, CAPTIONS, strict=True))
     code, _, said = run("index", "add", tmp_path / "i", "--captions", path)
     assert code == 2

@@ -16,7 +16,7 @@ from hiergeo._core.storage.texts import read_lines
 from hiergeo.adapters import Model
 from hiergeo.datasets.breeds import SPLITS, Superclass, load_breeds, split_named
 from hiergeo.datasets.imagenet import WNID, with_names
-from hiergeo.datasets.scenes import taxonomy
+from hiergeo.datasets.scenes import things
 from hiergeo.datasets.wordnet import load_wordnet, read_tree
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Published, Run, check_choice, published
@@ -212,7 +212,7 @@ class Trees(ClassifierBenchmark):
     def __init__(
         self,
         data: str = "scenes",
-        tree: str = "auto",  # the shapes (``demo``) for scenes, else ``wordnet``; or a file of ``parent child`` lines
+        tree: str = "auto",  # the things (``demo``) of scenes, else ``wordnet``; or a file of ``parent child`` lines
         averaging: str = "auto",
         names: str = "",
         templates: str = "",
@@ -232,7 +232,7 @@ class Trees(ClassifierBenchmark):
         """The tree, which holds every class."""
         if self.source == "wordnet":
             return Tree(load_wordnet().tree(self.nodes))
-        tree = Tree(taxonomy.edges() if self.source == "demo" else read_tree(self.source))
+        tree = Tree(things.edges() if self.source == "demo" else read_tree(self.source))
         tree.positions(self.nodes)
         return tree
 
@@ -322,7 +322,7 @@ class Breeds(PromptBenchmark):
 
     def __init__(
         self,
-        images: str = "demo",  # the shapes of scenes; or a folder with one subfolder of ImageNet's images a wnid
+        images: str = "demo",  # the things of scenes; or a folder with one subfolder of ImageNet's images a wnid
         split: str = "entity13",  # or ``entity30``, ``living17``, ``nonliving26``; ``demo`` has none
         averaging: str = "auto",
     ) -> None:
@@ -335,10 +335,9 @@ class Breeds(PromptBenchmark):
         """Superclasses with the keys of their subclasses."""
         if self.source == "demo":
             kinds: dict[str, list[str]] = {}
-            for kind, family in taxonomy.edges():
-                if family != taxonomy.ROOT:
-                    kinds.setdefault(family, []).append(kind)
-            return tuple(Superclass(family, family, tuple(below)) for family, below in kinds.items())
+            for thing in things.things():
+                kinds.setdefault(thing.middle, []).append(thing.word)
+            return tuple(Superclass(kind, kind, tuple(below)) for kind, below in kinds.items())
         return load_breeds().superclasses(SPLITS[self.split])
 
     @cached_property
@@ -360,7 +359,7 @@ class Breeds(PromptBenchmark):
         return lower.renamed([*names, *lower.classes], [upper_of[lower.keys[label]] for label in lower.labels])
 
     def protocol_by(self, averaging: str) -> str:
-        what = "families of scenes' shapes" if self.source == "demo" else f"{self.split}, {self.source}, {NAMING}"
+        what = "kinds of scenes' things" if self.source == "demo" else f"{self.split}, {self.source}, {NAMING}"
         return (
             f"{what}: {len(self.superclasses)} superclasses, {len(self.subclasses.classes)} subclasses, "
             f"{len(self.items.templates)} templates averaged by '{averaging}'"

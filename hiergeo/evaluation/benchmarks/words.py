@@ -15,7 +15,7 @@ from hiergeo._core.numerics import wide
 from hiergeo.adapters import Model
 from hiergeo.datasets.hyperlex import WordPair, load_hyperlex
 from hiergeo.datasets.lvis import load_lvis
-from hiergeo.datasets.scenes import taxonomy
+from hiergeo.datasets.scenes import things
 from hiergeo.datasets.wordnet import load_wordnet, read_synsets
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.benchmark import Benchmark, Published, Run, check_choice
@@ -125,7 +125,7 @@ class HyperLex(WordBenchmark):
 
     ``direction_SCORE`` is the AUROC of hypernym pairs (X below Y) over reversed ones (X above Y). The baseline
     ``length`` scores a pair by how many more characters X has than Y; ``permuted`` is the 97.5 % quantile under random
-    order of the ratings. Data are ``hyperlex`` (in the data home), ``demo`` (shapes of scenes) or such a table.
+    order of the ratings. Data are ``hyperlex`` (in the data home), ``demo`` (things of scenes) or such a table.
 
     Source: Vulic et al., HyperLex (Computational Linguistics 2017).
     """
@@ -158,7 +158,7 @@ class HyperLex(WordBenchmark):
     def pairs(self) -> tuple[WordPair, ...]:
         """The pairs."""
         if self.data == "demo":
-            return taxonomy.word_pairs()
+            return things.word_pairs()
         return load_hyperlex(None if self.data == "hyperlex" else self.data)
 
     def check(self, model: Model, space: Space) -> None:
@@ -262,7 +262,7 @@ class WordNetIsA(WordBenchmark):
 
     def __init__(
         self,
-        data: str = "lvis",  # or ``demo`` (shapes of scenes), a file of ``[NAME<TAB>]SYNSET`` lines, each synset once
+        data: str = "lvis",  # or ``demo`` (things of scenes), a file of ``[NAME<TAB>]SYNSET`` lines, each synset once
         prompt: str = "a {}",
         missing: str = "refuse",
     ) -> None:
@@ -272,7 +272,7 @@ class WordNetIsA(WordBenchmark):
     def names(self) -> Names:
         """The names and pairs."""
         if self.data == "demo":
-            edges = [(pair.word, pair.kind) for pair in taxonomy.word_pairs() if pair.relation.startswith("hyp-")]
+            edges = [(pair.word, pair.kind) for pair in things.word_pairs() if pair.relation.startswith("hyp-")]
             words = tuple(dict.fromkeys(word for pair in edges for word in pair))
             return Names(words, np.array([[words.index(child), words.index(above)] for child, above in edges]))
         if self.data == "lvis":

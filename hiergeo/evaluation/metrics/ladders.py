@@ -1,6 +1,6 @@
 """Captions retrieved for images: ladders against the chains of an image, and zero-shot classification."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -62,7 +62,19 @@ def ladder_scores(ladders: Sequence[Sequence[str]], truths: Sequence[Truth]) -> 
     return precision, recall
 
 
-def ladder_metrics(ladders: Sequence[Sequence[str]], truths: Sequence[Truth]) -> dict[str, np.ndarray]:
-    """``precision``, ``recall`` and ``any_hit`` (1 where a true caption was retrieved) of images, each (images,)."""
+def ladder_metrics(
+    ladders: Sequence[Sequence[str]],
+    truths: Sequence[Truth],
+    is_true: Callable[[int, str], bool] | None = None,
+) -> dict[str, np.ndarray]:
+    """``precision``, ``recall`` and ``any_hit`` (1 where a true caption was retrieved) of images, each (images,).
+
+    Where `is_true` tells of which images (by position) a caption is true, ``true_of_picture`` is the share of distinct
+    retrieved captions that are true of the image, in its chains or not (0 if there are none).
+    """
     precision, recall = ladder_scores(ladders, truths)
-    return {"precision": precision, "recall": recall, "any_hit": (precision > 0).astype(np.float64)}
+    metrics = {"precision": precision, "recall": recall, "any_hit": (precision > 0).astype(np.float64)}
+    if is_true is not None:
+        true = [[is_true(at, text) for text in set(met)] or [False] for at, met in enumerate(ladders)]
+        metrics["true_of_picture"] = np.array([np.mean(each) for each in true])
+    return metrics

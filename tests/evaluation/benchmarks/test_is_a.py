@@ -112,14 +112,14 @@ def test_random_ancestors_are_as_frequent_and_not_true(seed):
 
 
 def test_names_that_the_model_lacks(model, names):
-    some = Words({word: vector for word, vector in model.vectors.items() if word != "a shape"})
-    with pytest.raises(InputError, match="a shape"):
+    some = Words({word: vector for word, vector in model.vectors.items() if word != "a bird"})
+    with pytest.raises(InputError, match="a bird"):
         measure(some, "wordnet", data="demo", prompt="{}")
     left = measure(some, "wordnet", data="demo", prompt="{}", missing="skip", samples=5)
     assert left.settings["names"] == len(names.words) - 1
-    assert left.settings["pairs"] == sum("a shape" not in (names.words[c], names.words[a]) for c, a in names.pairs)
+    assert left.settings["pairs"] == sum("a bird" not in (names.words[c], names.words[a]) for c, a in names.pairs)
     with pytest.raises(InputError, match="no pair of a name and its ancestor"):
-        measure(Words({"a ring": [1.0, 2]}), "wordnet", data="demo", prompt="{}", missing="skip")
+        measure(Words({"an owl": [1.0, 2]}), "wordnet", data="demo", prompt="{}", missing="skip")
 
 
 def test_a_list_of_synsets_gets_its_pairs_from_the_bundled_nouns(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 from hiergeo._core.errors import InputError
 from hiergeo.adapters import Model
 from hiergeo.datasets.hyperlex import WordPair, load_hyperlex
-from hiergeo.datasets.scenes import taxonomy
+from hiergeo.datasets.scenes.things import word_pairs
 from hiergeo.evaluation.benchmarks import benchmark_named, measure
 from hiergeo.evaluation.benchmarks.words import correlations, is_a_scores
 from hiergeo.geometry import Space
@@ -47,7 +47,7 @@ class Words(Model):
 @pytest.fixture(scope="module")
 def model():
     generator = np.random.default_rng(0)
-    words = dict.fromkeys(word for pair in taxonomy.word_pairs() for word in (pair.word, pair.kind))
+    words = dict.fromkeys(word for pair in word_pairs() for word in (pair.word, pair.kind))
     return Words({word: generator.normal(size=6).tolist() for word in words})
 
 
@@ -59,7 +59,7 @@ def exterior_angle(x, y):
 
 def test_hyperlex_is_what_scipy_and_sklearn_say(model):
     result = measure(model, "hyperlex", "euclidean", data="demo", samples=20)
-    pairs = taxonomy.word_pairs()
+    pairs = word_pairs()
     vectors = {word: np.array(vector) for word, vector in model.vectors.items()}
     ratings = [pair.score for pair in pairs]
     x, y = ([vectors[getattr(pair, side)] for pair in pairs] for side in ("word", "kind"))
@@ -106,14 +106,14 @@ def test_a_collapsed_model_is_at_chance(model):
 
 
 def test_words_that_are_missing_are_refused_or_left_out_as_asked(model):
-    some = Words({word: vector for word, vector in model.vectors.items() if word != "a ring"})
-    with pytest.raises(InputError, match="a ring"):
+    some = Words({word: vector for word, vector in model.vectors.items() if word != "an owl"})
+    with pytest.raises(InputError, match="an owl"):
         measure(some, "hyperlex", data="demo")
     result = measure(some, "hyperlex", data="demo", missing="skip", samples=5)
-    assert result.settings["pairs"] == len([p for p in taxonomy.word_pairs() if "a ring" not in (p.word, p.kind)])
+    assert result.settings["pairs"] == len([p for p in word_pairs() if "an owl" not in (p.word, p.kind)])
     assert "left out" in str(result.settings["protocol"])
     with pytest.raises(InputError, match="fewer than"):
-        measure(Words({"a ring": [1.0, 0]}), "hyperlex", data="demo", missing="skip")
+        measure(Words({"an owl": [1.0, 0]}), "hyperlex", data="demo", missing="skip")
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,8 @@ from torch.nn.functional import normalize
 from hiergeo import Euclidean, Lorentz, Space, Sphere, adapters, datasets
 from hiergeo._core.errors import InputError
 from hiergeo.datasets import Labelled
-from hiergeo.datasets.scenes import lone_shapes
+from hiergeo.datasets.scenes import lone_things
 from hiergeo.evaluation.classification import EmbeddedLabels, check_labels, embed_labels
-
-CHANCE = 1 / 15
-"""Of fifteen kinds of shapes; one standard deviation is 0.012 on the lone shapes of the test split."""
 
 
 @pytest.fixture(scope="module")
@@ -50,21 +47,21 @@ def test_classes_are_means_of_tangent_vectors_lifted(geometry):
         torch.testing.assert_close(manifold.dist(points[0][:, None], points[1]), expected, rtol=1e-7, atol=1e-7)
 
 
-def test_lone_shapes_are_what_the_scenes_show():
-    found = lone_shapes()
+def test_lone_things_are_what_the_scenes_show():
+    found = lone_things()
     assert len(found.images) == len(found.labels)
     assert 300 < len(found.images) < 500
     hierarchy = datasets.load("scenes")
     for image, label in list(zip(found.images, found.labels, strict=True))[:40]:
-        assert f"{found.classes[label]} in the" in hierarchy.rows[image.image_id].positive[3]
+        assert f" {found.classes[label]} on a" in hierarchy.rows[image.image_id].positive[3]
     assert datasets.labelled("scenes") == found
 
 
 def test_prompts_are_rows_of_their_class_and_images_those_of_the_set(tiny):
-    all_shapes = lone_shapes()
-    first = [all_shapes.labels.index(label) for label in range(len(all_shapes.classes))]
-    some = {name: tuple(getattr(all_shapes, name)[place] for place in first) for name in ("images", "labels")}
-    labelled = replace(all_shapes, **some)
+    everything = lone_things()
+    first = [everything.labels.index(label) for label in range(len(everything.classes))]
+    some = {name: tuple(getattr(everything, name)[place] for place in first) for name in ("images", "labels")}
+    labelled = replace(everything, **some)
     embedded = embed_labels(tiny, labelled)
     assert embedded.prompt.shape == (len(labelled.classes), len(labelled.templates), tiny.dim)
     prompts = [template.format(labelled.classes[1]) for template in labelled.templates]
@@ -76,7 +73,7 @@ def test_prompts_are_rows_of_their_class_and_images_those_of_the_set(tiny):
 def test_a_model_of_texts_alone_cannot_classify(tmp_path):
     np.savez(tmp_path / "texts.npz", text=np.eye(4, 8), caption=["a", "b", "c", "d"], root=np.eye(8)[7])
     with pytest.raises(InputError, match="texts only"):
-        check_labels(adapters.load(f"npz:{tmp_path / 'texts.npz'}"), lone_shapes())
+        check_labels(adapters.load(f"npz:{tmp_path / 'texts.npz'}"), lone_things())
 
 
 def test_a_folder_of_images(tmp_path):

@@ -13,7 +13,7 @@ import hiergeo
 from hiergeo._core.errors import InputError
 from hiergeo.datasets.labels import LabelTree, load_tree
 from hiergeo.datasets.pictures import file_ref
-from hiergeo.datasets.scenes import lone_shapes
+from hiergeo.datasets.scenes import lone_things
 from hiergeo.evaluation.classifying import placing
 from hiergeo.evaluation.classifying.item_batches import ItemBatch, ItemSource
 from hiergeo.evaluation.classifying.methods import LabelPoints
@@ -121,7 +121,7 @@ def test_a_stopped_run_goes_on_and_other_settings_begin_anew(model, tmp_path, mo
 def test_batches_of_equal_names_are_not_taken_for_each_other(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("hiergeo.evaluation.classifying.item_batches.TEXTS", 1)
     pictures = []
-    for folder, scene in zip("abc", lone_shapes().images[::100], strict=False):
+    for folder, scene in zip("abc", lone_things().images[::100], strict=False):
         (tmp_path / folder).mkdir()
         scene.open().save(tmp_path / folder / "1.png")
         pictures.append(file_ref(0, tmp_path / folder / "1.png"))
