@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,9 @@ SIDE = 192
 """Longest side of a thumbnail in pixels; it is shown at 128 pixels or less, so that it is sharp on dense displays."""
 
 QUALITY = 80
+
+CARDS, STAMP = 3, 80
+"""Pictures that head a page, and the longest side of the thumbnails beside their captions."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ def thumbnail(image: ImageRef, side: int = SIDE) -> Thumbnail:
 
 @dataclass(frozen=True)
 class LadderCaption:
-    """One caption of a ladder; `true`: it describes the image, `common`: it is on every ladder."""
+    """One caption of a ladder; `true`: of the image, `common`: it is on every ladder."""
 
     caption: str
     true: bool
@@ -90,6 +93,80 @@ def exhibits(embedded: Embedded, results: Mapping[str, Result], count: int, seed
     return [_exhibit(embedded, at, met) for at, met in order]
 
 
+@dataclass(frozen=True)
+class Step:
+    """One caption of a card, whether it is true of the image, and another image that it is of."""
+
+    caption: str
+    true: bool
+    picture: Thumbnail
+
+
+@dataclass(frozen=True)
+class Card:
+    """One image, its most specific caption, and what it climbs over, general to specific."""
+
+    picture: Thumbnail
+    caption: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Cards:
+    """Images whose ladders are long and without a wrong step, in the space where most steps are true.
+
+    Attributes:
+        title: of that space.
+        cards: at most `CARDS`, of images whose chains begin with different captions.
+        share: mean share of true captions on the ladders of all images in that space.
+    """
+
+    title: str
+    cards: tuple[Card, ...]
+    share: float
+
+
+def cards(embedded: Embedded, results: Mapping[str, Result]) -> Cards | None:
+    """What heads a page; None without ladders."""
+    is_true = _truth(embedded)
+    marks = {
+        title: [[is_true(at, caption) for caption in met] for at, met in enumerate(result.ladders)]
+        for title, result in results.items()
+        if result.ladders
+    }
+    if not marks:
+        return None
+    shares = {
+        title: float(np.mean([np.mean(marked or [False]) for marked in marked_all]))
+        for title, marked_all in marks.items()
+    }
+    best = max(shares, key=shares.__getitem__)
+    ladders = results[best].ladders
+    order = sorted(range(len(ladders)), key=lambda at: (marks[best][at].count(False), -len(ladders[at])))
+    first_of: dict[str, int] = {}
+    for at in filter(ladders.__getitem__, order):
+        first_of.setdefault(embedded.truths[at][0][0], at)
+    chosen = list(first_of.values())[:CARDS]
+    return Cards(best, tuple(_card(embedded, at, ladders[at], marks[best][at]) for at in chosen), shares[best])
+
+
+def _card(embedded: Embedded, at: int, met: Sequence[str], marks: Sequence[bool]) -> Card:
+    images, truths = embedded.hierarchy.images, embedded.truths
+
+    def shown(caption: str) -> Thumbnail:
+        others = (i for i in range(len(images)) if i != at and any(caption in chain for chain in truths[i]))
+        return thumbnail(images[next(others, at)], STAMP)
+
+    steps = (Step(caption, true, shown(caption)) for caption, true in zip(met, marks, strict=True))
+    return Card(thumbnail(images[at]), truths[at][0][-1], tuple(steps))
+
+
+def _truth(embedded: Embedded) -> Callable[[int, str], bool]:
+    """Whether a caption is true of the image at a position: as the dataset knows, or in its chains."""
+    true = [{caption for chain in chains for caption in chain} for chains in embedded.truths]
+    return embedded.is_true or (lambda at, caption: caption in true[at])
+
+
 def disagreement(ladders: Sequence[Sequence[str]]) -> float:
     """Share of the captions on any ladder that are not on all of them, in [0, 1]."""
     union = {caption for ladder in ladders for caption in ladder}
@@ -103,10 +180,10 @@ def _common(ladders: Sequence[Sequence[str]]) -> set[str]:
 
 def _exhibit(embedded: Embedded, at: int, met: Mapping[str, tuple[str, ...]]) -> Exhibit:
     image, truth = embedded.hierarchy.images[at], embedded.truths[at]
-    true = {caption for chain in truth for caption in chain}
+    is_true = _truth(embedded)
     common = _common(list(met.values()))
     ladders = []
     for title, captions in met.items():
-        rungs = tuple(LadderCaption(caption, caption in true, caption in common) for caption in captions)
+        rungs = tuple(LadderCaption(caption, is_true(at, caption), caption in common) for caption in captions)
         ladders.append(ImageLadder(title, rungs, *ladder_precision_recall(captions, truth)))
     return Exhibit(image.image_id, thumbnail(image), tuple(truth), tuple(ladders))

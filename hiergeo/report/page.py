@@ -21,7 +21,7 @@ from hiergeo.evaluation.length import baseline_name
 from hiergeo.evaluation.metrics import find_metric
 from hiergeo.report import curves, drawing, plot, summary
 from hiergeo.report.assets import downloading
-from hiergeo.report.ladders import exhibits
+from hiergeo.report.ladders import cards, exhibits
 from hiergeo.report.radii import distributions, tallest
 from hiergeo.report.shown import before_and_after, results, shown
 from hiergeo.report.terminal import said
@@ -221,6 +221,7 @@ def _comparison(comparison: Comparison, images: int, seed: int) -> dict[str, Any
             for question, answer in answers.items()
         ],
         "exhibits": exhibits(comparison.embedded, results(comparison), images, seed),
+        "cards": cards(comparison.embedded, results(comparison)),
         "settings": [*spaced(first.settings, "geometry"), ("geometries", ", ".join(results(comparison)))],
         "picture": summary.of_comparison(comparison.board),
         **_shared(comparison, first, model),

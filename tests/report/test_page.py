@@ -17,7 +17,7 @@ from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy, ImageRef, Row
 from hiergeo.evaluation import Comparison
 from hiergeo.report import write_page
-from hiergeo.report.ladders import Exhibit, exhibits
+from hiergeo.report.ladders import Exhibit, cards, exhibits
 from tests.report.page_common import Page, read, scripts
 
 GEOMETRIES = ["euclidean", "lorentz:-0.7", "poincare:-0.7", "sphere:0.3"]
@@ -106,7 +106,7 @@ def test_table_shows_every_figure_with_its_interval(comparison, page):
 
 
 def test_ladders_show_thumbnails_and_mark_true_captions(comparison, page):
-    images = page.having("img")
+    images = [image for image in page.having("img") if image.get("loading") == "lazy"]
     assert len(images) == 4
     for image in images:
         assert HOSTILE in image["alt"]
@@ -114,7 +114,8 @@ def test_ladders_show_thumbnails_and_mark_true_captions(comparison, page):
         assert picture.size == (192, 128)
     shown = shown_of(comparison, 4, seed=1)
     rungs = [rung for exhibit in shown for ladder in exhibit.ladders for rung in ladder.rungs]
-    marked = [item for item in page.having("li") if "true" in item.get("class", "").split()]
+    items = [item for item in page.having("li") if "data-true" in item]
+    marked = [item for item in items if "true" in item.get("class", "").split()]
     assert 0 < sum(rung.true for rung in rungs) < len(rungs)
     assert len(marked) == sum(rung.true for rung in rungs)
 
@@ -133,6 +134,31 @@ def test_exhibits_put_disagreement_first_and_know_what_is_true(comparison):
     assert [rung.common for rung in shown[1].ladders[1].rungs] == [True, False]
 
 
+class Numbered:
+    """A caption is true of the picture whose number it ends with, and "thing" of all."""
+
+    def entails(self, specific, general):
+        raise NotImplementedError
+
+    def is_true(self, caption, image):
+        return caption == "thing" or caption.endswith(str(image.image_id))
+
+
+def test_cards_show_different_kinds_in_the_space_where_most_steps_are_true(comparison):
+    data = hierarchy(4)
+    rows = tuple(replace(row, positive=(f"kind {i // 2}", *row.positive[1:])) for i, row in enumerate(data.rows))
+    embedded = replace(comparison.embedded, hierarchy=replace(data, rows=rows, truth=Numbered()))
+    euclidean, lorentz, *_ = comparison.results
+    climbs = [("thing", "toy 0"), ("thing", "big thing", "toy 1"), ("toy 9",), ("thing", "red 3", "toy 3")]
+    told = {"a": replace(euclidean, ladders=(("toy 9",),) * 4), "b": replace(lorentz, ladders=tuple(climbs))}
+    shown = cards(embedded, told)
+    assert (shown.title, shown.share) == ("b", pytest.approx((1 + 2 / 3 + 0 + 1) / 4))
+    marks = [[(step.caption, step.true) for step in card.steps] for card in shown.cards]
+    assert marks == [[(text, True) for text in climbs[3]], [(text, True) for text in climbs[0]]]
+    assert [card.caption for card in shown.cards] == [rows[3].positive[-1], rows[0].positive[-1]]
+    assert cards(embedded, {"a": replace(euclidean, ladders=())}) is None
+
+
 def test_an_unreadable_image_leaves_a_sentence_in_its_place(tmp_path):
     def fail():
         raise UnavailableError("image <7> is not there.")
@@ -140,7 +166,7 @@ def test_an_unreadable_image_leaves_a_sentence_in_its_place(tmp_path):
     rows = hierarchy(3)
     broken = Hierarchy("toys", "test", rows.rows, (ImageRef(0, fail), *rows.images[1:]))
     page = read(write_page(compared(data=broken), tmp_path / "page.html"))
-    assert len(page.having("img")) == 2
+    assert len([image for image in page.having("img") if image.get("loading") == "lazy"]) == 2
     assert "No picture: image <7> is not there." in page.text
 
 
@@ -164,6 +190,6 @@ def test_real_comparison(data_home, tmp_path, monkeypatch):
     assert "words alone 0.407" in page.text  # of precision: counting words is ahead of every space
     assert "0.159" in page.text
     assert "0.403" in page.text
-    assert len(page.having("img")) == 12
+    assert len([image for image in page.having("img") if image.get("loading") == "lazy"]) == 12
     assert str(npz.parent) not in page.text
     assert path.stat().st_size < 1_000_000

@@ -82,8 +82,8 @@ def test_learning_curves(study, tmp_path):
 
 def test_forest(comparison, study, tmp_path):
     figure = saved(plot.forest(comparison), tmp_path)
-    assert [axes.get_title("left") for axes in figure.axes] == ["precision", "recall"]
-    for axes, metric in zip(figure.axes, ("precision", "recall"), strict=True):
+    assert [axes.get_title("left") for axes in figure.axes] == ["precision", "recall", "true of the picture"]
+    for axes, metric in zip(figure.axes, ("precision", "recall", "true_of_picture"), strict=True):
         contrasts = comparison.board.contrasts_of(metric, comparison.dim)
         drawn_ends = [tuple(line.get_xdata()) for line in axes.lines]
         for each in contrasts:

@@ -29,8 +29,8 @@ def drawn(plot: DotPlot) -> list[dict[str, list[float]]]:
 
 @pytest.fixture(scope="module")
 def comparison():
-    scenes = hiergeo.datasets.load("scenes", count=30)
-    return hiergeo.compare("tiny", scenes, ["euclidean", "lorentz:-1", "sphere:0.25"], samples=40, steps=10)
+    scenes = hiergeo.datasets.load("scenes", count=60)
+    return hiergeo.compare("tiny", scenes, ["lorentz:-1", "sphere:0.25"], samples=40, steps=10)
 
 
 @pytest.fixture(scope="module")

@@ -1,17 +1,16 @@
 """Answers as the page reads them: items by ids and captions with their tiers, ladders as their changes."""
 
 import json
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import Any, final
 
 from torch import Tensor
 
 from hiergeo._core.records import plain
-from hiergeo.evaluation.auditing.population import IMAGE
 from hiergeo.report.explorer.collection import Collection, Lens
-from hiergeo.report.explorer.items import UNKNOWN, read_items, words_of
+from hiergeo.report.explorer.items import UNKNOWN
 from hiergeo.search import Answer, Climb, Hit, Item, Request
-from hiergeo.search.background import SAME, Background
+from hiergeo.search.background import SAME
 from hiergeo.search.groups import Result
 from hiergeo.search.serving.wire import Query
 from hiergeo.search.shards import Labels
@@ -26,36 +25,46 @@ class AnswerWriter:
     """
 
     def __init__(self, collection: Collection) -> None:
-        self._tiers, self._first = collection.tiers, collection.first
-        self._pictures = lru_cache(1)(self._has_pictures)
+        self._tiers = collection.tiers
 
     def answer(self, lens: Lens, request: Request, result: Result) -> dict[str, Any]:
         """The answer of a lens to a request; where radii do not spread, nothing is more general or more specific."""
-        kind = name_of(request.query)
+        kind, text = name_of(request.query), request.query if isinstance(request.query, str) else None
         if isinstance(result, int):
             return {"query": {"kind": kind, "radius": None, "far": None}, "count": result}
-        usual = lens.background
-        far = self._is_far(usual, _nearest(request, result), kind)
+        usual, nearest = lens.background, _nearest(request, result)
+        reach = usual.reach["image" if kind == "image" else "text"]
+        far = None if nearest is None or reach is None else nearest.distance > reach
         answer = {"query": {"kind": kind, "radius": plain(result.radius), "far": far}, "by": result.by}
         if isinstance(result, Answer):
             shown = result.hits if usual.climbs or request.kind == "neighbours" else ()
-            return answer | {"hits": [self.hit(hit) for hit in shown]}
-        said = self._said(request.query, result)
-        rungs = result.stays if usual.climbs else ()
-        return answer | {
-            "rungs": [
-                {"from": plain(first), "to": plain(last), "hit": self.hit(hit), "adds": _beyond(said, hit)}
-                for first, last, hit in rungs
-            ]
-        }
+            return answer | {"hits": [self.hit(hit, text) for hit in shown]}
+        caption, image = _named(request.query, result)
+        rungs = []
+        for first, last, hit in self._merged(result.stays) if usual.climbs else ():
+            step = self.hit(hit, text)
+            judged = None if step["is_query"] else self._tiers
+            holds = None if judged is None else judged.holds(hit.caption, caption, image)
+            rungs.append({"from": plain(first), "to": plain(last), "hit": step, "holds": holds})
+        return answer | {"rungs": rungs}
 
-    def hit(self, hit: Hit) -> dict[str, Any]:
-        """A hit with its numbers; the query itself has neither an angle nor a margin."""
-        itself = hit.distance < SAME
+    def hit(self, hit: Hit, text: str | None = None) -> dict[str, Any]:
+        """A hit with its numbers; the query itself, which may be a text, has neither an angle nor a margin."""
+        itself = hit.distance < SAME or (text is not None and hit.caption == text.strip())
         turned = {"margin": None if itself else hit.margin, "angle": None if itself else hit.angle}
         numbers = {"radius": hit.radius, **turned, "distance": hit.distance}
         judged = {"is_query": itself, "entails": hit.entails, "rank": hit.quantile}
         return self._item(hit.id, hit.caption, hit.image) | plain(numbers | judged)
+
+    def _merged(self, stays: Sequence[tuple[float, float, Hit]]) -> list[tuple[float, float, Hit]]:
+        """The steps of a ladder, neighbours that say the same as one: the more specific of them."""
+        merged: list[tuple[float, float, Hit]] = []
+        for first, last, hit in stays:
+            before = merged[-1][2].caption if merged else None
+            if self._tiers is not None and before and hit.caption and self._tiers.same(before, hit.caption):
+                first = merged.pop()[0]
+            merged.append((first, last, hit))
+        return merged
 
     def items(self, ids: Tensor, labels: Labels) -> list[dict[str, Any]]:
         """What items are, in their order."""
@@ -69,30 +78,6 @@ class AnswerWriter:
             "image": image is not None,
             "tier": None if tier == UNKNOWN else tier,
         }
-
-    def _is_far(self, usual: Background, nearest: Hit | None, kind: str) -> bool | None:
-        """Whether nothing is near a query, by its nearest item.
-
-        None where it cannot be told: there are too few items, or the query is a photo and no item is one, since models
-        embed pictures apart from captions.
-        """
-        if nearest is None or usual.reach is None:
-            return None
-        if kind == "image" and not self._pictures(self._first.manifest.generation):
-            return None
-        return nearest.distance > usual.reach
-
-    def _has_pictures(self, _: int) -> bool:
-        """Whether some items are images without a caption; by the generation that it is true of."""
-        return bool((read_items(self._first.store.pinned()).kind == IMAGE).any())
-
-    def _said(self, query: Query, climb: Climb) -> set[str] | None:
-        """The words that chains say of a query; None where it is neither a caption nor an image of theirs."""
-        if self._tiers is None or not isinstance(query, str | Item):
-            return None
-        if isinstance(query, str):
-            return self._tiers.said(query)
-        return next((self._tiers.said(hit.caption, hit.image) for hit in climb.hits if hit.id == query.id), None)
 
 
 def name_of(query: Query) -> str:
@@ -108,9 +93,12 @@ def _nearest(request: Request, result: Answer | Climb) -> Hit | None:
     return result.hits[0] if request.kind == "neighbours" and result.hits else None
 
 
-def _beyond(said: set[str] | None, hit: Hit) -> list[str]:
-    """The words of a step that are not said of the query; empty where nothing is known of the query."""
-    return [] if said is None else [word for word in words_of(hit.caption or "") if word not in said]
+def _named(query: Query, climb: Climb) -> tuple[str | None, str | None]:
+    """The caption and the image of a query; None for what it has not, and for an item that is not on its own ladder."""
+    if isinstance(query, Item):
+        itself = next((hit for hit in climb.hits if hit.id == query.id), None)
+        return (None, None) if itself is None else (itself.caption, itself.image)
+    return (query, None) if isinstance(query, str) else (None, None)
 
 
 def written(value: Any) -> bytes:

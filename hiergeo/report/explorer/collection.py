@@ -1,10 +1,11 @@
 """What is explored: the items of one or several indexes, seen through every model and geometry that is named."""
 
 import os
+import re
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePath
 from typing import final
 
 import numpy as np
@@ -32,6 +33,11 @@ MOST_LENSES = 8
 
 SHOWN = 60
 """Characters of a caption that a message quotes."""
+
+BUNDLED = "Bundled model"
+
+GENERIC = re.compile(r"(?i)models?|checkpoints?|snapshots|weights|final|best|latest|out|output|[0-9a-f]{40}")
+"""Names of folders that do not tell one model from another."""
 
 
 @final
@@ -75,8 +81,10 @@ class Collection:
         tiers: of the captions; None if unknown.
         hierarchy: the dataset that the captions are from; None if unknown.
         pictures: of the items; None for a collection without.
-        examples: texts that are worth a first query; without any they are chosen among the captions.
+        examples: ids of items by what they show: the best item of each group is proposed as a first query; without any
+            it is chosen among all items.
         table: whose columns describe the items; None for none.
+        colour: name of the column that colours the items at first; empty for tiers or radii.
     """
 
     title: str
@@ -84,8 +92,9 @@ class Collection:
     tiers: Tiers | None = None
     hierarchy: Hierarchy | None = None
     pictures: Thumbnails | None = None
-    examples: tuple[str, ...] = ()
+    examples: Mapping[str, Sequence[int]] = field(default_factory=dict)
     table: ItemTable | None = None
+    colour: str = ""
 
     @property
     def first(self) -> Index:
@@ -186,9 +195,17 @@ def _lenses_of(named: Sequence[tuple[str, Index]], geometries: Sequence[str]) ->
 
 
 def model_of(index: Index) -> str | None:
-    """What to call the model of an index: its spec without the folders in it; None if unknown."""
+    """The name that people gave the model of an index, or the head on it; None if unknown.
+
+    It is that of its file or folder, or of the folder above one that is called `GENERIC`, below a home.
+    """
     facts = index.encoder.facts
-    return None if facts is None else without_folders(facts.name)
+    if facts is None or facts.name == "tiny":
+        return None if facts is None else BUNDLED
+    path = facts.name.partition("@")[0].rpartition(":")[2]
+    own = [part for part in PurePath(path).parts if not GENERIC.fullmatch(part)]
+    name = without_folders(path)
+    return own[-1] if GENERIC.fullmatch(name) and len(own) > len(("/", "home", "me")) else name
 
 
 def check_same(one: tuple[str, Index], other: tuple[str, Index]) -> None:

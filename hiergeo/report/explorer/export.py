@@ -198,7 +198,7 @@ def _write(collection: Collection, files: _Files, progress: bool) -> int:
     for number, column in enumerate(columns.columns):
         files.json(f"column-{number}.json", column.bins.tolist())
     stored = {"chunk": CHUNK, "numbers": NUMBERS, "pictures": PICTURES}
-    facts = collection_facts(replace(collection, examples=()), Limits())
+    facts = collection_facts(collection, Limits())
     files.json("collection.json", facts | {"columns": columns.facts(), "stored": stored})
     return len(pictures)
 

@@ -1,7 +1,8 @@
 """What a collection says of itself: its lenses, how many items it has, what is worth a first query."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from itertools import chain
+from typing import Any, NamedTuple, final
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from hiergeo.evaluation.auditing.population import Ids
 from hiergeo.geometry import ConstantCurvature
 from hiergeo.report.explorer.collection import Collection, Lens
 from hiergeo.report.explorer.items import words_of
-from hiergeo.search import Hit, Item
+from hiergeo.search import Item
 from hiergeo.search.background import SAME
 from hiergeo.search.serving.limits import Limits
 from hiergeo.search.stores.exact import ExactStore
@@ -26,11 +27,14 @@ FLAT = (
 LOOKED_AT = 1024
 """About how many captions are looked at for proposals."""
 
-EXAMPLES = 6
-"""Items that are proposed."""
+EXAMPLES = 4
+"""Items that are proposed for their ladders."""
 
-CLIMB = 4
+CARDS = 7
 """Steps beyond which a longer ladder is not worth more."""
+
+WRONG = "a wrong step"
+"""What is said of an item that is proposed for the step that is not true of it."""
 
 PAIRS, FEWEST, MOST = 50_000_000, 32, 1024
 """Pairs of an item that is tried and one that is looked at, in each lens; items that are tried, at least, at most."""
@@ -58,8 +62,8 @@ def collection_facts(
     pictured = np.sort(illustrated) if shown else np.empty(0, np.int64)
     texts = readable if any(takes["text"] for takes in embeds.values()) else {}
     examples = [
-        {"item": str(item)} if item in pictured or item not in texts else texts[item]
-        for item in proposed(collection, readable, images, pictured)
+        {"item": str(item), "about": about} if item in pictured or item not in texts else texts[item]
+        for item, about in proposed(collection, readable, images, pictured)
     ]
     return {
         "title": collection.title,
@@ -70,7 +74,8 @@ def collection_facts(
         "tiers": None if collection.tiers is None else list(collection.tiers.names),
         "lenses": lenses,
         "notices": [FLAT.format(" and ".join(flat))] if flat else [],
-        "examples": [*collection.examples] or examples,
+        "examples": examples,
+        "colour": collection.colour,
         "limits": {"text_characters": limits.text_characters, "image_bytes": limits.image_bytes},
     }
 
@@ -114,13 +119,25 @@ def _counted(store: ExactStore) -> tuple[int, Ids, Ids, dict[int, str]]:
     return captions, np.array(images, np.int64), np.array(illustrated, np.int64), readable
 
 
-def proposed(collection: Collection, captions: Mapping[int, str], images: Ids, pictured: Ids) -> list[int]:
-    """The items that are worth a first query, by id, best first; none where no lens has ladders.
+@final
+class Worth(NamedTuple):
+    """How much the ladders to an item show; the greater of two is the better one."""
 
-    A step is right if its words are among those of the item and of what chains put above it. Where chains are known, no
-    item is proposed that some lens has a wrong step to. Items come first that the first lens climbs in more steps, up
-    to `CLIMB`, then those with more different ladders, those with a picture, and those with a larger share of right
-    steps, and more.
+    climbs: bool  # whether the first lens has a step to it
+    pictured: bool
+    false: int  # minus the steps of all lenses that are not true
+    right: int  # steps of the first lens that are true or, where that is unknown, add no word, less those that do
+    steps: int  # of the first lens, up to `CARDS`
+    ladders: int  # different ones
+    item: int  # minus its id
+    wrong: int  # steps of the first lens that are not true
+
+
+def proposed(collection: Collection, captions: Mapping[int, str], images: Ids, pictured: Ids) -> list[tuple[int, str]]:
+    """The items that are worth a first query, by id, best first, and what is to be said of each.
+
+    They are the best of each group of `collection.examples`, or else the best `EXAMPLES` of all that are tried; and
+    last, where chains are known, one with the fewest wrong steps, but some.
 
     Args:
         collection: whose items they are.
@@ -128,32 +145,49 @@ def proposed(collection: Collection, captions: Mapping[int, str], images: Ids, p
         images: ids (n,) of items of an image alone; some of them are tried.
         pictured: ids (m,), ascending, of the items whose picture may be shown.
     """
-    lenses = [lens for lens in collection.lenses if lens.background.climbs]
     most = max(FEWEST, min(MOST, PAIRS // max(len(collection.first), 1)))
     some = _some_of(np.intersect1d(images, pictured), most // 2)
-    tried = np.concatenate([some, _some_of(np.array(sorted(captions), np.int64), most - len(some))])
-    if not lenses or not len(tried):
-        return []
-    queries, labels = list(map(Item, tried.tolist())), collection.first.store.labels(torch.from_numpy(tried))
-    climbs = zip(*(lens.index.ladder(queries, space=lens.spec) for lens in lenses), strict=True)
+    tried = np.concatenate([some, _some_of(np.array(sorted(captions), np.int64), most - len(some))]).tolist()
+    groups = collection.examples
+    items = sorted({*chain(*groups.values())} or tried)
+    worth = _worth(collection, items, pictured) if items else {}
+    best = sorted(worth, key=worth.__getitem__, reverse=True)
+    firsts = {max(ids, key=worth.__getitem__): about for about, ids in groups.items()}
+    found = [(item, firsts[item]) for item in best if item in firsts] or [(item, "") for item in best[:EXAMPLES]]
+    wrong = [item for item in best if worth[item].wrong and item not in dict(found)]
+    wrong.sort(key=lambda item: (not worth[item].pictured, worth[item].wrong))
+    return found + [(item, WRONG) for item in wrong[:1]]
+
+
+def _worth(collection: Collection, items: list[int], pictured: Ids) -> dict[int, Worth]:
+    """What items are worth as a first query, by id."""
+    lenses, tiers = [lens for lens in collection.lenses if lens.background.climbs], collection.tiers
+    labels = collection.first.store.labels(torch.tensor(items, dtype=torch.int64))
+    seen = [*zip(*(lens.index.ladder(list(map(Item, items)), space=lens.spec) for lens in lenses), strict=True)]
     worth = {}
-    for item, own, image, seen in zip(tried.tolist(), labels.captions, labels.images, climbs, strict=True):
-        ladders = [[hit for hit in climb.hits if hit.distance >= SAME] for climb in seen]
-        said = None if collection.tiers is None else collection.tiers.said(own, image)
-        right = _right(ladders, set(words_of(own or "")) if said is None else said)
-        if collection.tiers is None or (said is not None and all(right)):
-            differ = len({tuple(hit.id for hit in ladder) for ladder in ladders})
-            share = sum(right) / max(1, len(right))
-            worth[item] = min(len(ladders[0]), CLIMB), differ, bool(np.isin(item, pictured)), share, sum(right), -item
-    return sorted(worth, key=worth.__getitem__, reverse=True)[:EXAMPLES]
+    named = zip(items, labels.captions, labels.images, strict=True)
+    for (item, own, image), climbs in zip(named, seen or [()] * len(items), strict=True):
+        ladders = [[hit for hit in climb.hits if hit.distance >= SAME] for climb in climbs] or [[]]
+        said = words_of(own or "").keys()
+        true = [[None if tiers is None else tiers.holds(hit.caption, own, image) for hit in some] for some in ladders]
+        likely = sum(
+            holds is None and hit.caption is not None and said >= words_of(hit.caption).keys()
+            for holds, hit in zip(true[0], ladders[0], strict=True)
+        )
+        worth[item] = Worth(
+            climbs=bool(ladders[0]),
+            pictured=bool(np.isin(item, pictured)),
+            false=-sum(some.count(False) for some in true),
+            right=true[0].count(True) - true[0].count(None) + 2 * likely,
+            steps=min(len(ladders[0]), CARDS),
+            ladders=len({tuple(hit.id for hit in ladder) for ladder in ladders}),
+            item=-item,
+            wrong=true[0].count(False),
+        )
+    return worth
 
 
 def _some_of(ids: Ids, most: int) -> Ids:
     """At most `most` of the ids (n,), evenly spread."""
     count = min(len(ids), most)
     return ids[np.arange(count) * len(ids) // max(count, 1)]
-
-
-def _right(ladders: Sequence[Sequence[Hit]], said: set[str]) -> list[bool]:
-    """Whether the words of each step that has a caption are all said of the query."""
-    return [said >= words_of(hit.caption).keys() for ladder in ladders for hit in ladder if hit.caption is not None]

@@ -1,13 +1,15 @@
 """The items of an index as arrays: kinds, tiers, lengths and radii; tiers, and what captions say, are of a dataset."""
 
 from collections import Counter, defaultdict
+from contextlib import suppress
 from typing import Any, final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hiergeo.datasets import Hierarchy
+from hiergeo._core.errors import InputError
+from hiergeo.datasets import Hierarchy, ImageRef
 from hiergeo.evaluation.auditing.population import CAPTION, IMAGE, Items
 from hiergeo.evaluation.metrics.length import word_count
 from hiergeo.geometry import Geometry
@@ -25,7 +27,7 @@ COLUMNS = (np.int64, np.uint8, np.int8, np.int32)
 
 @final
 class Tiers:
-    """Which tier of a dataset the caption of an item is from, and what its chains say of it.
+    """Which tier of a dataset the caption of an item is from, and what the dataset knows to be true of it.
 
     A caption that is of several tiers belongs to the one that it is of most often, and of equally frequent ones to the
     most general.
@@ -42,7 +44,7 @@ class Tiers:
         self.names = tuple(f"tier {tier} of {hierarchy.tiers}" for tier in range(1, hierarchy.tiers + 1))
         counts: defaultdict[str, Counter[int]] = defaultdict(Counter)
         self._above: defaultdict[str, set[str]] = defaultdict(set)
-        self._shown: defaultdict[int, set[str]] = defaultdict(set)
+        self._shown: defaultdict[int | None, set[str]] = defaultdict(set)
         for row in hierarchy.rows:
             for chain in (row.positive, row.negative or ()):
                 for tier, caption in enumerate(chain):
@@ -52,10 +54,33 @@ class Tiers:
             if row.image_id is not None:
                 self._shown[row.image_id].update(row.positive)
         self._tiers = {caption: _commonest(count) for caption, count in counts.items()}
+        self._truth = hierarchy.truth
+        self._images: dict[int | None, ImageRef] = {image.image_id: image for image in hierarchy.images}
 
     def tier(self, caption: str | None) -> int:
         """The tier of a caption, from 0 on; -1 for one that the dataset does not know."""
         return UNKNOWN if caption is None else self._tiers.get(caption.strip(), UNKNOWN)
+
+    def holds(self, general: str | None, caption: str | None, image: str | None = None) -> bool | None:
+        """Whether a caption is true of what has another caption or, without one, an image; None where it is unknown.
+
+        Where the dataset does not know the truth, a caption is true if its words are all `said`.
+        """
+        if self._truth is None:
+            said = self.said(caption, image)
+            return None if said is None or general is None else said >= words_of(general).keys()
+        picture = self._images.get(number_of_image(image or ""))
+        with suppress(InputError):
+            if general is not None and caption is not None:
+                return self._truth.entails(caption, general)
+            return None if general is None or picture is None else self._truth.is_true(general, picture)
+        return None
+
+    def same(self, one: str, other: str) -> bool:
+        """Whether two captions say the same: each entails the other, or they differ in `SMALL` words alone."""
+        words = [*words_of(one)]
+        alike = bool(words) and words == [*words_of(other)]
+        return alike or (self._truth is not None and bool(self.holds(one, other) and self.holds(other, one)))
 
     def said(self, caption: str | None, image: str | None = None) -> set[str] | None:
         """The words of a caption and of all that chains put above it; None for one that the dataset does not know.
@@ -63,8 +88,7 @@ class Tiers:
         Of an image without a caption, by its reference, those of the captions of all its chains: the number that the
         reference ends in is the id of the image.
         """
-        number = number_of_image(image or "")
-        todo = [caption.strip()] if caption is not None else [] if number is None else [*self._shown.get(number, ())]
+        todo = [caption.strip()] if caption is not None else [*self._shown.get(number_of_image(image or ""), ())]
         captions = set(todo)
         if not captions or not captions <= self._above.keys():
             return None

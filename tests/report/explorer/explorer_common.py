@@ -48,6 +48,10 @@ STEPS = """document.querySelector('.fold button')?.click();
 return [...document.querySelectorAll('.climb-card')].map((card) => card.dataset.id)"""
 """Ids of the steps of the ladder that is shown, with those that were folded."""
 
+MARKED = """const texts = [...document.querySelectorAll('.map-rung-number')].map((each) => each.textContent);
+return Math.max(0, ...texts.flatMap((text) => text.split('–').map(Number))) === arguments[0]"""
+"""Whether so many steps are marked on the disc."""
+
 TITLE = "<b>markup</b> \u202emodel"
 
 
@@ -81,18 +85,7 @@ def small_collection(folder: Path, hostile: Sequence[str] = (), count: int = SCE
         explorer.Tiers(hierarchy),
         hierarchy,
         explorer.Thumbnails([index], pictures),
-        (captions[3], "a ring"),
     )
-
-
-def verdict(hit: dict[str, Any], yes: str = "entails", no: str = "no") -> str:
-    """What the page says of a hit, without its margin: a short mark before the words where it has one."""
-    if hit["is_query"]:
-        return "your query"
-    if hit["entails"] is None:
-        mark = f"{100 * hit['rank']:.1f} %" if hit["rank"] < 1 else "100 %"
-        return f"{mark}closer to entailing than {f'{mark} of pairs' if hit['rank'] < 1 else 'all pairs'}"
-    return f"✓ {yes}" if hit["entails"] else f"✗ {no}"
 
 
 @contextmanager

@@ -49,17 +49,19 @@ def test_every_source_in_every_geometry_is_a_lens(build) -> None:
 @pytest.mark.parametrize(
     ("spec", "told"),
     [
-        ("tiny", "tiny"),
-        ("hf:openai/clip-vit-base-patch32", "hf:openai/clip-vit-base-patch32"),
-        ("hf:/home/me/models/clip", "hf:clip"),
-        ("open_clip:ViT-B-32/openai", "open_clip:ViT-B-32/openai"),
-        ("open_clip:ViT-B-32//home/me/secret.safetensors", "open_clip:ViT-B-32/secret.safetensors"),
-        ("open_clip:local-dir:/home/me/model", "open_clip:local-dir:model"),
-        ("head:/me/heads/mine@open_clip:ViT-B-32/openai", "head:mine@open_clip:ViT-B-32/openai"),
-        ("npz:./data/stored.npz", "npz:stored.npz"),
+        ("tiny", "Bundled model"),
+        ("hf:openai/clip-vit-base-patch32", "openai/clip-vit-base-patch32"),
+        ("hf:/home/me/models/clip", "clip"),
+        ("open_clip:ViT-B-32/openai", "ViT-B-32/openai"),
+        ("open_clip:ViT-B-32//home/me/secret.safetensors", "ViT-B-32/secret.safetensors"),
+        ("open_clip:local-dir:/home/me/model", "model"),
+        ("sentence-transformers:/home/me/venv/minilm/model", "minilm"),
+        (f"hf:/home/me/hub/models--org--clip/snapshots/{'0f' * 20}", "models--org--clip"),
+        ("head:/me/heads/mine@open_clip:ViT-B-32/openai", "mine"),
+        ("npz:./data/stored.npz", "stored.npz"),
     ],
 )
-def test_a_model_is_named_without_the_folders_of_this_machine(build, spec, told) -> None:
+def test_a_model_has_the_name_that_people_gave_it_and_tells_no_home(build, spec, told) -> None:
     index = search.open(build("one"))
     index.encoder.facts = ModelFacts(spec, "0" * 16, True)
     assert model_of(index) == told

@@ -1,7 +1,6 @@
-"""What the explorer opens on, against the facts behind the captions."""
+"""What the explorer opens on, and which steps it says are true, against the truth of scenes."""
 
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -9,81 +8,63 @@ import pytest
 import torch
 
 from hiergeo import search
-from hiergeo.datasets import Hierarchy, Row
-from hiergeo.datasets.scenes import scene_and_facts, world
+from hiergeo.datasets import Hierarchy, Row, scenes
 from hiergeo.report import explorer
 from hiergeo.report.explorer import Tiers, facts
 from hiergeo.report.explorer.answers import AnswerWriter
-from hiergeo.report.explorer.thumbnails import number_of_image
-from hiergeo.search.serving.limits import Limits
+from tests.report.explorer.explorer_common import small_collection
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory) -> explorer.Collection:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HIERGEO_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        return explorer.open_demo(device="cpu")
+def small(tmp_path_factory) -> explorer.Collection:
+    return small_collection(tmp_path_factory.mktemp("small") / "items")
 
 
-def claims(rows: int) -> dict[str, dict[str, str]]:
-    """What the captions of generated scenes claim of them, slot by slot, with what follows from kinds and places."""
-    return {
-        world.phrase(claim): claim
-        | {slot.replace("kind", "family"): world.FAMILY_OF[kind] for slot, kind in claim.items() if "kind" in slot}
-        | ({"count": "two" if claim["place"] in world.OPPOSITE else "one"} if "place" in claim else {})
-        for row in range(rows)
-        for claim in scene_and_facts("test", 0, row)[1]
-    }
+def rungs(collection: explorer.Collection, lens: explorer.Lens, query: str | search.Item) -> list[dict]:
+    request = search.Request("ladder", query, space=lens.spec)
+    return AnswerWriter(collection).answer(lens, request, *lens.index.search([request]))["rungs"]
 
 
-def entails(specific: dict[str, str], general: dict[str, str]) -> bool:
-    """Whether all that one claim says follows from another, which may name the two things in the other order."""
-    swap = str.maketrans("01", "10")
-    mirrored = {slot.translate(swap): world.OPPOSITE.get(value, value) for slot, value in specific.items()}
-    return any(general.items() <= claim.items() for claim in (specific, mirrored))
+def test_steps_are_marked_by_the_truth_however_a_caption_is_asked(small) -> None:
+    captions = small.first.store.labels(torch.arange(len(small.first))).captions
+    told = []
+    for item, caption in enumerate(captions):
+        for lens in small.lenses:
+            found = rungs(small, lens, search.Item(item))
+            for rung in found:
+                step, image = rung["hit"]["caption"], small.hierarchy.images[max(0, item - captions.index(None))]
+                truth = None
+                if step is not None and not rung["hit"]["is_query"]:
+                    truth = scenes.is_true(step, image) if caption is None else scenes.entails(caption, step)
+                assert rung["holds"] is truth, (caption or image, step)
+                told.append(truth)
+            if caption is not None:
+                again = rungs(small, lens, caption)
+                assert [rung["holds"] for rung in again] == [rung["holds"] for rung in found]
+    assert {True, False} <= set(told)
+    assert {rung["holds"] for rung in rungs(small, small.lenses[0], "a dog and a word of no scene")} == {None}
 
 
-@pytest.mark.slow  # it builds the demonstration
-def test_the_demonstration_opens_on_ladders_whose_steps_are_true(demo) -> None:
-    """The claims behind the captions are the oracle; the choice knows their words and chains alone."""
-    known = claims(240)
-    for example in facts.collection_facts(demo, Limits())["examples"][:3]:
-        labels = demo.first.store.labels(torch.tensor([int(example["item"])]))
-        caption = labels.captions[0] or demo.hierarchy.rows[number_of_image(labels.images[0])].positive[-1]
-        seen = [lens.index.ladder(search.Item(int(example["item"])), space=lens.spec).hits for lens in demo.lenses]
-        captions = [[hit.caption for hit in row if hit.caption not in (None, caption)] for row in seen]
-        assert min(map(len, captions)) > 0
-        for general in chain.from_iterable(captions):
-            assert entails(known[caption], known[general]), captions
-        assert len({tuple(hit.id for hit in row) for row in seen}) > 1
+def planted(folder: Path, captions: list[str], away: list[float]) -> explorer.Collection:
+    """Captions on a ray from the root."""
+    rows = torch.tensor(away)[:, None] * torch.tensor([[1.0, 0.0]])
+    search.build(folder / "index", None, captions, embeddings=rows, space="euclidean", dtype="float32")
+    return explorer.open_collection([folder / "index"])
 
 
-@pytest.mark.slow  # it builds the demonstration
-def test_steps_are_marked_with_what_they_add_however_a_caption_is_asked(demo) -> None:
-    chains, writer = [row.positive for row in demo.hierarchy.rows], AnswerWriter(demo)
-
-    def above(caption: str) -> set[str]:
-        direct = {text for row in chains if caption in row for text in row[: row.index(caption)]}
-        return direct.union(*map(above, direct))
-
-    wrong = []
-    for text in [*dict.fromkeys(chain.from_iterable(chains))][::50]:
-        said = set(" ".join({text} | above(text)).split()) - {"a", "an", "and", "the"}
-        for lens in demo.lenses:
-            request = search.Request("ladder", text, space=lens.spec)
-            (climb,) = lens.index.search([request])
-            rungs = writer.answer(lens, request, climb)["rungs"]
-            for rung in rungs:
-                words = (rung["hit"]["caption"] or "").split()
-                assert rung["adds"] == [
-                    word for word in dict.fromkeys(words) if word not in said and word not in {"a", "an", "and", "the"}
-                ]
-                wrong.append(bool(rung["adds"]))
-            (item,) = {hit.id for hit in climb.hits if hit.caption == text}
-            request = search.Request("ladder", search.Item(item), space=lens.spec)
-            again = writer.answer(lens, request, *lens.index.search([request]))["rungs"]
-            assert [rung["adds"] for rung in again] == [rung["adds"] for rung in rungs]
-    assert 0 < sum(wrong) < len(wrong)
+def test_neighbouring_steps_that_say_the_same_are_one(tmp_path: Path) -> None:
+    same = ["an owl above a taxi", "a taxi below an owl"]
+    captions = ["an animal", *same, "An animal!", "an owl above a taxi on a pink background"]
+    collection = planted(tmp_path, captions, [0.2, 0.5, 0.6, 0.8, 1.0])
+    item = search.Item(4)
+    assert [rung["hit"]["caption"] for rung in rungs(collection, collection.lenses[0], item)] == captions
+    known = replace(collection, tiers=Tiers(scenes.load(count=1)))
+    found = rungs(known, collection.lenses[0], item)
+    assert [rung["hit"]["caption"] for rung in found] == [captions[0], *captions[2:]]
+    assert [rung["holds"] for rung in found] == [True, True, None, None]
+    by_words = Tiers(Hierarchy("made", "test", (Row(0, ("x", "y")),)))
+    assert by_words.same("An animal!", "the animal")
+    assert not by_words.same(*same)
 
 
 def test_what_chains_say_of_a_caption_is_said_of_all_that_stand_below_it() -> None:
@@ -93,7 +74,14 @@ def test_what_chains_say_of_a_caption_is_said_of_all_that_stand_below_it() -> No
     assert tiers.said("a ring") == {"ring", "shape", "x"}
     assert tiers.said(" the red ring ") == {"red", "ring", "shape", "x"}
     assert tiers.said("a big red ring.") == {"big", "red", "ring"}
+    assert [tiers.holds(step, "the red ring") for step in ("a shape", "a red x", "big", None)] == [
+        True,
+        True,
+        False,
+        None,
+    ]
     assert tiers.said("an unknown ring") is None
+    assert tiers.holds("a ring", "an unknown ring") is None
 
 
 def test_what_chains_say_of_an_image_is_said_by_all_captions_of_it() -> None:
@@ -105,7 +93,7 @@ def test_what_chains_say_of_an_image_is_said_by_all_captions_of_it() -> None:
         assert tiers.said(None, unknown) is None
 
 
-def test_of_known_chains_no_item_with_a_wrong_step_is_proposed(tmp_path: Path) -> None:
+def test_the_page_opens_on_true_steps_and_proposes_one_that_is_not(tmp_path: Path, monkeypatch) -> None:
     """Dogs stand in a row from the root on; a cat stands among those that lead to the grey dog."""
     dog, cat = torch.eye(2)
     names = ["dog", "a red dog", "a big red dog", "cat", "a grey dog", "a small grey dog"]
@@ -113,21 +101,25 @@ def test_of_known_chains_no_item_with_a_wrong_step_is_proposed(tmp_path: Path) -
     rows = torch.stack([0.2 * dog, 0.5 * dog, dog, 0.5 * cat, 0.8 * away, 1.1 * away])
     search.build(tmp_path / "index", None, names, embeddings=rows, space="euclidean", dtype="float32")
     chains = ("dog", "a red dog", "a big red dog"), ("dog", "a grey dog", "a small grey dog")
-    known = Hierarchy("made", "test", tuple(Row(at, chain) for at, chain in enumerate(chains)))
+    hierarchy = Hierarchy("made", "test", tuple(Row(at, chain) for at, chain in enumerate(chains)))
+    monkeypatch.setattr(facts, "EXAMPLES", 2)
     collection = explorer.open_collection([tmp_path / "index"])
-    assert set(proposed(collection, names)) >= {2, 5}
-    found = proposed(replace(collection, tiers=Tiers(known)), names)
-    assert found[0] == 2
-    assert 5 not in found
-    assert 3 not in found, "nothing is known of it"
+    assert {item for item, _ in proposed(collection, names)} == {2, 5}, "of the most steps that add no word"
+    known = replace(collection, tiers=Tiers(hierarchy))
+    found = proposed(known, names)
+    assert [item for item, _ in found[:2]] == [2, 1]
+    assert (found[2][0] in (4, 5), found[2][1]) == (True, facts.WRONG)
+    grouped = replace(known, examples={"grey": [4, 5], "red": [0, 1, 2]})
+    assert proposed(grouped, names)[0] == (2, "red")
+    assert {about for _, about in proposed(grouped, names)} == {"red", "grey", facts.WRONG}
 
 
-def proposed(collection: explorer.Collection, names: list[str]) -> list[int]:
+def proposed(collection: explorer.Collection, names: list[str]) -> list[tuple[int, str]]:
     none = np.empty(0, np.int64)
     return facts.proposed(collection, dict(enumerate(names)), none, none)
 
 
-def test_nothing_is_proposed_where_there_is_no_ladder(tmp_path: Path) -> None:
+def test_something_is_proposed_even_where_there_is_no_ladder(tmp_path: Path) -> None:
     index = search.build(tmp_path / "index", None, ["same"] * 30, embeddings=torch.ones(30, 4), space="euclidean")
     lens = explorer.Lens("0", "same", "index", index, index.space)
-    assert proposed(explorer.Collection("same", (lens,)), ["same"] * 30) == []
+    assert proposed(explorer.Collection("same", (lens,)), ["same"] * 30)

@@ -105,7 +105,7 @@ def test_the_demonstration_has_at_most_three_megabytes(tmp_path, monkeypatch) ->
     monkeypatch.setenv("HIERGEO_CACHE_HOME", str(tmp_path / "cache"))
     done = export_page(open_demo(device="cpu"), tmp_path / "page")
     assert done.bytes <= 3_000_000
-    assert (done.items, done.pictures) == (855, 240)
+    assert (done.items, done.pictures) == (804, 252)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ pytest.importorskip("starlette")
 from hiergeo import search
 from hiergeo.report import explorer
 from tests.report.explorer.explorer_served import Law, browser
+from tests.search.search_common import reach_of
 
 ROWS, DIM = 300, 8
 
@@ -44,11 +45,14 @@ def test_what_is_planted_far_away_is_told_and_nothing_else(spec, tmp_path) -> No
     away = torch.cat([-0.9 * centres, -1.4 * centres, 2.6 * centres])
     captions = [f"item {row}" for row in range(ROWS)]
     search.build(tmp_path / "index", None, captions, space=spec, embeddings=items, dtype="float32")
-    near = distances(spec, items.double().numpy(), items.double().numpy())
-    np.fill_diagonal(near, np.inf)
-    reach = np.sort(near.min(axis=1))[298 - 1]  # 298 / 301 is the first share of at least 99 %
+    placed = items.double().numpy()
+    near, radius = distances(spec, placed, placed), distances(spec, placed, np.zeros((1, DIM)) + 1e-12)[:, 0]
+    reach = reach_of(near, radius)
     with browser(explorer.open_collection([tmp_path / "index"])) as http:
-        assert http.get("/api/collection").json()["lenses"][0]["reach"] == pytest.approx(reach, rel=1e-5)
+        assert http.get("/api/collection").json()["lenses"][0]["reach"] == {
+            "text": pytest.approx(reach, rel=1e-5),
+            "image": None,
+        }
         for queries, planted in ((among, False), (away, True), (items[:5], False)):
             nearest = distances(spec, queries.double().numpy(), items.double().numpy()).min(axis=1)
             for query, distance in zip(queries.tolist(), nearest, strict=True):

@@ -121,7 +121,7 @@ def test_columns_colour_and_filter_the_disc_and_what_passes_is_listed(desk, addr
     colour_by = """const colour = document.querySelector('.tools select'); colour.value = arguments[0];
         colour.dispatchEvent(new Event('change'))"""
     desk.execute_script(colour_by, "source")
-    until(desk, "return shown.columns.bins.has('source') && document.querySelectorAll('.map-legend li').length === 3")
+    until(desk, "return shown.columns.bins.has('source') && document.querySelectorAll('.map-legend li').length === 4")
     assert all(colour == (3 if i % 10 == 0 else i % 3) for i, colour in run(desk, drawn))
     assert desk.find_elements("css selector", ".columns b, .map-legend b") == []
     desk.execute_script(colour_by, "length")
@@ -132,6 +132,12 @@ def test_columns_colour_and_filter_the_disc_and_what_passes_is_listed(desk, addr
     book = {i for i in range(400) if i % 10 and i % 3 == 1}
     until(desk, f"return (() => {{ {drawn} }})().length === given[0]", len(book))
     assert {i for i, _ in run(desk, drawn)} == book
+    pressed = "return [...document.querySelectorAll('.map-legend button')].map((each) => each.ariaPressed)"
+    assert run(desk, pressed) == ["false", "true", "false"]
+    desk.execute_script("document.querySelectorAll('.map-legend button')[1].click()")
+    until(desk, f"return (() => {{ {drawn} }})().length === 400")
+    desk.execute_script("document.querySelectorAll('.map-legend button')[1].click()")
+    until(desk, f"return (() => {{ {drawn} }})().length === given[0]", len(book))
     desk.execute_script(
         """const [from] = document.querySelectorAll('.ends input'); from.value = 4;
         from.dispatchEvent(new Event('input'))"""

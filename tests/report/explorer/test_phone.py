@@ -37,12 +37,14 @@ collection, files, page = fixtures()
 
 
 def test_content_begins_near_the_top_and_fingers_hit(page):
-    page.open("q=a+ring", WIDTH)
+    page.open("q=a+trumpet", WIDTH)
     browser_common.resize(page.browser, WIDTH, HEIGHT)
     page.until("return document.querySelector('.disc[data-drawn]') && document.querySelector('.finding')")
     page.rest()
     assert page.script(TOP, ".climb-subject") <= 200
-    assert page.script(TOP, ".climb-card") <= 420
+    assert page.script(TOP, ".map-place") <= 420
+    assert page.script("return document.querySelector('.map-place').offsetWidth") >= 350
+    assert page.script(TOP, ".climb-card") > page.script(TOP, ".map-place") + 350
     assert page.script(SMALL) == []
     assert page.script(FINE) == []
     page.click("#options")

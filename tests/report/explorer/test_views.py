@@ -33,9 +33,9 @@ def show(page: Page, fragment: str, ready: str, width: int = 1280) -> None:
 @pytest.mark.parametrize("key", ["0", "1"])
 def test_a_space_is_told_below_its_disc_as_it_was_measured(page, collection, files, key):
     found = page.asked("audit", lens=key)
-    show(page, f"lens={key}&q=a+ring", ".standing .finding")
+    show(page, f"lens={key}&q=a+trumpet", ".standing .finding")
     page.click(".standing > summary")
-    page.until("return document.querySelector('.survey .panel')")
+    page.until("return document.querySelector('.survey .panel') && document.querySelector('.strip .panel')")
     page.click(".survey > details > summary")
     page.until("return document.querySelectorAll('.survey .bars').length >= 5")
     (verdict,) = page.texts(".standing > summary")
@@ -58,7 +58,7 @@ def test_a_space_is_told_below_its_disc_as_it_was_measured(page, collection, fil
     )
     marks = {"fine": "✓ Fine: ", "note": "○ Note: ", "warning": "▲ Warning: "}
     assert page.script(findings) == [[f["severity"], marks[f["severity"]] + f["sentence"]] for f in found["findings"]]
-    edges, radius = found["radius"]["edges"], page.asked("ladder", lens=key, q="a ring")["query"]["radius"]
+    edges, radius = found["radius"]["edges"], page.asked("ladder", lens=key, q="a trumpet")["query"]["radius"]
     mark, low, high = page.script(AT, ".strip")
     assert (mark - low) / (high - low) == pytest.approx((radius - edges[0]) / (edges[-1] - edges[0]), abs=0.01)
     assert page.texts(".strip .marked, .strip .label") == ["radius", "your query"]
@@ -83,7 +83,7 @@ def test_without_chains_a_line_says_what_they_would_show(tmp_path):
     plain = replace(small_collection(tmp_path), tiers=None, hierarchy=None)
     with explored(plain) as url, browser_common.chromium() as browser:
         page = Page(browser, url)
-        show(page, "q=a+ring", ".strip .help")
+        show(page, "q=a+trumpet", ".strip .help")
         assert page.texts(".standing > summary") == ["About this space"]
         assert not page.texts(".finding")
         page.click(".standing > summary")

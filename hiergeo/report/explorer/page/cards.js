@@ -2,7 +2,7 @@
 /** The ladder as cards: one for each step, the most general first, with its number on the disc, and the sentence about all. */
 
 import { caption, counted, h, named, number, picture, shortened } from "./dom.js";
-import { added, steps, verdict } from "./rungs.js";
+import { steps, verdict } from "./rungs.js";
 
 /**
  * @typedef {import("./rungs.js").Rung} Rung
@@ -15,8 +15,11 @@ const [MOST, ENDS] = [7, 3];
 /** Characters of a caption on a card, and of the name of a model. */
 const [CAPTION, MODEL] = [110, 40];
 
-const FIRST = "The most general comes first.";
-const RANKED = `${FIRST} Percentages: closer to “the query is one of these” than that share of random pairs.`;
+/** Steps that the sentence names at most, characters of a name that it takes if there is one as short, and of all. */
+const [NAMED, BRIEF, NAMES] = [3, 32, 56];
+
+/** What a card says of a step by whether it is true, and its class. @type {Map<any, [string, string, string]>} */
+const MARKS = new Map([[true, ["✓", "true", "yes"]], [false, ["✗", "not true", "no"]]]);
 
 /** The steps of a ladder to a query; what is the query itself is none. @param {any} ladder @returns {Rung[]} */
 export const climbed = (ladder) => steps(ladder).filter(({ hit }) => !hit?.is_query);
@@ -29,15 +32,24 @@ export function folded(ladder, open) {
   return { rungs, first: hidden ? ENDS : rungs.length, hidden };
 }
 
-/** What a ladder is like, in at most twelve words; steps count from the query. @param {any} lens @param {Rung[]} rungs */
+/** What a ladder is like, in a line: what is true of the query, the most specific first; steps count from the query.
+ * @param {any} lens @param {Rung[]} rungs */
 export function sentence(lens, rungs) {
-  const wrong = rungs.flatMap((rung, i) => (added(rung) ? [rungs.length - i] : [])).reverse();
+  const wrong = rungs.flatMap(({ holds }, i) => (holds === false ? [rungs.length - i] : [])).reverse();
+  const all = counted(rungs.length, "step");
+  const last = wrong.at(-1);
+  const told = wrong.length > 3 ? `${wrong.length} are wrong`
+    : wrong.length ? `${wrong.length > 1 ? `steps ${wrong.slice(0, -1).join(", ")} and ${last} are` : `step ${last} is`} wrong`
+    : rungs.length && rungs.every(({ holds }) => holds) ? "all true" : "";
+  const known = rungs.flatMap(({ hit, holds }) => (holds && hit?.caption ? [hit.caption] : [])).reverse();
+  const brief = known.filter((name) => name.length <= BRIEF);
+  /** @type {string[]} */
+  const names = brief.length ? [] : known.slice(0, 1);
+  for (const name of brief) if (names.length < NAMED && [...names, name].join().length <= NAMES) names.push(name);
   const [model] = lens.title.split(" · ");
-  const climbs = `${shortened(`${model.charAt(0).toUpperCase()}${model.slice(1)}`, MODEL)} climbs this in ${counted(rungs.length, "step")}`;
-  if (!wrong.length) return `${climbs}.`;
-  if (wrong.length > 3) return `${climbs}; ${wrong.length} are wrong.`;
-  const last = wrong.pop();
-  return `${climbs}; ${wrong.length ? `steps ${wrong.join(", ")} and ${last} are` : `step ${last} is`} wrong.`;
+  const [first = "", ...others] = names;
+  const begun = first ? `${[first.charAt(0).toUpperCase() + first.slice(1), ...others].join(", ")}: ${all}` : `${shortened(model, MODEL)} climbs this in ${all}`;
+  return `${begun}${told && `, ${told}`}.`;
 }
 
 /** The cards of a ladder, those in the middle of a long one behind a button. @param {any} app @param {Shown} shown @returns {HTMLElement[]} */
@@ -46,28 +58,25 @@ export function cards(app, { lens, ladder, open, unfold }) {
   const list = rungs.map((rung, i) => card(app, rung, i, rungs.length));
   const more = h("button", { type: "button", class: "button small", "aria-label": `Show ${counted(hidden, "more step")}`, onclick: unfold }, `+${hidden}`);
   if (hidden) list.splice(first, hidden, h("li", { class: "fold" }, more));
-  const ranked = rungs.some((rung) => rung.hit && verdict(rung.hit).mark && !added(rung));
-  return [h("p", { class: "help" }, ranked ? RANKED : FIRST),
+  return [h("p", { class: "help" }, "The most general comes first."),
     h("ol", { class: "cards", reversed: true, "aria-label": `Steps in ${lens.title}, the most general first` }, list)];
 }
 
 /** @param {any} app @param {Rung} rung @param {number} i @param {number} all */
-function card(app, rung, i, all) {
-  const hit = /** @type {import("./rungs.js").Hit} */ (rung.hit);
-  const wrong = added(rung);
-  const { words, css, mark } = verdict(hit, false);
-  const short = wrong || !mark ? wrong || words : [h("span", { "aria-hidden": "true" }, mark), h("span", { class: "unseen" }, words)];
-  const made = h("li", { class: wrong ? "climb-card wrong" : "climb-card", "data-id": hit.id },
+function card(app, { hit: held, holds }, i, all) {
+  const hit = /** @type {import("./rungs.js").Hit} */ (held);
+  const { words } = verdict(hit, false);
+  const [sign, told, css] = MARKS.get(holds) ?? ["", "", ""];
+  const made = h("li", { class: holds === false ? "climb-card wrong" : "climb-card", "data-id": hit.id },
     h("button", { type: "button", "aria-pressed": "false", onclick: () => app.state.set({ item: hit.id }) },
       h("span", { class: "badge", "aria-hidden": "true" }, all - i),
       hit.image && picture(app.source, hit.id, 64),
       h("span", { class: "body" },
         caption(named(hit), CAPTION),
         " ",
-        h("span", { class: wrong ? "no" : css }, short),
-        " ",
-        h("span", { class: "hover numbers" }, mark && h("span", { "aria-hidden": "true" }, words),
-          `r ${number(hit.radius)} · angle ${number(hit.angle)} · margin ${number(hit.margin)} · distance ${number(hit.distance)}`))));
+        h("span", { class: "hover numbers" }, words && h("span", null, words),
+          `r ${number(hit.radius)} · angle ${number(hit.angle)} · margin ${number(hit.margin)} · distance ${number(hit.distance)}`)),
+      sign && h("span", { class: `truth ${css}` }, h("span", { "aria-hidden": "true" }, sign), h("span", { class: "unseen" }, told))));
   made.style.setProperty("--turn", String((i + 1) / all));
   return made;
 }

@@ -84,8 +84,9 @@ export class Climb {
     const text = (/** @type {string} */ words) => h("p", { class: "climb-words" }, caption(words, ASKED));
     const item = query && "item" in query ? source.items([query.item]) : null;
     return this.subjects(item, (items) => {
-      this.words = (items?.[0] ? items[0].caption : query?.text) ?? "";
-      if (items?.[0]) drawn(items[0].image && picture(source, items[0].id, 192), text(named(items[0])));
+      const [asked] = items ?? [];
+      this.words = (asked ? asked.caption : query?.text) ?? "";
+      if (asked) drawn(asked.image && picture(source, asked.id, 192), (asked.caption || !source.can.pictures) && text(named(asked)));
       else if (query?.photo) drawn(preview(query.photo, query.name), h("p", { class: "help" }, caption(query.name, 60), `. ${SENT}`));
       else drawn(query?.text && text(query.text));
     }, () => drawn(text(`item ${query.item}`)));
@@ -144,7 +145,7 @@ export class Climb {
     this.say(sentence(lens, climbed(ladder)), cards(app, { lens, ladder, open, unfold }));
     const { query, item } = app.state.get();
     this.press(item);
-    const title = query.text ?? query.name ?? (this.subject.textContent || `item ${query.item}`);
+    const title = query.text ?? query.name ?? (this.words || `image ${query.item}`);
     const image = () => this.subject.querySelector("img");
     const pictures = (/** @type {string} */ id) => this.ladder.querySelector(`[data-id="${id}"] img`);
     fill(this.shared, share(app, { lens, ladder, query, title, words: () => this.words, image, pictures, verdict: () => this.standing.told }));

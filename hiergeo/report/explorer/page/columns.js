@@ -56,6 +56,11 @@ export class Columns {
     return Promise.all(wanted.map(async ({ name }) => this.bins.set(name, await this.app.source.column(name))));
   }
 
+  /** The column of a name. @param {string} name */
+  named(name) {
+    return this.list.find((column) => column.name === name);
+  }
+
   /** The column that items are coloured by, null for none. @param {string} name */
   of(name) {
     return this.own.find((column) => column.name === name && this.bins.has(name)) ?? null;
@@ -98,6 +103,13 @@ export class Columns {
     this.app.state.set({ where: bins.length === counts.length ? others : { ...others, [name]: bins } });
   }
 
+  /** Let one value of a text through, or not any more; all where none would be. @param {Column} column @param {number} at */
+  toggle(column, at) {
+    const open = this.app.state.get().where[column.name];
+    const next = !open ? [at] : open.includes(at) ? open.filter((/** @type {number} */ i) => i !== at) : [...open, at].sort((a, b) => a - b);
+    this.filter(column, next.length ? next : column.counts.map((_, i) => i));
+  }
+
   /** A histogram of numbers, with the ends of what is let through. @param {Column} column @param {number[]} edges */
   range(column, edges) {
     const { name, counts } = column;
@@ -135,16 +147,11 @@ export class Columns {
     const { name, counts } = column;
     const [values, most] = [column.values ?? [], Math.max(1, ...counts)];
     const buttons = values.map((value, i) => {
-      const button = h("button", { type: "button", onclick: () => pressed(i) }, h("bdi", null, value), h("span", { class: "help" }, counted(counts[i])));
+      const button = h("button", { type: "button", onclick: () => this.toggle(column, i) }, h("bdi", null, value), h("span", { class: "help" }, counted(counts[i])));
       button.style.setProperty("--share", String(counts[i] / most));
       button.style.setProperty("--hue", this.own.includes(column) ? hue(i, counts.length) : "var(--dot2)");
       return button;
     });
-    const pressed = (/** @type {number} */ at) => {
-      const open = this.app.state.get().where[name];
-      const next = !open ? [at] : open.includes(at) ? open.filter((/** @type {number} */ i) => i !== at) : [...open, at].sort((a, b) => a - b);
-      this.filter(column, next.length ? next : values.map((_, i) => i));
-    };
     const show = (/** @type {number[] | undefined} */ open) => buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(Boolean(open?.includes(i)))));
     const element = h("fieldset", { class: "column" }, h("legend", null, h("bdi", null, name)), h("div", { class: "values" }, buttons));
     return { element, show };

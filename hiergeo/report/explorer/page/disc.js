@@ -4,7 +4,7 @@
 import { Columns } from "./columns.js";
 import { failure, fill, h, named } from "./dom.js";
 import { listen } from "./gestures.js";
-import { landmarks, nearest } from "./grid.js";
+import { landmarks, nearest, regions } from "./grid.js";
 import { Inspector } from "./inspect.js";
 import { latest } from "./latest.js";
 import { Pace } from "./levels.js";
@@ -17,6 +17,9 @@ import { Stage } from "./stage.js";
 
 /** Fields along a side of the disc, each of which may have one label beside those of the ladder, and labels of the whole. */
 const [FIELDS, LANDMARKS] = [4, 8];
+
+/** Values of a column, at most, whose names stand around the centre in the place of landmarks. */
+const REGIONS = 12;
 
 /** Magnification from which items are shown by their pictures, and points of which the way to another space is drawn. */
 const [PICTURED, MORPHED] = [1.8, 60_000];
@@ -172,14 +175,22 @@ export class Disc {
   styled({ low, high }) {
     const { collection, state } = this.app;
     const by = state.get().colour;
-    return styleOf({ by, collection, low, high, column: this.columns.of(by), shown: this.columns.passes() }, tokens(document.documentElement));
+    const tiered = this.columns.named("tier")?.counts.reduce((sum, some) => sum + some, 0) ?? 0;
+    return styleOf({ by, collection, low, high, column: this.columns.of(by), tiered, shown: this.columns.passes() }, tokens(document.documentElement));
   }
 
   restyle() {
     if (!this.stage) return;
     this.style = this.styled(this.stage.facts);
     this.stage.restyle(this.style);
-    fill(this.marks, legend(this.style).map((row) => h("li", null, row.map((/** @type {any} */ part) => (typeof part === "string" ? h("bdi", null, part) : part)))));
+    const { colour, where } = this.app.state.get();
+    const column = this.columns.named(colour);
+    fill(this.marks, legend(this.style).map(({ parts, bin }) => {
+      const words = parts.map((part) => (typeof part === "string" ? h("bdi", null, part) : part));
+      if (!column || bin === undefined) return h("li", null, words);
+      const open = where[column.name]?.includes(bin) ?? false;
+      return h("li", null, h("button", { type: "button", class: "map-filter", "aria-pressed": String(open), onclick: () => this.columns.toggle(column, bin) }, words));
+    }));
   }
 
   /** What is to be known of the disc. @param {string | null} why the dots did not move */
@@ -207,6 +218,13 @@ export class Disc {
     this.labelled = stage.version;
     const { source } = this.app;
     const near = stage.camera.zoom > 1;
+    const column = this.columns.of(this.app.state.get().colour);
+    if (!near && column?.values && column.values.length <= REGIONS) {
+      const places = regions(stage.tiles(), column.bin, column.values.length);
+      const names = column.values.map((name, i) => ({ id: null, z: places[i], name, radius: null, centred: true }));
+      this.names();
+      return stage.show({ landmarks: names.filter(({ z }) => Number.isFinite(z[0])) });
+    }
     const points = landmarks(stage.tiles(), stage.camera, near ? 2 * FIELDS : FIELDS).sort((a, b) => a.radius - b.radius);
     const some = points.filter(({ kind }) => near || !kind).slice(0, near ? FIELDS * FIELDS * 2 : LANDMARKS);
     const pictured = stage.camera.zoom >= PICTURED && source.can.pictures;

@@ -58,12 +58,13 @@ export function fullText(element) {
   return WHOLE.get(element);
 }
 
-/** A text of at most `longest` characters; one that is cut ends in an ellipsis. @param {string} text @param {number} [longest] */
+/** A text of at most `longest` characters; one that is cut ends at a word, unless that is very long, and in an ellipsis. @param {string} text @param {number} [longest] */
 export function shortened(text, longest = SHORT) {
   if (text.length <= longest) return text;
   const cut = text.slice(0, longest);
   const half = /[\uD800-\uDBFF]$/.test(cut) ? cut.slice(0, -1) : cut;
-  return `${half.trimEnd()}…`;
+  const words = /\s/.test(text[longest]) ? half : half.replace(/\s+\S*$/, "");
+  return `${(words.length > longest / 2 ? words : half).trimEnd()}…`;
 }
 
 /** How an item is called: its caption, or what it is and its number. @param {{id: string, caption: string | null, image?: boolean}} item */

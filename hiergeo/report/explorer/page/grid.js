@@ -123,6 +123,24 @@ export function landmarks(drawn, camera, fields) {
   return [...first.values()];
 }
 
+/** Distance from the centre of the names of the values of a column. */
+const NAMES = 0.58;
+
+/** Where the points of each bin of a column are on the whole, at one distance from the root. @param {Iterable<Drawn>} drawn
+ * @param {(id: bigint) => number} bin @param {number} count bins @returns {[number, number][]} NaN for a bin without points */
+export function regions(drawn, bin, count) {
+  /** @type {[number, number][]} */
+  const sums = Array.from({ length: count }, () => [0, 0]);
+  for (const { tile, count: some } of drawn)
+    for (let i = 0; i < Math.min(some, tile.x.length); i++) {
+      const sum = sums[bin(tile.ids[i])];
+      if (!sum || tile.colour[i] === HIDDEN) continue;
+      sum[0] += tile.x[i];
+      sum[1] += tile.y[i];
+    }
+  return sums.map(([x, y]) => [(NAMES * x) / Math.hypot(x, y), (NAMES * y) / Math.hypot(x, y)]);
+}
+
 /** Points examined for a list at most: coarse tiles come first, so that what is left out is a fair share. */
 const EXAMINED = 120000;
 

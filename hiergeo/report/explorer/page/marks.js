@@ -15,12 +15,19 @@ import { s } from "./dom.js";
  * @typedef {{colours: Colour[], dress: (tile: Tile) => void, marks: Mark[], ramp: {ends: string[], steps: number} | null}} Style colours: of points,
  *   by their number; dress: give each point of a tile its shape and the number of its colour; marks: what a legend names;
  *   ramp: the words at the ends of a scale of colours, which is made of the first ones
- * @typedef {{colour: Colour, shape: number, text: string}} Mark
+ * @typedef {{colour: Colour, shape: number, text: string, bin?: number}} Mark  bin: of the column that colours, which it can filter by
  * @typedef {import("./columns.js").Column} Column
  */
 
 /** Shades of one hue between which those of many tiers, or of numbers, are interpolated: from general to specific. */
 const RAMP = ["--dot0", "--dot1", "--dot2", "--dot3"];
+
+/** What is not known of a point, lighter than all that is. */
+const FAINT = "--faint";
+
+/** Twelve colours as far from each other as they can be, also to people who do not tell red from green (least distance in
+ * OKLab 0.11 under the matrices of Machado, Oliveira & Fernandes, 2009). */
+const PALETTE = ["#1195ff", "#fb670f", "#4cac78", "#9a0cb5", "#dfc239", "#b60e4a", "#06d1f7", "#038792", "#6115fd", "#dc2f12", "#ee3fcb", "#5ad5a4"];
 
 /** Colours that a style has at most; the shader has as many. */
 export const COLOURS = 26;
@@ -61,14 +68,14 @@ export function tokens(element) {
 const shapeOf = (tier, kind) => (tier >= 0 ? tier % 4 : kind ? CROSS : 0);
 
 /**
- * @param {{by: string, collection: any, low: number, high: number, column: Column | null, shown: (id: bigint) => boolean}} of
- *   by: "tier", "radius" or "kind"; low, high: radii; column: coloured by in their stead; shown: whether a filter lets an item through
+ * @param {{by: string, collection: any, low: number, high: number, column: Column | null, tiered: number, shown: (id: bigint) => boolean}} of
+ *   by: "tier", "radius" or "kind"; low, high: radii; column: coloured by in their stead; tiered: items of a known tier; shown: whether a filter lets an item through
  * @param {(name: string) => Colour} token
  * @returns {Style}
  */
-export function styleOf({ by, collection, low, high, column, shown }, token) {
-  const { tiers, captions, images } = collection;
-  const [ramp, soft] = [RAMP.map(token), token("--soft")];
+export function styleOf({ by, collection, low, high, column, tiered, shown }, token) {
+  const { tiers, captions, images, items } = collection;
+  const [ramp, soft, faint] = [RAMP.map(token), token("--soft"), token(FAINT)];
   const scale = (/** @type {number} */ count) => Array.from({ length: count }, (_, i) => along(ramp, count > 1 ? i / (count - 1) : 1));
   const style = (/** @type {Colour[]} */ colours, /** @type {(tile: Tile, i: number) => number} */ number, /** @type {Mark[]} */ marks, /** @type {Style["ramp"]} */ bar = null) => ({
     colours, marks, ramp: bar,
@@ -81,9 +88,10 @@ export function styleOf({ by, collection, low, high, column, shown }, token) {
   if (column) {
     const count = column.counts.length;
     const colours = column.values ? column.values.map((_, i) => token(hue(i, count))) : scale(count);
-    const words = (column.values ?? []).map((text, i) => ({ colour: colours[i], shape: 0, text }));
+    const words = (column.values ?? []).map((text, i) => ({ colour: colours[i], shape: 0, text, bin: i }));
+    const others = column.counts.reduce((sum, some) => sum + some, 0) < items ? [{ colour: faint, shape: 0, text: "others" }] : [];
     const ends = column.edges && [column.edges[0], column.edges[count]].map((edge) => Number(edge.toPrecision(3)).toString().replace("-", "−"));
-    return style([...colours, soft], (tile, i) => Math.min(column.bin(tile.ids[i]), count), words, ends && { ends, steps: count });
+    return style([...colours, faint], (tile, i) => Math.min(column.bin(tile.ids[i]), count), [...words, ...others], ends && { ends, steps: count });
   }
   if (by === "kind")
     return style([ramp[1], ramp[3]], (tile, i) => tile.kind[i], [{ colour: ramp[1], shape: 0, text: "caption" }, ...image(ramp[3])]);
@@ -94,14 +102,14 @@ export function styleOf({ by, collection, low, high, column, shown }, token) {
   const count = Math.min(STEPS, Math.max(1, tiers?.length ?? 1));
   const last = Math.max(1, (tiers?.length ?? 1) - 1);
   const step = (/** @type {number} */ tier) => Math.round((tier * (count - 1)) / last);
-  const colours = [...scale(count), soft, ramp[3]];
-  const marks = (tiers ?? []).map((/** @type {string} */ text, /** @type {number} */ tier) => ({ colour: colours[step(tier)], shape: tier % 4, text }));
-  const other = captions && !tiers ? [{ colour: soft, shape: 0, text: "caption" }] : [];
+  const colours = [...scale(count), tiers ? faint : soft, ramp[3]];
+  const marks = (tiers ?? []).map((/** @type {string} */ text, /** @type {number} */ tier) => ({ colour: colours[step(tier)], shape: tier % 4, text, bin: tier }));
+  const other = captions && !(tiers && tiered >= captions) ? [{ colour: colours[count], shape: 0, text: tiers ? "without a tier" : "caption" }] : [];
   return style(colours, ({ tier, kind }, i) => (tier[i] >= 0 ? step(tier[i]) : count + (kind[i] ? 1 : 0)), [...marks, ...other, ...image(ramp[3])]);
 }
 
-/** A colour of one of several values, at the same lightness as all others. @param {number} i @param {number} count */
-export const hue = (i, count) => `oklch(62% .13 ${Math.round((360 * i) / count + 20)})`;
+/** A colour of one of several values; of many, at the same lightness as all others. @param {number} i @param {number} count */
+export const hue = (i, count) => (count <= PALETTE.length ? PALETTE[i] : `oklch(62% .13 ${Math.round((360 * i) / count + 20)})`);
 
 /** @param {Colour[]} ramp @param {number} share @returns {Colour} */
 function along(ramp, share) {
@@ -114,12 +122,12 @@ function along(ramp, share) {
 /** @param {Colour} colour */
 export const css = (colour) => `rgb(${colour.map((value) => Math.round(255 * value)).join(" ")})`;
 
-/** What a legend shows of a style: a scale, or marks and words. @param {Style} style @returns {any[]} rows of nodes and texts */
+/** What a legend shows of a style: a scale, or marks and words. @param {Style} style @returns {{parts: any[], bin?: number}[]} rows of nodes and texts */
 export function legend({ colours, marks, ramp }) {
   const sample = (/** @type {Mark} */ { colour, shape }) =>
     s("svg", { viewBox: "-1.3 -1.3 2.6 2.6", width: 14, height: 14, "aria-hidden": "true", class: "map-sample" }, s("path", { d: SHAPES[shape], fill: css(colour) }));
   const width = 140 / (ramp?.steps ?? 1);
   const parts = colours.slice(0, ramp?.steps).map((colour, step) => s("rect", { x: step * width, width: width + 0.5, height: 10, fill: css(colour) }));
   const bar = ramp && [ramp.ends[0], s("svg", { viewBox: "0 0 140 10", width: 140, height: 10, "aria-hidden": "true", class: "map-ramp" }, parts), ramp.ends[1]];
-  return [...(bar ? [bar] : []), ...marks.map((mark) => [sample(mark), mark.text])];
+  return [...(bar ? [{ parts: bar }] : []), ...marks.map((mark) => ({ parts: [sample(mark), mark.text], bin: mark.bin }))];
 }

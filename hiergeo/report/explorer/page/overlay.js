@@ -24,8 +24,8 @@ const LABEL = 26;
 /** Width of a character of a label, in pixels, of a bold one, and height of a line. */
 const [LETTER, BOLD, LINE] = [6.6, 7.6, 15];
 
-/** Pixels of a picture on the disc. */
-const PICTURE = 44;
+/** Pixels of a picture on the disc, and between two steps that have a mark each. */
+const [PICTURE, APART] = [44, 16];
 
 /** Circles larger than this are left out: they do not cross the stage, or hardly bend. */
 const LARGEST = 4e5;
@@ -140,16 +140,28 @@ function path(camera, { path: rungs, query }, share) {
   const places = [[0, 0], ...stops.map(({ z }) => z)];
   const way = share * stops.length;
   const lines = places.slice(1, 1 + Math.ceil(way)).map((z, i) => joined(camera, places[i], z, Math.min(1, way - i))).join("");
-  const numbers = rungs.slice(0, Math.floor(way)).map(({ z, wrong }, i) => {
-    const [x, y] = camera.onScreen(z);
-    return [
-      s("circle", { class: wrong ? "map-rung wrong" : "map-rung", cx: rounded(x), cy: rounded(y), r: 9 }),
-      s("text", { class: "map-rung-number", x: rounded(x), y: rounded(y + 4.2), "text-anchor": "middle" }, rungs.length - i),
-    ];
-  });
+  const numbers = markers(camera, rungs, Math.floor(way)).map(({ at: [x, y], text, half, wrong }) => [
+    s("rect", { class: wrong ? "map-rung wrong" : "map-rung", x: rounded(x - half), y: rounded(y - 9), width: 2 * half, height: 18, rx: 9 }),
+    s("text", { class: "map-rung-number", x: rounded(x), y: rounded(y + 4.2), "text-anchor": "middle" }, text),
+  ]);
   const end = query && share === 1 ? camera.onScreen(query.z) : null;
   const mark = end ? s("path", { class: "map-query", d: `M${rounded(end[0])} ${rounded(end[1] - 9)}l9 9l-9 9l-9-9Z` }) : null;
   return [s("path", { class: "map-path-halo", d: lines }), s("path", { class: "map-path", d: lines }), mark, numbers];
+}
+
+/** The marks of the first rungs, numbered from the last of all: neighbours that would lie on each other have one.
+ * @param {Camera} camera @param {Placed[]} rungs @param {number} count */
+function markers(camera, rungs, count) {
+  /** @type {{at: Complex, first: number, text: string, half: number, wrong: boolean}[]} */
+  const marks = [];
+  rungs.slice(0, count).forEach(({ z, wrong = false }, i) => {
+    const [at, before] = [camera.onScreen(z), marks.at(-1)];
+    const meets = before && Math.abs(at[0] - before.at[0]) < before.half + APART / 2 && Math.abs(at[1] - before.at[1]) < APART;
+    if (!meets) return marks.push({ at, first: i, text: String(rungs.length - i), half: 9, wrong });
+    const text = `${rungs.length - i}–${rungs.length - before.first}`;
+    return Object.assign(before, { text, half: 5 + 4 * text.length, wrong: before.wrong || wrong });
+  });
+  return marks;
 }
 
 /** Names beside the query, the chosen item and the rungs, then those of other items, as far as there is room.
@@ -162,8 +174,8 @@ function names(camera, { path: rungs, query, item }, others, taken) {
     ...others.map((other) => ({ ...other, kind: "quiet" })),
   ];
   const seen = new Set();
-  return named.map(({ id, z, name, kind, url }) => {
-    if (seen.has(id) || seen.has(name)) return null;
+  return named.map(({ id, z, name, kind, url, centred }) => {
+    if (seen.has(id) || seen.has(name) || !(name || url)) return null;
     if (url && kind === "quiet") {
       const [x, y] = camera.onScreen(z).map((at) => at - PICTURE / 2);
       if (!free(camera, { x, y, width: PICTURE, height: PICTURE }, taken)) return null;
@@ -173,11 +185,13 @@ function names(camera, { path: rungs, query, item }, others, taken) {
     const text = shortened(name.replace(/\s+/g, " "), LABEL);
     const width = (kind === "query" || kind === "item" ? BOLD : LETTER) * text.length + 4;
     const [x, y] = camera.onScreen(z);
-    const places = [[x + 12, y - LINE / 2], [x - 12 - width, y - LINE / 2], [x - width / 2, y - 12 - LINE], [x - width / 2, y + 12]];
+    const aside = kind === "rung" ? 17 : 12;
+    const around = [[x + aside, y - LINE / 2], [x - aside - width, y - LINE / 2], [x - width / 2, y - 12 - LINE], [x - width / 2, y + 12]];
+    const places = centred ? [0, -1, 1, -2, 2].map((line) => [x - width / 2, y + (line - 0.5) * (LINE + 1)]) : around;
     const place = places.find(([left, top]) => free(camera, { x: left, y: top, width, height: LINE }, taken));
     if (!place) return null;
     seen.add(id ?? name).add(name);
-    return s("text", { class: `map-label ${kind}`, x: rounded(place[0] + 2), y: rounded(place[1] + 11) }, text);
+    return s("text", { class: `map-label ${centred ? "region" : kind}`, x: rounded(place[0] + 2), y: rounded(place[1] + 11) }, text);
   });
 }
 

@@ -10,7 +10,7 @@ import { named } from "./dom.js";
 
 /**
  * @typedef {import("./isometry.js").Complex} Complex
- * @typedef {{id: string | null, z: Complex, name: string, radius: number | null, wrong?: boolean, url?: string | null}} Placed  url: of its picture, where it is shown by that
+ * @typedef {{id: string | null, z: Complex, name: string, radius: number | null, wrong?: boolean, url?: string | null, centred?: boolean}} Placed  url: of its picture, where it is shown by that; centred: whether it names a region and no point
  * @typedef {{path: Placed[], query: Placed | null, item: Placed | null, parents: Placed[], children: Placed[]}} Related
  */
 
@@ -55,11 +55,11 @@ export class Relations {
     const [answer, ends] = await Promise.all([this.source.ask("ladder", this.lens, query), this.source.places(this.lens, [query]).catch(() => [])]);
     const rungs = (answer.rungs ?? []).filter((/** @type {any} */ { hit }) => hit && !hit.is_query);
     const placed = await this.place(rungs.map((/** @type {any} */ { hit }) => hit));
-    const path = placed.map((each, i) => ({ ...each, wrong: rungs[i].adds?.length > 0 }));
+    const path = placed.map((each, i) => ({ ...each, wrong: rungs[i].holds === false, name: rungs[i].hit.caption ?? "" }));
     const name = query.text ?? (query.photo ? "your photo" : "query");
     const end = ends[0] ? { id: query.item ?? null, z: at(ends[0]), name, radius: answer.query?.radius ?? null } : null;
     if (end && query.item && path.at(-1)?.id === query.item) path.pop();
-    if (end && query.item) end.name = named((await this.source.items([query.item]))[0] ?? { id: query.item, caption: null });
+    if (end && query.item) end.name = (await this.source.items([query.item]))[0]?.caption || "your query";
     return { query, path, end, far: answer.query?.far === true };
   }
 

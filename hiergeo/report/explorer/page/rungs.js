@@ -1,12 +1,12 @@
 // @ts-check
-// The rungs of a ladder: which hold an item, what a space says of them, and which words they add.
+// The rungs of a ladder: which hold an item, what a space says of them, and what is known to be true of them.
 
 import { number, signed } from "./dom.js";
 
 /**
  * @typedef {{id: string, caption: string | null, image: boolean, tier: number | null, radius: number, margin: number | null,
  *   angle: number | null, distance: number, is_query: boolean, entails: boolean | null, rank: number | null}} Hit
- * @typedef {{from: number, to: number, hit: Hit | null, adds?: string[]}} Rung
+ * @typedef {{from: number, to: number, hit: Hit | null, holds?: boolean | null}} Rung  holds: whether it is true of the query; null where that is not known
  * @typedef {{query: {kind: string, radius: number}, rungs: Rung[]}} Ladder
  */
 
@@ -28,14 +28,6 @@ export function verdict({ is_query, entails, margin, rank }, numbers = true) {
   if (rank === null) return { words: "", css: "" };
   const mark = `${rank < 1 ? number(100 * rank, 1) : 100} %`;
   return { words: `closer to entailing than ${rank < 1 ? `${mark} of pairs` : "all pairs"}`, css: "", mark };
-}
-
-/**
- * What a step says that neither the query nor a caption above it in a chain says; nothing where that is not known.
- * @param {{adds?: string[]}} rung
- */
-export function added({ adds }) {
-  return adds?.length ? `adds “${adds.join(" ")}”` : "";
 }
 
 /** What a space is in plain words; its title where they would not tell it from another one. @param {any} lens @param {any[]} lenses */

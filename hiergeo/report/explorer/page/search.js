@@ -157,19 +157,20 @@ function examples(app) {
     .slice(0, EXAMPLES);
   if (!offered.length) return null;
   const chips = offered.map((query) => {
-    const words = h("span", null, "text" in query ? caption(query.text, 60) : `item ${query.item}`);
+    const words = h("span", null, query.about || ("text" in query ? caption(query.text, 60) : `item ${query.item}`));
     const chip = h("button", { type: "button", class: "button small chip", onclick: () => ask(app, query) }, words);
-    if ("item" in query) describe(app, query.item, chip, words);
+    if ("item" in query) describe(app, query, chip, words);
     return chip;
   });
   return h("p", { class: "examples optional" }, h("span", { class: "help" }, "Try "), chips);
 }
 
-async function describe(app, id, chip, words) {
+async function describe(app, { item: id, about }, chip, words) {
   const [item] = await app.source.items([id]).catch(() => []);
   if (!item) return;
+  chip.classList.toggle("pictured", Boolean(item.image && app.source.can.pictures));
   fill(chip, item.image && picture(app.source, id, 64), words);
-  fill(words, caption(named(item), 60));
+  fill(words, about || caption(named(item), 60));
 }
 
 /** Captions that contain what is written, as a list below the box. */

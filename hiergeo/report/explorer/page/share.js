@@ -4,7 +4,7 @@
 import { climbed, folded, sentence } from "./cards.js";
 import { h, named, s, shortened } from "./dom.js";
 import { csv } from "./files.js";
-import { added, spaceName, steps } from "./rungs.js";
+import { spaceName, steps } from "./rungs.js";
 import { downloads } from "./saving.js";
 
 /** Width, height and margin of a card, pixels of the photo and of a step, and the height that both are centred at. */
@@ -44,10 +44,10 @@ export function share(app, shown) {
 /** The steps as CSV, the query itself as step 0; radii and distances in geodesic units, margins and angles in radians. */
 function table(/** @type {any} */ app, /** @type {any} */ { lens, ladder }) {
   const names = ["space", "step", "id", "caption", "image", "tier", "threshold_from", "threshold_to", "radius", "margin", "angle",
-    "distance", "entails", "rank_among_pairs", "adds"];
+    "distance", "entails", "rank_among_pairs", "true_of_query"];
   const all = climbed(ladder).length;
-  return csv(names, steps(ladder).map(({ hit, from, to, adds }, i) => [lens.title, all - i, hit.id, hit.caption, hit.image,
-    app.collection.tiers?.[hit.tier] ?? null, from, to, hit.radius, hit.margin, hit.angle, hit.distance, hit.entails, hit.rank, adds?.join(" ")]));
+  return csv(names, steps(ladder).map(({ hit, from, to, holds }, i) => [lens.title, all - i, hit.id, hit.caption, hit.image,
+    app.collection.tiers?.[hit.tier] ?? null, from, to, hit.radius, hit.margin, hit.angle, hit.distance, hit.entails, hit.rank, holds]));
 }
 
 /** The card, drawn at half its size since a PNG has twice as many pixels. @returns {Promise<SVGSVGElement>} */
@@ -72,13 +72,12 @@ async function card(/** @type {any} */ { collection }, /** @type {any} */ { lens
     rows.map((row, place) => {
       const at = y(place);
       if (!row) return [s("rect", { x: left - 6, y: at - 14, width: 12, height: 28, fill: PAPER }), text(left, at + 6, "⋮", { fill: MARK, "text-anchor": "middle" }), text(beside, at + 6, `+${hidden}`, { fill: SOFT })];
-      const wrong = added(row.rung);
+      const wrong = row.rung.holds === false;
       return [
         s("circle", { cx: left, cy: at, r: 17, fill: wrong ? WRONG : MARK }),
         text(left, at + 7, String(rungs.length - row.i), { fill: PAPER, "font-weight": 700, "text-anchor": "middle" }),
         thumbs[place] && framed(thumbs[place], left + 32, at - 24, 48),
-        text(beside, at + (wrong ? -2 : 8), shortened(named(row.rung.hit), LINE), { "font-family": SERIF, "font-size": 28 }),
-        wrong && text(beside, at + 21, shortened(wrong, LINE), { fill: WRONG, "font-size": 18 }),
+        text(beside, at + 8, shortened(named(row.rung.hit), LINE), { "font-family": SERIF, "font-size": 28 }),
       ];
     }),
     text(EDGE, HEIGHT - 62, verdict(), {}),

@@ -22,8 +22,7 @@ export class Standing {
     this.strip = h("div", { class: "strip" });
     this.verdict = h("summary");
     this.body = h("div", { class: "survey" });
-    this.details = h("details", { class: "standing", ontoggle: () => this.ask() }, this.verdict, this.body);
-    this.root = h("div", null, this.strip, this.details);
+    this.root = h("details", { class: "standing", ontoggle: () => this.ask() }, this.verdict, this.strip, this.body);
   }
 
   /** Show another space, or where another query lies in it. @param {any} lens @param {number | null} radius */
@@ -44,7 +43,7 @@ export class Standing {
   ask() {
     const { app, lens } = this;
     if (this.found) return this.draw();
-    if (!lens || !(app.collection.tiers || this.details.open)) return;
+    if (!lens || !(app.collection.tiers || this.root.open)) return;
     if (!this.body.childElementCount) fill(this.body, h("p", { class: "help" }, "Measuring …"));
     return this.answer(app.source.audit(lens.key), (found) => {
       this.found = found;

@@ -20,7 +20,7 @@ const STEPS = ["lens", "query", "item"];
 /** Characters of a name of a column in the URL, and its columns at most. */
 const [NAME, COLUMNS] = [200, 24];
 
-/** The state of the page. @param {{lenses: {key: string}[], tiers: string[] | null}} collection @param {Window} [page] */
+/** The state of the page. @param {{lenses: {key: string}[], tiers: string[] | null, colour?: string}} collection @param {Window} [page] */
 export function createState(collection, page = window) {
   const first = defaults(collection);
   const photos = new Photos(page);
@@ -98,7 +98,7 @@ function defaults(collection) {
       lens: collection.lenses[0].key,
       query: null,
       item: null,
-      colour: collection.tiers ? "tier" : "radius",
+      colour: collection.colour || (collection.tiers ? "tier" : "radius"),
       where: Object.freeze({}),
       centre: [0, 0],
       turn: 0,
