@@ -9,7 +9,7 @@ from hiergeo._core.errors import InputError
 from hiergeo.adapters.head import Head, HeadModel, HeadShape
 
 PLACES = ["cpu", *([str(torch.accelerator.current_accelerator())] if torch.accelerator.is_available() else [])]
-TEXTS = ["a red circle", "a shape", ""]
+TEXTS = ["an owl", "an animal", ""]
 
 
 @pytest.fixture(scope="module")

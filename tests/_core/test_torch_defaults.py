@@ -50,7 +50,7 @@ def compared() -> list[dict[str, float]]:
 
 def encoded() -> list[torch.Tensor]:
     model, scenes = adapters.load("tiny"), datasets.load("scenes", count=3)
-    return [model.encode_text(["a circle", ""]), model.encode_image(scenes.images), model.root()]
+    return [model.encode_text(["an eagle", ""]), model.encode_image(scenes.images), model.root()]
 
 
 def trained() -> list[torch.Tensor]:

@@ -19,7 +19,7 @@ from hiergeo.pairwise.smoke import KernelOutcome
 from hiergeo.training.suite import read
 from tests.search.stores_common import register
 
-CAPTIONS = ("a shape", "a red shape", "a red circle", "a big red circle", "a blue star", "a small blue star")
+CAPTIONS = ("an animal", "a bird", "an owl", "a big brown owl", "a taxi", "a small yellow taxi")
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +56,10 @@ VERBS = {
         {"query", "kind", "rank", "caption", "margin"},
     ),
     "search --ladder": (
-        ("search", "INDEX", "a shape", "a star", "--find", "ladder"),
+        ("search", "INDEX", "an animal", "a guitar", "--find", "ladder"),
         {"query", "rank", "threshold", "angle"},
     ),
-    "search count": (("search", "INDEX", "a shape", "a star", "--find", "count"), {"query", "kind", "items", "of"}),
+    "search count": (("search", "INDEX", "an animal", "a guitar", "--find", "count"), {"query", "kind", "items", "of"}),
     "chains quality": (
         ("chains", "quality", "own.csv", "--split", "train"),
         {"metric", "value", "low", "tier0"},
@@ -233,7 +233,7 @@ def test_a_format_is_printed_alone(run, folder, monkeypatch, form):
     monkeypatch.setattr(Records, "to_csv", lambda _: "csv")
     monkeypatch.setattr(Records, "to_markdown", lambda _: "markdown")
     monkeypatch.setattr(Records, "to_latex", lambda _: "latex")
-    _, out, _ = run("search", folder, "a shape", "-k", 1, "--format", form)
+    _, out, _ = run("search", folder, "an animal", "-k", 1, "--format", form)
     assert (out.strip() if form != "json" else json.loads(out)["answers"][0]["kind"]) in (form, "children")
 
 

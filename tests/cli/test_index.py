@@ -29,13 +29,13 @@ def stored(tmp_path):
 
 def test_an_index_from_captions_to_its_end(run, tmp_path) -> None:
     out, numbers = tmp_path / "i", tmp_path / "n.json"
-    (tmp_path / "c.txt").write_text("a red square\na shape\n")
+    (tmp_path / "c.txt").write_text("a car\nan animal\n")
     code, printed, _ = run("index", "build", out, "-m", "tiny", "--captions", tmp_path / "c.txt", "--json", numbers)
     assert code == 0
     assert "built 2 items" in printed
     assert metrics(numbers).keys() >= {"rows", "bytes", "seconds", "rows_per_second"}
     assert (metrics(numbers)["rows"], metrics(numbers)["items"]) == (2, 2)
-    (tmp_path / "d.csv").write_text("caption\na blue circle\n")
+    (tmp_path / "d.csv").write_text("caption\na blue fish\n")
     code, *_ = run("index", "add", out, "--captions", tmp_path / "d.csv", "--json", numbers)
     assert (code, metrics(numbers)["rows"]) == (0, 1)
     assert json.loads(numbers.read_text())["settings"]["first"] == 2
@@ -53,7 +53,7 @@ def test_an_index_from_captions_to_its_end(run, tmp_path) -> None:
     assert "sound" in printed
     index = search.open(out)
     assert index.manifest.model.name == "tiny"
-    assert index.neighbours("a shape", k=1).hits[0].caption == "a shape"
+    assert index.neighbours("an animal", k=1).hits[0].caption == "an animal"
 
 
 def test_embeddings_without_their_model(run, tmp_path, stored) -> None:

@@ -93,10 +93,10 @@ def test_the_next_steps_of_a_build_run(run, tmp_path, monkeypatch, name):
 
 def test_the_next_step_of_an_index_runs(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "captions.txt").write_text("a red circle\na circle\na big red circle\n")
+    (tmp_path / "captions.txt").write_text("an owl\nan eagle\na big brown owl\n")
     code, printed, _ = run("index", "build", "my index", "-m", "tiny", "--captions", "captions.txt")
     assert code == 0
     (step,) = [match[2] for line in printed.splitlines() if (match := COMMAND.search(line))]
     code, printed, _ = run(*shlex.split(step))
     assert code == 0
-    assert "a red circle" in printed
+    assert "an owl" in printed

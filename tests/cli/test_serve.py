@@ -49,7 +49,7 @@ def test_a_server_is_closed_unless_it_is_opened(served, folder):
 def test_embeddings_alone_are_taken_on_request(served, tmp_path):
     from starlette.testclient import TestClient
 
-    search.build(tmp_path / "index", "tiny", ["a red square", "a shape"])
+    search.build(tmp_path / "index", "tiny", ["a car", "an animal"])
     for words, status in (((), 200), (("--embeddings-only",), 400)):
         app, _ = served(tmp_path / "index", *words)
         with TestClient(app, base_url="http://localhost") as http:

@@ -385,7 +385,7 @@ def test_what_a_law_has_learnt_is_stored_with_heads_and_indexes(tmp_path: Path) 
     head = training.save_head(trained, chains, tmp_path / "head")
     headed = hiergeo.adapters.load(f"head:{head}")
     assert torch.equal(headed.native_space().geometry.get_parameter("weight"), weight)
-    data = hiergeo.datasets.load("scenes", split="test", count=20)
+    data = hiergeo.datasets.load("scenes", split="test", count=100)
     own, named = (hiergeo.evaluate(headed, data, space, "pairs", samples=5) for space in (None, spec))
     assert own.metrics == named.metrics, "who names the law gets what was learnt"
     assert own.metrics != hiergeo.evaluate(headed, data, parse(spec), "pairs", samples=5).metrics

@@ -12,12 +12,12 @@ from hiergeo.testing import AdapterConformance
 from tests.testing.conformance_common import failures
 from tests.training.training_common import captions, stored
 
-SHAPES = ("a shape", "a red shape", "a red circle", "a small red circle on a white background", "two shapes")
+SCENES = ("an animal", "a bird", "an owl", "a small brown owl on a white background", "two birds")
 
 
 class TestTiny(AdapterConformance):
     spec = "tiny"
-    texts = SHAPES
+    texts = SCENES
 
     def make(self) -> Model:
         return adapters.load("tiny", device="cpu")

@@ -33,7 +33,7 @@ def network_of(model: Model) -> Any:
 def test_towers_are_trained_and_the_folder_is_a_model_of_both_libraries(kind: str, tmp_path: Path):
     source = folder_of(kind, tmp_path / "source")
     made = trained(tmp_path / "a", model=f"hf:{source}", learning_rate=1e-2, chunk=3)
-    model, texts = adapters.load(made.spec), ["a circle", "two red squares"]
+    model, texts = adapters.load(made.spec), ["an eagle", "two birds"]
     space = model.native_space()
     assert space.geometry.value == pytest.approx(made.history[-1].curvature[0], rel=1e-6)
     described = json.loads((tmp_path / "a" / "hiergeo.json").read_text())
@@ -59,7 +59,7 @@ def test_a_training_begins_with_what_the_model_embeds(tmp_path: Path):
     made = trained(tmp_path / "a", model=f"hf:{source}", steps=1, learning_rate=1e-12)
     before, after = adapters.load(f"hf:{source}"), adapters.load(made.spec)
     after.normalised = True
-    texts = ["a circle", "a", "two red squares"]
+    texts = ["an eagle", "a", "two birds"]
     torch.testing.assert_close(after.encode_text(texts), before.encode_text(texts), rtol=0, atol=1e-5)
     pictures = [torch.randint(0, 255, (40, 50, 3), dtype=torch.uint8) for _ in range(3)]
     torch.testing.assert_close(after.encode_image(pictures), before.encode_image(pictures), rtol=0, atol=1e-5)

@@ -46,7 +46,7 @@ def test_training_lowers_the_loss_and_the_folder_says_what_was_done(tmp_path):
     assert json.loads((out / "model" / "hiergeo.json").read_text()) == config
     assert len(curve(out)["total"]) == 10
     after = adapters.load(trained.spec)
-    assert (after.encode_text(["a shape"]) - adapters.load("tiny").encode_text(["a shape"])).abs().max() > 1e-3
+    assert (after.encode_text(["an animal"]) - adapters.load("tiny").encode_text(["an animal"])).abs().max() > 1e-3
 
 
 def test_accumulated_batches_make_the_gradient_of_one(tmp_path):
@@ -95,9 +95,9 @@ def test_a_learnable_curvature_is_learnt_along(tmp_path):
 
 
 def test_patience_stops_early_and_keeps_the_best(tmp_path):
-    trained = tuned(tmp_path / "a", learning_rate=0.05, steps=40, every=1, patience=2)
+    trained = tuned(tmp_path / "a", learning_rate=0.001, steps=40, every=1, patience=2)
     last, best = trained.history[-1], min(trained.history, key=lambda look: look.validation["total"])
-    assert last.step == best.step + 2 < 40
+    assert 0 < best.step == last.step - 2 < 38
     assert trained.best == best.step
 
 
@@ -105,7 +105,7 @@ def test_divergence_keeps_the_last_good_tower_and_names_the_batch(tmp_path):
     trained = tuned(tmp_path / "a", losses={"mean": 1.0}, learning_rate=1e30)
     assert "became NaN or infinite at step 2, with the batch of rows " in str(trained.diverged)
     assert trained.best == 0
-    same = adapters.load(trained.spec).encode_text(["a shape"]) - adapters.load("tiny").encode_text(["a shape"])
+    same = adapters.load(trained.spec).encode_text(["an animal"]) - adapters.load("tiny").encode_text(["an animal"])
     assert same.abs().max() < 1e-6
 
 
