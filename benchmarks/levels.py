@@ -5,7 +5,7 @@
 
 Worlds: the glosses of WordNet's mammals that are leaves, without the words of their own synset, into the tree of
 mammals by MiniLM's names; the held-out images of HierarCaps' test split (features projected into MiniLM's space by an
-alignment that did not see them) into the forest of its captions; the lone shapes of scenes into their taxonomy by
+alignment that did not see them) into the forest of its captions; the lone things of scenes into their taxonomy by
 `tiny`. In every one of 200 random splits a sixth of the items chooses the temperature, a third makes the promise, and
 the rest is tested. Controls: names alone (pieces of three letters in common), the labels' points exchanged among
 leaves, and equal confidence for all leaves.
@@ -126,7 +126,7 @@ def hierarcaps() -> World:
 
 
 def scenes() -> World:
-    """Lone shapes into their taxonomy by the bundled model."""
+    """Lone things into their taxonomy by the bundled model."""
     model, labelled, tree = adapters.load("tiny", device="cpu"), datasets.labelled("scenes"), load_tree("scenes")
     labels, items = model.encode_text([of[0] for of in tree.texts(["a {}"])]), model.encode_image(labelled.images)
     rows = {spec: (Space(spec, model.root()), labels, items) for spec in ("euclidean", "lorentz:-1")}

@@ -158,8 +158,8 @@ def ladders(url: str, lens: int) -> Iterator[tuple[str, int, int]]:
         steps = [rung for rung in ladder["rungs"] if not rung["hit"]["is_query"]]
         with urlopen(f"{url}api/items?ids={item}", timeout=60) as answer:
             caption = json.load(answer)["items"][0]["caption"]
-        if len(steps) <= STEPS and all(rung["adds"] is not None for rung in steps):
-            yield caption, len(steps), sum(bool(rung["adds"]) for rung in steps)
+        if len(steps) <= STEPS and all(rung["holds"] is not None for rung in steps):
+            yield caption, len(steps), sum(not rung["holds"] for rung in steps)
 
 
 def longest(found: Iterable[tuple[str, int, int]], wrong: int) -> str:
