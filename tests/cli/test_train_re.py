@@ -36,11 +36,15 @@ def test_train_evaluate_resume_probe(run, tmp_path, monkeypatch):
 
 
 @pytest.mark.filterwarnings("always:.*rows are left out")
-def test_chains_of_ones_own(run, tmp_path, data_home):
-    file = data_home / "hierarcaps" / "hierarcaps_train_sample100.csv"
+def test_chains_of_ones_own(run, tmp_path):
+    long = "a very " + "old " * 100
+    rows = [("an animal", "an owl", long + "owl", "a building", "a house", long + "house")]
+    rows += [("an animal", "an owl", f"an owl and {n} more", "a building", "a house", f"a house and {n} more") for n in range(9)]
+    file = tmp_path / "chains.csv"
+    file.write_text("positive,negative\n" + "".join(f"{' => '.join(r[:3])},{' => '.join(r[3:])}\n" for r in rows))
     code, _, err = run("train", "re", "-m", "tiny", "-d", f"chains:{file}", "--set", "steps=1", "--out", tmp_path / "a")
     assert code == 0
-    assert "2 of 100 rows are left out" in err
+    assert "1 of 10 rows are left out" in err
     assert adapters.load(f"open_clip:local-dir:{tmp_path / 'a' / 'model'}").dim == 64
 
 
