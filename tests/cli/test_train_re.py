@@ -39,7 +39,8 @@ def test_train_evaluate_resume_probe(run, tmp_path, monkeypatch):
 def test_chains_of_ones_own(run, tmp_path):
     long = "a very " + "old " * 100
     rows = [("an animal", "an owl", long + "owl", "a building", "a house", long + "house")]
-    rows += [("an animal", "an owl", f"an owl and {n} more", "a building", "a house", f"a house and {n} more") for n in range(9)]
+    short = ("an animal", "an owl", "an owl and {} more", "a building", "a house", "a house and {} more")
+    rows += [tuple(caption.format(n) for caption in short) for n in range(9)]
     file = tmp_path / "chains.csv"
     file.write_text("positive,negative\n" + "".join(f"{' => '.join(r[:3])},{' => '.join(r[3:])}\n" for r in rows))
     code, _, err = run("train", "re", "-m", "tiny", "-d", f"chains:{file}", "--set", "steps=1", "--out", tmp_path / "a")
