@@ -12,7 +12,7 @@ READING = """
 How to read this: every image has a chain of captions from general to specific.
 - tau_d: 1 where radii grow along every chain, 0 where they are unrelated to it.
 - A ladder climbs from the root to an image. Precision: how many of its captions
-  are true; recall: how many of the true ones are on it.
+  are of the chain; recall: how many of the chain are on it. Others may be true.
 - The embeddings are the same in all geometries: only how they are read differs.
 - A * marks what a paired test over the images finds ahead of every other space.
 Your own: hiergeo compare --model open_clip:ViT-B-32/openai --data hierarcaps"""

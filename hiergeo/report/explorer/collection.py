@@ -81,7 +81,7 @@ class Collection:
         tiers: of the captions; None if unknown.
         hierarchy: the dataset that the captions are from; None if unknown.
         pictures: of the items; None for a collection without.
-        examples: ids of items by what they show: the best item of each group is proposed as a first query; without any
+        examples: ids of items by what they show: the best item of each group is proposed, in this order; without any
             it is chosen among all items.
         table: whose columns describe the items; None for none.
         colour: name of the column that colours the items at first; empty for tiers or radii.

@@ -23,7 +23,8 @@ SCENES, UNSEEN = 240, 30
 PICTURES = 120
 """Scenes whose pictures are items of their own as well."""
 
-NEW = "never seen in training"
+ONE, TWO, NEW = "one thing", "two things", "never seen in training"
+"""What a picture shows, in the order in which examples are offered."""
 
 KINDS = "kind of thing"
 """The column that colours the items."""
@@ -49,9 +50,9 @@ def open_demo(device: str = "auto") -> Collection:
         Lens("1", f"{BUNDLED} · lorentz:-1", "scenes", plain, plain.chosen("lorentz:-1")),
         Lens("2", "Trained model · lorentz:-1", "scenes, trained", trained, trained.chosen("lorentz:-1")),
     )
-    examples: dict[str, list[int]] = {}
+    examples: dict[str, list[int]] = {about: [] for about in (ONE, TWO, NEW)}
     for item, about in enumerate(pictured(hierarchy).values(), len(illustrated(hierarchy))):
-        examples.setdefault(about, []).append(item)
+        examples[about].append(item)
     return Collection(
         "generated scenes",
         lenses,
@@ -83,7 +84,7 @@ def illustrated(hierarchy: Hierarchy) -> dict[str, int]:
 
 def pictured(hierarchy: Hierarchy) -> dict[int, str]:
     """The scenes whose pictures are items, in the order of these, and what each shows."""
-    told = ["two things" if len(parse(row.positive[-1]).things) == 2 else "one thing" for row in hierarchy.rows]
+    told = [TWO if len(parse(row.positive[-1]).things) == 2 else ONE for row in hierarchy.rows]
     seen = len(hierarchy.rows) - UNSEEN
     return dict(enumerate(told[: min(seen, PICTURES)])) | dict.fromkeys(range(seen, len(told)), NEW)
 

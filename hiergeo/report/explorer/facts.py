@@ -136,8 +136,8 @@ class Worth(NamedTuple):
 def proposed(collection: Collection, captions: Mapping[int, str], images: Ids, pictured: Ids) -> list[tuple[int, str]]:
     """The items that are worth a first query, by id, best first, and what is to be said of each.
 
-    They are the best of each group of `collection.examples`, or else the best `EXAMPLES` of all that are tried; and
-    last, where chains are known, one with the fewest wrong steps, but some.
+    They are the best of each group of `collection.examples`, in their order, or else the best `EXAMPLES` of all that
+    are tried; and last, where chains are known, one with the fewest wrong steps, but some.
 
     Args:
         collection: whose items they are.
@@ -152,8 +152,8 @@ def proposed(collection: Collection, captions: Mapping[int, str], images: Ids, p
     items = sorted({*chain(*groups.values())} or tried)
     worth = _worth(collection, items, pictured) if items else {}
     best = sorted(worth, key=worth.__getitem__, reverse=True)
-    firsts = {max(ids, key=worth.__getitem__): about for about, ids in groups.items()}
-    found = [(item, firsts[item]) for item in best if item in firsts] or [(item, "") for item in best[:EXAMPLES]]
+    found = [(max(ids, key=worth.__getitem__), about) for about, ids in groups.items()]
+    found = found or [(item, "") for item in best[:EXAMPLES]]
     wrong = [item for item in best if worth[item].wrong and item not in dict(found)]
     wrong.sort(key=lambda item: (not worth[item].pictured, worth[item].wrong))
     return found + [(item, WRONG) for item in wrong[:1]]
