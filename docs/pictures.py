@@ -58,6 +58,10 @@ BUSY = """document.getElementById('opening') || document.querySelector('[aria-bu
 document.querySelector('.standing > summary')?.textContent === 'About this space'"""
 """Whether a page is being built, or its disc or its verdict is not there yet."""
 
+PARTWAY = """document.querySelector('.unfold').open = true; return [...document.querySelectorAll('.placed')].find(
+(card) => card.querySelector('.believed') && card.querySelector('.common'))"""
+"""Opens all items of a page of a classification, and finds the first that stops below the root and above a leaf."""
+
 TRIED, STEPS = 300, 7
 """Items of which one is asked in the pictures, and the most steps that they show."""
 
@@ -167,9 +171,14 @@ def ladders(url: str, lens: int) -> Iterator[tuple[str, int, int]]:
             yield caption, len(steps), sum(not rung["holds"] for rung in steps)
 
 
-def longest(found: Iterable[tuple[str, int, int]], wrong: int) -> str:
-    """The caption with the most steps among those with so many wrong ones."""
-    return max((steps, caption) for caption, steps, missed in found if missed == wrong)[1]
+def longest(found: Iterable[tuple[str, int, int]], wrong: int, things: int) -> str:
+    """The caption of so many things with the most steps among those with so many wrong ones."""
+    return max((steps, caption) for caption, steps, missed in found if (missed, told(caption)) == (wrong, things))[1]
+
+
+def told(caption: str) -> int:
+    """How many things a caption of the scenes tells of."""
+    return len(scenes.world.parse(caption).things)
 
 
 def cards(lens: Camera, url: str, photo: Path, queries: Sequence[str], folder: Path) -> None:
@@ -205,26 +214,29 @@ def photographed(lens: Camera, url: str, photo: Path) -> None:
 
 
 def trained(lens: Camera, url: str, query: str) -> None:
-    """The steps of a caption before and after training, side by side."""
+    """A caption, and its steps before and after training side by side."""
     sides = []
     for space in (0, 2):
         lens.open(f"{url}#lens={space}&{urlencode({'q': query})}", 1280, 810)
         sides.append((lens.part(".climb-spaces label", space), lens.part(".climb-ladder")))
+    asked = lens.part(".climb-words")
     width, height = (max(side[1].size[at] for side in sides) for at in (0, 1))
-    both = Image.new("RGB", (2 * width, height + 40), "#fdfcfa")
+    both = Image.new("RGB", (2 * width, height + 88), "#fdfcfa")
+    both.paste(asked, (8, 8))
     for left, (name, steps) in zip((0, width), sides, strict=True):
-        both.paste(name, (left + (width - name.width) // 2, 8))
-        both.paste(steps, (left, 40))
+        both.paste(name, (left + (width - name.width) // 2, 48))
+        both.paste(steps, (left, 88))
     save(both, ASSETS / "explorer-trained.webp")
 
 
-def page(lens: Camera, name: str, words: Sequence[str], folder: Path, heading: int | None = None) -> None:
-    """The first screen of the page that a command writes, or the one from a heading of a section on."""
+def page(lens: Camera, name: str, words: Sequence[str], folder: Path, start: str = "") -> None:
+    """The first screen of the page that a command writes, or the one from an element on that a script returns."""
     at = folder / f"{name}.html"
     subprocess.run([sys.executable, "-m", "hiergeo", *words, "--html", str(at)], check=True, stdout=subprocess.DEVNULL)
     lens.open(at.as_uri(), 1280, 860)
-    if heading is not None:
-        lens.browser.execute_script("arguments[0].scrollIntoView({behavior: 'instant'})", lens.find("h2", heading))
+    if start:
+        found = lens.browser.execute_script(start)
+        lens.browser.execute_script("arguments[0].scrollIntoView({behavior: 'instant'})", found)
     save(lens.picture(), ASSETS / f"{name}.webp")
 
 
@@ -237,7 +249,7 @@ def pages(lens: Camera, folder: Path) -> None:
     for place, image in enumerate(known[-200:] + new[:80]):
         image.open().save(made(folder / "labelled" / image.open.scene.things[0].thing.word) / f"{place:03d}.png")
     labels = ["--tree", "scenes", "--model", "tiny", "--alpha", "0.1", "--calibrate", str(folder / "labelled")]
-    page(lens, "classify", ["classify", str(folder / "photos"), *labels], folder, 1)
+    page(lens, "classify", ["classify", str(folder / "photos"), *labels], folder, PARTWAY)
     spaces = ["--geometry", "euclidean", "--geometry", "lorentz:-1?learnable"]
     few = ["--dim", "8", "--set", "steps=300"]
     page(lens, "study", ["study", *"--model tiny --data scenes --train train".split(), *spaces, *few], folder)
@@ -313,13 +325,13 @@ def main() -> None:
         plain, found = (list(ladders(f"{url}/", space)) for space in (1, 2))
         right = {caption for caption, _, wrong in plain if not wrong}
         better = {caption for caption, _, wrong in found if not wrong}
-        query = longest((each for each in found if each[0] in right), 0)
+        query = longest((each for each in found if each[0] in right), 0, 1)
         stills(lens, f"{url}/", query)
-        trained(lens, f"{url}/", longest((each for each in plain if each[0] in better), 2))
+        trained(lens, f"{url}/", longest((each for each in plain if each[0] in better), 2, 1))
         photo = Path(folder) / "photo.png"
         next(image for image in lone("unseen") if image.open.scene.things[0].thing.word == "duck").open().save(photo)
         photographed(lens, f"{url}/", photo)
-        cards(lens, f"{url}/", photo, (query, longest(found, 1)), Path(folder))
+        cards(lens, f"{url}/", photo, (query, longest(found, 1, 2)), Path(folder))
         animation(lens, f"{url}/", query)
         pages(lens, Path(folder))
     done = explorer.export_page(demo, DEMO, overwrite=True)

@@ -62,13 +62,13 @@ def write_classified(classified: Classified, path: Path, *, items: int = SHOWN) 
 def _card(classified: Classified, at: int, confidence: list[float]) -> dict[str, object]:
     level = int(classified.level[at])
     image = classified.images[at] if classified.images else None
-    rungs = zip(classified.path[at].tolist(), confidence, classified.odds[at], strict=True)
+    rungs = zip(classified.path[at].tolist(), confidence, strict=True)
     return {
         "item": classified.items[at],
         "picture": None if image is None else thumbnail(image),
         "rungs": [
-            (classified.tree.names[label], sure, written(odds), depth <= level)
-            for depth, (label, sure, odds) in enumerate(rungs, 1)
+            (classified.tree.names[label], sure, f"{sure:.3f}" if sure < 0.9995 else "> 0.999", depth <= level)
+            for depth, (label, sure) in enumerate(rungs, 1)
             if label >= 0
         ],
         "level": level,

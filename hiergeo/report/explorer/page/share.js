@@ -64,7 +64,7 @@ async function card(/** @type {any} */ { collection }, /** @type {any} */ { lens
   const space = spaceName(lens, collection.lenses);
   return s("svg", { width: WIDTH / 2, height: HEIGHT / 2, viewBox: `0 0 ${WIDTH} ${HEIGHT}`, "font-family": SANS, "font-size": 20, fill: INK },
     s("rect", { width: WIDTH, height: HEIGHT, fill: PAPER }),
-    text(EDGE, 80, head, { "font-size": Math.min(40, Math.round(1720 / head.length)), "font-weight": 700 }),
+    text(EDGE, 80, head, { "font-size": fitting(head, 40, 1720), "font-weight": 700 }),
     asked(url, words() || (url ? "" : title)),
     text(left, y(0) - 30, "general", { fill: SOFT, "font-size": 17, "text-anchor": "middle" }),
     text(left, y(rows.length - 1) + 42, "specific", { fill: SOFT, "font-size": 17, "text-anchor": "middle" }),
@@ -80,7 +80,7 @@ async function card(/** @type {any} */ { collection }, /** @type {any} */ { lens
         text(beside, at + 8, shortened(named(row.rung.hit), LINE), { "font-family": SERIF, "font-size": 28 }),
       ];
     }),
-    text(EDGE, HEIGHT - 62, verdict(), {}),
+    text(EDGE, HEIGHT - 62, verdict(), { "font-size": fitting(verdict(), 20, 2000) }),
     text(EDGE, HEIGHT - 32, shortened(space.startsWith(collection.title) ? space : `${collection.title} · ${space}`, 90), { fill: SOFT }),
     text(WIDTH - EDGE, HEIGHT - 32, "hiergeo", { fill: SOFT, "font-family": SERIF, "font-weight": 700, "text-anchor": "end" }));
 }
@@ -94,6 +94,9 @@ function asked(url, words) {
   const top = url ? MIDDLE - PHOTO / 2 + side + 32 : MIDDLE + size * (0.35 - 0.6 * (lines.length - 1));
   return [url && framed(url, EDGE, MIDDLE - PHOTO / 2, side), lines.map((line, i) => text(EDGE, top + 1.2 * size * i, line, { "font-family": SERIF, "font-size": size }))];
 }
+
+/** The size of a line that is not wider than a card, for letters of usual width. @param {string} words @param {number} most @param {number} wide */
+const fitting = (words, most, wide) => Math.min(most, Math.floor(wide / words.length));
 
 /** @param {string} href @param {number} x @param {number} y @param {number} side */
 const framed = (href, x, y, side) => [
