@@ -70,7 +70,8 @@ class Captioned:
             seen.add(image.image_id)
             if not (captions and all(captions)):
                 flaw = "an empty caption" if captions else "no captions"
-                raise InputError(f"{_title(image)} of {self.name} has {flaw}: correct it, or leave the image out.")
+                called = image.image_id if image.path is None else image.path.name
+                raise InputError(f"image {called} of {self.name} has {flaw}: correct it, or leave the image out.")
 
     def __repr__(self) -> str:
         return f"<{self.name} {self.split}, {len(self.images)} images, {len(self.texts)} captions>"
@@ -102,10 +103,6 @@ class Captioned:
 
 def _stripped(captions: Iterable[str]) -> tuple[str, ...]:
     return tuple(caption.strip() for caption in captions)
-
-
-def _title(image: ImageRef) -> str:
-    return f"image {image.image_id}" if image.path is None else f"image {image.path.name}"
 
 
 def load_captioned(

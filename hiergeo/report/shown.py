@@ -27,13 +27,8 @@ def shown(study: Study) -> tuple[Shown, ...]:
 
 def representative(cell: StudyCell) -> HeadRun:
     """The run with the median validation loss (the better of the two in the middle)."""
-    ordered = sorted(cell.runs, key=validation_loss)
+    ordered = sorted(cell.runs, key=lambda run: run.look.validation["total"])
     return ordered[(len(ordered) - 1) // 2]
-
-
-def validation_loss(run: HeadRun) -> float:
-    """Validation loss of the best state."""
-    return run.look.validation["total"]
 
 
 def results(source: Result | Comparison | Study | Mapping[str, Result]) -> dict[str, Result]:

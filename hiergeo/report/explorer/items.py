@@ -53,7 +53,7 @@ class Tiers:
                 self._above[caption].update(row.positive[:tier])
             if row.image_id is not None:
                 self._shown[row.image_id].update(row.positive)
-        self._tiers = {caption: _commonest(count) for caption, count in counts.items()}
+        self._tiers = {caption: min(of, key=lambda tier: (-of[tier], tier)) for caption, of in counts.items()}
         self._truth = hierarchy.truth
         self._images: dict[int | None, ImageRef] = {image.image_id: image for image in hierarchy.images}
 
@@ -103,11 +103,6 @@ def words_of(caption: str) -> dict[str, None]:
     """The words of a caption in their order, but for `SMALL` ones."""
     words = (word.strip(".,;:!?\"'") for word in caption.lower().split())
     return {word: None for word in words if word and word not in SMALL}
-
-
-def _commonest(counts: Counter[int]) -> int:
-    """The tier that was counted most often; of several the most general."""
-    return min(counts, key=lambda tier: (-counts[tier], tier))
 
 
 def read_items(store: ExactStore, tiers: Tiers | None = None) -> Items:
