@@ -76,7 +76,7 @@ def _content(draft: Draft) -> bytes:
 
 def of_file(inputs: Path | str, plan: BuildPlan, out: Path) -> Captions:
     """The captions of inputs as `hiergeo.datasets.reading` reads them, but for `out`; InputError without a caption."""
-    columns = Columns("captions", plan.caption_column, plan.image_column)
+    columns = Columns("captions", plan.caption_column, plan.image_column, named="--{0}-column, in Python {0}_column")
     listing = reading.listing(inputs, columns, out)
     files = [listing.base / source.name for source in listing.sources]
     for file in files:

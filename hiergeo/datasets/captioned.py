@@ -29,6 +29,9 @@ SOURCES = ("coco", "scenes", "clip_flickr8k")
 FLICKR8K = Path("clip_flickr8k") / "flickr8k100_clip_vitb32.npz"
 """Path in the data home of the embeddings of 100 Flickr8k images and their 500 captions by CLIP ViT-B/32."""
 
+COLUMN = "{0}_column, on the command line --set {0}_column=NAME"
+"""How a column of a table is named."""
+
 PHRASE = re.compile(r" (?=(?:left of|right of|above|below|on a) )")
 """Where a phrase begins in the caption of a scene."""
 
@@ -171,7 +174,8 @@ def caption_table(
     """
     seen: dict[Path | bytes, tuple[ImageRef, list[str]]] = {}
     size = 0
-    for row in sound(path, Columns("pairs", caption_column, image_column, folder=images, several=True)):
+    columns = Columns("pairs", caption_column, image_column, folder=images, several=True, named=COLUMN)
+    for row in sound(path, columns):
         image = row.image if isinstance(row.image, Path) else sha256(row.image or b"").digest()
         if image not in seen:
             seen[image] = _image(len(seen), row), []

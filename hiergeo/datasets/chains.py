@@ -2,7 +2,8 @@
 
 A file has a row a chain: the columns ``positive``, perhaps ``negative`` and ``image_url`` (as HierarCaps' training
 file), or ``captions`` and perhaps ``image_url`` (as its test file). The texts of a chain are joined by ``=>``, general
-to specific. In JSON rows are objects, and a chain may be a list. Addresses of images are never fetched.
+to specific, or each has a column of its own (``level0``, ``level1``, ...; perhaps ``negative0``, ...). In JSON rows are
+objects, and a chain may be a list. Addresses of images are never fetched.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,11 +17,13 @@ import numpy as np
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, UnavailableError, unknown_name
 from hiergeo._core.storage.files import csv_rows, path_of, size_of
+from hiergeo._core.text import shortened
 from hiergeo.datasets.addresses import image_numbers, image_refs
 from hiergeo.datasets.hierarchy import LEAST_TIERS, Hierarchy, ImageRef, Row
 from hiergeo.datasets.pictures import file_ref
+from hiergeo.datasets.reading.columnar import arrow_files
 from hiergeo.datasets.reading.samples import IMAGES, garbled
-from hiergeo.datasets.tables import TIERS, Table, read_table
+from hiergeo.datasets.tables import LEVELS, QUOTED, TIERS, Table, numbered, quoted, read_table
 
 NAME = "chains"
 
@@ -30,7 +33,7 @@ FILES = {
 }
 """Split -> its file in a built folder, and the file of the same rows with negatives."""
 
-CURE = "name a folder made by `hiergeo chains build`, or a CSV or JSON file of chains"
+CURE = "name a folder made by `hiergeo chains build`, or a table of chains"
 
 POSITIVE, NEGATIVE, CAPTIONS, IMAGE, ID = "positive", "negative", "captions", "image_url", "id"
 """Columns of files of chains."""
@@ -179,6 +182,9 @@ class ChainRows:
     def __iter__(self) -> Iterator[Chain]:
         """Raises InputError, UnavailableError: as `read`, on the way."""
         plain, expanded = FILES[self.split] if self.split else ("", None)
+        if saved := next((of for of in (self.source / self.split, self.source) if arrow_files(of)), None):
+            yield from parse(read_table(saved, CURE))
+            return
         if expanded is None or size_of(self.source / expanded) is None:
             yield from parse(read_table(self.source / plain, CURE))
             return
@@ -198,9 +204,9 @@ def everything(source: Path) -> tuple[Path, dict[str, ChainRows]]:
     Raises:
         UnavailableError: the folder has no split.
     """
-    if source.is_file():
+    if source.is_file() or arrow_files(source):
         return source.parent, {source.name: ChainRows(source)}
-    splits = [split for split, (file, _) in FILES.items() if _has_rows(source / file)]
+    splits = [split for split, (file, _) in FILES.items() if _has_rows(source / file) or arrow_files(source / split)]
     if not splits:
         raise UnavailableError(f"{source} holds no chains: {CURE}.")
     return source, {split: ChainRows(source, split) for split in splits}
@@ -219,25 +225,41 @@ def parse(table: Table, tiers: int | None = None) -> Iterator[Chain]:
     Raises:
         InputError: on the way, a column that is missing, or a chain of another length or with an empty text.
     """
-    plain = POSITIVE not in table.header and CAPTIONS in table.header
-    sides = [CAPTIONS if plain else POSITIVE, *([NEGATIVE] if NEGATIVE in table.header and not plain else [])]
+    sides = _sides(table)
     image = next((name for name in IMAGE_COLUMNS if name in table.header), IMAGE)
     others = [name for name in (image, ID) if name in table.header]
-    for row, cells in table.cells([*sides, *others]):
-        facts = dict(zip(others, cells[len(sides) :], strict=True))
-        chains = [tuple(map(str.strip, cell.split(TIERS))) for cell in cells[: len(sides)]]
+    for row, cells in table.cells([*(name for columns in sides for name in columns), *others]):
+        taken = iter(cells)
+        told = [[next(taken).strip() for _ in columns] for columns in sides]
+        facts = dict(zip(others, taken, strict=True))
+        chains = [_tiers(parts) for parts in told if parts is told[0] or any(parts)]
         tiers = tiers or max(len(chains[0]), LEAST_TIERS)
-        if chains[1:] == [("",)]:
-            chains.pop()
-        for column, texts in zip(sides, chains, strict=False):
+        for columns, texts in zip(sides, chains, strict=False):
+            column = columns[0] if len(columns) == 1 else f"{columns[0]} to {columns[-1]}"
             if len(texts) != tiers:
                 raise table.error(row, column, f"{len(texts)} tier{'s' * (len(texts) != 1)} instead of {tiers}")
             if "" in texts:
                 raise table.error(row, column, f"tier {texts.index('')} is empty")
         number = facts.get(ID, "").strip()
-        numbered = number.isascii() and number.isdigit() and len(number) < limits.JSON_DIGITS
+        given = number.isascii() and number.isdigit() and len(number) < limits.JSON_DIGITS
         negative = chains[1] if len(chains) > 1 else None
-        yield Chain(int(number) if numbered else row, chains[0], negative, facts.get(image, "").strip())
+        yield Chain(int(number) if given else row, chains[0], negative, facts.get(image, "").strip())
+
+
+def _sides(table: Table) -> list[list[str]]:
+    """The columns of a chain, and of what contradicts it: one column each, or one for each tier."""
+    for name in (POSITIVE, CAPTIONS):
+        if name in table.header:
+            return [[name], [NEGATIVE]] if name == POSITIVE and NEGATIVE in table.header else [[name]]
+    if levels := numbered(table.header, LEVELS):
+        return [levels, *filter(None, [numbered(table.header, (NEGATIVE,))])]
+    header = shortened(", ".join(map(quoted, table.header)), 3 * QUOTED)
+    usual = f"{POSITIVE} or {CAPTIONS}, joined by '{TIERS}', or in level0, level1, ..."
+    raise table.error(None, POSITIVE, f"missing (there are: {header}), and chains stand in {usual}")
+
+
+def _tiers(cells: Sequence[str]) -> tuple[str, ...]:
+    return tuple(text.strip() for text in (cells[0].split(TIERS) if len(cells) == 1 else cells))
 
 
 def write_train(path: Path | str, chains: Iterable[Chain]) -> int:

@@ -1,6 +1,7 @@
-"""CSV and JSON files of chains of captions, read row by row under caps; the first wrong row ends the reading."""
+"""Tables of every format, read row by row under caps; the first wrong row ends the reading."""
 
 import itertools
+import re
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,12 +13,19 @@ from hiergeo._core.errors import InputError, UnavailableError, reason
 from hiergeo._core.storage.documents import parse_json
 from hiergeo._core.storage.files import size_of
 from hiergeo._core.text import one_line, shortened
+from hiergeo.datasets.reading.columnar import arrow_files, columnar_rows
 from hiergeo.datasets.reading.inputs import suffix_of
 from hiergeo.datasets.reading.lines import csv_records, lines, opened
 from hiergeo.datasets.reading.samples import BrokenError, broken_json, garbled
 
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".arrow")
+"""Suffixes of tables, which all but the last two may have before that of a compression."""
+
 TIERS = "=>"
 """What separates the texts of a chain in a cell."""
+
+LEVELS = ("level", "tier", "positive", "caption")
+"""What columns of single texts are called before their number, from general to specific."""
 
 QUOTED = 100
 """Most characters of a cell that an error quotes."""
@@ -30,7 +38,7 @@ class Table:
 
     path: Path
     header: list[str]
-    records: Iterator[list[str]]
+    records: Iterator[list[Any]]
 
     def cells(self, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
         """The number of each row, from 0, and its cells in some columns.
@@ -49,7 +57,7 @@ class Table:
         for row, record in enumerate(self.records):
             if len(record) != len(self.header):
                 raise self.error(row, None, f"{len(record)} cells where the header names {len(self.header)}")
-            yield row, [record[index] for index in indices]
+            yield row, [_cell(record[index]) for index in indices]
 
     def error(self, row: int | None, column: str | None, problem: str) -> InputError:
         """The error for what is wrong in the file, in a row (None is the header) and a column (None is all)."""
@@ -58,30 +66,48 @@ class Table:
 
 
 def read_table(path: Path, cure: str) -> Table:
-    """Begin to read the file at `path` (UTF-8, perhaps compressed): JSON by its name, CSV by any other.
-
-    Cells of CSV may hold line ends. JSON is a list of objects (``.json``) or an object a line (``.jsonl``,
-    ``.ndjson``), all with the keys of the first one; a list of strings is the cell that joins them by ``=>``.
+    """Begin to read the table at `path`, as `records` does; a list of strings is the cell that joins them by ``=>``.
 
     Raises:
         UnavailableError: there is no such file (`cure` says what to do), or it cannot be read.
         InputError: it is truncated, undecodable, of no such format, has no rows, or inflates beyond
             `hiergeo._core.limits`.
     """
-    if size_of(path) is None:
+    if not arrow_files(path) and size_of(path) is None:
         raise UnavailableError(f"{path} is not there: {cure}.")
-    records = _records(path)
-    header, first = next(records, None), next(records, None)
+    rows = records(path)
+    header, first = next(rows, None), next(rows, None)
     if header is None or first is None:
         raise InputError(f"{path} {'is empty' if header is None else 'has a header but no rows'}: name another one.")
-    return Table(path, header, itertools.chain([first], records))
+    return Table(path, header, itertools.chain([first], rows))
 
 
-def _records(path: Path) -> Iterator[list[str]]:
-    kind = suffix_of(path)
+def numbered(header: Sequence[str], words: Sequence[str]) -> list[str]:
+    """The columns that are called by one of some words and 0, 1, 2, ... or 1, 2, 3, ..., in the order of numbers."""
+    for word in words:
+        found = {}
+        for name in header:
+            if match := re.fullmatch(rf"{word}[ _-]?(\d{{1,3}})", name.strip(), re.IGNORECASE):
+                found[int(match[1])] = name
+        if len(found) > 1 and sorted(found) in (list(range(len(found))), list(range(1, len(found) + 1))):
+            return [found[number] for number in sorted(found)]
+    return []
+
+
+def records(path: Path) -> Iterator[list[Any]]:
+    """The header of a table and its rows, in bounded memory; nothing of an empty one.
+
+    CSV (cells end at commas, or at semicolons where the header has those alone; they may hold line ends), TSV, Parquet,
+    Arrow files and the folders of them that the library datasets saves, and JSON: a list of objects (``.json``) or an
+    object a line (``.jsonl``, ``.ndjson``), all with the keys of the first one. Texts are UTF-8, perhaps compressed.
+
+    Raises:
+        UnavailableError: it cannot be read.
+        InputError: it is truncated, undecodable, of no such format, or inflates beyond `hiergeo._core.limits`.
+    """
     try:
-        for row, record in enumerate(_objects(path, kind) if "json" in kind else csv_records(path), -1):
-            if fault := garbled("".join(record)):
+        for row, record in enumerate(_stored(path), -1):
+            if fault := garbled("".join(cell for cell in record if isinstance(cell, str))):
                 where = f"data row {row} (the first is 0)" if row >= 0 else "header"
                 raise InputError(f"{path}, {where}: {fault}; save it as UTF-8 text.")
             yield record
@@ -91,7 +117,18 @@ def _records(path: Path) -> Iterator[list[str]]:
         raise InputError(f"{path} is damaged ({reason(error)}): replace it by an intact copy.") from error
 
 
-def _objects(path: Path, kind: str) -> Iterator[list[str]]:
+def _stored(path: Path) -> Iterator[list[Any]]:
+    kind = suffix_of(path)
+    if files := arrow_files(path) or [path] * (kind in (".parquet", ".arrow")):
+        for at, file in enumerate(files):
+            yield from itertools.islice(columnar_rows(file), int(at > 0), None)
+    elif "json" in kind:
+        yield from _objects(path, kind)
+    else:
+        yield from csv_records(path, "\t" if kind == ".tsv" else ",")
+
+
+def _objects(path: Path, kind: str) -> Iterator[list[Any]]:
     """The keys of the first object of a JSON file, then the cells of every one; raises BrokenError for what is none."""
     header: list[str] = []
     for row, value in enumerate(_values(path, kind)):
@@ -102,7 +139,7 @@ def _objects(path: Path, kind: str) -> Iterator[list[str]]:
             yield header
         if others := value.keys() - set(header):
             raise BrokenError(f"row {row} (the first is 0) has the key '{min(others)}', which the first row lacks")
-        yield [_cell(value.get(name)) for name in header]
+        yield [value.get(name) for name in header]
 
 
 def _values(path: Path, kind: str) -> Iterator[Any]:

@@ -15,7 +15,7 @@ from hiergeo.search import layout
 from hiergeo.search.corpus.running import Files, Sources, Stream, run
 from hiergeo.search.index import Index
 from hiergeo.search.layout import MANIFEST
-from hiergeo.search.sources import CaptionFiles, Captions, Embeddings, Images, ItemInputs
+from hiergeo.search.sources import COLUMN, CaptionFiles, Captions, Embeddings, Images, ItemInputs
 from hiergeo.search.stores.exact import ExactStore
 
 
@@ -120,7 +120,7 @@ def sources_of(
         raise InputError("a worker, Ray and kinds of items go with files of captions or images alone: name them.")
     if named:
         given = captions if isinstance(captions, CaptionFiles) else CaptionFiles(cast(Any, captions))
-        columns = Columns(items, given.caption, given.image)
+        columns = Columns(items, given.caption, given.image, named=COLUMN)
         listing = reading.listing(given.path, columns, folder)
         first = _first_row(listing, replace(columns, id="id"))
         of_ids = isinstance(first, Sample) and first.id is not None

@@ -29,6 +29,9 @@ ID = 1 << 63
 Take: TypeAlias = Callable[[int, int], dict[str, Any]]
 """Gives the columns of a number of items from some item on, or of fewer where there are no more."""
 
+COLUMN = "--{0}-column, in Python CaptionFiles(..., {0}=NAME)"
+"""How a column of files is named."""
+
 
 @final
 @dataclass(frozen=True)
@@ -163,7 +166,7 @@ class ItemInputs:
 
 def _from_files(files: CaptionFiles, folder: Path | None) -> tuple[Sample, Take]:
     """The first row of files, and what gives their columns; images are relative to `folder`, or to each file."""
-    rows = sound(files.path, Columns("captions", files.caption, files.image, "id", folder))
+    rows = sound(files.path, Columns("captions", files.caption, files.image, "id", folder, named=COLUMN))
     first = next(rows, None)
     if first is None:
         raise InputError(f"{files.path} holds no captions: name files that have some.")

@@ -192,7 +192,8 @@ def from_hierarchy(
     """
     if not hierarchy.has_negatives:
         raise InputError(
-            f"the {hierarchy.split} split of {hierarchy.name} has no negative chains to train on: use another split."
+            f"the {hierarchy.split} split of {hierarchy.name} has no negative chains to train on: name another split, "
+            "or add contradicting chains (a column negative, or negative0, negative1, ...)."
         )
     origin = f"{hierarchy.name} {hierarchy.split}"
     check_no_leakage(hierarchy)

@@ -34,7 +34,7 @@ def written(folder: Path, content: str | bytes, name: str = "captions.csv") -> P
     [
         ("", {}, "no captions"),
         ("caption,image\n", {}, "no captions"),
-        ("title,image\na dog,1.jpg\n", {}, "title"),
+        ("words,image\na dog,1.jpg\n", {}, "--caption-column"),
         (GOOD, {"image_column": "imag"}, "image"),
         (GOOD.encode("utf-16"), {}, "UTF-16"),
     ],

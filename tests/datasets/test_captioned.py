@@ -110,7 +110,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a missing table": (lambda folder: folder / "a.csv", "is not there"),
     "an empty table": (text("a.csv", ""), "no images and captions"),
     "a table without rows": (text("a.csv", "image,caption\n"), "no images and captions"),
-    "a column that is missing": (text("a.csv", "image,captions\na,b\n"), "no column named caption"),
+    "a column that is missing": (text("a.csv", "image,words\na,b\n"), "no column named caption"),
     "a row that is too short": (text("a.csv", "image,caption\na\n"), "row 0 "),
     "a row without an image": (text("a.csv", "image,caption\na,b\n ,c\n"), "row 1 .*no image"),
     "a row without a caption": (text("a.csv", "image,caption\na, \n"), "row 0 .*empty"),

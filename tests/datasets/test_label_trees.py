@@ -112,7 +112,7 @@ def test_texts_have_names_synonyms_and_templates(tmp_path: Path) -> None:
         ("indent.txt", "a\n    b\n  c\n", "line 3"),
         ("first.txt", "  a\nb\n", "line 1"),
         ("one.csv", "a\nb\n", "at least two"),
-        ("bytes.csv", b"a,b\n\xff\xfe,c\n", "line 2"),
+        ("bytes.csv", b"a,b\n\xff\xfe,c\n", "data row 0"),
         ("bad.json", "{", "JSON"),
         ("node.json", '{"nodes": [{"name": "a"}]}', "without an id"),
         ("parents.json", '{"nodes": [{"id": 1, "parents": [{"x": 2}]}]}', "without an id"),

@@ -12,9 +12,10 @@ from hiergeo._core.storage.documents import parse_json
 from hiergeo._core.storage.files import path_of, size_of
 from hiergeo._core.storage.texts import read_lines, read_text
 from hiergeo.datasets.labels.label_tree import JOINT, Entry, LabelTree
-from hiergeo.datasets.reading.lines import csv_records
-from hiergeo.datasets.reading.samples import BrokenError, garbled
+from hiergeo.datasets.reading.columnar import arrow_files
+from hiergeo.datasets.reading.inputs import suffix_of
 from hiergeo.datasets.scenes import things
+from hiergeo.datasets.tables import LEVELS, TABLES, numbered, records
 from hiergeo.datasets.wordnet import load_wordnet, reached, spoken
 
 TreeLike: TypeAlias = LabelTree | str | Path | Mapping[str, Any] | Iterable[Any]
@@ -27,8 +28,8 @@ SEVERAL = "|"
 """What separates several parents or synonyms in one cell."""
 
 FORMATS = (
-    ".csv, .tsv or .parquet of paths or of edges, .txt (indented, or a path a line) or .json; or wordnet:SYNSET, or "
-    "scenes"
+    ".csv, .tsv, .jsonl, .parquet or .arrow of paths, of levels or of edges, .txt (indented, or a path a line) or "
+    ".json; or wordnet:SYNSET, or scenes"
 )
 
 
@@ -40,9 +41,10 @@ def load_tree(source: TreeLike) -> LabelTree:
             as ``{"animal": {"dog": {}}}``; pairs (child, parent); an iterable of paths from the top down, as texts
             ``animal > dog`` or lists of names, not all pairs; an iterable of `Entry`; or a file:
 
-            - CSV, TSV or Parquet. With a column ``parent`` a row is an edge: ``id`` or ``child``, ``parent``, perhaps
-              ``name`` and ``synonyms``; several parents are several rows, or separated by ``|``. With a column ``path``
-              each row is ``animal > dog``. Otherwise the columns are levels, from the top down.
+            - CSV, TSV, JSON Lines, Parquet or Arrow. With a column ``parent`` a row is an edge: ``id`` or ``child``,
+              ``parent``, perhaps ``name`` and ``synonyms``; several parents are several rows, or separated by ``|``.
+              With a column ``path`` each row is ``animal > dog``. Otherwise the columns ``level0``, ``level1``, ... are
+              levels, from the top down, or else all columns.
             - text: deeper labels are indented by blanks or tabs; or a path a line.
             - JSON: nested objects; objects with ``name`` and ``children``; a list of edges [child, parent]; or
               ``nodes`` with ``id``, ``name`` and ``parents``, as ``hiergeo tree --format json`` writes it.
@@ -60,8 +62,12 @@ def load_tree(source: TreeLike) -> LabelTree:
     if source == "scenes":
         return _of_pairs(things.edges(), source)
     path = path_of(source)
+    if arrow_files(path):
+        return _of_table(path)
     if size_of(path) is None:
         raise UnavailableError(f"{path} is not there: name a tree, a file of {FORMATS}.")
+    if suffix_of(path) in TABLES:
+        return _of_table(path)
     if (suffix := path.suffix.lower()) not in READERS:
         raise InputError(f"{path} is of a format that cannot be read: name a file of {FORMATS}.")
     return READERS[suffix](path)
@@ -103,24 +109,6 @@ def _paths(rows: Iterable[tuple[int, Sequence[Any]]]) -> Iterator[Entry]:
             yield Entry(JOINT.join(names[:depth]), parents, names[depth - 1], line=line)
 
 
-def table_rows(path: Path) -> Iterator[tuple[int, list[Any]]]:
-    """The header and the rows of a CSV, TSV or Parquet file, numbered from 1; InputError for a damaged one."""
-    rows: Iterable[list[Any]] = csv_records(path, "\t" if path.suffix.lower() == ".tsv" else ",")
-    try:
-        if path.suffix.lower() == ".parquet":
-            from pyarrow.parquet import ParquetFile
-
-            file = ParquetFile(path)
-            parts = (part.to_pylist() for part in file.iter_batches(256))
-            rows = chain([file.schema_arrow.names], (list(row.values()) for part in parts for row in part))
-        for line, record in enumerate(rows, 1):
-            if fault := garbled("".join(cell for cell in record if isinstance(cell, str))):
-                raise BrokenError(f"line {line}: {fault}; save it as UTF-8 text")
-            yield line, record
-    except (BrokenError, OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {reason(error)}.") from error
-
-
 def column_of(header: Iterable[str], words: Sequence[str], others: Sequence[str] = ()) -> str | None:
     """The column that is called by one of some words, or else has one in its name and none of some others."""
     folded = {name.strip().casefold(): name for name in reversed(list(header))}
@@ -131,7 +119,7 @@ def column_of(header: Iterable[str], words: Sequence[str], others: Sequence[str]
 
 
 def _of_table(path: Path) -> LabelTree:
-    rows = table_rows(path)
+    rows = enumerate(records(path), 1)
     _, header = next(rows, (1, []))
     columns = {str(name).strip().casefold(): at for at, name in enumerate(header)}
     written = next((columns[word] for word in PATH if word in columns), None)
@@ -139,7 +127,11 @@ def _of_table(path: Path) -> LabelTree:
     child, name = (columns.get(column_of(columns, words, (*PARENT, *SYNONYMS)) or "") for words in (CHILD, NAME))
     synonyms = columns.get(column_of(columns, SYNONYMS) or "")
     if parent is None:
-        paths = (row if written is None else str(row[written] or "").split(JOINT.strip()) for _, row in rows)
+        levels = [header.index(name) for name in numbered(header, LEVELS)] or list(range(len(header)))
+        paths = (
+            [row[at] for at in levels if at < len(row)] if written is None else str(row[written] or "").split(">")
+            for _, row in rows
+        )
         return LabelTree(_paths(enumerate(paths, 2)), str(path))
     child, name = (name, None) if child is None else (child, name)
     if child is None:
@@ -231,9 +223,5 @@ def _wordnet(root: str) -> LabelTree:
     return LabelTree(entries, f"wordnet:{root}")
 
 
-READERS: dict[str, Callable[[Path], LabelTree]] = {
-    **dict.fromkeys((".csv", ".tsv", ".parquet"), _of_table),
-    ".txt": _of_text,
-    ".json": _of_json,
-}
-"""Suffix -> reader."""
+READERS: dict[str, Callable[[Path], LabelTree]] = {".txt": _of_text, ".json": _of_json}
+"""Suffix -> reader, of what is not a table."""

@@ -17,12 +17,13 @@ from hiergeo._core.storage.documents import STRICT, Int64
 from hiergeo._core.storage.files import path_of
 from hiergeo.datasets.pictures import SUFFIXES
 from hiergeo.datasets.reading.archives import read_folder, read_webdataset
+from hiergeo.datasets.reading.columnar import arrow_files, read_columnar
 from hiergeo.datasets.reading.lines import read_csv, read_json_lines, read_text
-from hiergeo.datasets.reading.parquet import read_parquet
 from hiergeo.datasets.reading.samples import BrokenError, Columns, Defect, Read, Sample, UnreadableError
 
 READERS: dict[str, Callable[[Path, Columns], Iterator[Read]]] = {
-    ".parquet": read_parquet,
+    ".parquet": read_columnar,
+    ".arrow": read_columnar,
     ".csv": read_csv,
     ".tsv": partial(read_csv, delimiter="\t"),
     ".jsonl": read_json_lines,
@@ -31,7 +32,7 @@ READERS: dict[str, Callable[[Path, Columns], Iterator[Read]]] = {
     ".tgz": read_webdataset,
     ".txt": read_text,
 }
-"""Suffix -> reader; all but Parquet may be compressed (``.csv.gz``, ``.csv.zst``, ``.csv.bz2``)."""
+"""Suffix -> reader; all but Parquet and Arrow may be compressed (``.csv.gz``, ``.csv.zst``, ``.csv.bz2``)."""
 
 KNOWN = f"{', '.join(READERS)} (also with .gz, .zst or .bz2), or a folder of images"
 
@@ -147,7 +148,8 @@ def _below(folder: Path, columns: Columns, out: Path | None) -> Iterator[Path]:
     for walked, folders, files in os.walk(folder):
         inside = Path(walked)
         folders[:] = [name for name in folders if not name.startswith(".") and (inside / name).resolve() != out]
-        names = [name for name in files if not name.startswith(".")]
+        saved = [path.name for path in arrow_files(inside)]
+        names = saved or [name for name in files if not name.startswith(".")]
         keys = {Path(name).stem for name in names if Path(name).suffix.lower() in SUFFIXES}
         beside = {name for name in names if Path(name).stem in keys and Path(name).suffix.lower() in (".txt", ".json")}
         if keys and (columns.pictures or beside):

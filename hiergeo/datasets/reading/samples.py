@@ -16,11 +16,14 @@ Items: TypeAlias = Literal["captions", "images", "pairs"]
 
 ITEMS: tuple[Items, ...] = get_args(Items)
 
-CAPTIONS = ("caption", "text")
+CAPTIONS = ("caption", "text", "title", "captions")
 """Columns that captions are taken from where none is named, in this order and whatever the case of their letters."""
 
-IMAGES = ("image", "image_path", "file_name", "image_url", "url")
+IMAGES = ("image", "image_path", "filepath", "file_path", "file_name", "path", "image_url", "url")
 """Columns that images are taken from where none is named."""
+
+IDS = ("id", "sku", "image_id")
+"""Columns that ids are taken from."""
 
 REFERENCES = ("http://", "https://", "s3://", "gs://")
 """Beginnings of addresses, which are kept as references but not opened."""
@@ -53,6 +56,7 @@ class Columns:
         folder: what names of images in tables are relative to; None is the folder of the table.
         several: whether a row may hold a list of captions of its image.
         boxes: the column of the boxes of an image, if they are wanted; in archives they are files.
+        named: how a user names a column of ``caption`` or ``image``, for errors.
     """
 
     items: Items = "captions"
@@ -62,6 +66,7 @@ class Columns:
     folder: Path | None = None
     several: bool = False
     boxes: str | None = None
+    named: str = "{}_column"
 
     @property
     def texts(self) -> bool:
@@ -80,8 +85,15 @@ class Columns:
             MissingColumnError: one that is named or needed is missing or there twice, or one is named for two things.
         """
         others = [name for name in header if name not in (self.caption, self.image)]
-        caption = self.caption or _usual(others, CAPTIONS, self.texts, where)
-        image = self.image or _usual(others, IMAGES, self.pictures, where)
+        caption = self.caption or _usual(others, CAPTIONS)
+        image = self.image or _usual(others, IMAGES)
+        for name, needed, what in ((caption, self.texts, "caption"), (image, self.pictures, "image")):
+            if needed and name is None:
+                usual, there = (CAPTIONS, IMAGES)[what == "image"], ", ".join(header[:12]) or "none"
+                raise MissingColumnError(
+                    f"{where} has no column named {', '.join(usual[:-1])} or {usual[-1]} (it has {there}): name yours "
+                    f"with {self.named.format(what)}."
+                )
         for name in filter(None, (caption, image, self.boxes)):
             if name not in header:
                 raise MissingColumnError(str(unknown_name("column", name, header or ["none"], f" of {where}")))
@@ -92,16 +104,9 @@ class Columns:
         return Cells(caption, image, self.id if self.id in header else None, self.boxes)
 
 
-def _usual(names: Sequence[str], usual: tuple[str, ...], needed: bool, where: Path) -> str | None:
+def _usual(names: Sequence[str], usual: tuple[str, ...]) -> str | None:
     folded = {name.casefold(): name for name in reversed(names)}
-    column = next((folded[name] for name in usual if name in folded), None)
-    if column is None and needed:
-        columns, option = ", ".join(names[:12]) or "none", "caption" if usual is CAPTIONS else "image"
-        raise MissingColumnError(
-            f"{where} has no column named {' or '.join(usual)}: name yours with --{option}-column, in Python and for "
-            f"benchmarks {option}_column (it has {columns})."
-        )
-    return column
+    return next((folded[name] for name in usual if name in folded), None)
 
 
 class Box(NamedTuple):

@@ -18,17 +18,19 @@ from hiergeo._core.storage.archives import Array
 from hiergeo._core.storage.files import path_of
 from hiergeo.adapters import Model
 from hiergeo.datasets import Labelled, labelled
-from hiergeo.datasets.labels.tree_files import column_of, table_rows
+from hiergeo.datasets.labels.tree_files import column_of
 from hiergeo.datasets.pictures import SUFFIXES, ImageLike, decoded
 from hiergeo.datasets.reading import Columns, Defect, Read, listing, read
-from hiergeo.datasets.reading.inputs import is_input
+from hiergeo.datasets.reading.columnar import arrow_files
+from hiergeo.datasets.reading.inputs import is_input, suffix_of
 from hiergeo.datasets.reading.samples import CAPTIONS, IMAGES
+from hiergeo.datasets.tables import TABLES, records
 from hiergeo.evaluation.embedded import Compute
 
 LABELS = ("label", "labels", "category", "class", "taxon")
 """Columns that labels are taken from where none is named."""
 
-NAMES = ("title", "name", "product", "description")
+NAMES = ("name", "product", "description")
 """Columns that texts are taken from where there are no captions and images."""
 
 TEXTS, PICTURES = 4096, 256
@@ -151,8 +153,8 @@ class ItemSource:
 
     def _columns(self, path: Path) -> Columns:
         """Which columns hold items and labels; decided by the header of a table, and by its first row."""
-        tabular = path.suffix.lower() in (".csv", ".tsv", ".parquet")
-        header, first = [*(row for _, row in islice(table_rows(path), 2 * tabular)), [], []][:2]
+        tabular = suffix_of(path) in TABLES or arrow_files(path)
+        header, first = [*islice(records(path), 2 if tabular else 0), [], []][:2]
         item = self.column or column_of(header, (*CAPTIONS, *IMAGES, *NAMES), ("id", *LABELS))
         label = self.label_column or column_of(header, LABELS, ("id",)) or column_of(header, LABELS)
         wanted = [(item, "column", "items"), (label, "label_column", "labels")][: 2 if self.labelled else 1]

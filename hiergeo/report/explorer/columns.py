@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.text import one_line, shortened
-from hiergeo.datasets.labels.tree_files import table_rows
 from hiergeo.datasets.reading.samples import CAPTIONS, IMAGES
+from hiergeo.datasets.tables import records
 from hiergeo.evaluation.auditing.population import Floats, Ids, Items
 from hiergeo.geometry import Geometry
 from hiergeo.report.explorer.items import Tiers, radii_of, read_items
@@ -94,7 +94,7 @@ class ItemTable:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path, header = path, next(table_rows(path), (1, []))[1]
+        self.path, header = path, next(records(path), [])
         folded = {name.casefold(): at for at, name in reversed(list(enumerate(header)))}
         keys = [folded[name] for name in ("id", *CAPTIONS) if name in folded]
         if not keys:
@@ -131,9 +131,9 @@ class ItemTable:
             yield of_numbers(name, numbers[at]) if at in numbers else of_texts(name, codes[at], list(texts[at]))
 
     def _rows(self) -> Iterator[list[Any]]:
-        records = table_rows(self.path)
-        _, header = next(records)
-        for line, cells in records:
+        rows = records(self.path)
+        header = next(rows)
+        for line, cells in enumerate(rows, 2):
             if len(cells) != len(header):
                 raise InputError(f"{self.path}, line {line}: {len(cells)} cells for {len(header)} columns.")
             yield cells

@@ -89,7 +89,8 @@ class Pairs:
             self._held: set[str] = set()
             return
         boxes = data.box_column if boxed else None
-        self._columns = Columns("pairs", data.caption_column, data.image_column, several=True, boxes=boxes)
+        usual = data.caption_column, data.image_column
+        self._columns = Columns("pairs", *usual, several=True, boxes=boxes, named="{}_column in [data] of the plan")
         self._inputs = listing(data.source, self._columns)
         facts = [[source.name, source.bytes, source.modified] for source in self._inputs.sources]
         self.identity = {"source": data.source, "sha256": sha256(repr(facts).encode()).hexdigest()}

@@ -69,7 +69,8 @@ def test_answers_are_those_of_the_index(client, index, kind, options) -> None:
 
 def test_items_are_excluded_over_http_as_they_are_in_python(server, client, index) -> None:
     first, *rest = index.children("a red square", 3).hits
-    assert client.children("a red square", 2, exclude=[first.id]).hits == tuple(rest)
+    left = client.children("a red square", 2, exclude=[first.id]).hits
+    assert [hit.id for hit in left] == [hit.id for hit in rest]
     with browser(index) as http:
         hits = http.get(f"/api/children?q=a+red+square&k=1&exclude={first.id}&exclude={rest[0].id}").json()["hits"]
         assert [hit["id"] for hit in hits] == [rest[1].id]
