@@ -20,6 +20,7 @@ from hiergeo.cli._terminal import console, note, phase
 if TYPE_CHECKING:
     from hiergeo.adapters import Model
     from hiergeo.datasets import Hierarchy
+    from hiergeo.datasets.reading import Columns
     from hiergeo.evaluation import Comparison, Result
     from hiergeo.geometry import Space
     from hiergeo.training.study import Study
@@ -41,6 +42,14 @@ def check_writable(*paths: Path | None) -> None:
         folder = next(parent for parent in path.parents if parent.exists())
         if not folder.is_dir() or not os.access(folder, os.W_OK):
             raise UnavailableError(f"cannot write {path}: {folder} is not a folder you can write to.")
+
+
+def say_taken(path: Path | str | None, columns: "Columns") -> None:
+    """Say on standard error which columns of a table are read for what; InputError for one that cannot be read."""
+    from hiergeo.datasets.tables import taken
+
+    if path is not None and (told := taken(path, columns)):
+        phase(f"Reading {told}")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from hiergeo._core.errors import InputError
 from hiergeo._core.records import Records, drawn, percent
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, load_data, write_json
+from hiergeo.cli._io import check_writable, load_data, say_taken, write_json
 from hiergeo.cli._terminal import console, counted, note
 from hiergeo.cli.options import argument, flag, option, path_option
 
@@ -85,6 +85,7 @@ def build_command(
     Interrupted, it goes on where it stopped: give the same command again.
     """
     from hiergeo import construction
+    from hiergeo.construction.captions import columns_of
 
     if (captions is None) == (data is None):
         hint = "not both" if captions else "such as captions.csv or --data scenes"
@@ -99,6 +100,8 @@ def build_command(
     if data is not None:
         name, at, split = data.rpartition("@")
         source = load_data(name if at else data, split if at else "test", rows)
+    if captions is not None:
+        say_taken(captions, columns_of(plan))
     built = construction.build(source, out, plan, overwrite=overwrite, worker=worker, progress=True)
     write_json(json, {"metrics": built.metrics, "plan": plan.as_table()})
     _show(built, plan)

@@ -6,7 +6,7 @@ from typing import Annotated
 from hiergeo._core.storage.files import retire
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, page_lines, publish
-from hiergeo.cli._terminal import note
+from hiergeo.cli._terminal import note, phase
 from hiergeo.cli.options import argument, option, path_option
 from hiergeo.cli.plans import Config
 
@@ -78,6 +78,7 @@ def classify_command(
     With --alpha and --calibrate the share of wrong labels is promised.
     """
     from hiergeo.datasets.labels import load_tree
+    from hiergeo.evaluation.classifying.item_batches import ItemSource
     from hiergeo.evaluation.classifying.placing import check_table, classify
 
     check_writable(out, html)
@@ -86,6 +87,9 @@ def classify_command(
     labels = load_tree(tree)
     if labels.namesakes:
         note(f"labels of one name in {tree}: {labels.namesakes}; --template '{{path}}' gives them different texts.")
+    for source, given in ((items, False), (calibrate, True)):
+        if source is not None and (told := ItemSource(source, column, label_column, labelled=given).taken()):
+            phase(f"Reading {told}")
     work = None if out is None else out.with_name(f".{out.name}.parts")
     done = classify(
         items,

@@ -15,13 +15,14 @@ from hiergeo._core.storage.texts import read_lines
 from hiergeo._core.text import few, without_password
 from hiergeo.cli import options
 from hiergeo.cli._guard import WrongResults, again
-from hiergeo.cli._io import SpaceOptions, check_writable, conclude, publish
+from hiergeo.cli._io import SpaceOptions, check_writable, conclude, publish, say_taken
 from hiergeo.cli._terminal import console, counted, note, sized
 from hiergeo.cli.defaults import MOST_HITS
 from hiergeo.cli.options import argument, flag, option, path_argument, path_option
 from hiergeo.cli.plans import Verb
 
 if TYPE_CHECKING:
+    from hiergeo.datasets.reading import Items
     from hiergeo.search import CaptionFiles
     from hiergeo.search.corpus.running import Summary
     from hiergeo.search.queries import Query
@@ -98,13 +99,13 @@ def build_command(
     from hiergeo.search.corpus.records import jobs_of
     from hiergeo.search.corpus.running import run
 
-    files = _files(captions, caption_column, image_column)
     check_writable(json, out / "index.json")
     named = SpaceOptions(geometry, root, min_radius)
     named.check()
     if model is None and embeddings is None:
         raise InputError("name the model that embeds the items (--model), or give --embeddings.")
     kind: Any = items
+    files = _files(captions, caption_column, image_column, kind)
     sources = building.sources_of(out, files, images, embeddings, None, kind, ray or worker is not None)
     loaded, space = None, named.check(sources.native)
     if model is not None:
@@ -182,11 +183,16 @@ def add_command(
     conclude(json, document, f"added {counted(done.rows, 'item')}, {_speed(done.rows, done.bytes, seconds)}: {path}")
 
 
-def _files(captions: str | None, caption: str | None, image: str | None) -> "CaptionFiles | None":
+def _files(
+    captions: str | None, caption: str | None, image: str | None, items: "Items" = "captions"
+) -> "CaptionFiles | None":
+    from hiergeo.datasets.reading import Columns
     from hiergeo.search import CaptionFiles
+    from hiergeo.search.sources import COLUMN
 
     if captions is None and not caption is image is None:
         raise InputError("columns are those of --captions: name the files.")
+    say_taken(captions, Columns(items, caption, image, "id", named=COLUMN))
     return None if captions is None else CaptionFiles(captions, caption, image)
 
 

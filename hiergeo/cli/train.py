@@ -9,7 +9,7 @@ from hiergeo._core.errors import InputError, reason
 from hiergeo._core.records import Records
 from hiergeo._core.storage.documents import load_json
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, publish
+from hiergeo.cli._io import check_writable, publish, say_taken
 from hiergeo.cli.options import argument, flag, option, path_option
 from hiergeo.cli.plans import Verb
 from hiergeo.cli.sharpening import head_command, re_command
@@ -25,10 +25,14 @@ def clip_command(
     """Train an image-text model in any space; an interrupted training goes on when it is run again."""
     from hiergeo import training
     from hiergeo.report.interop.cards import AUDIT, write_card
+    from hiergeo.training.clip.data import columns_of
+    from hiergeo.training.clip.plan import SCENES
     from hiergeo.training.processes import is_writer
 
     clip = training.read_clip_plan(plan, **({} if out is None else {"out": str(out)}))
     check_writable(json, Path(clip.out) / "hiergeo.json")
+    if clip.data.source != SCENES:
+        say_taken(clip.data.source, columns_of(clip.data))
     trained = training.train_clip(clip, overwrite=overwrite, progress=True)
     if not is_writer():
         return

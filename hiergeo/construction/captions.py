@@ -74,9 +74,14 @@ def _content(draft: Draft) -> bytes:
     return repr((draft.row, draft.caption, draft.image, draft.dropped)).encode()
 
 
+def columns_of(plan: BuildPlan) -> Columns:
+    """Which columns of tables a plan reads."""
+    return Columns("captions", plan.caption_column, plan.image_column, named="--{0}-column, in Python {0}_column")
+
+
 def of_file(inputs: Path | str, plan: BuildPlan, out: Path) -> Captions:
     """The captions of inputs as `hiergeo.datasets.reading` reads them, but for `out`; InputError without a caption."""
-    columns = Columns("captions", plan.caption_column, plan.image_column, named="--{0}-column, in Python {0}_column")
+    columns = columns_of(plan)
     listing = reading.listing(inputs, columns, out)
     files = [listing.base / source.name for source in listing.sources]
     for file in files:

@@ -14,9 +14,9 @@ from hiergeo._core.storage.documents import parse_json
 from hiergeo._core.storage.files import size_of
 from hiergeo._core.text import one_line, shortened
 from hiergeo.datasets.reading.columnar import arrow_files, columnar_rows
-from hiergeo.datasets.reading.inputs import suffix_of
+from hiergeo.datasets.reading.inputs import listing, suffix_of
 from hiergeo.datasets.reading.lines import csv_records, lines, opened
-from hiergeo.datasets.reading.samples import BrokenError, broken_json, garbled
+from hiergeo.datasets.reading.samples import BrokenError, Columns, broken_json, garbled
 
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".arrow")
 """Suffixes of tables, which all but the last two may have before that of a compression."""
@@ -115,6 +115,21 @@ def records(path: Path) -> Iterator[list[Any]]:
         if getattr(error, "errno", None):
             raise UnavailableError(f"cannot read {path}: {reason(error)}.") from error
         raise InputError(f"{path} is damaged ({reason(error)}): replace it by an intact copy.") from error
+
+
+def taken(path: Path | str, columns: Columns) -> str:
+    """What is read of the first table under a path, as ``FILE: captions from 'title'``; empty where there is none.
+
+    Raises:
+        InputError: nothing is there, a damaged table, or one without a column that is needed.
+    """
+    inputs = listing(path, columns)
+    tables = (inputs.base / source.name for source in inputs.sources if suffix_of(Path(source.name)) in TABLES)
+    if (file := next(tables, None)) is None:
+        return ""
+    found = columns.find(next(records(file), []), file)
+    told = [f"{what} from '{name}'" for what, name in zip(("captions", "images", "ids"), found, strict=False) if name]
+    return f"{file.name}: {', '.join(told)}"
 
 
 def _stored(path: Path) -> Iterator[list[Any]]:

@@ -151,10 +151,18 @@ class ItemSource:
         rows = map(partial(_row, labelled=self.labelled), records)
         yield from _batched(rows, PICTURES if columns.pictures else TEXTS)
 
+    def taken(self) -> str:
+        """Which columns of a table are read, for a message; empty for other items. Raises as `batches`."""
+        path = path_of(self.items) if isinstance(self.items, str | Path) and self.items != "scenes" else None
+        if path is None or not (_is_table(path) and path.exists()):
+            return ""
+        columns = self._columns(path)
+        label = f", labels from '{columns.id}'" if self.labelled else ""
+        return f"{path.name}: items from '{columns.caption or columns.image}'{label}"
+
     def _columns(self, path: Path) -> Columns:
         """Which columns hold items and labels; decided by the header of a table, and by its first row."""
-        tabular = suffix_of(path) in TABLES or arrow_files(path)
-        header, first = [*islice(records(path), 2 if tabular else 0), [], []][:2]
+        header, first = [*islice(records(path), 2 if _is_table(path) else 0), [], []][:2]
         item = self.column or column_of(header, (*CAPTIONS, *IMAGES, *NAMES), ("id", *LABELS))
         label = self.label_column or column_of(header, LABELS, ("id",)) or column_of(header, LABELS)
         wanted = [(item, "column", "items"), (label, "label_column", "labels")][: 2 if self.labelled else 1]
@@ -167,6 +175,10 @@ class ItemSource:
         pictures = isinstance(cell, bytes | dict) or Path(str(cell or "")[-200:]).suffix.lower() in SUFFIXES
         own = (label or LABELS[0]) if self.labelled else None
         return Columns("images", None, item, own) if pictures else Columns("captions", item, None, own)
+
+
+def _is_table(path: Path) -> bool:
+    return suffix_of(path) in TABLES or bool(arrow_files(path))
 
 
 def _row(record: Read, labelled: bool) -> tuple[str, Any, str | None]:

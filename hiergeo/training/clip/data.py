@@ -69,6 +69,12 @@ class Prepared(NamedTuple):
     whole: list[int]
 
 
+def columns_of(data: PairData, boxes: str | None = None) -> Columns:
+    """Which columns of tables are read; boxes where a loss needs them."""
+    usual = data.caption_column, data.image_column
+    return Columns("pairs", *usual, several=True, boxes=boxes, named="{}_column in [data] of the plan")
+
+
 class Pairs:
     """The pairs of a source, without those of the pictures that are held out; `boxed` leaves out those without boxes.
 
@@ -89,8 +95,7 @@ class Pairs:
             self._held: set[str] = set()
             return
         boxes = data.box_column if boxed else None
-        usual = data.caption_column, data.image_column
-        self._columns = Columns("pairs", *usual, several=True, boxes=boxes, named="{}_column in [data] of the plan")
+        self._columns = columns_of(data, boxes)
         self._inputs = listing(data.source, self._columns)
         facts = [[source.name, source.bytes, source.modified] for source in self._inputs.sources]
         self.identity = {"source": data.source, "sha256": sha256(repr(facts).encode()).hexdigest()}
