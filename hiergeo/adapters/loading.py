@@ -1,5 +1,6 @@
-"""From a spec such as ``open_clip:ViT-B-32/openai`` to a loaded model, by an adapter of hiergeo or of others."""
+"""From a spec such as ``open_clip:ViT-B-32/openai``, or a usual name, to a loaded model, by an adapter."""
 
+import re
 from collections.abc import Callable
 
 import torch
@@ -10,7 +11,7 @@ from hiergeo._core.errors import InputError, UnavailableError, unknown_name
 from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.plugins import Plugins, split_code
 from hiergeo._core.storage.files import path_of
-from hiergeo.adapters.hub import HUB, local_folder
+from hiergeo.adapters.hub import HUB, foreign_json, local_folder
 from hiergeo.adapters.meru import PUBLISHED
 from hiergeo.adapters.model import Model
 from hiergeo.adapters.npz import ARRAYS_SPEC
@@ -57,6 +58,67 @@ PACKAGES = {
 ON_DISK = ("npz", "head", "trained", "meru", "hycoclip", "meru-clip", "uncha", "phyclip")
 """Names that take a file or a folder; what follows ``@`` or ``?`` is not of its path."""
 
+LAYOUTS = {
+    "open_clip_config.json": "open_clip:local-dir",
+    "modules.json": "sentence-transformers",
+    "history-*.json": "head",
+    "config.json": "hf",
+}
+"""A file of a folder of weights -> what reads the folder; the first that is there decides."""
+
+USUAL = {
+    r"(openai/clip-|google/siglip|facebook/metaclip-|kakaobrain/align-).+": "hf:",
+    r"(laion/CLIP-|timm/|apple/DFN|apple/MobileCLIP|imageomics/bioclip).*": "open_clip:hf-hub:",
+    r"Hierarchy-Transformers/.+": "hit:",
+    r"(sentence-transformers/|BAAI/bge-|intfloat/|Qwen/Qwen3-(VL-)?Embedding-|google/embeddinggemma).*": (
+        "sentence-transformers:"
+    ),
+    r"(all|multi-qa|paraphrase|msmarco|clip-ViT)-[^/]+": "sentence-transformers:sentence-transformers/",
+}
+"""Names on the hub -> what reads the model."""
+
+WEIGHTS = (".pt", ".pth", ".bin", ".ckpt", ".safetensors")
+"""Suffixes of files of weights."""
+
+
+def named(name: str) -> str:
+    """The spec of a model that is named as people name it: a file or folder, or as on the hub or in open_clip.
+
+    Raises:
+        InputError: the name does not tell which adapter loads it; says what to write.
+        UnavailableError: a path that leads nowhere.
+    """
+    from hiergeo.adapters.open_clip import architectures, check_source
+    from hiergeo.adapters.trained import DESCRIPTION
+
+    path = path_of(name)
+    if path.is_dir():
+        if (path / DESCRIPTION).is_file() and "factors" in (foreign_json(path / DESCRIPTION) or ()):
+            return f"trained:{name}"
+        if spec := next((spec for file, spec in LAYOUTS.items() if any(path.glob(file))), None):
+            return f"{spec}:{name}"
+        raise InputError(f"{path} holds no {' and no '.join(LAYOUTS)}: name the folder of a model.")
+    if path.suffix.lower() == ".npz" and path.is_file():
+        return f"npz:{name}"
+    if path.suffix.lower() in WEIGHTS and path.is_file():
+        raise InputError(
+            f"'{name}' does not say of which architecture it is: write open_clip:ARCH/{path.absolute()}, ARCH such as "
+            "ViT-B-32, or meru:FILE, hycoclip:FILE, uncha:FILE or phyclip:FILE for a model of these."
+        )
+    if name.partition("/")[0] in architectures():
+        check_source(name)
+        return f"open_clip:{name}"
+    if spec := next((spec for pattern, spec in USUAL.items() if re.fullmatch(pattern, name)), None):
+        return f"{spec}{name}"
+    if name.startswith(("/", ".", "~")):
+        raise UnavailableError(f"{path} is not there: name the file or folder of a model.")
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        raise InputError(
+            f"'{name}' does not say what reads it: write hf:{name} (CLIP, SigLIP or ALIGN of transformers), "
+            f"open_clip:hf-hub:{name} or sentence-transformers:{name}."
+        )
+    raise unknown_name("adapter", name.partition(":")[0], ADAPTERS.names())
+
 
 @torch_defaults()
 def load(spec: str, *, device: str | torch.device | None = AUTO) -> Model:
@@ -70,7 +132,8 @@ def load(spec: str, *, device: str | torch.device | None = AUTO) -> Model:
             ``hiergeo train clip``), ``meru:FILE.pth``, ``hycoclip:FILE.pth`` and the other models that bring a space of
             their own, ``lvis:clip`` (stored embeddings of names), ``tiny``, or the name of a third-party adapter
             (entry-point group ``hiergeo.adapters``: ``(rest_of_spec, device=...) -> Model``). Such a function of a file
-            or a module, or a model that is made there, is ``my_file.py:load``, perhaps with ``:REST``.
+            or a module, or a model that is made there, is ``my_file.py:load``, perhaps with ``:REST``. Also a name that
+            tells its adapter: a folder or an ``.npz``, ``ViT-B-32/openai``, ``google/siglip2-base-patch16-224``.
         device: where the network runs: ``auto`` (the accelerator where there is one), a name, or a device of torch.
 
     Raises:
@@ -121,7 +184,7 @@ def check_spec(spec: str) -> None:
 def _parts(spec: str) -> tuple[str, str]:
     """The adapter of a spec and what follows it; raises InputError for an unknown adapter, and where a part is missing.
 
-    An architecture of open_clip by itself, such as ``ViT-B-32/openai``, is named as such.
+    A spec without an adapter is a usual name of a model (`named`).
     """
     name, _, rest = spec.partition(":")
     if spec.startswith(ARRAYS_SPEC):
@@ -133,12 +196,7 @@ def _parts(spec: str) -> tuple[str, str]:
         ADAPTERS.check(spec)
         return split_code(spec)
     if name not in ADAPTERS:
-        from hiergeo.adapters.open_clip import architectures, check_source
-
-        if (arch := spec.partition("/")[0]) in architectures():
-            check_source(spec)
-            raise InputError(f"'{arch}' is an architecture of open_clip: write open_clip:{spec}.")
-        raise unknown_name("adapter", name, ADAPTERS.names())
+        return _parts(named(spec))
     if name == WITHOUT_ARGUMENTS and rest:
         raise InputError(f"the bundled model takes no arguments: write '{name}', not '{spec}'.")
     if name != WITHOUT_ARGUMENTS and not rest:
