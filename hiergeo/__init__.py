@@ -1,6 +1,8 @@
 """hiergeo: the hierarchies inside vision-language models, in interchangeable geometries."""
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from hiergeo._core.version import __version__
@@ -124,6 +126,18 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'hiergeo' has no attribute '{name}'")
     globals()[name] = value
     return value
+
+
+class _Public(ModuleType):
+    """A module under its public name, so that ``from hiergeo.interop import ...`` finds what is in its room."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name != "__all__":
+            raise AttributeError(name)
+        return getattr(import_module(f"hiergeo.{MODULES[self.__name__.removeprefix('hiergeo.')]}"), name)
+
+
+sys.modules.update({f"hiergeo.{name}": _Public(f"hiergeo.{name}") for name, room in MODULES.items() if name != room})
 
 
 def __dir__() -> list[str]:

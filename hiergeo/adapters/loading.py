@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
@@ -121,7 +122,7 @@ def named(name: str) -> str:
 
 
 @torch_defaults()
-def load(spec: str, *, device: str | torch.device | None = AUTO) -> Model:
+def load(spec: str | Path | Model, *, device: str | torch.device | None = AUTO) -> Model:
     """Load a pretrained model.
 
     Args:
@@ -133,14 +134,19 @@ def load(spec: str, *, device: str | torch.device | None = AUTO) -> Model:
             their own, ``lvis:clip`` (stored embeddings of names), ``tiny``, or the name of a third-party adapter
             (entry-point group ``hiergeo.adapters``: ``(rest_of_spec, device=...) -> Model``). Such a function of a file
             or a module, or a model that is made there, is ``my_file.py:load``, perhaps with ``:REST``. Also a name that
-            tells its adapter: a folder or an ``.npz``, ``ViT-B-32/openai``, ``google/siglip2-base-patch16-224``.
+            tells its adapter: a folder or an ``.npz``, ``ViT-B-32/openai``, ``google/siglip2-base-patch16-224``; or a
+            model, which is given back.
         device: where the network runs: ``auto`` (the accelerator where there is one), a name, or a device of torch.
 
     Raises:
         InputError: the spec, the device or the model's files cannot be used.
         UnavailableError: a download or an optional package cannot be had.
     """
-    name, rest = _parts(spec)
+    if isinstance(spec, Model):
+        return spec
+    if not isinstance(spec, str | Path):
+        raise InputError(f"a model is a spec such as 'tiny' or a hiergeo.adapters.Model, not {type(spec).__name__}.")
+    name, rest = _parts(str(spec))
     resolved = resolve_device(device)
     loader = ADAPTERS.get(name)
     if name == WITHOUT_ARGUMENTS:
@@ -150,8 +156,8 @@ def load(spec: str, *, device: str | torch.device | None = AUTO) -> Model:
         model = loader if isinstance(loader, Model) else loader(rest, device=resolved)
     if not isinstance(model, Model):
         raise InputError(f"the adapter '{name}' returned a {type(model).__name__}, not a hiergeo.adapters.Model.")
-    if ADAPTERS.is_code(spec):
-        model.name = spec  # by which it is stored
+    if ADAPTERS.is_code(str(spec)):
+        model.name = str(spec)  # by which it is stored
     return model
 
 

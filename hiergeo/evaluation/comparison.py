@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from hiergeo import adapters, datasets
+from hiergeo import adapters
 from hiergeo._core import limits
 from hiergeo._core.devices import AUTO, resolve_device
 from hiergeo._core.errors import InputError
@@ -21,7 +21,15 @@ from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.answers import Answer, Conclusion, conclude
 from hiergeo.evaluation.embedded import Compute, Embedded
 from hiergeo.evaluation.experiment import Board, Run
-from hiergeo.evaluation.measuring import ProtocolSettings, answered, as_space, check_fit, embed_for, learnt_space
+from hiergeo.evaluation.measuring import (
+    ProtocolSettings,
+    answered,
+    as_space,
+    check_fit,
+    embed_for,
+    learnt_space,
+    measured,
+)
 from hiergeo.evaluation.metrics import RADIAL, find_metric
 from hiergeo.evaluation.metrics.registry import omissions
 from hiergeo.evaluation.protocols import SAME_RADIUS
@@ -159,8 +167,8 @@ def compare(
     if not specs or len(set(specs)) < len(specs):
         raise InputError(f"a comparison needs different geometries, not {', '.join(specs) or 'none'}.")
     compute = Compute(resolve_device(device), dtype, batch_size)
-    hierarchy = datasets.load(dataset) if isinstance(dataset, str) else dataset
-    model = adapters.load(model, device=str(compute.device)) if isinstance(model, str) else model
+    hierarchy = measured(model, dataset)
+    model = adapters.load(model, device=str(compute.device))
     chosen = [learnt_space(model, as_space(space)) if isinstance(space, str) else as_space(space) for space in spaces]
     for space in chosen:
         check_fit(model, hierarchy, space, protocol)

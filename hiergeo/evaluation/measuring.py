@@ -3,6 +3,7 @@
 import math
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -87,7 +88,7 @@ def evaluate(
     """
     settings = ProtocolSettings(protocol, steps, seed, samples)
     compute = Compute(resolve_device(device), dtype, batch_size)
-    hierarchy = datasets.load(dataset) if isinstance(dataset, str) else dataset
+    hierarchy = measured(model, dataset)
     model, space = ready(model, space, compute.device)
     check_fit(model, hierarchy, space, protocol)
     copies = twins_of(model, twins, progress=progress)
@@ -211,10 +212,19 @@ def as_space(space: Space | Geometry | str) -> Space:
     return space if isinstance(space, Space) else Space(space)
 
 
+def measured(model: Model | str, dataset: Hierarchy | str) -> Hierarchy:
+    """The data to measure a model on; InputError unless both are of their kinds."""
+    if isinstance(model, Hierarchy) or not isinstance(model, str | Path | Model):
+        raise InputError(f"the first argument is a model or its spec, not {type(model).__name__}: data come after it.")
+    if not isinstance(dataset, str | Path | Hierarchy):
+        raise InputError(f"the data are a hierarchy or its name, not {type(dataset).__name__}: see hiergeo.datasets.")
+    return dataset if isinstance(dataset, Hierarchy) else datasets.load(str(dataset))
+
+
 def ready(model: Model | str, space: Space | Geometry | str | None, device: str | torch.device) -> tuple[Model, Space]:
     """A model and the space to measure it in, `native_space` for None; the space is read before a model is loaded."""
     given = None if space is None else as_space(space)
-    loaded = adapters.load(model, device=str(device)) if isinstance(model, str) else model
+    loaded = adapters.load(model, device=str(device))
     if given is None:
         return loaded, native_space(loaded)
     return loaded, learnt_space(loaded, given) if isinstance(space, str) else given

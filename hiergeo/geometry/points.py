@@ -2,8 +2,11 @@
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
@@ -178,18 +181,29 @@ def version_of(x: Tensor) -> int:
         return 0
 
 
+def tensor_of(x: Any) -> Any:
+    """Arrays of numpy and nested lists of numbers (float32) as a tensor; anything else, and ragged lists, as it is."""
+    with suppress(ValueError, TypeError):
+        if isinstance(x, np.ndarray):
+            return torch.as_tensor(x)
+        if isinstance(x, list | tuple):
+            return torch.tensor(x, dtype=torch.float32)
+    return x
+
+
 def check_rows_of_floats(name: str, x: Tensor) -> None:
-    """Raise InputError unless `x` is a floating-point tensor (..., D)."""
+    """Raise InputError unless `x` is a dense floating-point tensor (..., D)."""
     if not isinstance(x, Tensor):
         raise InputError(f"{name} must be a tensor (..., D), not {type(x).__name__}: use torch.as_tensor.")
     if x.ndim < 1 or not x.is_floating_point():
         raise InputError(f"{name} must be a floating-point tensor (..., D), not {x.dtype} of shape {tuple(x.shape)}.")
+    if x.layout is not torch.strided:
+        raise InputError(f"{name} must be dense, not {x.layout}: give x.to_dense().")
 
 
 def check_located(x: Tensor, root: Tensor | None) -> None:
     """Raise InputError unless `x` holds embeddings (..., D) that fit the root."""
-    if not (isinstance(x, Tensor) and x.ndim and x.is_floating_point()):
-        check_rows_of_floats("embeddings", x)
+    check_rows_of_floats("embeddings", x)
     if root is None:
         return
     if x.shape[-1] != len(root):

@@ -24,6 +24,7 @@ from hiergeo.geometry.points import (
     factor_lengths,
     lift,
     radius_of,
+    tensor_of,
     version_of,
     warn_if_widening,
 )
@@ -35,7 +36,7 @@ from hiergeo.pairwise.checks import check_reach
 from hiergeo.pairwise.widening import widened
 
 Located = Tensor | Points
-"""Embeddings (..., N, D), or the points that `Space.points` made of them."""
+"""Embeddings (..., N, D), or the points that `Space.points` made of them. Arrays of numpy and lists serve as well."""
 
 MIN_RADIUS = 0.1
 """Default scale of cones, geodesic units."""
@@ -86,6 +87,7 @@ class Space(Described):
             raise InputError(f"geometry must be a Geometry or its spec, not {geometry!r}.")
         self.geometry = geometry
         self.min_radius = min_radius
+        root = tensor_of(root)
         self.centre: Centre = centre_of(root)
         if isinstance(root, nn.Parameter):
             self.root = root
@@ -121,7 +123,8 @@ class Space(Described):
             points = x
         else:
             root, geometry = self.root, self.geometry
-            if not isinstance(x, Tensor) or not x.ndim or not x.is_floating_point():
+            if not isinstance(x, Tensor) or not x.ndim or not x.is_floating_point() or x.layout is not torch.strided:
+                x = cast(Tensor, tensor_of(x))
                 check_located(x, root)
             if root is not None and (x.shape[-1] != root.shape[0] or x.device != root.device):
                 check_located(x, root)
@@ -148,9 +151,10 @@ class Space(Described):
             return x.radii
         if isinstance(self.geometry, PairLaw):
             return self.points(x).radii
-        check_located(x, self.root)
-        lengths = factor_lengths(x, self._origin(), self.geometry)
-        self._check_reach(x.shape[-1], self.geometry, [Polar(x, radius) for radius in lengths])
+        rows: Tensor = tensor_of(x)
+        check_located(rows, self.root)
+        lengths = factor_lengths(rows, self._origin(), self.geometry)
+        self._check_reach(rows.shape[-1], self.geometry, [Polar(rows, radius) for radius in lengths])
         return lengths
 
     def to_ambient(self, x: Located) -> Tensor:
@@ -318,7 +322,8 @@ class Space(Described):
         """
         least, norm = self._least(min_radius), self.geometry.norm
         pairs = self._cones if by == "margin" and side == "children" else self._pairs
-        return self.geometry.engine.rank(*pairs(x, y), target, by, side, least, combine=norm)
+        of = target if isinstance(target, Tensor) else torch.as_tensor(target)
+        return self.geometry.engine.rank(*pairs(x, y), of, by, side, least, combine=norm)
 
     def count(self, x: Located, y: Located, min_radius: float | None = None) -> Tensor:
         """How many y each x entails, (..., N) int64."""
@@ -370,6 +375,7 @@ class Space(Described):
         if not len(y):
             raise InputError("there are no candidates to climb: give at least one.")
         radius = wide(self.radius(y).detach())
+        thresholds = tensor_of(thresholds)
         if not isinstance(thresholds, Tensor):
             check_whole("thresholds, unless they are a tensor,", thresholds, 1, limits.PROTOCOL_STEPS)
             finite = radius[radius.isfinite()]

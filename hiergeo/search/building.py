@@ -72,7 +72,7 @@ def build(
     sources = sources_of(folder, captions, images, embeddings, ids, items, worker is not None or ray)
     if model is None and embeddings is None:
         raise InputError("give the model that embeds captions or images, or give embeddings.")
-    loaded = adapters.load(model, device=device) if isinstance(model, str) else model
+    loaded = None if model is None else adapters.load(model, device=device)
     settings: dict[str, Any] = {"batch_size": batch_size, "device": device, "dtype": dtype}
     summary = run(folder, sources, loaded, space, worker=worker, ray=ray, progress=progress, **settings)
     for fault in summary.faults:

@@ -247,16 +247,15 @@ def test_thresholds_out_of_range_are_refused() -> None:
         Space("euclidean").ladder(embeddings(2, 0), embeddings(3, 1), 0)
 
 
-def test_what_is_no_tensor_is_refused_in_words() -> None:
-    x, space = embeddings(3, 0), Space("lorentz:-1")
-    calls = {
-        "embeddings": lambda: space.topk(x, x.tolist(), 1),  # type: ignore[arg-type]
-        "thresholds": lambda: space.ladder(x, x, [0.5, 1.0]),  # type: ignore[arg-type]
-        "target": lambda: space.rank(x, x, [0, 1, 2]),  # type: ignore[arg-type]
-    }
-    for name, call in calls.items():
-        with pytest.raises(InputError, match=name):
-            call()
+def test_arrays_of_numpy_and_lists_serve_as_tensors() -> None:
+    x, y, root = embeddings(3, 0), embeddings(5, 1), embeddings(1, 2)[0]
+    plain, target, steps = Space("lorentz:-1", root), torch.tensor([4, 0, 2]), torch.tensor([0.5, 1.0])
+    for form in (lambda of: of.numpy(), lambda of: of.tolist()):
+        space = Space("lorentz:-1", form(root))
+        assert torch.equal(space.radius(form(x)), plain.radius(x))
+        assert all(map(torch.equal, space.topk(form(x), form(y), 2), plain.topk(x, y, 2)))
+        assert torch.equal(space.rank(form(x), form(y), form(target)), plain.rank(x, y, target))
+        assert torch.equal(space.ladder(form(x), form(y), form(steps)), plain.ladder(x, y, steps))
 
 
 def test_thresholds_are_spread_over_the_radii_that_are_numbers() -> None:

@@ -1,5 +1,6 @@
 """What a newcomer tries first: names under `hiergeo`, objects at the prompt, plug-ins that fail."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -44,6 +45,26 @@ def test_modules_are_there_without_an_import_of_their_own():
 def test_a_name_that_is_not_there_is_an_attribute_error():
     with pytest.raises(AttributeError, match="nonsense"):
         _ = hiergeo.nonsense
+
+
+@pytest.mark.parametrize("name", hiergeo.MODULES)
+def test_modules_are_imported_by_their_public_names(name):
+    public, room = (importlib.import_module(f"hiergeo.{of}") for of in (name, hiergeo.MODULES[name]))
+    names = getattr(room, "__all__", None) or [of for of in vars(room) if not of.startswith("_")]
+    assert all(getattr(public, of) is getattr(room, of) for of in names)
+    with pytest.raises(ImportError, match="nonsense"):
+        exec(f"from hiergeo.{name} import nonsense")
+
+
+@pytest.mark.parametrize("measure", [hiergeo.evaluate, hiergeo.compare, hiergeo.audit])
+def test_arguments_in_the_wrong_order_get_one_sentence(measure):
+    data = hiergeo.datasets.load("scenes", count=5)
+    spaces = [["euclidean", "lorentz:-1"]] if measure is hiergeo.compare else []
+    for model in (data, None, torch.eye(3)):
+        with pytest.raises(InputError, match="first argument is a model"):
+            measure(model, "tiny", *spaces)
+    with pytest.raises(InputError, match="data are"):
+        measure("tiny", torch.eye(3), *spaces)
 
 
 def test_objects_are_short_at_the_prompt():

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from hiergeo import datasets
 from hiergeo._core.devices import AUTO, resolve_device
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import torch_defaults
@@ -22,7 +21,7 @@ from hiergeo.evaluation.auditing.questions import at_equal_length, questions
 from hiergeo.evaluation.auditing.record import PRIMARY, Audit, AuditSettings, Numbers
 from hiergeo.evaluation.auditing.subject import Subject, subject_of
 from hiergeo.evaluation.length import NO_EQUAL_TIERS
-from hiergeo.evaluation.measuring import as_space, check_readable, described, ready
+from hiergeo.evaluation.measuring import as_space, check_readable, described, measured, ready
 from hiergeo.evaluation.metrics import Interval, holm, tau_d
 from hiergeo.evaluation.metrics.length import chain_lengths
 from hiergeo.evaluation.metrics.order import is_of_all_tiers
@@ -87,7 +86,7 @@ def audit(
         raise InputError("an audit of a model needs data: a hierarchy, or the name of one such as 'hierarcaps'.")
     compute = compute or Compute(AUTO)
     compute = compute._replace(device=resolve_device(compute.device))
-    hierarchy = datasets.load(data) if isinstance(data, str) else data
+    hierarchy = measured(model, data)
     loaded, chosen = ready(model, space, compute.device)
     check_readable(loaded, chosen.geometry)
     check_distances(chosen)
