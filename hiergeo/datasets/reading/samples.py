@@ -84,19 +84,21 @@ class Columns:
         Raises:
             MissingColumnError: one that is named or needed is missing or there twice, or one is named for two things.
         """
+        if not header:
+            raise MissingColumnError(f"{where} is empty: there are no captions or images in it.")
         others = [name for name in header if name not in (self.caption, self.image)]
         caption = self.caption or _usual(others, CAPTIONS)
         image = self.image or _usual(others, IMAGES)
         for name, needed, what in ((caption, self.texts, "caption"), (image, self.pictures, "image")):
             if needed and name is None:
-                usual, there = (CAPTIONS, IMAGES)[what == "image"], ", ".join(header[:12]) or "none"
+                usual, there = (CAPTIONS, IMAGES)[what == "image"], ", ".join(header[:12])
                 raise MissingColumnError(
                     f"{where} has no column named {', '.join(usual[:-1])} or {usual[-1]} (it has {there}): name yours "
                     f"with {self.named.format(what)}."
                 )
         for name in filter(None, (caption, image, self.boxes)):
             if name not in header:
-                raise MissingColumnError(str(unknown_name("column", name, header or ["none"], f" of {where}")))
+                raise MissingColumnError(str(unknown_name("column", name, header, f" of {where}")))
             if header.count(name) > 1:
                 raise MissingColumnError(f"{where} has the column '{name}' twice: rename or remove one.")
         if caption is not None and caption == image:
