@@ -26,7 +26,7 @@ RIGHT_TO_LEFT = ("R", "AL", "AN", "RLE", "RLO", "LRE", "LRO", "PDF", "RLI", "LRI
 
 ELLIPSIS = " … "
 
-FOLDERS = re.compile(r"(?:^|(?<=[:@/]))(?:~|\.{1,2})?/(?:[^/@?]+/)*(?=[^/@?])")
+FOLDERS = re.compile(r"(?:^|(?<=[:@/=]))(?:~|\.{1,2})?/(?:[^/@?]+/)*(?=[^/@?])")
 """The folders of a path within a spec; names such as ``ORG/NAME`` are not paths."""
 
 NAME_CHARACTERS = 100  # characters of the name of a file; the rest is a checksum

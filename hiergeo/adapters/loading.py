@@ -15,7 +15,9 @@ from hiergeo._core.storage.files import path_of
 from hiergeo.adapters.hub import HUB, foreign_json, local_folder
 from hiergeo.adapters.meru import PUBLISHED
 from hiergeo.adapters.model import Model
-from hiergeo.adapters.npz import ARRAYS_SPEC
+from hiergeo.adapters.npz import ARRAYS_SPEC, MEAN_ROOT
+from hiergeo.datasets.vectors import SUFFIXES as EMBEDDINGS
+from hiergeo.datasets.vectors import is_vectors
 
 ADAPTERS: Plugins[Callable[..., Model]] = Plugins(
     "adapter",
@@ -93,13 +95,13 @@ def named(name: str) -> str:
     from hiergeo.adapters.trained import DESCRIPTION
 
     path = path_of(name)
-    if path.is_dir():
+    if path.is_dir() and not is_vectors(path):
         if (path / DESCRIPTION).is_file() and "factors" in (foreign_json(path / DESCRIPTION) or ()):
             return f"trained:{name}"
         if spec := next((spec for file, spec in LAYOUTS.items() if any(path.glob(file))), None):
             return f"{spec}:{name}"
         raise InputError(f"{path} holds no {' and no '.join(LAYOUTS)}: name the folder of a model.")
-    if path.suffix.lower() == ".npz" and path.is_file():
+    if is_vectors(path_of(name.partition("?")[0].removesuffix(MEAN_ROOT))):
         return f"npz:{name}"
     if path.suffix.lower() in WEIGHTS and path.is_file():
         raise InputError(
@@ -111,7 +113,7 @@ def named(name: str) -> str:
         return f"open_clip:{name}"
     if spec := next((spec for pattern, spec in USUAL.items() if re.fullmatch(pattern, name)), None):
         return f"{spec}{name}"
-    if name.startswith(("/", ".", "~")):
+    if name.startswith(("/", ".", "~")) or path.suffix.lower() in EMBEDDINGS:
         raise UnavailableError(f"{path} is not there: name the file or folder of a model.")
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name):
         raise InputError(
@@ -128,14 +130,14 @@ def load(spec: str | Path | Model, *, device: str | torch.device | None = AUTO) 
     Args:
         spec: ``open_clip:ARCH/TAG``, ``open_clip:ARCH//abs/path.safetensors`` (after the first /, what begins with / or
             . is a path), ``open_clip:hf-hub:ORG/NAME``, ``open_clip:local-dir:PATH``, ``hf:NAME_OR_PATH``,
-            ``sentence-transformers:NAME_OR_PATH``, ``hit:NAME_OR_PATH``, ``mteb:NAME``, ``npz:FILE``, ``head:FOLDER``
-            (a trained head on the model it names; ``head:FOLDER@SPEC`` on another one), ``trained:FOLDER`` (of
-            ``hiergeo train clip``), ``meru:FILE.pth``, ``hycoclip:FILE.pth`` and the other models that bring a space of
-            their own, ``lvis:clip`` (stored embeddings of names), ``tiny``, or the name of a third-party adapter
-            (entry-point group ``hiergeo.adapters``: ``(rest_of_spec, device=...) -> Model``). Such a function of a file
-            or a module, or a model that is made there, is ``my_file.py:load``, perhaps with ``:REST``. Also a name that
-            tells its adapter: a folder or an ``.npz``, ``ViT-B-32/openai``, ``google/siglip2-base-patch16-224``; or a
-            model, which is given back.
+            ``sentence-transformers:NAME_OR_PATH``, ``hit:NAME_OR_PATH``, ``mteb:NAME``, ``npz:FILE`` (any file that
+            `hiergeo.datasets.vectors` reads), ``head:FOLDER`` (a trained head on the model it names;
+            ``head:FOLDER@SPEC`` on another one), ``trained:FOLDER`` (of ``hiergeo train clip``), ``meru:FILE.pth``,
+            ``hycoclip:FILE.pth`` and the other models that bring a space of their own, ``lvis:clip`` (stored embeddings
+            of names), ``tiny``, or the name of a third-party adapter (entry-point group ``hiergeo.adapters``:
+            ``(rest_of_spec, device=...) -> Model``). Such a function of a file or a module, or a model that is made
+            there, is ``my_file.py:load``, perhaps with ``:REST``. Also a name that tells its adapter: a folder, a file
+            of embeddings, ``ViT-B-32/openai``, ``google/siglip2-base-patch16-224``; or a model, which is given back.
         device: where the network runs: ``auto`` (the accelerator where there is one), a name, or a device of torch.
 
     Raises:

@@ -16,7 +16,6 @@ from torch import Tensor
 from hiergeo._core.errors import InputError, reason, unknown_name, warn
 from hiergeo._core.numerics import torch_defaults, wide
 from hiergeo._core.storage import archives
-from hiergeo._core.storage.archives import Array
 from hiergeo._core.storage.files import path_of, sha256
 from hiergeo.adapters import hub
 from hiergeo.adapters.model import ROWS_AT_ONCE, Model, unit_rows, usable_norms
@@ -24,6 +23,7 @@ from hiergeo.datasets.download import data_home
 from hiergeo.datasets.hierarchy import ImageRef
 from hiergeo.datasets.lvis import FILE, PROMPT, load_lvis
 from hiergeo.datasets.pictures import ImageLike
+from hiergeo.datasets.vectors import ARRAYS, read_vectors
 from hiergeo.geometry import Space
 from hiergeo.geometry.coordinates import Coordinates, refuse_hyperboloid
 
@@ -47,8 +47,11 @@ NAME = re.compile(r"(?:COCO_(?:[a-z]+20\d\d_)?)?(\d{1,18})(?:\.\w+)?")
 MEAN_ROOT = "@mean"
 """Ending of the spec of a file whose root is the mean of its texts."""
 
-KEEP = "?norms=keep"
-"""Ending of the spec of a file whose rows are taken as they are, such as tangent vectors at a root that may be 0."""
+KEEP = "norms=keep"
+"""Option of the spec of a file whose rows are taken as they are, such as tangent vectors at a root that may be 0."""
+
+BALL = "coordinates=ball&curvature=-1"
+"""What says that rows shorter than 1 are points of the ball, as a message proposes it."""
 
 NORMS = ("divide", "keep")
 """What becomes of the norms of rows: they are divided out, or the rows are taken as they are."""
@@ -58,18 +61,6 @@ LVIS_HOME = "clip"
 
 SPREAD = 1.01
 """Ratio of the largest norm to the smallest from which dividing them out is said."""
-
-ARRAYS = {
-    "text": Array("f", (2, 3)),
-    "caption": Array("U", (1, 2)),
-    "root": Array("f", (1,), required=False),
-    "image": Array("f", (2,), required=False),
-    "image_id": Array("iuU", (1,), required=False),
-    "coordinates": Array("U", (0,), required=False),
-    "curvature": Array("f", (0,), required=False),
-}
-"""What a file holds: rows of texts, of any norm but zero, the root, rows of images by COCO id or name of a file, and
-which points of a hyperbolic space the rows are."""
 
 
 class StoredTexts(Model):
@@ -191,17 +182,23 @@ class ArrayModel(StoredTexts):
 
     def _usable(self, rows: NDArray[Any], kind: str) -> Tensor:
         tensor, what = torch.from_numpy(rows), f"the {kind} embeddings of {self._source}"
-        norms = usable_norms(tensor, what, zero=not self.normalised)
+        norms = usable_norms(tensor, what, zero=True)
+        low, high = float(norms.min()), float(norms.max())
+        if self.normalised and low == 0:
+            usable_norms(tensor, what if high >= 1 else f"{what} (points of a ball, perhaps: write {BALL})")
         if self.coordinates is not None:
             try:
                 return self.coordinates.tangent(tensor)
             except InputError as error:
                 raise InputError(f"{what} are no points of {self.coordinates.options}: {error}") from None
         refuse_hyperboloid(tensor, what, "{}" if self._in_memory else f"npz:{self._source}?{{}}")
-        low, high = float(norms.min()), float(norms.max())
         if self.normalised and high > SPREAD * low:
-            keep = "norms='keep'" if self._in_memory else f"{KEEP} behind the name of the file"
-            warn(f"{what} have norms from {low:.3g} to {high:.3g}, which are divided out: to keep them, write {keep}.")
+            keep = "norms='keep'" if self._in_memory else f"?{KEEP} behind the name of the file"
+            ball = f", or {BALL} if they are points of a ball" if high < 1 else ""
+            warn(
+                f"{what} have norms from {low:.3g} to {high:.3g}, which are divided out: to keep them, write "
+                f"{keep}{ball}."
+            )
         return tensor
 
     def _located(self, rows: Tensor) -> Tensor:
@@ -241,33 +238,67 @@ class ArrayModel(StoredTexts):
 
 
 def load_npz(rest: str, *, device: torch.device) -> ArrayModel:
-    """The embedding file ``FILE``, or ``FILE@mean`` for one without an embedding of the empty caption.
+    """The embeddings in ``FILE``, in a format of `hiergeo.datasets.vectors`, perhaps with what is not in it behind it.
 
-    The mean of its text embeddings then stands in for it. ``?norms=keep`` behind it takes rows as they are,
+    ``FILE@mean`` takes the mean of its texts as the root, in place of the embedding of the empty caption.
+    ``?captions=FILE`` names the texts of its rows; ``?norms=keep`` takes rows as they are,
     ``?coordinates=hyperboloid&curvature=-1`` as points of a hyperbolic space, in one of
     `hiergeo.geometry.coordinates.COORDINATES`; its origin is the root where the file has none.
 
     Raises:
         InputError: the file is missing, damaged, altered, holds pickled objects or lacks an array; or as `ArrayModel`.
     """
-    source, options = hub.options_of(rest, hub.RowOptions)
+    source, options = hub.options_of(rest, StoredOptions)
     mean_root = source.endswith(MEAN_ROOT) and not path_of(source).exists()
     path = path_of(source.removesuffix(MEAN_ROOT) if mean_root else source)
-    if path.is_dir():
-        raise InputError(f"{path} is a folder: name the .npz file in it.")
-    stored = archives.read(path, {k: array for k, array in ARRAYS.items() if not (mean_root and k == "root")})
+    stored = read_vectors(path, options.captions)
+    if "text" not in stored:
+        raise InputError(f"{path} has no array 'text', the rows of texts, but of images alone: rename or add it.")
+    if "image_id" in stored and "image" not in stored and path.suffix.lower() != ".npz":
+        raise InputError(
+            f"{path} has rows with a caption and an image, and one vector: where it is that of the caption, write "
+            f"--captions {path}:COLUMN; otherwise store the vectors of captions and images as rows of their own."
+        )
+    if "caption" not in stored:
+        raise InputError(
+            f"{path} does not say which texts its rows embed: name them, in the order of the rows, by --captions "
+            f"FILE.txt (one a line) or TABLE.csv:COLUMN, in a spec npz:{path}?captions=FILE."
+        )
+    if mean_root:
+        stored.pop("root", None)
+    elif "root" not in stored and (at := _empty(stored["caption"])) is not None:
+        stored["root"] = stored["text"].reshape(-1, stored["text"].shape[-1])[at]
     if not mean_root and not {"root", "coordinates"} & stored.keys() and options.read is None:
         text = torch.from_numpy(stored["text"].reshape(-1, stored["text"].shape[-1]))
         refuse_hyperboloid(text, f"the text embeddings of {path}", f"npz:{path}?{{}}")
         raise InputError(
-            f"{path} has no array 'root', the embedding of the empty caption: npz:{path}{MEAN_ROOT} takes the mean "
+            f"{path} has no array 'root', the embedding of the empty caption: name {path}{MEAN_ROOT} to take the mean "
             "of its texts instead."
         )
-    return _model(f"npz:{path}", path, stored, sha256(path), options, mean_root)
+    whole = path.suffix.lower() == ".npz" and options.captions is None
+    digest = sha256(path) if whole else _digest(stored)
+    return _model(f"npz:{path}", path, stored, digest, options, mean_root, options.captions)
+
+
+class StoredOptions(hub.RowOptions):
+    """Options of the spec of a file of embeddings."""
+
+    captions: str | None = None
+
+
+def _empty(captions: NDArray[Any]) -> int | None:
+    """Where the empty caption is, if it is there."""
+    return next((at for at, caption in enumerate(captions.ravel().tolist()) if not caption.strip()), None)
 
 
 def _model(
-    name: str, source: object, stored: dict[str, NDArray[Any]], digest: str, options: hub.RowOptions, mean_root: bool
+    name: str,
+    source: object,
+    stored: dict[str, NDArray[Any]],
+    digest: str,
+    options: hub.RowOptions,
+    mean_root: bool,
+    captions: str | None = None,
 ) -> ArrayModel:
     """The model of arrays read as options say; where only coordinates have no root, their origin is it."""
     keep_norms, named = options.norms == "keep", options.read
@@ -275,12 +306,13 @@ def _model(
     if coordinates is not None and not mean_root and "root" not in stored:
         origin = torch.zeros(1, coordinates.dim(stored["text"].shape[-1]))
         stored = {**stored, "root": coordinates.points(origin)[0].numpy()}
-    ending = MEAN_ROOT * mean_root + KEEP * keep_norms
-    if named is not None:
-        ending += f"{'&' if keep_norms else '?'}{named.options}"
-    if ending:
-        digest = hashlib.sha256(f"{digest}{ending}".encode()).hexdigest()
-    return ArrayModel(f"{name}{ending}", source, stored, digest, keep_norms, coordinates)
+    meant = [KEEP] * keep_norms + ([] if named is None else [named.options])
+    mean = MEAN_ROOT * mean_root
+    if mean or meant:
+        digest = hashlib.sha256(f"{digest}{mean}{'?' * bool(meant)}{'&'.join(meant)}".encode()).hexdigest()
+    written = "&".join(([] if captions is None else [f"captions={captions}"]) + meant)
+    spec = f"{name}{mean}{'?' * bool(written)}{written}"
+    return ArrayModel(spec, source, stored, digest, keep_norms, coordinates)
 
 
 def embedded(
@@ -331,9 +363,8 @@ def embedded(
         raise InputError(f"{SOURCE} has {shapes}: text must be (N, D) and captions N strings, one for each row.")
     if image_id is not None:
         stored["image_id"] = _labels("image_id", image_id, (int, np.integer), (str, os.PathLike))
-    flat = [caption.strip() for caption in stored["caption"].ravel()]
-    if root is None and "" in flat:
-        stored["root"] = stored["text"].reshape(len(flat), -1)[flat.index("")]
+    if root is None and (at := _empty(stored["caption"])) is not None:
+        stored["root"] = stored["text"].reshape(-1, stored["text"].shape[-1])[at]
     mean_root = "root" not in stored and coordinates is None
     if mean_root:
         warn(f"{SOURCE} has no root, so radii begin at the mean of its texts: give root, the embedding of ''.")

@@ -27,6 +27,7 @@ from hiergeo.adapters.model import Model, with_stored_images
 from hiergeo.adapters.npz import ArrayModel
 from hiergeo.datasets.hierarchy import Hierarchy, ImageRef
 from hiergeo.datasets.pictures import ImageLike, open_rgb
+from hiergeo.datasets.vectors import EmbeddingSpace, read_vectors, write_vectors
 from hiergeo.geometry import Lorentz, PoincareBall
 from hiergeo.geometry.coordinates import Coordinates
 
@@ -94,6 +95,9 @@ def _image_hash(image: ImageLike) -> str:
     return hashes["pixels"]
 
 
+PARQUET = ".parquet"
+"""Ending of a file of embeddings for other tools."""
+
 WORK = {"work": Array("U", (0,), required=False)}
 
 
@@ -108,9 +112,11 @@ def embed(
     overwrite: bool = False,
     progress: bool = False,
 ) -> Path:
-    """Embed the distinct texts of a dataset, and its images if it embeds them, into an ``.npz`` that ``npz:`` loads.
+    """Embed the distinct texts of a dataset, and its images if it embeds them, into a file that ``npz:`` loads.
 
-    Where every row has a contradicting chain, the file holds the chains as well and can be trained on
+    An ``.npz`` holds everything; a ``.parquet`` is for other tools: `hiergeo.datasets.vectors.write_vectors`.
+
+    Where every row has a contradicting chain, the ``.npz`` holds the chains as well and can be trained on
     (`hiergeo.training.from_file`).
 
     Finished batches wait in the folder ``OUT.partial``; after an interruption the same call computes only the others,
@@ -143,7 +149,7 @@ def embed(
     if coordinates is not None:
         if space is None or not isinstance(space.geometry, Lorentz | PoincareBall):
             raise InputError(f"{model.name} brings no hyperbolic space, so its embeddings have no coordinates.")
-        points = Coordinates(coordinates, space.geometry.value)
+        points = Coordinates(coordinates, space.geometry.value, space.min_radius)
     if points is None and not model.normalised:
         raise InputError(
             f"{model.name} gives embeddings of free norms, and embedding files hold unit ones: use it as it is, or "
@@ -188,15 +194,20 @@ def embed(
             arrays["image"] = located(stored.encode_image(images, batch_size=batch_size, progress=progress))
         if points is not None:
             arrays |= {"coordinates": np.array(points.name), "curvature": np.array(points.curvature)}
-        archives.write(out, arrays | chains)
+            arrays["min_radius"] = np.array(points.min_radius)
+        if out.suffix == PARQUET:
+            said = {name: arrays[name].tolist() for name in EmbeddingSpace.model_fields if name in arrays}
+            write_vectors(out, arrays, EmbeddingSpace.model_validate(said))
+        else:
+            archives.write(out, arrays | chains)
         retire(partial)
     return out
 
 
 def check_target(out: Path) -> None:
     """Raise InputError for a path that no embedding file can have."""
-    if out.suffix != ".npz":
-        raise InputError(f"embeddings are written as .npz, so name the file {out.with_suffix('.npz')}, not {out}.")
+    if out.suffix not in (".npz", PARQUET):
+        raise InputError(f"embeddings are written as .npz or {PARQUET}: name the file {out.with_suffix('.npz')}.")
     if out.is_dir():
         raise InputError(f"{out} is a folder: name a file to write the embeddings to.")
 
@@ -230,7 +241,7 @@ def _hash(values: object) -> str:
 def _work_of(out: Path) -> str | None:
     """The hash of the run that produced an embedding file; None if the file is damaged or has no hash."""
     try:
-        work = archives.read(out, WORK).get("work")
+        work = (read_vectors(out) if out.suffix == PARQUET else archives.read(out, WORK)).get("work")
     except InputError:
         return None
     return None if work is None else str(work)

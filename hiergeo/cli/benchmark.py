@@ -27,6 +27,7 @@ def benchmark_command(
     name: Annotated[str | None, argument("NAME", "A benchmark; see --list.")] = None,
     model: Annotated[str | None, option("SPEC", "tiny, open_clip:ARCH/TAG, npz:FILE, ...", "--model", "-m")] = None,
     config: Config = None,
+    captions: options.RowTexts = None,
     listed: Annotated[
         bool, flag("--list", "Print every benchmark, or only NAME, and whether its data is here.")
     ] = False,

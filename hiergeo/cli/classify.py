@@ -32,6 +32,7 @@ def classify_command(
     ],
     model: options.Model,
     config: Config = None,
+    captions: options.RowTexts = None,
     alpha: Annotated[
         float | None, option("X", "The share of wrong labels to promise, such as 0.1; it needs --calibrate.")
     ] = None,

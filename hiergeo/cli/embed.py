@@ -13,7 +13,7 @@ from hiergeo.cli.options import option, path_option
 
 def embed_command(
     model: options.Model,
-    out: Annotated[Path, path_option("PATH", "The npz file to write.", "--out", "-o")],
+    out: Annotated[Path, path_option("PATH", "The file to write: .npz, or .parquet for other tools.", "--out", "-o")],
     data: options.Data = "hierarcaps",
     split: options.Split = "test",
     rows: options.Rows = None,

@@ -52,8 +52,8 @@ Embeddings = Annotated[
     Path | None,
     path_option(
         "FILE",
-        "Embeddings of the items: .npz as `hiergeo embed` writes it, with its captions, or .npy; "
-        "?coordinates=hyperboloid&curvature=-1 behind it says which points its rows are.",
+        "Embeddings of the items, with their captions where the file has them: .npz, .npy, .parquet, .safetensors, "
+        ".h5, ...; ?coordinates=hyperboloid&curvature=-1 behind it says which points its rows are.",
     ),
 ]
 

@@ -54,6 +54,16 @@ def path_argument(metavar: str, help: str, **settings: Any) -> Any:
     return argument(metavar, help, callback=path, **settings)
 
 
+CAPTIONS = "hiergeo.captions"
+"""Where a command keeps which texts the rows of its model embed, until its names are checked."""
+
+
+def keep_captions(context: typer.Context, value: str | None) -> None:
+    """Keep which texts the rows of a model embed."""
+    if value is not None:
+        context.meta[CAPTIONS] = value
+
+
 def flag(name: str, help: str) -> Any:
     """An option without a value."""
     return typer.Option(name, help=help)
@@ -136,6 +146,17 @@ Model = Annotated[
         "meru:FILE, hycoclip:FILE, ...",
         "--model",
         "-m",
+    ),
+]
+RowTexts = Annotated[
+    str | None,
+    option(
+        "FILE[:COLUMN]",
+        "The texts that the rows of a model embed which is a file of them (.npy, ...), in their order: one a line, or "
+        "a column of a table.",
+        "--captions",
+        expose_value=False,
+        callback=keep_captions,
     ),
 ]
 Data = Annotated[

@@ -4,6 +4,7 @@ A file has one line an option, named as on the command line: ``geometry = ["eucl
 given on the command line overrides it.
 """
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,11 +16,12 @@ from typer.core import TyperCommand
 
 from hiergeo._core.errors import InputError, UnavailableError, unknown_name
 from hiergeo._core.storage import documents
+from hiergeo._core.storage.files import path_of
 from hiergeo._core.storage.texts import read_text
 from hiergeo._core.text import without_folders, without_password
 from hiergeo.cli._terminal import phase
 from hiergeo.cli.defaults import SETTINGS
-from hiergeo.cli.options import argument, checked_path, option, setting_name
+from hiergeo.cli.options import CAPTIONS, argument, checked_path, option, setting_name
 
 SOURCES = ("data", "plan", "captions", "embeddings", "index", "path", "source", "sources", "folder")
 """Parameters besides models that say what a command reads."""
@@ -42,6 +44,8 @@ class Verb(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command, behind a line that says what is loaded; names are checked before anything else."""
+        if CAPTIONS in ctx.meta:
+            ctx.params["model"] = _with_captions(ctx.params["model"], ctx.meta[CAPTIONS])
         if "torch" not in sys.modules:
             bundled = "tiny, scenes" if ctx.info_name == "demo" or ctx.params.get("demo") else "hiergeo"
             phase(f"Loading {', '.join(_sources(ctx.params)) or bundled}")
@@ -49,6 +53,20 @@ class Verb(TyperCommand):
         if "set" in ctx.params:
             ctx.params["set"] = _merged((ctx.default_map or {}).get("set", []), ctx.params["set"])
         return super().invoke(ctx)
+
+
+def _with_captions(model: str | list[str] | None, captions: str) -> str | list[str]:
+    """Specs of models of which those that are files of embeddings have the texts of a file."""
+    from hiergeo.datasets.vectors import is_vectors
+
+    specs = [
+        f"{spec}{'&' if '?' in spec else '?'}captions={captions}" if is_vectors(path_of(file)) else spec
+        for spec in _listed(model)
+        for file in [re.sub(r"^npz:|@mean$", "", spec.partition("?")[0])]
+    ]
+    if specs == _listed(model):
+        raise InputError("--captions says which texts the rows of a file embed: name the file, -m rows.npy.")
+    return specs[0] if isinstance(model, str) else specs
 
 
 def check_names(values: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from hiergeo.cli.plans import Config
 def probe_command(
     model: options.Model,
     config: Config = None,
+    captions: options.RowTexts = None,
     data: options.Data = "hierarcaps",
     split: options.Split = "test",
     rows: options.Rows = None,

@@ -214,9 +214,8 @@ def _stored_captions(path: Path, name: str) -> Captioned:
         raise InputError(f"{path}: 'text_image' must give each caption a position among the {len(keys)} images.")
     for index, caption in zip(owner, stored["caption"].tolist(), strict=True):
         captions[index].append(caption.strip())
-    files = [f"{key}.jpg" if isinstance(key, str) else f"{key:012d}.jpg" for key in keys]
     ids = [index if isinstance(key, str) else key for index, key in enumerate(keys)]
-    images = tuple(file_ref(number, path.parent / file) for number, file in zip(ids, files, strict=True))
+    images = tuple(file_ref(number, path.parent / str(key)) for number, key in zip(ids, keys, strict=True))
     return Captioned(name, "all", f"stored embeddings, {path.name}", images, tuple(map(tuple, captions)))
 
 

@@ -8,11 +8,11 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from hiergeo._core.errors import InputError, unknown_name
+from hiergeo._core.errors import InputError, check_positive, unknown_name
 from hiergeo._core.numerics import wide
 from hiergeo.geometry.base import ConstantCurvature
 from hiergeo.geometry.charts import Lorentz, PoincareBall
-from hiergeo.geometry.space import Space
+from hiergeo.geometry.space import MIN_RADIUS, Space
 
 COORDINATES = ("hyperboloid", "ball", "lorentz-space", "negated-time")
 """Rows [time, space] with <x, x> = 1/K; rows of the Poincare ball; space components alone; and [-time, space]."""
@@ -38,26 +38,30 @@ class Coordinates:
     Attributes:
         name: one of `COORDINATES`.
         curvature: K < 0.
+        min_radius: scale of the cones of their space, geodesic units.
 
     Raises:
-        InputError: another name, or a curvature that is not a number below 0.
+        InputError: another name, a curvature that is not a number below 0, or a scale that is not one above 0.
     """
 
     name: str
     curvature: float
+    min_radius: float = MIN_RADIUS
 
     def __post_init__(self) -> None:
         if self.name not in COORDINATES:
             raise unknown_name("kind of coordinates", self.name, COORDINATES)
         if not self.curvature < 0 or math.isinf(self.curvature):
             raise InputError(f"{self.name} coordinates need a curvature below 0, such as -1, not {self.curvature:g}.")
+        check_positive("min_radius", self.min_radius)
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, Any]) -> "Coordinates | None":
-        """Those that the arrays ``coordinates`` and ``curvature`` of a file name; None where the first is not there."""
+        """Those that the arrays of its attributes' names (that of the name is ``coordinates``) say; None without it."""
         if "coordinates" not in arrays:
             return None
-        return cls(str(arrays["coordinates"]), float(arrays.get("curvature", math.nan)))
+        scale = float(arrays.get("min_radius", MIN_RADIUS))
+        return cls(str(arrays["coordinates"]), float(arrays.get("curvature", math.nan)), scale)
 
     @property
     def chart(self) -> ConstantCurvature:
@@ -75,7 +79,7 @@ class Coordinates:
 
     def space(self, dim: int) -> Space:
         """The space of tangent vectors (N, dim) around the origin."""
-        return Space(self.chart, torch.zeros(dim))
+        return Space(self.chart, torch.zeros(dim), min_radius=self.min_radius)
 
     def tangent(self, rows: Tensor) -> Tensor:
         """Tangent vectors (..., D) at the origin of points (..., ambient), at least float32.

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hiergeo._core.errors import InputError, reason
+from hiergeo._core.errors import InputError
 from hiergeo._core.storage.files import path_of
 from hiergeo.adapters import hub
 from hiergeo.datasets.pictures import SUFFIXES
@@ -56,8 +56,8 @@ Images: TypeAlias = Iterable[str | Path] | str | Path
 """Paths of images; or a folder, whose images are taken in order of their paths."""
 
 Embeddings: TypeAlias = Tensor | Iterable[Tensor] | str | Path | Stored
-"""(N, D); or blocks (n, D) of them; or a .npy file; or an .npz with their captions, as ``hiergeo embed`` writes it, or
-what was read from one. ``?coordinates=hyperboloid&curvature=-1`` behind a file says which points its rows are."""
+"""(N, D); or blocks (n, D) of them; or a file of them, perhaps with captions (`hiergeo.datasets.vectors`), or what was
+read from one. ``?coordinates=hyperboloid&curvature=-1`` behind a file says which points its rows are."""
 
 
 class ItemBatch(NamedTuple):
@@ -105,11 +105,12 @@ class ItemInputs:
         if isinstance(embeddings, str | Path):
             name, options = hub.options_of(str(embeddings), hub.CoordinateOptions)
             embeddings, self.coordinates = path_of(name), options.read
-            if name.lower().endswith(".npz"):
-                embeddings = read_stored(embeddings, self.coordinates)
+            embeddings = read_stored(embeddings, self.coordinates)
         self.stored = embeddings if isinstance(embeddings, Stored) else None
         if isinstance(embeddings, Stored):
             self.coordinates = embeddings.coordinates
+            if embeddings.images is None and captions is None:
+                images = [str(name) for name in embeddings.names or ()] or images
             captions = embeddings.captions if captions is None else captions
             embeddings = embeddings.embeddings
         self.captions, self.images, self.embeddings, self.ids = captions, images, embeddings, ids
@@ -265,8 +266,6 @@ def _from_blocks(blocks: Iterator[Tensor]) -> Take:
 
 def _blocks(embeddings: Any) -> Iterator[Tensor]:
     """Embeddings in blocks (n, D) float32 on the CPU of at most `layout.BATCH` rows; raises InputError."""
-    if isinstance(embeddings, str | Path):
-        embeddings = _mapped(path_of(embeddings))
     single = isinstance(embeddings, Tensor | np.ndarray) or not isinstance(embeddings, Iterable)
     dim = None
     for block in [embeddings] if single else embeddings:
@@ -280,13 +279,6 @@ def _blocks(embeddings: Any) -> Iterator[Tensor]:
             raise InputError(f"a block of embeddings has dimension {rows.shape[1]}, and those before it {dim}.")
         dim = rows.shape[1]
         yield from (part.detach().to("cpu", torch.float32) for part in rows.split(layout.BATCH))
-
-
-def _mapped(path: Path) -> Any:
-    try:
-        return np.load(path, mmap_mode="c", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} cannot be read as embeddings ({reason(error)}): name a .npy file.") from error
 
 
 def _identified(image: str | Path | None) -> str:

@@ -108,6 +108,7 @@ def test_numbers_and_harmless_texts_stay_as_they_are(cell):
         ("/a/b/index", "index"),
         ("open_clip:ViT-B-32/openai", "open_clip:ViT-B-32/openai"),
         ("npz:/home/me/a b/emb.npz", "npz:emb.npz"),
+        ("npz:/h/m/rows.npy@mean?captions=/h/m/t.csv:title", "npz:rows.npy@mean?captions=t.csv:title"),
         ("open_clip:hf-hub:ORG/NAME", "open_clip:hf-hub:ORG/NAME"),
     ],
 )

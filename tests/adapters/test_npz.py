@@ -115,8 +115,8 @@ def _put(value: float | str, *at: int):
     ("change", "complaint"),
     [
         (_with(text=None), "no array 'text'"),
-        (_with(text=None, caption=None, captions=np.array(["a"])), "no array 'text' and 'caption', but captions"),
-        (_with(caption=None), "no array 'caption'"),
+        (_with(text=None, caption=None, captions=np.array(["a"])), "no array 'text'"),
+        (_with(caption=None), "does not say which texts"),
         (_with(root=None), "no array 'root'"),
         (_with(image=None), "only one of 'image'"),
         (_with(image_id=None), "only one of 'image'"),

@@ -6,11 +6,14 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from hiergeo import datasets
 from hiergeo._core.errors import UnavailableError
 from hiergeo._core.text import file_name
+from hiergeo.adapters import load
 from hiergeo.cli import data
 from hiergeo.datasets import Hierarchy, ImageRef, Row, hierarcaps, public, scenes
 
@@ -190,3 +193,20 @@ def test_the_module_is_the_command_line(monkeypatch, capsys):
         runpy.run_module("hiergeo", run_name="__main__")
     assert stop.value.code == 2
     assert "nosuch.csv" in capsys.readouterr().err
+
+
+def test_rows_of_another_tool_are_measured_as_the_model_that_made_them(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows, tiny = scenes.load("test", count=8).rows, load("tiny")
+    texts = ["", *dict.fromkeys(text for row in rows for text in row.positive)]
+    pd.DataFrame([row.positive for row in rows]).rename(columns="level{}".format).to_csv("own.csv", index=False)
+    (tmp_path / "far").mkdir()
+    np.save("rows.npy", tiny.encode_text(texts).numpy())
+    pd.DataFrame({"title": texts}).to_csv("far/texts.csv", index=False)
+    measured = []
+    for words in (("-m", "tiny"), ("-m", "rows.npy", "--captions", tmp_path / "far/texts.csv")):
+        code, _out, err = run("probe", *words, "-d", "chains:own.csv", "--json", "probe.json")
+        assert code == 0, err
+        measured.append(metrics(Path("probe.json")))
+    assert measured[1]["tau_d"] == pytest.approx(measured[0]["tau_d"], abs=1e-6)
+    assert run("probe", "-m", "tiny", "--captions", "far/texts.csv")[0] == 2

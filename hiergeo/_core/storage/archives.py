@@ -3,7 +3,7 @@
 import hashlib
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,11 +34,15 @@ Arrays: TypeAlias = Mapping[str, NDArray[np.generic]]
 
 @dataclass(frozen=True)
 class Array:
-    """What an array of a file must be: numpy's letters for the kinds of its values, and numbers of dimensions."""
+    """What an array of a file must be: numpy's letters for the kinds of its values, and numbers of dimensions.
+
+    `names` are what others call it.
+    """
 
     kinds: str
     ranks: tuple[int, ...]
     required: bool = True
+    names: tuple[str, ...] = ()
 
 
 def write(path: Path | str, arrays: Arrays) -> None:
@@ -57,6 +61,16 @@ def content_sha256(arrays: Arrays) -> str:
     return digest.hexdigest()
 
 
+def named(wanted: Mapping[str, Array], held: Collection[str]) -> dict[str, str]:
+    """What of a file's arrays is which that are `wanted`: by its own name, or else by the first that others give it."""
+    taken: dict[str, str] = {name: name for name in wanted if name in held}
+    for name, schema in wanted.items():
+        free = (other for other in schema.names if other in held and other not in taken.values())
+        if name not in taken and (other := next(free, None)) is not None:
+            taken[name] = other
+    return taken
+
+
 def read(path: Path | str, wanted: Mapping[str, Array]) -> dict[str, NDArray[Any]]:
     """The arrays of an ``.npz`` file that `wanted` names, in native byte order; others are not kept in memory.
 
@@ -70,18 +84,19 @@ def read(path: Path | str, wanted: Mapping[str, Array]) -> dict[str, NDArray[Any
         _refuse_bomb(path)
         with np.load(path, allow_pickle=False) as stored:
             names = set(stored.files)
-            missing = [name for name, schema in wanted.items() if schema.required and name not in names]
+            held = named(wanted, names)
+            missing = [name for name, schema in wanted.items() if schema.required and name not in held]
             if missing:
                 others = shortened(", ".join(sorted(names)), NAMED) or "nothing"
                 lacks = " and ".join(map(repr, missing))
                 raise InputError(f"{path} has no array {lacks}, but {others}: rename or add it.")
-            arrays, digest = {}, hashlib.sha256()
-            for name in sorted((names if HASH in names else names & wanted.keys()) - {HASH}):
+            arrays, digest, own = {}, hashlib.sha256(), {other: name for name, other in held.items()}
+            for name in sorted((names if HASH in names else own.keys()) - {HASH}):
                 array = _array(path, stored, name)
                 _update(digest, name, array)
-                if name in wanted:
-                    check(path, name, wanted[name], array)
-                    arrays[name] = array.astype(array.dtype.newbyteorder("="), copy=False)
+                if name in own:
+                    check(path, name, wanted[own[name]], array)
+                    arrays[own[name]] = array.astype(array.dtype.newbyteorder("="), copy=False)
             if HASH in names and str(stored[HASH]) != digest.hexdigest():
                 raise InputError(f"{path} was altered: its content does not match its {HASH}.")
     return arrays

@@ -49,7 +49,7 @@ def columnar_rows(path: Path) -> Iterator[list[Any]]:
 
     try:
         yield list(_schema(path).names)
-        for batch in _batches(path, 256):
+        for batch in columnar_parts(path, 256):
             yield from map(list, zip(*(column.to_pylist() for column in batch.columns), strict=True))
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         raise BrokenError(reason(error)) from error
@@ -61,7 +61,9 @@ def _schema(path: Path) -> Any:
     return ParquetFile(path, **HEADER).schema_arrow if path.suffix.lower() == ".parquet" else _arrow(path)[0]
 
 
-def _batches(path: Path, rows: int, used: Sequence[str] | None = None, words: str | None = None) -> Iterator[Any]:
+def columnar_parts(
+    path: Path, rows: int = ROWS, used: Sequence[str] | None = None, words: str | None = None
+) -> Iterator[Any]:
     """Parts of a table, of some of its columns or all; those of Arrow files are as they were written.
 
     In Parquet the values of the column `words` are decoded once where they repeat.
@@ -106,7 +108,7 @@ def read_columnar(path: Path, columns: Columns) -> Iterator[Read]:
         if kind is not None and not (_is_text(kind) or (columns.several and pa.types.is_list(kind))):
             raise UnreadableError(f"the column '{names.caption}' of {path} holds {kind}, not strings.")
         used = [name for name in names if name is not None]
-        batches = _batches(path, PICTURES if columns.pictures else ROWS, used, names.caption)
+        batches = columnar_parts(path, PICTURES if columns.pictures else ROWS, used, names.caption)
         rows = (cells for batch in batches for cells in _cells(batch, names, columns.pictures))
         for row, cells in enumerate(rows):
             yield in_table(row, columns, path, names, cells)

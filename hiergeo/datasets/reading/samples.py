@@ -87,13 +87,13 @@ class Columns:
         if not header:
             raise MissingColumnError(f"{where} is empty: there are no captions or images in it.")
         others = [name for name in header if name not in (self.caption, self.image)]
-        caption = self.caption or _usual(others, CAPTIONS)
-        image = self.image or _usual(others, IMAGES)
+        caption = self.caption or usual(others, CAPTIONS)
+        image = self.image or usual(others, IMAGES)
         for name, needed, what in ((caption, self.texts, "caption"), (image, self.pictures, "image")):
             if needed and name is None:
-                usual, there = (CAPTIONS, IMAGES)[what == "image"], ", ".join(header[:12])
+                known, there = (CAPTIONS, IMAGES)[what == "image"], ", ".join(header[:12])
                 raise MissingColumnError(
-                    f"{where} has no column named {', '.join(usual[:-1])} or {usual[-1]} (it has {there}): name yours "
+                    f"{where} has no column named {', '.join(known[:-1])} or {known[-1]} (it has {there}): name yours "
                     f"with {self.named.format(what)}."
                 )
         for name in filter(None, (caption, image, self.boxes)):
@@ -106,9 +106,10 @@ class Columns:
         return Cells(caption, image, self.id if self.id in header else None, self.boxes)
 
 
-def _usual(names: Sequence[str], usual: tuple[str, ...]) -> str | None:
+def usual(names: Sequence[str], known: Sequence[str]) -> str | None:
+    """The first of some known names that is among the names of columns, whatever the case of their letters."""
     folded = {name.casefold(): name for name in reversed(names)}
-    return next((folded[name] for name in usual if name in folded), None)
+    return next((folded[name] for name in known if name in folded), None)
 
 
 class Box(NamedTuple):

@@ -13,8 +13,6 @@ import torch
 from torch import Tensor
 
 from hiergeo._core.errors import InputError
-from hiergeo._core.storage import archives
-from hiergeo._core.storage.archives import Array
 from hiergeo._core.storage.files import path_of
 from hiergeo.adapters import Model
 from hiergeo.datasets import Labelled, labelled
@@ -25,6 +23,7 @@ from hiergeo.datasets.reading.columnar import arrow_files
 from hiergeo.datasets.reading.inputs import is_input, suffix_of
 from hiergeo.datasets.reading.samples import CAPTIONS, IMAGES
 from hiergeo.datasets.tables import TABLES, records
+from hiergeo.datasets.vectors import is_vectors, read_vectors
 from hiergeo.evaluation.embedded import Compute
 
 LABELS = ("label", "labels", "category", "class", "taxon")
@@ -35,13 +34,6 @@ NAMES = ("name", "product", "description")
 
 TEXTS, PICTURES = 4096, 256
 """Items of a batch."""
-
-ARRAYS = {
-    "image": Array("f", (2,), required=False),
-    "image_id": Array("iuU", (1,), required=False),
-    "text": Array("f", (2, 3), required=False),
-    "caption": Array("U", (1, 2), required=False),
-}
 
 Items: TypeAlias = str | Path | Tensor | np.ndarray | Labelled | Iterable[Any]
 """Texts, images (paths, pictures, arrays of pixels), embeddings (n, D); or a file or folder of any of them."""
@@ -131,8 +123,8 @@ class ItemSource:
         suffix = path.suffix.lower()
         if not path.exists():
             raise InputError(f"{path} is not there: name a file or folder of items, or give a list of texts.")
-        if suffix == ".npz":
-            yield from _of_npz(path)
+        if self._holds_rows(path):
+            yield from self._of_vectors(path)
         elif path.is_dir() and (pictures := _pictures(path)):
             labels = (file.parent.relative_to(path).name if self.labelled else None for file in pictures)
             names = (file.relative_to(path).as_posix() for file in pictures)
@@ -142,7 +134,23 @@ class ItemSource:
         elif path.is_dir() or is_input(path):
             yield from self._of_table(path)
         else:
-            raise InputError(f"{path} is of a format that cannot be read: name a table, a text, a folder or an .npz.")
+            raise InputError(
+                f"{path} is of a format that cannot be read: name a table, a text, a folder or rows of embeddings."
+            )
+
+    def _holds_rows(self, path: Path) -> bool:
+        """Whether a file is of embeddings; a table is one where it has neither texts nor images."""
+        if not _is_table(path):
+            return is_vectors(path) and path.suffix.lower() != ".txt"
+        return is_vectors(path) and not column_of(next(records(path), []), (*CAPTIONS, *IMAGES, *NAMES))
+
+    def _of_vectors(self, path: Path) -> Iterator[ItemBatch]:
+        """The images of a file of embeddings; its texts where it has no images."""
+        stored = read_vectors(path)
+        kind, called = ("image", "image_id") if "image" in stored else ("text", "caption")
+        rows = stored[kind].reshape(-1, stored[kind].shape[-1])
+        names = stored[called].ravel().tolist() if called in stored else list(range(len(rows)))
+        yield from _of_rows(rows, map(str, names))
 
     def _of_table(self, path: Path) -> Iterator[ItemBatch]:
         columns = self._columns(path)
@@ -205,17 +213,6 @@ def _of_rows(rows: Any, names: Iterator[str]) -> Iterator[ItemBatch]:
         if len(bad):
             raise InputError(f"the embedding of row {start + int(bad[0])} (the first is 0) holds NaN or Inf.")
         yield ItemBatch(list(islice(names, len(part))), part.detach().cpu().float())
-
-
-def _of_npz(path: Path) -> Iterator[ItemBatch]:
-    """The images of a file of embeddings; its texts where it has no images."""
-    stored = archives.read(path, ARRAYS)
-    kind, called = ("image", "image_id") if "image" in stored else ("text", "caption")
-    if kind not in stored:
-        raise InputError(f"{path} has no array 'image' or 'text' of embeddings.")
-    rows = stored[kind].reshape(-1, stored[kind].shape[-1])
-    names = stored[called].ravel().tolist() if called in stored else list(range(len(rows)))
-    yield from _of_rows(rows, map(str, names))
 
 
 def missing(value: Any) -> bool:

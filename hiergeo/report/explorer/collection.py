@@ -8,14 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import final
 
-import numpy as np
-import torch
-from torch import Tensor
-
 from hiergeo import datasets, search
 from hiergeo._core.errors import InputError, UnavailableError
-from hiergeo._core.storage import archives
-from hiergeo._core.storage.archives import Array
 from hiergeo._core.storage.files import atomic_folder, path_of, sha256, size_of, writing
 from hiergeo._core.storage.locks import locked
 from hiergeo._core.text import shortened, without_folders
@@ -266,18 +260,12 @@ def cached_folder(name: str, make: Callable[[Path], None]) -> Path:
     return folder
 
 
-LAYOUT = 1
+LAYOUT = 2
 """The version of the indexes that are made; another number makes them anew."""
-
-IMAGES = {
-    "text": Array("f", (2, 3)),
-    "image": Array("f", (2,), required=False),
-    "image_id": Array("iuU", (1,), required=False),
-}
 
 
 def index_of(file: Path) -> Path:
-    """The folder of the index of an ``.npz`` of embeddings as ``hiergeo embed`` writes it; made if it is not there yet.
+    """The folder of the index of a file of embeddings (`hiergeo.datasets.vectors`); made if it is not there yet.
 
     Captions that are there several times are one item, with the first of their embeddings; ids count from 0. The images
     of the file are items after them, without captions, known by their ``image_id``.
@@ -287,17 +275,17 @@ def index_of(file: Path) -> Path:
         InputError: it is damaged, or its arrays do not fit each other.
     """
     if size_of(file) is None:
-        raise UnavailableError(f"there is no file {file}: name an .npz of embeddings, as 'hiergeo embed' writes it.")
+        raise UnavailableError(f"there is no file {file}: name one of embeddings, as 'hiergeo embed' writes it.")
     return cached_folder(f"npz-{LAYOUT}-{sha256(file)}", lambda folder: _build(file, folder)) / "index"
 
 
 def _build(file: Path, folder: Path) -> None:
     stored = _distinct(read_stored(file))
-    images, references = _images(file, stored.embeddings.shape[1])
-    index = search.build(folder / "index", None, embeddings=stored)
-    if images is not None:
-        images = images if stored.coordinates is None else stored.coordinates.tangent(images)
-        index.add(embeddings=images, images=references)
+    index = search.build(folder / "index", None, embeddings=replace(stored, images=None, names=None))
+    if stored.images is not None:
+        images = stored.images if stored.coordinates is None else stored.coordinates.tangent(stored.images)
+        names = [f"{NUMBERED}{name}" if isinstance(name, int) else name for name in stored.names or ()]
+        index.add(embeddings=images, images=names)
 
 
 def _distinct(stored: Stored) -> Stored:
@@ -308,18 +296,3 @@ def _distinct(stored: Stored) -> Stored:
     for row, caption in enumerate(stored.captions):
         first.setdefault(caption, row)
     return replace(stored, captions=list(first), embeddings=stored.embeddings[list(first.values())])
-
-
-def _images(file: Path, dim: int) -> tuple[Tensor | None, list[str | Path]]:
-    """The embeddings (m, D) of the images of a file, None for a file without, and what an index calls each of them.
-
-    An image is known by a number or by the name of a file without its ending.
-    """
-    arrays = archives.read(file, IMAGES)
-    images, ids = arrays.get("image"), arrays.get("image_id")
-    if images is None or not len(images):
-        return None, []
-    if ids is None or len(ids) != len(images) or images.shape[1] != dim:
-        raise InputError(f"{file}: 'image' {images.shape} must have the dimension of the texts and an 'image_id' each.")
-    names = [f"{NUMBERED}{name}" if isinstance(name, int) else f"{name}.jpg" for name in ids.tolist()]
-    return torch.from_numpy(np.array(images)).float(), list(names)

@@ -111,7 +111,9 @@ class Thumbnails:
         places = [index / reference]
         if self._folder is not None:
             places += [self._folder / reference, self._folder / os.path.basename(reference)]
-        return places
+        if os.path.splitext(reference)[1].lower() in SUFFIXES:
+            return places
+        return [place.with_name(f"{place.name}{suffix}") for place in places for suffix in sorted(SUFFIXES)]
 
     def _permitted(self, path: Path) -> Path | None:
         """The file itself, if there is one below an allowed folder."""

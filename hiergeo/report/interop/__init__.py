@@ -1,13 +1,17 @@
-"""Exchange with other tools: results in the shape of CLIP_benchmark, model cards, and heads on the Hugging Face hub."""
+"""Exchange with other tools: files of embeddings, results of CLIP_benchmark, cards, and heads on the hub."""
 
+from hiergeo.datasets.vectors import EmbeddingSpace, read_vectors, write_vectors
 from hiergeo.report.interop.audit_card import read_card, write_audit_card
 from hiergeo.report.interop.cards import head_card, write_card
 from hiergeo.report.interop.clip_benchmark import to_clip_benchmark
 from hiergeo.report.interop.heads import push_to_hub
 
 __all__ = [
+    "EmbeddingSpace",
     "push_to_hub",
+    "read_vectors",
     "to_clip_benchmark",
     "write_audit_card",
     "write_card",
+    "write_vectors",
 ]
