@@ -40,8 +40,7 @@ Captions = Annotated[
     option(
         "IN",
         "Captions: a file, a folder or a pattern of .csv, .tsv, .parquet, .jsonl, .tar (WebDataset) or .txt, also "
-        "compressed, or folders of images; a table may have columns of images and, called id, of ids (whole numbers, "
-        "distinct).",
+        "compressed, or folders of images; a table may have columns of images and, called id or sku, of distinct ids.",
     ),
 ]
 Images = Annotated[
@@ -187,33 +186,35 @@ def _files(
     captions: str | None, caption: str | None, image: str | None, items: "Items" = "captions"
 ) -> "CaptionFiles | None":
     from hiergeo.datasets.reading import Columns
+    from hiergeo.datasets.reading.samples import KEYS
     from hiergeo.search import CaptionFiles
     from hiergeo.search.sources import COLUMN
 
     if captions is None and not caption is image is None:
         raise InputError("columns are those of --captions: name the files.")
-    say_taken(captions, Columns(items, caption, image, "id", named=COLUMN))
+    say_taken(captions, Columns(items, caption, image, KEYS, named=COLUMN))
     return None if captions is None else CaptionFiles(captions, caption, image)
 
 
 @app.command("delete", cls=Verb)
 def delete_command(
     path: options.IndexFolder,
-    ids: Annotated[list[int], argument("ID...", "Ids of the items to delete.", min=0)],
+    ids: Annotated[list[str], argument("ID...", "Ids of the items to delete.")],
     json: options.Json = None,
 ) -> None:
     """Delete items by id; unknown ids are named and skipped.
 
-    Example: hiergeo index delete my-index 3 17 (hiergeo search shows the ids of items).
+    Example: hiergeo index delete my-index 3 SKU00001 (hiergeo search shows the ids of items).
     """
     from hiergeo import search
-    from hiergeo.search.sources import ids_of
+    from hiergeo.search.ids import ids_of, numbers_of
 
     check_writable(json)
     index = search.open(path)
     wanted = ids_of(dict.fromkeys(ids))
-    missing = wanted[~index.store.holds(wanted)].tolist()
-    deleted = index.delete(ids)
+    held = index.store.holds(numbers_of(wanted)).tolist()
+    missing = [item for item, there in zip(wanted, held, strict=True) if not there]
+    deleted = index.delete(wanted)
     metrics = {"deleted": deleted, "missing": len(missing), "rows": len(index)}
     line = f"deleted {counted(deleted, 'item')}: {len(index):,} are left in {path}"
     conclude(json, {"metrics": metrics, "missing": missing}, line)

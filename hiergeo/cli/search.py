@@ -42,11 +42,14 @@ class Command(Verb):
 def search_command(
     path: Annotated[Path, path_argument("PATH", "Folder of the index.", show_default=False)],
     queries: Annotated[
-        list[str],
+        list[str] | None,
         argument(
             "QUERY...", "Texts; one that ends like an image file (.jpg, .png, ...) is that image.", show_default=False
         ),
-    ],
+    ] = None,
+    id: Annotated[
+        list[str] | None, option("ID", "Search for the item of this id; repeat the option for more.", "--id")
+    ] = None,
     find: Annotated[
         str,
         option(
@@ -81,7 +84,7 @@ def search_command(
     low: Annotated[float | None, option("X", "Leave out items of a smaller radius.")] = None,
     high: Annotated[float | None, option("X", "Leave out items of a larger radius.")] = None,
     exclude: Annotated[
-        list[int] | None, option("ID", "Leave out the item of this id; repeat the option for more.", min=0)
+        list[str] | None, option("ID", "Leave out the item of this id; repeat the option for more.")
     ] = None,
     store: Annotated[
         str | None,
@@ -93,7 +96,8 @@ def search_command(
 ) -> None:
     """Search an index: what texts or images entail, what entails them, what is near, and ladders."""
     from hiergeo.geometry import parse
-    from hiergeo.search import Request, open
+    from hiergeo.search import Item, Request, open
+    from hiergeo.search.ids import ids_of
 
     check_writable(json)
     kind = cast("Kind", find)
@@ -101,7 +105,11 @@ def search_command(
     options |= {"within": within, "min_radius": min_radius, "space": geometry, "store": store}
     options |= {"low": low, "high": high, "exclude": exclude or None}
     given = {name: value for name, value in options.items() if value is not None}
-    requests = [Request(kind, read_query(query), **given) for query in queries]
+    named: list[tuple[str, Query]] = [(query, read_query(query)) for query in queries or ()]
+    named += [(f"item {item}", Item(item)) for item in ids_of(id or ())]
+    if not named:
+        raise InputError("there is no query: give texts or images, or the ids of items with --id.")
+    requests = [Request(kind, query, **given) for _, query in named]
     settings: dict[str, Any] = {name: getattr(requests[0], name) for name in SETTINGS}
     settings |= {"path": str(path), "store": store and without_password(store)}
     if geometry is not None:
@@ -109,10 +117,11 @@ def search_command(
     index = open(path, device=device)
     results = index.search(requests)
 
-    pairs = list(zip(queries, results, strict=True))
+    texts = [text for text, _ in named]
+    pairs = list(zip(texts, results, strict=True))
     spec = index.chosen(geometry).geometry.spec
     parts = ({"count": result} if isinstance(result, int) else result.as_dict() for result in results)
-    answers = [{"query": query, "kind": kind, **part} for query, part in zip(queries, parts, strict=True)]
+    answers = [{"query": query, "kind": kind, **part} for query, part in zip(texts, parts, strict=True)]
     document = {"metrics": metrics(results, len(index)), "answers": answers, "settings": settings | {"space": spec}}
     screen: list[RenderableType] = []
     for query, result in pairs:

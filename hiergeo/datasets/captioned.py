@@ -73,8 +73,7 @@ class Captioned:
             seen.add(image.image_id)
             if not (captions and all(captions)):
                 flaw = "an empty caption" if captions else "no captions"
-                called = image.image_id if image.path is None else image.path.name
-                raise InputError(f"image {called} of {self.name} has {flaw}: correct it, or leave the image out.")
+                raise InputError(f"{image.name} of {self.name} has {flaw}: correct it, or leave the image out.")
 
     def __repr__(self) -> str:
         return f"<{self.name} {self.split}, {len(self.images)} images, {len(self.texts)} captions>"

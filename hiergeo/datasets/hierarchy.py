@@ -38,6 +38,12 @@ class ImageRef:
     hashes: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
     address: str = ""
 
+    @property
+    def name(self) -> str:
+        """What figures and messages call it: the name of its file or address, or else its number."""
+        called = self.address.rstrip("/").rpartition("/")[2] or (self.path and self.path.name)
+        return called or f"image {self.image_id}"
+
 
 class Truth(Protocol):
     """What a dataset that knows it says of its captions and pictures."""

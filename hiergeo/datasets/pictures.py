@@ -224,5 +224,5 @@ def _label(image: ImageLike, index: int | None = None) -> str:
     if (path := _path(image)) is not None:
         return str(path)
     if isinstance(image, ImageRef):
-        return f"image {image.image_id}"
+        return image.name
     return "the given picture" if index is None else f"picture {index} (the first is 0)"

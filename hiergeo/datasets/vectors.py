@@ -15,9 +15,9 @@ from hiergeo._core.storage.archives import Array
 from hiergeo._core.storage.documents import Foreign, parse_json, validated
 from hiergeo._core.storage.files import atomic_write, path_of, size_of
 from hiergeo._core.storage.texts import read_lines
-from hiergeo.datasets.reading.columnar import arrow_files, columnar_parts
+from hiergeo.datasets.reading.columnar import arrow_files, columnar_parts, schema_of
 from hiergeo.datasets.reading.inputs import suffix_of
-from hiergeo.datasets.reading.samples import CAPTIONS, IDS, IMAGES, usual
+from hiergeo.datasets.reading.samples import CAPTIONS, IDS, IMAGES, KEYS, usual
 from hiergeo.datasets.tables import TABLES, read_table
 
 Arrays: TypeAlias = dict[str, NDArray[Any]]
@@ -31,6 +31,7 @@ ARRAYS = {
     "root": Array("f", (1,), False),
     "image": Array("f", (2,), False, tuple(f"{what}_{rows}" for what in ("image", "img") for rows in ROWS)),
     "image_id": Array("iuU", (1,), False, ("image_ids", "image_path", "image_paths", "filepath")),
+    "id": Array("iuU", (1,), False, ("ids", "sku")),
     "coordinates": Array("U", (0,), False),
     "curvature": Array("f", (0,), False),
     "min_radius": Array("f", (0,), False),
@@ -38,8 +39,9 @@ ARRAYS = {
     "fingerprint": Array("U", (0,), False),
     "work": Array("U", (0,), False),
 }
-"""What a file holds: rows of texts, of any norm but zero, the root, rows of images by COCO id or name of a file, which
-points of a hyperbolic space the rows are and how wide its cones, and what embedded them."""
+"""What a file holds: rows of texts, of any norm but zero, the root, rows of images by COCO id or name of a file, ids of
+the rows of texts or else of images, which points of a hyperbolic space the rows are and how wide its cones, and what
+embedded them."""
 
 METADATA = "embedding_space"
 """The key of the metadata of a Parquet or safetensors file that says in JSON in which space its rows are."""
@@ -82,6 +84,14 @@ def is_vectors(path: Path) -> bool:
     if path.suffix.lower() not in SUFFIXES or not path.is_file():
         return bool(arrow_files(path))
     return path.suffix.lower() != ".safetensors" or "text" in archives.named(ARRAYS, _tensors(path))
+
+
+def has_vectors(path: Path) -> bool:
+    """Whether a file is of embeddings, which a table is that has a column of vectors."""
+    table = path.suffix.lower() == ".parquet" or bool(arrow_files(path))
+    if not table or not path.exists():
+        return is_vectors(path)
+    return any(_is_rows(field.type) for file in arrow_files(path) or [path] for field in schema_of(file))
 
 
 def read_vectors(path: Path, table: str | None = None) -> Arrays:
@@ -220,13 +230,16 @@ def _of_table(path: Path, own: str | None) -> Arrays:
     captions, images = own or usual(words, CAPTIONS), usual(words, (*IMAGES, *IDS))
     for name in known:
         arrays[name] = _rows(table[known[name]])
+    if keys := usual(words, KEYS):
+        arrays["id"] = np.array(table[keys].to_pylist(), dtype=object)
     if own is not None and own not in words:
         raise InputError(f"{path} has no column '{own}' of texts (it has {', '.join(words) or 'none'}).")
     texts = table[captions].to_pylist() if captions else None
     names = table[images].to_pylist() if images else None
     if texts is None or set(known) != {"text"} or names is None or own is not None:
         arrays |= {} if texts is None else {"caption": np.array(texts, dtype=object)}
-        return arrays | ({"image_id": np.array(names, dtype=object)} if "image" in known else {})
+        kept = names is not None and ((texts is None and images not in KEYS) or "image" in known)
+        return arrays | ({"image_id": np.array(names, dtype=object)} if kept else {})
     is_text = np.array([text is not None for text in texts])
     if (is_text & np.array([usual(words, IMAGES) == images and bool(name) for name in names])).any():
         return arrays | {"caption": np.array(texts, dtype=object), "image_id": np.array(names, dtype=object)}
@@ -234,6 +247,7 @@ def _of_table(path: Path, own: str | None) -> Arrays:
     if not is_text.all():
         arrays["image"], arrays["image_id"] = arrays["text"][~is_text], np.array(names, dtype=object)[~is_text]
         arrays["text"] = arrays["text"][is_text]
+        arrays.pop("id", None)
     return arrays
 
 

@@ -64,7 +64,7 @@ def _card(classified: Classified, at: int, confidence: list[float]) -> dict[str,
     image = classified.images[at] if classified.images else None
     rungs = zip(classified.path[at].tolist(), confidence, strict=True)
     return {
-        "item": classified.items[at],
+        "item": ": ".join((*classified.ids[at : at + 1], classified.items[at])),
         "picture": None if image is None else thumbnail(image),
         "rungs": [
             (classified.tree.names[label], sure, f"{sure:.3f}" if sure < 0.9995 else "> 0.999", depth <= level)

@@ -66,7 +66,7 @@ class ImageLadder:
 class Exhibit:
     """One image with its true chains, general to specific, and its ladders."""
 
-    image_id: int
+    name: str
     picture: Thumbnail
     truth: tuple[tuple[str, ...], ...]
     ladders: tuple[ImageLadder, ...]
@@ -186,4 +186,4 @@ def _exhibit(embedded: Embedded, at: int, met: Mapping[str, tuple[str, ...]]) ->
     for title, captions in met.items():
         rungs = tuple(LadderCaption(caption, is_true(at, caption), caption in common) for caption in captions)
         ladders.append(ImageLadder(title, rungs, *ladder_precision_recall(captions, truth)))
-    return Exhibit(image.image_id, thumbnail(image), tuple(truth), tuple(ladders))
+    return Exhibit(image.name, thumbnail(image), tuple(truth), tuple(ladders))

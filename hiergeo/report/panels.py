@@ -154,7 +154,7 @@ def picture(axes: "Axes", exhibit: Exhibit) -> None:
     from PIL import Image
 
     axes.set_axis_off()
-    axes.set_title(f"image {exhibit.image_id}", fontsize="small")
+    axes.set_title(words(shortened(exhibit.name, NAME)), fontsize="small")
     if exhibit.picture.uri:
         data = base64.b64decode(exhibit.picture.uri.partition("base64,")[2])
         axes.imshow(np.asarray(Image.open(io.BytesIO(data))))

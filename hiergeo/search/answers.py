@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, ConfigDict, TypeAdapter, WithJsonSchema
 from typing_extensions import Self
 
 from hiergeo.geometry.space import By
+from hiergeo.search.ids import Id
 
 Guarantee = Literal["exact", "approximate"]
 """``exact``: every row was scored. ``approximate``: a store proposed the rows that were; see the measured recall."""
@@ -43,7 +44,7 @@ class Hit:
     """One item that was found.
 
     Attributes:
-        id: of the item.
+        id: of the item, as its user knows it.
         caption: None for an item without one.
         image: the reference of its image; None for an item without one.
         radius: distance from the root, geodesic units.
@@ -57,7 +58,7 @@ class Hit:
             entailing, in [0, 1]; None of the query itself.
     """
 
-    id: int
+    id: Id
     caption: str | None
     image: str | None
     radius: Number

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from hiergeo._core.errors import InputError
 from hiergeo.search import shard_writer
+from hiergeo.search.ids import HASHED, Id
 from hiergeo.search.layout import DTYPES, SHARDS, Manifest, Shard
 from hiergeo.search.quantiles import shell_edges, with_bounds
 from hiergeo.search.rows import Rows
@@ -99,7 +100,7 @@ def join(folder: Path, manifest: Manifest, shards: Sequence[Shard]) -> Manifest:
     check_ids(new, folder, manifest)
     edges = manifest.edges if manifest.edges or manifest.shards else shell_edges(new)
     bound = tuple(with_bounds(shard, edges) for shard in new)
-    next_id = max((shard.last + 1 for shard in shards), default=0)
+    next_id = max((_last_number(shard) + 1 for shard in new), default=0)
     return manifest.next(shards=(*manifest.shards, *bound), edges=edges, next_id=max(manifest.next_id, next_id))
 
 
@@ -111,7 +112,7 @@ def check_ids(new: Sequence[OpenShard], folder: Path, manifest: Manifest) -> Non
     arrays = [shard.array(SORTED) for shard in new if shard.shard.rows]
     ends = sorted((int(ids[0]), int(ids[-1])) for ids in arrays)
     if any(one[1] >= other[0] for one, other in pairwise(ends)):
-        shard_writer.check_ids(np.sort(np.concatenate(arrays)))
+        shard_writer.check_ids(np.sort(np.concatenate(arrays)), lambda number: _called(new, number))
     for other in manifest.shards:
         opened = None
         for ids in arrays:
@@ -120,10 +121,24 @@ def check_ids(new: Sequence[OpenShard], folder: Path, manifest: Manifest) -> Non
                 opened = opened or OpenShard(folder / SHARDS, manifest, other)
                 there = opened.places(ids[start:stop]) >= 0
                 if there.any():
-                    raise InputError(
-                        f"the index holds an item {int(ids[start:stop][there][0])} already: delete it first, or give "
-                        f"another id."
-                    )
+                    called = _called([opened], int(ids[start:stop][there][0]))
+                    raise InputError(f"the index holds an item {called} already: delete it first, or give another id.")
+
+
+def _called(shards: Iterable[OpenShard], number: int) -> Id:
+    """The id of the item of a number in one of some shards, as its user knows it."""
+    wanted = np.array([number])
+    found = ((shard, places) for shard in shards if (places := shard.places(wanted))[0] >= 0)
+    for shard, places in found:
+        return shard.labels(places).ids([number])[0]
+    return number
+
+
+def _last_number(shard: OpenShard) -> int:
+    """The largest id of a shard that is not the hash of a text; -1 for none."""
+    ids = shard.array(SORTED)
+    end = len(ids) if shard.shard.last >= 2 * HASHED else int(ids.searchsorted(HASHED))
+    return int(ids[end - 1]) if end else -1
 
 
 def _checked(items: Iterable[Labelled], manifest: Manifest) -> Iterator[Labelled]:

@@ -1,8 +1,11 @@
 """Building and opening an index, and what it is built of."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
+
+from torch import Tensor
 
 from hiergeo import adapters
 from hiergeo._core.errors import InputError, unknown_name, warn
@@ -10,9 +13,11 @@ from hiergeo._core.storage.files import check_folder, path_of
 from hiergeo.adapters import Model
 from hiergeo.datasets import reading
 from hiergeo.datasets.reading import ITEMS, Columns, Items, MissingColumnError, Sample, UnreadableError
+from hiergeo.datasets.reading.samples import KEYS
 from hiergeo.geometry import Space
 from hiergeo.search import layout
 from hiergeo.search.corpus.running import Files, Sources, Stream, run
+from hiergeo.search.ids import Id
 from hiergeo.search.index import Index
 from hiergeo.search.layout import MANIFEST
 from hiergeo.search.sources import COLUMN, CaptionFiles, Captions, Embeddings, Images, ItemInputs
@@ -27,7 +32,7 @@ def build(
     space: Space | str | None = None,
     *,
     embeddings: Embeddings | None = None,
-    ids: Any = None,
+    ids: Iterable[Id] | Tensor | None = None,
     items: Items = "captions",
     worker: str | None = None,
     ray: bool = False,
@@ -46,14 +51,14 @@ def build(
         model: a model or its spec; None for embeddings of unknown origin, in which texts and images cannot be searched.
         captions: of the items: a list or another iterable; or a file, a folder or a pattern of what
             `hiergeo.datasets.reading` reads, or `hiergeo.search.CaptionFiles`, which names the columns. A table may
-            have a column of images, and a column ``id`` of ids. Of several files without ids each is an input of its
-            own: rows that cannot be used are set aside, and ids are (number of the file << 32) + row.
+            have a column of images, and a column ``id`` or ``sku`` of ids. Of several files without ids each is an
+            input of its own: rows that cannot be used are set aside, and ids are (number of the file << 32) + row.
         images: paths, or a folder; alone they are items of their own, beside captions or embeddings one for each item.
         space: where searches measure unless another space is named; None is the native space of the model, Euclidean
             around its root for a model without one.
         embeddings: instead of embedding captions or images: (N, D), blocks (n, D), a .npy file, or an .npz file as
             ``hiergeo embed`` writes it, which brings captions, and without a model the root and the model's name.
-        ids: whole numbers in [0, 2^63), distinct, one for each item; None counts from 0.
+        ids: texts or whole numbers in [0, 2^63), distinct, one for each item; None counts from 0.
         items: what becomes an item of files: "captions", "images" or "pairs".
         worker: ``I/N`` embeds every N-th file only, ``auto`` asks Slurm, torchrun or Kubernetes; None embeds all.
         ray: spread the files over a cluster of Ray.
@@ -122,7 +127,7 @@ def sources_of(
         given = captions if isinstance(captions, CaptionFiles) else CaptionFiles(cast(Any, captions))
         columns = Columns(items, given.caption, given.image, named=COLUMN)
         listing = reading.listing(given.path, columns, folder)
-        first = _first_row(listing, replace(columns, id="id"))
+        first = _first_row(listing, replace(columns, id=KEYS))
         of_ids = isinstance(first, Sample) and first.id is not None
         if divided or (len(listing.sources) > 1 and not of_ids):
             return Files(listing.base, listing.sources, columns)

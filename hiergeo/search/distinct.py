@@ -13,13 +13,14 @@ from torch import Tensor
 
 from hiergeo.search.answers import Answer, Guarantee, Hit
 from hiergeo.search.groups import Result
+from hiergeo.search.ids import Id
 from hiergeo.search.requests import MOST_HITS, Request
 from hiergeo.search.stores.exact import ExactStore
 
 GROWTH = 8
 """How many times as many items are asked for where captions repeat."""
 
-Listed: TypeAlias = Sequence[tuple[int, Hashable]]
+Listed: TypeAlias = Sequence[tuple[Id, Hashable]]
 """The best items of a query in order, each with the key of which one item is wanted: its caption, or its own id."""
 
 Again: TypeAlias = Callable[[Sequence[int], Sequence[int], Sequence[frozenset[Hashable]]], Sequence[Listed]]
@@ -29,7 +30,7 @@ Again: TypeAlias = Callable[[Sequence[int], Sequence[int], Sequence[frozenset[Ha
 class Distinct(NamedTuple):
     """The best items of distinct keys of one query, in order, and how many were passed over for a better one."""
 
-    items: list[int]
+    items: list[Id]
     repeats: int
 
 
@@ -38,8 +39,8 @@ def distinct(first: Sequence[Listed], wanted: Sequence[int], again: Again) -> li
 
     `first` are the best `wanted` items of each query, of any keys, 1 <= wanted <= `MOST_HITS`; `again` gives more.
     """
-    best: list[dict[Hashable, int]] = [{} for _ in wanted]
-    seen: list[set[int]] = [set() for _ in wanted]
+    best: list[dict[Hashable, Id]] = [{} for _ in wanted]
+    seen: list[set[Id]] = [set() for _ in wanted]
     most, without = list(wanted), [frozenset[Hashable]()] * len(wanted)
     numbers, lists = list(range(len(wanted))), first
     while numbers:
@@ -70,7 +71,7 @@ def distinct_answers(
     `answers` are those of any captions to some of the requests; `sweep` answers other requests about their queries.
     """
     numbers = list(answers)
-    last, hits = dict(answers), dict[tuple[int, int], Hit]()
+    last, hits = dict(answers), dict[tuple[int, Id], Hit]()
 
     def listed(number: int, answer: Answer) -> Listed:
         hits.update(((number, hit.id), hit) for hit in answer.hits)

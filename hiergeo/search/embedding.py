@@ -10,10 +10,11 @@ from torch import Tensor
 from hiergeo._core.errors import InputError
 from hiergeo.adapters import Model
 from hiergeo.geometry import Space
+from hiergeo.search.ids import ID, numbers_of
 from hiergeo.search.layout import DTYPES, Manifest
 from hiergeo.search.rows import Rows
 from hiergeo.search.shards import Labels
-from hiergeo.search.sources import ID, ItemBatch
+from hiergeo.search.sources import ItemBatch
 
 NORM = 1e-2
 """How far from 1 the norm of an embedding may be that a normalised model gave: float16 rounds by less."""
@@ -30,8 +31,9 @@ class Embedder:
 
     def rows(self, batch: ItemBatch) -> tuple[Rows, Labels]:
         """The rows of a batch, with their labels; raises InputError for an item that the index cannot hold."""
-        ids = batch.ids
-        if ids is None:
+        if batch.ids is not None:
+            ids = numbers_of(batch.ids)
+        else:
             start = self.first + batch.start
             if start + batch.size > ID:
                 raise InputError(f"there is no id left: the largest may be {ID - 1}; give ids.")

@@ -12,6 +12,7 @@ from hiergeo.geometry.space import By, Side
 from hiergeo.search import candidates
 from hiergeo.search.answers import Answer, Climb, Guarantee, Hit, Rung
 from hiergeo.search.background import Backgrounds
+from hiergeo.search.ids import numbers_of
 from hiergeo.search.layout import DTYPES
 from hiergeo.search.pushing import Engines
 from hiergeo.search.queries import Item, Query
@@ -29,7 +30,10 @@ def query_rows(queries: Sequence[Query], embedded: Tensor, space: Space, store: 
     rows = Rows.of(torch.arange(len(embedded)), embedded, space, DTYPES[store.manifest.dtype])
     items = {row: query.id for row, query in enumerate(queries) if isinstance(query, Item)}
     if items:
-        at, stored = list(items), store.fetch(torch.tensor(list(items.values())))
+        at, numbers = list(items), numbers_of(items.values())
+        for absent in (item for item, held in zip(items.values(), store.holds(numbers), strict=True) if not held):
+            raise InputError(f"the index holds no item {absent}.")
+        stored = store.fetch(numbers)
         rows.direction[at], rows.radii[at] = stored.direction, stored.radii
     return rows
 
@@ -67,7 +71,7 @@ class RequestGroup:
         self.guarantee = "approximate"
 
     def _task(self, first: Request, span: RadiusRange) -> Best | Steps | Count:
-        without = torch.cat([self.store.captioned(first.without), torch.tensor(first.exclude, dtype=torch.int64)])
+        without = torch.cat([self.store.captioned(first.without), numbers_of(first.exclude)])
         if first.kind == "ladder":
             return Steps(self.space, self.x, self._thresholds(first.thresholds), span, without)
         if first.kind == "count":
@@ -111,6 +115,7 @@ class RequestGroup:
             return [[None] * width for _ in self.requests]
         ids = best.ids[best.ids >= 0].unique()
         rows, labels = self.store.fetch(ids), self.store.labels(ids)
+        called = labels.ids(ids.tolist())
         row = torch.searchsorted(ids, best.ids.clamp_min(int(ids[0])))
         pairs = torch.arange(len(row)).unsqueeze(1) * len(ids) + row
         apart, which = pairs.unique(return_inverse=True)  # the rungs of a ladder repeat their items
@@ -120,8 +125,8 @@ class RequestGroup:
         usual = self._backgrounds.of(self.store, self.space, self.first.min_radius)
         numbers = zip(radius, margin, angle, distance, *usual.verdicts(margin, distance), strict=True)
         hits = [
-            Hit(item, labels.captions[row], labels.images[row], *values)
-            for item, row, values in zip(ids[at].tolist(), at.tolist(), numbers, strict=True)
+            Hit(called[row], labels.captions[row], labels.images[row], *values)
+            for row, values in zip(at.tolist(), numbers, strict=True)
         ]
         return [
             [hits[number] if item >= 0 else None for item, number in zip(*pair, strict=True)]

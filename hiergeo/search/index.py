@@ -22,13 +22,14 @@ from hiergeo.search.compaction import Compacted
 from hiergeo.search.distinct import distinct_answers
 from hiergeo.search.embedding import Embedder
 from hiergeo.search.groups import RequestGroup, Result, query_rows
+from hiergeo.search.ids import Id, numbers_of
 from hiergeo.search.layout import Manifest
 from hiergeo.search.pushing import Engines, push
 from hiergeo.search.queries import Encoder, Item, Query
 from hiergeo.search.recall import KindAudit, audit, with_recall
 from hiergeo.search.requests import Kind, Queries, Request, Searcher, queries_of
 from hiergeo.search.shard_writer import Labelled
-from hiergeo.search.sources import Captions, Embeddings, Images, ItemInputs, ids_of
+from hiergeo.search.sources import Captions, Embeddings, Images, ItemInputs
 from hiergeo.search.store import Store
 from hiergeo.search.stores.exact import ExactStore
 from hiergeo.search.sweep import RadiusRange, run
@@ -175,7 +176,7 @@ class Index(Searcher):
         captions: Captions | None = None,
         images: Images | None = None,
         embeddings: Embeddings | None = None,
-        ids: Iterable[int] | Tensor | None = None,
+        ids: Iterable[Id] | Tensor | None = None,
         *,
         progress: bool = False,
     ) -> Added:
@@ -211,7 +212,7 @@ class Index(Searcher):
         self.refresh()
         return done
 
-    def delete(self, ids: Iterable[int] | Tensor) -> int:
+    def delete(self, ids: Iterable[Id] | Tensor) -> int:
         """Delete items by their ids, durably; returns how many of them there were.
 
         Raises:
@@ -219,7 +220,7 @@ class Index(Searcher):
             UnavailableError: the disk cannot be written; the index is as before.
             HeldError: another process or thread writes to the index.
         """
-        return self.store.delete(ids_of(ids))
+        return self.store.delete(numbers_of(ids))
 
     def compact(self) -> Compacted:
         """Merge small shards, drop deleted rows from the disk and make shells of equal mass again.

@@ -15,6 +15,7 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.plugins import quoting
 from hiergeo.adapters import Model
 from hiergeo.datasets.pictures import SUFFIXES
+from hiergeo.search.ids import Id
 from hiergeo.search.layout import ModelFacts
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 class Item:
     """An item of the index, by its id, as a query: its point as it is stored, so that it finds itself at distance 0."""
 
-    id: int
+    id: Id
 
 
 Query: TypeAlias = Union[str, Path, "Image", Tensor, NDArray[np.floating], Item]

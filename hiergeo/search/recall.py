@@ -23,6 +23,7 @@ from hiergeo.geometry import Space
 from hiergeo.geometry.space import By
 from hiergeo.search.answers import Answer, Climb, Hit, Recall
 from hiergeo.search.groups import Result
+from hiergeo.search.ids import Id
 from hiergeo.search.queries import Item
 from hiergeo.search.requests import Kind, Request
 from hiergeo.search.store import shell_of
@@ -159,7 +160,7 @@ def _measured(home: ExactStore, space: Space, request: Request, pairs: Sequence[
     )
 
 
-def _items(answer: Answer | Climb) -> dict[tuple[int, int], Hit]:
+def _items(answer: Answer | Climb) -> dict[tuple[int, Id], Hit]:
     """The items of an answer by rung and id; those of hits count wherever they are."""
     if isinstance(answer, Answer):
         return {(0, hit.id): hit for hit in answer.hits}

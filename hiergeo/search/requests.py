@@ -33,6 +33,7 @@ from hiergeo._core.errors import InputError, sentence
 from hiergeo.geometry import Space
 from hiergeo.geometry.space import By, Side
 from hiergeo.search.answers import Answer, Climb
+from hiergeo.search.ids import ItemId
 from hiergeo.search.queries import Query, is_dense, tensor_kind
 from hiergeo.search.store import Store
 
@@ -146,7 +147,7 @@ class Request(BaseModel):
     """Search through a store that holds the items, or the store of this spec; by default the index is scanned."""
     strict: Annotated[bool, On(SIDES)] = False
     """Whether all children have a larger radius than the query, and all parents a smaller one."""
-    exclude: Annotated[tuple[Annotated[int, Field(ge=0, lt=1 << 63)], ...], On(), Field(max_length=MOST_EXCLUDED)] = ()
+    exclude: Annotated[tuple[ItemId, ...], On(), Field(max_length=MOST_EXCLUDED)] = ()
     """Ids of items that are left out; those that the index does not hold change nothing."""
     without: Annotated[frozenset[str], On(HITS, local=True)] = frozenset()
     """Captions whose items are left out."""

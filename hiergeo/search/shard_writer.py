@@ -1,7 +1,7 @@
 """Writing shards: whole, durable and at once, by one process or by many."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -14,12 +14,14 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.files import atomic_folder, atomic_write, sha256
 from hiergeo.geometry import Geometry
+from hiergeo.search.ids import Id
 from hiergeo.search.layout import SHARD_CHARACTERS, Shard
 from hiergeo.search.rows import Rows
 from hiergeo.search.shards import (
     CAPTIONS,
     DIRECTIONS,
     IDS,
+    LABELS,
     PLACES,
     RADII,
     RADIUS,
@@ -61,8 +63,9 @@ def joined(parts: list[Labelled]) -> Labelled:
     rows = Rows.cat([part for part, _ in parts])
     captions = [caption for _, labels in parts for caption in labels.captions]
     images = [image for _, labels in parts for image in labels.images]
+    own = [text for _, labels in parts for text in labels.own_ids or [None] * len(labels.captions)]
     parts.clear()
-    return rows, Labels(captions, images)
+    return rows, Labels(captions, images, own if any(own) else None)
 
 
 def write_shard(folder: Path, rows: Rows, labels: Labels, geometry: Geometry) -> Shard:
@@ -72,7 +75,7 @@ def write_shard(folder: Path, rows: Rows, labels: Labels, geometry: Geometry) ->
     InputError for a caption that is not valid Unicode or an id that is negative or twice, UnavailableError if it cannot
     be written; nothing is left.
     """
-    check_ids(rows.ids.sort().values.numpy())
+    check_ids(rows.ids.sort().values.numpy(), lambda number: _called(rows, labels, number))
     radius = geometry.combine(list(rows.radii.unbind(1)))
     order = lexicographic(radius.double(), rows.ids)
     by_id = rows.ids[order].argsort()
@@ -93,13 +96,17 @@ def write_shard(folder: Path, rows: Rows, labels: Labels, geometry: Geometry) ->
     return shard
 
 
-def check_ids(ids: NDArray[np.int64]) -> None:
-    """Raise InputError for an id that is negative or twice among ascending ones (n,)."""
+def check_ids(ids: NDArray[np.int64], called: Callable[[int], Id]) -> None:
+    """Raise InputError for an id that is negative or twice, by ascending numbers (n,); `called` gives their ids."""
     if len(ids) and ids[0] < 0:
         raise InputError(f"the id {ids[0]} is negative: ids must be whole numbers >= 0.")
     twice = np.flatnonzero(ids[1:] == ids[:-1])
     if len(twice):
-        raise InputError(f"the id {int(ids[twice[0]])} is there twice: ids must be distinct.")
+        raise InputError(f"the id {called(int(ids[twice[0]]))} is there twice: ids must be distinct.")
+
+
+def _called(rows: Rows, labels: Labels, number: int) -> Id:
+    return labels.ids(rows.ids.tolist())[rows.ids.tolist().index(number)]
 
 
 def bury(folder: Path, shard: Shard, dead: NDArray[np.int32], generation: int) -> Shard:
@@ -121,13 +128,18 @@ def _write(path: Path, parts: Iterable[Tensor]) -> None:
 
 
 def _write_captions(path: Path, labels: Labels, order: Sequence[int]) -> None:
-    """Write captions and images in the order of the rows."""
+    """Write captions, images and ids in the order of the rows."""
     pa = arrow()
-    schema = pa.schema([("caption", pa.string()), ("image", pa.string())])
+    kept = {
+        name: column
+        for name, column in zip(LABELS, (labels.captions, labels.images, labels.own_ids), strict=True)
+        if column is not None
+    }
+    schema = pa.schema([(name, pa.string()) for name in kept])
     with pa.parquet.ParquetWriter(path, schema, compression="zstd") as writer:
         for start in range(0, len(order), PIECE):
             rows = order[start : start + PIECE]
-            columns = [[column[row] for row in rows] for column in (labels.captions, labels.images)]
+            columns = [[column[row] for row in rows] for column in kept.values()]
             try:
                 table = pa.table([pa.array(column, pa.string()) for column in columns], schema=schema)
             except UnicodeEncodeError as error:

@@ -7,7 +7,7 @@
 | ``radius.f32`` | of a product, the combined radius, float32 |
 | ``ids.i64`` | ids |
 | ``sorted.i64``, ``places.i32`` | ids in ascending order, and the row of each |
-| ``captions.parquet`` | caption and image |
+| ``captions.parquet`` | caption, image and, where an item has an id that is a text, that |
 | ``shard.json`` | its record, as the manifest has it |
 | ``tombstones-G.i32`` | from generation G on: the rows that are deleted, ascending |
 
@@ -29,11 +29,16 @@ from numpy.typing import NDArray
 from hiergeo._core.errors import UnavailableError, reason
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.files import sha256
+from hiergeo.search.ids import Id
 from hiergeo.search.layout import Manifest, Shard
 from hiergeo.search.rows import Rows
 
 DIRECTIONS, RADII, RADIUS, IDS = "directions", "radii.f32", "radius.f32", "ids.i64"
 SORTED, PLACES, CAPTIONS, RECORD = "sorted.i64", "places.i32", "captions.parquet", "shard.json"
+
+OWN_ID = "own_id"
+LABELS = ("caption", "image", OWN_ID)
+"""Columns of captions; there is none of ids where all are numbers."""
 
 MATRICES = (DIRECTIONS, RADII)
 """Arrays of several numbers a row."""
@@ -67,10 +72,19 @@ def reading(shard: str, name: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Labels:
-    """What items are called: the caption and the reference of the image of each, or None."""
+    """What items are called: the caption and the reference of the image of each, or None.
+
+    `own_ids` are the ids that are texts, None for items that have numbers; None where all have.
+    """
 
     captions: Sequence[str | None]
     images: Sequence[str | None]
+    own_ids: Sequence[str | None] | None = None
+
+    def ids(self, numbers: Sequence[int]) -> list[Id]:
+        """The ids of the items, as their users know them, of their numbers."""
+        own = self.own_ids or [None] * len(numbers)
+        return [number if text is None else text for number, text in zip(numbers, own, strict=True)]
 
     @classmethod
     def none(cls, count: int) -> "Labels":
@@ -207,16 +221,18 @@ class OpenShard:
         return Rows(*map(torch.from_numpy, parts))
 
     def labels(self, places: NDArray[np.int64]) -> Labels:
-        """Captions and images of rows, in the order of their places."""
+        """Captions, images and ids of rows, in the order of their places."""
         groups = places // ROW_GROUP
-        columns: tuple[list[str | None], list[str | None]] = [None] * len(places), [None] * len(places)
+        columns: dict[str, list[str | None]] = {name: [None] * len(places) for name in LABELS}
+        own = False
         for group in np.unique(groups):
             inside = np.flatnonzero(groups == group)
             table = self._group(int(group)).take(places[inside] % ROW_GROUP)
-            for column, values in zip(columns, table.columns, strict=True):
-                for at, value in zip(inside, values.to_pylist(), strict=True):
-                    column[at] = value
-        return Labels(*columns)
+            own |= OWN_ID in table.column_names
+            for name in table.column_names:
+                for at, value in zip(inside, table.column(name).to_pylist(), strict=True):
+                    columns[name][at] = value
+        return Labels(columns["caption"], columns["image"], columns[OWN_ID] if own else None)
 
     def first(self, count: int) -> NDArray[np.int64]:
         """The first rows (at most `count`,) that are not deleted: those of smallest radius."""
@@ -255,7 +271,7 @@ class OpenShard:
                 if self._captions is None:
                     self._captions = arrow().parquet.ParquetFile(self.folder / CAPTIONS, memory_map=True)
                 if table is None:
-                    table = self._captions.read_row_group(group, columns=["caption", "image"], use_threads=False)
+                    table = self._captions.read_row_group(group, columns=list(LABELS), use_threads=False)
             except (OSError, ValueError) as error:
                 raise DamagedError(self.shard.name, f"captions cannot be read: {error}") from error
             self._groups[group] = table

@@ -17,14 +17,13 @@ from hiergeo._core.storage.files import path_of
 from hiergeo.adapters import hub
 from hiergeo.datasets.pictures import SUFFIXES
 from hiergeo.datasets.reading import Columns, Sample, sound
+from hiergeo.datasets.reading.samples import KEYS
 from hiergeo.geometry.coordinates import Coordinates, refuse_hyperboloid
 from hiergeo.search import layout
+from hiergeo.search.ids import Id, ids_of, numbers_of, texts_of
 from hiergeo.search.queries import are_numbers, tensor_kind
 from hiergeo.search.shards import Labels
 from hiergeo.search.stored import Stored, read_stored
-
-ID = 1 << 63
-"""Ids are below it."""
 
 Take: TypeAlias = Callable[[int, int], dict[str, Any]]
 """Gives the columns of a number of items from some item on, or of fewer where there are no more."""
@@ -68,7 +67,7 @@ class ItemBatch(NamedTuple):
     captions: list[str] | None
     images: list[str | Path | None] | None
     embeddings: Tensor | None
-    ids: Tensor | None
+    ids: list[Id] | None
 
     def hash_into(self, digest: "hashlib._Hash") -> None:
         """Add the content of the batch to a hash; of images their names, sizes and times of change."""
@@ -76,7 +75,7 @@ class ItemBatch(NamedTuple):
             for word in words or ():
                 raw = word.encode("utf-8", "surrogateescape")
                 digest.update(len(raw).to_bytes(8, "little") + raw)
-        for numbers in (self.embeddings, self.ids):
+        for numbers in (self.embeddings, None if self.ids is None else numbers_of(self.ids)):
             if numbers is not None:
                 digest.update(numbers.contiguous().numpy().tobytes())
 
@@ -84,7 +83,7 @@ class ItemBatch(NamedTuple):
         """Captions and references to images, as the index in `folder` keeps them."""
         images = [None if image is None else reference(image, folder) for image in self.images or ()]
         nothing: list[str | None] = [None] * self.size
-        return Labels(self.captions or nothing, images or nothing)
+        return Labels(self.captions or nothing, images or nothing, texts_of(self.ids))
 
 
 @final
@@ -99,7 +98,7 @@ class ItemInputs:
         captions: Captions | None,
         images: Images | None,
         embeddings: Embeddings | None,
-        ids: Iterable[int] | Tensor | None,
+        ids: Iterable[Id] | Tensor | None,
     ) -> None:
         self.coordinates: Coordinates | None = None
         if isinstance(embeddings, str | Path):
@@ -111,6 +110,8 @@ class ItemInputs:
             self.coordinates = embeddings.coordinates
             if embeddings.images is None and captions is None:
                 images = [str(name) for name in embeddings.names or ()] or images
+            if captions is None and ids is None:
+                ids = embeddings.ids
             captions = embeddings.captions if captions is None else captions
             embeddings = embeddings.embeddings
         self.captions, self.images, self.embeddings, self.ids = captions, images, embeddings, ids
@@ -167,7 +168,7 @@ class ItemInputs:
 
 def _from_files(files: CaptionFiles, folder: Path | None) -> tuple[Sample, Take]:
     """The first row of files, and what gives their columns; images are relative to `folder`, or to each file."""
-    rows = sound(files.path, Columns("captions", files.caption, files.image, "id", folder, named=COLUMN))
+    rows = sound(files.path, Columns("captions", files.caption, files.image, KEYS, folder, named=COLUMN))
     first = next(rows, None)
     if first is None:
         raise InputError(f"{files.path} holds no captions: name files that have some.")
@@ -181,7 +182,7 @@ def _from_files(files: CaptionFiles, folder: Path | None) -> tuple[Sample, Take]
         if first.name is not None:
             columns["images"] = [_image(row, folder) for row in part]
         if first.id is not None:
-            columns["ids"] = _checked("ids", [_id(row.id) for row in part], start)
+            columns["ids"] = ids_of((row.id for row in part), start)
         return columns
 
     return first, take
@@ -195,12 +196,6 @@ def _image(row: Sample, folder: Path | None) -> str | Path | None:
     return file if folder is not None or _is_file(file) else row.name
 
 
-def _id(cell: Any) -> Any:
-    """The whole number of a cell; any other cell as it is."""
-    digits = cell.strip() if isinstance(cell, str) else ""
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 20 else cell
-
-
 def _from_column(name: str, items: Any) -> Take:
     if isinstance(items, str | bytes) or not isinstance(items, Iterable):
         raise InputError(f"{name} must be a list or another iterable, not {type(items).__name__}.")
@@ -211,24 +206,16 @@ def _from_column(name: str, items: Any) -> Take:
 
 
 def _checked(name: str, items: Sequence[Any], start: int = 0) -> Any:
-    """Entries of a column, ids as a tensor; raises InputError for the first unusable one, by its row from `start`."""
+    """Entries of a column; raises InputError for the first unusable one, by its row from `start`."""
+    if name == "ids":
+        return ids_of(items, start)
     for row, item in enumerate(items, start):
-        if name == "ids":
-            whole = isinstance(item, int | np.integer) and not isinstance(item, bool) and 0 <= item < ID
-            problem = None if whole else f"is {item!r}: it must be a whole number in [0, 2^63)"
-        else:
-            fits = isinstance(item, str) or (name == "images" and isinstance(item, Path))
-            wanted = "a path" if name == "images" else "a string"
-            problem = None if fits else f"is of type {type(item).__name__}: give {wanted}"
-        if problem:
-            raise InputError(f"the {name.removesuffix('s')} of row {row} (the first is 0) {problem}.")
-    return torch.tensor(items, dtype=torch.int64) if name == "ids" else items
-
-
-def ids_of(ids: Iterable[int] | Tensor) -> Tensor:
-    """Ids (n,) int64 as a tensor; raises InputError, with its row, for one outside of [0, 2^63)."""
-    ids_only: Tensor = _checked("ids", ids.tolist() if isinstance(ids, Tensor) else list(ids))
-    return ids_only
+        if not isinstance(item, str) and (name != "images" or not isinstance(item, Path)):
+            raise InputError(
+                f"the {name.removesuffix('s')} of row {row} (the first is 0) is of type {type(item).__name__}: give "
+                f"{'a path' if name == 'images' else 'a string'}."
+            )
+    return items
 
 
 def _located(embeddings: Any, coordinates: Coordinates | None) -> Iterator[Tensor]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from hiergeo._core.errors import InputError
 from hiergeo.datasets.vectors import read_vectors
 from hiergeo.geometry.coordinates import Coordinates
+from hiergeo.search.ids import Id
 from hiergeo.search.layout import ModelFacts
 
 ROOTS = 1e-2
@@ -21,7 +22,8 @@ class Stored:
     """What a file holds: embeddings (n, D), and captions, the root (D,) and what embedded them, or None.
 
     Of points in `coordinates` of a hyperbolic space the embeddings are coordinates, around its origin and no root.
-    Names of images, and perhaps numbers, are those of the rows `images`, or of `embeddings` where that is None.
+    Names of images, and perhaps numbers, are those of the rows `images`, or of `embeddings` where that is None;
+    `ids` are those of `embeddings`.
     """
 
     path: Path
@@ -32,6 +34,7 @@ class Stored:
     coordinates: Coordinates | None = None
     images: Tensor | None = None
     names: list[str | int] | None = None
+    ids: list[Id] | None = None
 
     def check(self, facts: ModelFacts | None, root: Tensor | None) -> None:
         """Raise InputError if the file is known to be of another model or around another root than an index."""
@@ -82,4 +85,5 @@ def read_stored(path: Path, coordinates: Coordinates | None = None) -> Stored:
         coordinates,
         None if images is None else torch.from_numpy(images),
         None if names is None else names.tolist(),
+        arrays["id"].tolist() if "id" in arrays and len(arrays["id"]) == len(rows) else None,
     )

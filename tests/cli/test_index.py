@@ -126,7 +126,7 @@ def test_damaged_shards_are_dropped_by_a_compaction_on_request_alone(run, tmp_pa
         (("check", "OUT"), "holds no index"),
         (("compact", "OUT"), "holds no index"),
         (("delete", "OUT", "1"), "holds no index"),
-        (("delete", "OUT", "one"), "ID"),
+        (("delete", "OUT"), "ID"),
     ],
 )
 def test_what_is_wrong_is_named_in_one_sentence(run, tmp_path, stored, words, named) -> None:

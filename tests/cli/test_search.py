@@ -164,7 +164,7 @@ def test_an_image_is_searched_by_its_name(run, folder, tmp_path):
 @pytest.mark.parametrize(
     ("asked", "named"),
     [
-        ([], "QUERY"),
+        ([], "--id"),
         (["an eagle", "--find", "parent"], "parents"),
         (["an eagle", "--by", "margins"], "margin"),
         (["an eagle", "--low", "2", "--high", "1"], "empty"),

@@ -126,7 +126,7 @@ def test_exhibits_put_disagreement_first_and_know_what_is_true(comparison):
     others = [("thing", "thing 1"), ("thing", "idea"), ("small thing 2",)] + [("thing",)] * 6
     told = (replace(euclidean, ladders=tuple(climbs)), replace(lorentz, ladders=tuple(others)))
     shown = shown_of(replace(comparison, results=told), 9, seed=0)
-    assert [each.image_id for each in shown] == [2, 1, 0, 3, 4, 5, 6, 7, 8]
+    assert [each.name for each in shown] == [f"image {number}" for number in (2, 1, 0, 3, 4, 5, 6, 7, 8)]
     rungs = [[(rung.caption, rung.true, rung.common) for rung in ladder.rungs] for ladder in shown[0].ladders]
     assert rungs == [[("nothing", False, False), ("thing 2", True, False)], [("small thing 2", True, False)]]
     assert [ladder.precision for ladder in shown[0].ladders] == [0.5, 1.0]

@@ -39,11 +39,11 @@ def repeated(tmp_path, monkeypatch) -> search.Index:
     return index
 
 
-def folded(index: search.Index, request: Request) -> list[int]:
+def folded(index: search.Index, request: Request) -> list[int | str]:
     """The first K ids of distinct captions in the order of all items."""
     whole = request.model_copy(update={"k": MOST_HITS, "distinct": False})
     (answer,) = index.search([whole])
-    first: dict[object, int] = {}
+    first: dict[object, int | str] = {}
     for hit in answer.hits:
         first.setdefault(hit.caption or hit.id, hit.id)
     return list(first.values())[: request.k]

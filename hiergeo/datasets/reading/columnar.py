@@ -48,14 +48,15 @@ def columnar_rows(path: Path) -> Iterator[list[Any]]:
     import pyarrow as pa
 
     try:
-        yield list(_schema(path).names)
+        yield list(schema_of(path).names)
         for batch in columnar_parts(path, 256):
             yield from map(list, zip(*(column.to_pylist() for column in batch.columns), strict=True))
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         raise BrokenError(reason(error)) from error
 
 
-def _schema(path: Path) -> Any:
+def schema_of(path: Path) -> Any:
+    """The columns of a Parquet or Arrow file, as pyarrow names them."""
     from pyarrow.parquet import ParquetFile
 
     return ParquetFile(path, **HEADER).schema_arrow if path.suffix.lower() == ".parquet" else _arrow(path)[0]
@@ -102,7 +103,7 @@ def read_columnar(path: Path, columns: Columns) -> Iterator[Read]:
     if size_of(path) is None:
         raise UnreadableError(f"{path} is not there.")
     try:
-        schema = _schema(path)
+        schema = schema_of(path)
         names = columns.find(schema.names, path)
         kind = None if names.caption is None else schema.field(names.caption).type
         if kind is not None and not (_is_text(kind) or (columns.several and pa.types.is_list(kind))):

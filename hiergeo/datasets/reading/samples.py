@@ -22,8 +22,11 @@ CAPTIONS = ("caption", "text", "title", "captions")
 IMAGES = ("image", "image_path", "filepath", "file_path", "file_name", "path", "image_url", "url")
 """Columns that images are taken from where none is named."""
 
-IDS = ("id", "sku", "image_id")
-"""Columns that ids are taken from."""
+KEYS = ("id", "sku")
+"""Columns that ids of items are taken from."""
+
+IDS = (*KEYS, "image_id")
+"""Columns that ids of images are taken from, of which several captions may be."""
 
 REFERENCES = ("http://", "https://", "s3://", "gs://")
 """Beginnings of addresses, which are kept as references but not opened."""
@@ -52,7 +55,7 @@ class Columns:
         items: what becomes an item.
         caption: the column of captions; None is the first of `CAPTIONS` that is there.
         image: the column of images; None is the first of `IMAGES` that is there.
-        id: the column of ids, if they are wanted; it may be missing.
+        id: the column of ids, or names of which it has one, if they are wanted; it may be missing.
         folder: what names of images in tables are relative to; None is the folder of the table.
         several: whether a row may hold a list of captions of its image.
         boxes: the column of the boxes of an image, if they are wanted; in archives they are files.
@@ -62,7 +65,7 @@ class Columns:
     items: Items = "captions"
     caption: str | None = None
     image: str | None = None
-    id: str | None = None
+    id: str | Sequence[str] | None = None
     folder: Path | None = None
     several: bool = False
     boxes: str | None = None
@@ -103,7 +106,8 @@ class Columns:
                 raise MissingColumnError(f"{where} has the column '{name}' twice: rename or remove one.")
         if caption is not None and caption == image:
             raise MissingColumnError(f"captions and images cannot both be in the column '{image}': name two columns.")
-        return Cells(caption, image, self.id if self.id in header else None, self.boxes)
+        ids = (self.id,) if isinstance(self.id, str) else self.id or ()
+        return Cells(caption, image, usual(header, ids), self.boxes)
 
 
 def usual(names: Sequence[str], known: Sequence[str]) -> str | None:

@@ -1,10 +1,10 @@
 """Items to classify, read in batches: texts, images, folders, tables, stored embeddings and arrays, maybe labelled."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, final
 
@@ -21,9 +21,9 @@ from hiergeo.datasets.pictures import SUFFIXES, ImageLike, decoded
 from hiergeo.datasets.reading import Columns, Defect, Read, listing, read
 from hiergeo.datasets.reading.columnar import arrow_files
 from hiergeo.datasets.reading.inputs import is_input, suffix_of
-from hiergeo.datasets.reading.samples import CAPTIONS, IMAGES
+from hiergeo.datasets.reading.samples import CAPTIONS, IDS, IMAGES, usual
 from hiergeo.datasets.tables import TABLES, records
-from hiergeo.datasets.vectors import is_vectors, read_vectors
+from hiergeo.datasets.vectors import has_vectors, read_vectors
 from hiergeo.evaluation.embedded import Compute
 
 LABELS = ("label", "labels", "category", "class", "taxon")
@@ -35,16 +35,20 @@ NAMES = ("name", "product", "description")
 TEXTS, PICTURES = 4096, 256
 """Items of a batch."""
 
+Row: TypeAlias = tuple[str, Any, str | None, str | None]
+"""What an item is called, its data, label and id."""
+
 Items: TypeAlias = str | Path | Tensor | np.ndarray | Labelled | Iterable[Any]
 """Texts, images (paths, pictures, arrays of pixels), embeddings (n, D); or a file or folder of any of them."""
 
 
 class ItemBatch(NamedTuple):
-    """Some items: what they are called, their data (None for an item that cannot be used), labels or None."""
+    """Some items: what they are called, their data (None for an item that cannot be used), labels and ids or None."""
 
     names: list[str]
     data: Sequence[Any] | Tensor
     labels: list[str] | None = None
+    ids: list[str] | None = None
 
     @property
     def usable(self) -> list[int]:
@@ -60,9 +64,20 @@ class ItemBatch(NamedTuple):
             return model.encode_text(rows, **compute.keywords)
         return model.encode_image([decoded(row) if isinstance(row, bytes) else row for row in rows], **compute.keywords)
 
+    def take(self, at: Sequence[int]) -> "ItemBatch":
+        """The items at some positions, without labels and ids."""
+        data = self.data[list(at)] if isinstance(self.data, Tensor) else [self.data[one] for one in at]
+        return ItemBatch([self.names[one] for one in at], data)
+
+    def labelled(self, by_id: Mapping[str, str]) -> "ItemBatch":
+        """The items whose id, or name without one, has a label, with it."""
+        keys = self.ids or self.names
+        at = [one for one, key in enumerate(keys) if key in by_id]
+        return self.take(at)._replace(labels=[by_id[keys[one]] for one in at])
+
     def digest(self, settings: str) -> str:
         """A hash of some settings, names, texts and embeddings; of images their names."""
-        content = sha256("\0".join((settings, *self.names)).encode("utf-8", "surrogatepass"))
+        content = sha256("\0".join((settings, *self.names, *(self.ids or ()))).encode("utf-8", "surrogatepass"))
         if isinstance(self.data, Tensor):
             content.update(self.data.contiguous().numpy().tobytes())
         return content.hexdigest()
@@ -92,7 +107,7 @@ class ItemSource:
             if len(rows[0]) != model.dim:
                 raise InputError(
                     f"{what} has embeddings of {len(rows[0])} dimensions and {model.name} embeds in {model.dim}: embed "
-                    "items and labels by one model."
+                    "items and labels by one model, or name a column of texts by --column, in Python column."
                 )
         elif isinstance(rows[0], str):
             model.check_texts([row.strip() for row in rows])
@@ -107,14 +122,14 @@ class ItemSource:
         if isinstance(items, Labelled):
             keys = items.keys or items.classes
             names, labels = map(_image_name, items.images), (keys[at] for at in items.labels)
-            yield from _batched(zip(names, items.images, labels, strict=True), PICTURES)
+            yield from _batched(zip(names, items.images, labels, repeat(None)), PICTURES)
         elif isinstance(items, str | Path):
             yield from self._of_path(path_of(items))
         elif isinstance(items, Tensor | np.ndarray) and items.ndim == 2:
             yield from _of_rows(items, map(str, range(len(items))))
         elif isinstance(items, Iterable):
             yield from _batched(
-                ((_image_name(item, at), _item(item, at), None) for at, item in enumerate(items)), TEXTS
+                ((_image_name(item, at), _item(item, at), None, None) for at, item in enumerate(items)), TEXTS
             )
         else:
             raise InputError(f"items must be texts, images, embeddings (n, D) or a file, not {type(items).__name__}.")
@@ -128,7 +143,7 @@ class ItemSource:
         elif path.is_dir() and (pictures := _pictures(path)):
             labels = (file.parent.relative_to(path).name if self.labelled else None for file in pictures)
             names = (file.relative_to(path).as_posix() for file in pictures)
-            yield from _batched(zip(names, pictures, labels, strict=True), PICTURES)
+            yield from _batched(zip(names, pictures, labels, repeat(None)), PICTURES)
         elif suffix in SUFFIXES:
             yield ItemBatch([path.name], [path])
         elif path.is_dir() or is_input(path):
@@ -139,39 +154,67 @@ class ItemSource:
             )
 
     def _holds_rows(self, path: Path) -> bool:
-        """Whether a file is of embeddings; a table is one where it has neither texts nor images."""
-        if not _is_table(path):
-            return is_vectors(path) and path.suffix.lower() != ".txt"
-        return is_vectors(path) and not column_of(next(records(path), []), (*CAPTIONS, *IMAGES, *NAMES))
+        """Whether a file is of embeddings; a table with a column of vectors is one unless another column is named."""
+        return self.column is None and path.suffix.lower() != ".txt" and has_vectors(path)
 
     def _of_vectors(self, path: Path) -> Iterator[ItemBatch]:
         """The images of a file of embeddings; its texts where it has no images."""
         stored = read_vectors(path)
-        kind, called = ("image", "image_id") if "image" in stored else ("text", "caption")
-        rows = stored[kind].reshape(-1, stored[kind].shape[-1])
-        names = stored[called].ravel().tolist() if called in stored else list(range(len(rows)))
+        rows = stored["image" if "image" in stored else "text"]
+        rows = rows.reshape(-1, rows.shape[-1])
+        called = (stored[name].ravel().tolist() for name in ("id", "image_id", "caption") if name in stored)
+        names = next((names for names in called if len(names) == len(rows)), range(len(rows)))
         yield from _of_rows(rows, map(str, names))
 
     def _of_table(self, path: Path) -> Iterator[ItemBatch]:
         columns = self._columns(path)
         inputs = listing(path, columns)
         records = (record for source in inputs.sources for record in read(inputs.base / source.name, columns))
-        rows = map(partial(_row, labelled=self.labelled), records)
+        rows = map(partial(_row, labelled=self.labelled, keyed=columns.id is not None and not self.labelled), records)
         yield from _batched(rows, PICTURES if columns.pictures else TEXTS)
 
     def taken(self) -> str:
         """Which columns of a table are read, for a message; empty for other items. Raises as `batches`."""
-        path = path_of(self.items) if isinstance(self.items, str | Path) and self.items != "scenes" else None
-        if path is None or not (_is_table(path) and path.exists()):
+        if (path := self._table()) is None:
             return ""
+        if keyed := self._keyed(path):
+            return f"{path.name}: labels from '{keyed[1]}' by '{keyed[0]}'"
         columns = self._columns(path)
         label = f", labels from '{columns.id}'" if self.labelled else ""
         return f"{path.name}: items from '{columns.caption or columns.image}'{label}"
 
+    def labels_by_id(self) -> dict[str, str]:
+        """Labels by the ids of items, of a table that holds those alone; empty for any other source."""
+        path = self._table()
+        if path is None or (columns := self._keyed(path)) is None:
+            return {}
+        rows = records(path)
+        places = list(map([*next(rows)].index, columns))
+        cells = (["" if missing(row[at]) else str(row[at]).strip() for at in places] for row in rows)
+        return {item: label for item, label in cells if item}
+
+    def _keyed(self, path: Path) -> tuple[str, str] | None:
+        """The columns of ids and labels of a table that has none of items."""
+        header = [*next(records(path), [])] if self.labelled else []
+        label = self.label_column or column_of(header, LABELS)
+        key = self.column or usual([name for name in header if name != label], IDS)
+        alone = (
+            label in header and key in header and usual([key or ""], IDS) and self._item_column(header) in (None, key)
+        )
+        return (key, label) if alone and key and label else None
+
+    @staticmethod
+    def _item_column(header: Iterable[str]) -> str | None:
+        return column_of(header, (*CAPTIONS, *IMAGES, *NAMES), ("id", "sku", *LABELS))
+
+    def _table(self) -> Path | None:
+        path = path_of(self.items) if isinstance(self.items, str | Path) and self.items != "scenes" else None
+        return path if path is not None and _is_table(path) and path.exists() else None
+
     def _columns(self, path: Path) -> Columns:
         """Which columns hold items and labels; decided by the header of a table, and by its first row."""
         header, first = [*islice(records(path), 2 if _is_table(path) else 0), [], []][:2]
-        item = self.column or column_of(header, (*CAPTIONS, *IMAGES, *NAMES), ("id", *LABELS))
+        item = self.column or self._item_column(header)
         label = self.label_column or column_of(header, LABELS, ("id",)) or column_of(header, LABELS)
         wanted = [(item, "column", "items"), (label, "label_column", "labels")][: 2 if self.labelled else 1]
         for name, option, what in wanted if header else ():
@@ -181,7 +224,7 @@ class ItemSource:
                 raise InputError(f"{path} has {lacks} (it has {', '.join(header[:12])}): name it by {named}.")
         cell = dict(zip(header, first, strict=False)).get(item)
         pictures = isinstance(cell, bytes | dict) or Path(str(cell or "")[-200:]).suffix.lower() in SUFFIXES
-        own = (label or LABELS[0]) if self.labelled else None
+        own = (label or LABELS[0]) if self.labelled else usual([name for name in header if name != item], IDS)
         return Columns("images", None, item, own) if pictures else Columns("captions", item, None, own)
 
 
@@ -189,19 +232,20 @@ def _is_table(path: Path) -> bool:
     return suffix_of(path) in TABLES or bool(arrow_files(path))
 
 
-def _row(record: Read, labelled: bool) -> tuple[str, Any, str | None]:
+def _row(record: Read, labelled: bool, keyed: bool) -> Row:
     if isinstance(record, Defect):
-        return f"row {record.row}: {record.reason}", None, "" if labelled else None
-    label = ("" if missing(record.id) else str(record.id).strip()) if labelled else None
+        return f"row {record.row}: {record.reason}", None, "" if labelled else None, "" if keyed else None
+    cell = "" if missing(record.id) else str(record.id).strip()
     name = record.caption or record.name or record.reference or f"row {record.row}"
-    return name, record.caption if record.image is None else record.image, label
+    data = record.caption if record.image is None else record.image
+    return name, data, cell if labelled else None, cell if keyed else None
 
 
-def _batched(rows: Iterable[tuple[str, Any, str | None]], size: int) -> Iterator[ItemBatch]:
+def _batched(rows: Iterable[Row], size: int) -> Iterator[ItemBatch]:
     rows = iter(rows)
     while part := list(islice(rows, size)):
-        names, data, labels = map(list, zip(*part, strict=True))
-        yield ItemBatch(names, data, None if labels[0] is None else labels)
+        names, data, labels, ids = map(list, zip(*part, strict=True))
+        yield ItemBatch(names, data, None if labels[0] is None else labels, None if ids[0] is None else ids)
 
 
 def _of_rows(rows: Any, names: Iterator[str]) -> Iterator[ItemBatch]:

@@ -82,6 +82,7 @@ class Classified(Exported):
         promise: the floors, and what they promise.
         settings: how they were classified.
         images: what was given for each item that is an image, for pages; empty without any.
+        ids: of the items, from the column ``id``, ``sku`` or ``image_id`` of a table; empty without one.
     """
 
     tree: LabelTree
@@ -91,6 +92,7 @@ class Classified(Exported):
     promise: Promise
     settings: dict[str, str | int | float]
     images: tuple[Any, ...] = ()
+    ids: tuple[str, ...] = ()
 
     @property
     def confidence(self) -> np.ndarray:
@@ -125,10 +127,13 @@ class Classified(Exported):
         return np.lexsort((at, level > 0))
 
     def records(self, *, items: bool = False) -> Iterator[Record]:
-        """A row an item: item, label, level, confidence, path, and label and confidence of every level."""
+        """A row an item: its id, if any, item, label, level, confidence, path, and both of every level."""
         tree = self.tree
-        for item, path, stop, sure in zip(self.items, self.path, self.level.tolist(), self.confidence, strict=True):
+        keys = [{"id": item} for item in self.ids] or [dict[str, str]()] * len(self.items)
+        rows = zip(keys, self.items, self.path, self.level.tolist(), self.confidence, strict=True)
+        for key, item, path, stop, sure in rows:
             row: dict[str, object] = {
+                **key,
                 "item": item,
                 "label": tree.keys[path[stop - 1]] if stop else "",
                 "level": stop,
@@ -275,7 +280,7 @@ def classify(
     labels = load_tree(tree)
     compute = Compute(resolve_device(device), "float32", batch_size)
     source = ItemSource(list(items) if isinstance(items, Iterator) else items, column, label_column)
-    labelled = None if calibrate is None else read_labelled(calibrate, labels, column, label_column, alpha or 1)
+    labelled = None if calibrate is None else read_labelled(calibrate, labels, column, label_column, alpha or 1, source)
     loaded, chosen_space = ready(model, space, compute.device)
     check_readable(loaded, chosen_space.geometry)
     source.check(loaded)
@@ -297,17 +302,19 @@ def classify(
     key = json.dumps([settings, loaded.fingerprint()])
     names: list[str] = []
     images: list[Any] = []
+    ids: list[str] = []
     parts: list[Paths] = []
     with nullcontext() if work is None else locked(Path(work)):
         bar = track(source.batches(), "classifying items", enabled=progress, size=lambda b: len(b.names))
         for number, batch in enumerate(bar):
             names += batch.names
+            ids += batch.ids or ()
             images += [None if isinstance(item, str | bytes | Tensor) else item for item in batch.data]
             done = None if work is None else Path(work) / f"{batch.digest(f'{number} {key}')}.safetensors"
             parts.append(_part(done, batch, points, loaded, how, compute))
     path, odds = joined(parts)
     pictures = tuple(images) if any(image is not None for image in images) else ()
-    return Classified(labels, tuple(names), path, odds, promise, settings, pictures)
+    return Classified(labels, tuple(names), path, odds, promise, settings, pictures, tuple(ids))
 
 
 def _part(
@@ -328,15 +335,28 @@ def _part(
 
 
 def read_labelled(
-    calibrate: Calibrate, tree: LabelTree, column: str | None, label_column: str | None, alpha: float
+    calibrate: Calibrate,
+    tree: LabelTree,
+    column: str | None,
+    label_column: str | None,
+    alpha: float,
+    source: ItemSource | None = None,
 ) -> tuple[list[ItemBatch], np.ndarray]:
     """Labelled items with the numbers of their labels (n,); those without a label are passed over.
+
+    A table of ids and labels alone says what items of `source` are.
 
     Raises:
         InputError: labels that are not in the tree, or too few for alpha; before a model is loaded.
     """
     items, given = calibrate if isinstance(calibrate, tuple) and len(calibrate) == 2 else (calibrate, None)
-    batches = list(ItemSource(items, column, label_column, labelled=given is None).batches())
+    table = ItemSource(items, column, label_column, labelled=given is None)
+    if source is not None and given is None and (by_id := table.labels_by_id()):
+        batches = [batch for batch in (part.labelled(by_id) for part in source.batches()) if batch.names]
+        if not batches:
+            raise InputError(f"no id of {items} is that of an item: give the ids of the items to be classified.")
+    else:
+        batches = list(table.batches())
     count = sum(len(batch.names) for batch in batches)
     labels = [label for batch in batches for label in batch.labels or ()] if given is None else list(given)
     if len(labels) != count:
@@ -348,8 +368,7 @@ def read_labelled(
     for batch in batches:
         own = list(islice(rest, len(batch.names)))
         use = [at for at in batch.usable if not missing(own[at])]
-        data = batch.data[use] if isinstance(batch.data, Tensor) else [batch.data[at] for at in use]
-        usable.append(ItemBatch([batch.names[at] for at in use], data))
+        usable.append(batch.take(use))
         truth += [own[at] for at in use]
     check_enough(len(truth), alpha)
     return [batch for batch in usable if batch.names], tree.numbers(truth, "the labelled items")

@@ -12,13 +12,16 @@ from hiergeo.report.explorer.items import UNKNOWN
 from hiergeo.search import Answer, Climb, Hit, Item, Request
 from hiergeo.search.background import SAME
 from hiergeo.search.groups import Result
+from hiergeo.search.ids import Id, number_of
 from hiergeo.search.serving.wire import Query
 from hiergeo.search.shards import Labels
 
 
 @final
 class AnswerWriter:
-    """Writes answers as values of JSON: ids are strings, numbers that are not finite null, references left out.
+    """Writes answers as values of JSON: numbers that are not finite are null, references are left out.
+
+    An id is a string of the number of its item; an id that is a text is the name of its item.
 
     Args:
         collection: whose items they are.
@@ -54,7 +57,7 @@ class AnswerWriter:
         turned = {"margin": None if itself else hit.margin, "angle": None if itself else hit.angle}
         numbers = {"radius": hit.radius, **turned, "distance": hit.distance}
         judged = {"is_query": itself, "entails": hit.entails, "rank": hit.quantile}
-        return self._item(hit.id, hit.caption, hit.image) | plain(numbers | judged)
+        return self._item(hit.id, number_of(hit.id), hit.caption, hit.image) | plain(numbers | judged)
 
     def _merged(self, stays: Sequence[tuple[float, float, Hit]]) -> list[tuple[float, float, Hit]]:
         """The steps of a ladder, neighbours that say the same as one: the more specific of them."""
@@ -68,12 +71,15 @@ class AnswerWriter:
 
     def items(self, ids: Tensor, labels: Labels) -> list[dict[str, Any]]:
         """What items are, in their order."""
-        return [self._item(*item) for item in zip(ids.tolist(), labels.captions, labels.images, strict=True)]
+        numbers = ids.tolist()
+        parts = zip(labels.ids(numbers), numbers, labels.captions, labels.images, strict=True)
+        return [self._item(*item) for item in parts]
 
-    def _item(self, item: int, caption: str | None, image: str | None) -> dict[str, Any]:
+    def _item(self, item: Id, number: int, caption: str | None, image: str | None) -> dict[str, Any]:
         tier = UNKNOWN if self._tiers is None else self._tiers.tier(caption)
         return {
-            "id": str(item),
+            "id": str(number),
+            "name": item if isinstance(item, str) else None,
             "caption": caption,
             "image": image is not None,
             "tier": None if tier == UNKNOWN else tier,
@@ -96,7 +102,7 @@ def _nearest(request: Request, result: Answer | Climb) -> Hit | None:
 def _named(query: Query, climb: Climb) -> tuple[str | None, str | None]:
     """The caption and the image of a query; None for what it has not, and for an item that is not on its own ladder."""
     if isinstance(query, Item):
-        itself = next((hit for hit in climb.hits if hit.id == query.id), None)
+        itself = next((hit for hit in climb.hits if number_of(hit.id) == number_of(query.id)), None)
         return (None, None) if itself is None else (itself.caption, itself.image)
     return (query, None) if isinstance(query, str) else (None, None)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.text import one_line, shortened
-from hiergeo.datasets.reading.samples import CAPTIONS, IMAGES
+from hiergeo.datasets.reading.samples import CAPTIONS, IMAGES, KEYS
 from hiergeo.datasets.tables import records
 from hiergeo.evaluation.auditing.population import Floats, Ids, Items
 from hiergeo.geometry import Geometry
@@ -87,7 +87,7 @@ class ItemTable:
     """A table whose columns describe items.
 
     Args:
-        path: a CSV, TSV or Parquet file with a column of ids, named id, or of captions.
+        path: a CSV, TSV or Parquet file with a column of ids, named id or sku, or of captions.
 
     Raises:
         InputError: it is damaged, or has neither.
@@ -96,13 +96,13 @@ class ItemTable:
     def __init__(self, path: Path) -> None:
         self.path, header = path, next(records(path), [])
         folded = {name.casefold(): at for at, name in reversed(list(enumerate(header)))}
-        keys = [folded[name] for name in ("id", *CAPTIONS) if name in folded]
+        keys = [folded[name] for name in (*KEYS, *CAPTIONS) if name in folded]
         if not keys:
             raise InputError(
-                f"{path} has neither a column id nor {' nor '.join(CAPTIONS)}: name one of its columns so."
+                f"{path} has neither a column {' nor '.join((*KEYS, *CAPTIONS))}: name one of its columns so."
             )
-        self._key, self._by_id = keys[0], header[keys[0]].casefold() == "id"
-        others = [at for at, name in enumerate(header) if name.casefold() not in ("id", *CAPTIONS, *IMAGES)]
+        self._key, self._by_id = keys[0], header[keys[0]].casefold() in KEYS
+        others = [at for at, name in enumerate(header) if name.casefold() not in (*KEYS, *CAPTIONS, *IMAGES)]
         self._named = {at: header[at] for at in others[:MOST]}
         self._texts = {at for cells in self._rows() for at in self._named if _number(cells[at]) is None}
 
@@ -110,7 +110,8 @@ class ItemTable:
         """Its columns for the items of a store; raises InputError where no row is an item."""
         places: dict[str, list[int]] = {}
         for ids, labels in store.named():
-            for at, item, caption in zip(items.places(ids).tolist(), ids.tolist(), labels.captions, strict=True):
+            called = labels.ids(ids.tolist())
+            for at, item, caption in zip(items.places(ids).tolist(), called, labels.captions, strict=True):
                 places.setdefault(str(item) if self._by_id else (caption or "").strip(), []).append(at)
         numbers = {at: np.full(len(items), np.nan) for at in self._named if at not in self._texts}
         codes = {at: np.full(len(items), -1, np.int32) for at in self._texts}

@@ -1,6 +1,5 @@
 """Requests to a collection over HTTP: the models that FastAPI validates, and the searches in them."""
 
-import re
 from typing import Annotated, Any, Literal, cast, final
 
 import torch
@@ -12,6 +11,7 @@ from hiergeo.report.explorer.collection import Collection
 from hiergeo.report.explorer.thumbnails import SIDES
 from hiergeo.report.explorer.tiles import DEEPEST
 from hiergeo.search import Item, Request
+from hiergeo.search.ids import CHARACTERS, number_of
 from hiergeo.search.requests import Kind, Whole, fitting, parameters
 from hiergeo.search.serving.limits import Limits, Refused
 from hiergeo.search.serving.wire import Models, Query, Strict, check_load, read_queries, read_query
@@ -24,10 +24,10 @@ SETTINGS = ("k", "by", "thresholds")
 
 
 def _id(value: object) -> int:
-    """The id of an item: numbers of JavaScript are exact up to 2^53 alone, so it is a string."""
-    if not isinstance(value, str) or not re.fullmatch("[0-9]{1,19}", value) or int(value) >= 1 << 63:
-        raise ValueError("must be the id of an item, a string of decimal digits")
-    return int(value)
+    """The number of the id of an item: those of JavaScript are exact up to 2^53 alone, so it is a string."""
+    if not isinstance(value, str):
+        raise ValueError("must be the id of an item, a string")
+    return number_of(value)
 
 
 def _ids(value: str) -> Tensor:
@@ -37,8 +37,10 @@ def _ids(value: str) -> Tensor:
     return torch.tensor([_id(part) for part in parts], dtype=torch.int64)
 
 
-ItemId: Any = Annotated[int, BeforeValidator(_id), WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,19}$"})]
-"""The id of an item."""
+ItemId: Any = Annotated[
+    int, BeforeValidator(_id), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": CHARACTERS})
+]
+"""The id of an item, or the number by which the index keeps it."""
 
 
 @final

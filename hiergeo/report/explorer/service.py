@@ -25,6 +25,7 @@ from hiergeo.report.explorer.questions import Questions
 from hiergeo.report.explorer.survey import survey_of
 from hiergeo.search import Item, Request
 from hiergeo.search.distinct import distinct_items
+from hiergeo.search.ids import numbers_of
 from hiergeo.search.serving import Service, Settings
 from hiergeo.search.serving.limits import Refused
 from hiergeo.search.serving.metrics import Metrics
@@ -207,7 +208,7 @@ class Explorer:
 
     async def _check(self, lens: Lens, queries: Sequence[Query]) -> None:
         """Raise Refused, 404, for an item among the queries that the index of a lens does not hold any more."""
-        ids = torch.tensor([query.id for query in queries if isinstance(query, Item)], dtype=torch.int64)
+        ids = numbers_of(query.id for query in queries if isinstance(query, Item))
         if len(ids):
             _check_items(await asyncio.to_thread(self._current, lens), ids)
 

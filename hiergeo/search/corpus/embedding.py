@@ -125,7 +125,7 @@ def _without(items: Labelled, defects: Defects) -> Labelled:
     """Items without those of rows that are set aside: of a pair both."""
     rows, labels = items
     sound = [at for at, row in enumerate((rows.ids & (IMAGE_BIT - 1)).tolist()) if row not in defects]
-    columns = ([column[at] for at in sound] for column in (labels.captions, labels.images))
+    columns = ([column[at] for at in sound] for column in (labels.captions, labels.images))  # ids are those of inputs
     return rows.take(torch.tensor(sound, dtype=torch.int64)), Labels(*columns)
 
 

@@ -16,6 +16,7 @@ import urllib3
 from hiergeo._core.errors import InputError, UnavailableError, reason
 from hiergeo.datasets.pictures import open_rgb
 from hiergeo.search.answers import Answer, Climb
+from hiergeo.search.ids import Id
 from hiergeo.search.requests import Kind, Queries, Request, Searcher, queries_of
 
 
@@ -46,7 +47,7 @@ class Client(Searcher):
         images: Sequence[str | None] | None = None,
         *,
         embeddings: "torch.Tensor | np.ndarray[Any, Any] | None" = None,
-        ids: Sequence[int] | torch.Tensor | None = None,
+        ids: Sequence[Id] | torch.Tensor | None = None,
     ) -> int:
         """Add items to the index; when it returns they are durable. Returns how many items there are now.
 

@@ -13,6 +13,7 @@ from hiergeo.geometry import Points
 from hiergeo.search import Index
 from hiergeo.search.appending import append
 from hiergeo.search.embedding import Embedder
+from hiergeo.search.ids import texts_of
 from hiergeo.search.layout import Manifest
 from hiergeo.search.queries import Item
 from hiergeo.search.requests import Request
@@ -75,8 +76,8 @@ class IndexService:
     def store(self, addition: Any, embeddings: Tensor) -> dict[str, int]:
         """Add items, durably; raises HiergeoError where none was. A later sweep makes good what fails afterwards."""
         count, nothing, folder = len(embeddings), [None] * len(embeddings), self.index.store.folder
-        labels = Labels(addition.captions or nothing, addition.images or nothing)
-        ids = None if addition.ids is None else torch.tensor(addition.ids, dtype=torch.int64)
+        ids = addition.ids
+        labels = Labels(addition.captions or nothing, addition.images or nothing, texts_of(ids))
         before = list[Manifest]()
 
         def items(manifest: Manifest) -> list[tuple[Rows, Labels]]:

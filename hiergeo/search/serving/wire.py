@@ -13,8 +13,9 @@ from torch import Tensor
 
 from hiergeo.datasets.hierarchy import ImageRef
 from hiergeo.datasets.pictures import FORMATS, decoded
+from hiergeo.search.ids import Id, ItemId
 from hiergeo.search.queries import Item
-from hiergeo.search.requests import Kind, Request, Whole, parameters
+from hiergeo.search.requests import Kind, Request, parameters
 from hiergeo.search.serving.answer_schemas import list_of
 from hiergeo.search.serving.limits import Limits, Refused
 
@@ -59,6 +60,12 @@ def _not_blank(text: str) -> str:
     if not text.strip():
         raise ValueError("must not be blank: give null for an item without a caption")
     return text
+
+
+def _leaving(item: Id) -> Id:
+    if isinstance(item, int) and item > 1 << 62:
+        raise PydanticCustomError("less_than_equal", "must be 2^62 at most: the others are left to the index")
+    return item
 
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
@@ -126,11 +133,13 @@ class Models:
     def addition(self) -> Any:
         """The model of an addition."""
         caption: Any = Annotated[self.text, AfterValidator(_not_blank)]
-        ids = Annotated[Whole, Field(ge=0, le=1 << 62)]  # as many again are left for items that the index numbers
         parts: dict[str, tuple[Any, str]] = {
             "captions": (caption | None, "One an item; null for none."),
             "embeddings": (Vector, "By default the model embeds the captions."),
-            "ids": (ids, "Distinct and new; by default the index numbers items."),
+            "ids": (
+                Annotated[ItemId, AfterValidator(_leaving)],
+                "Distinct and new; by default the index numbers items.",
+            ),
             "images": (self.text | None, "References to images, kept as they are."),
         }
         most = self._limits.added

@@ -161,11 +161,14 @@ class ExactStore:
         """Captions and images of the items of the ids (n,), in their order; raises InputError for an unknown one."""
         captions: list[str | None] = [None] * len(ids)
         images: list[str | None] = [None] * len(ids)
+        own_ids: list[str | None] = [None] * len(ids)
         for opened, places, order in _located(self.snapshot, ids):
             named = opened.labels(places)
             for at, caption, image in zip(order.tolist(), named.captions, named.images, strict=True):
                 captions[at], images[at] = caption, image
-        return Labels(captions, images)
+            for at, own in zip(order.tolist(), named.own_ids or (), strict=False):
+                own_ids[at] = own
+        return Labels(captions, images, own_ids if any(own_ids) else None)
 
     def named(self) -> Iterator[tuple[NDArray[np.int64], Labels]]:
         """Ids and labels of all items in the order in which they are stored, a bounded number at a time."""

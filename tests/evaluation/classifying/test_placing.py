@@ -231,6 +231,32 @@ def test_columns_are_recognised_by_words_of_their_names(tmp_path: Path) -> None:
     assert (batch.names, batch.labels) == (["a red star"], ["7"])
 
 
+SKUS = [f"SKU{number:05d}" for number in range(len(TEXTS))]
+
+
+@pytest.mark.parametrize("kind", ["table", "embeddings"])
+def test_items_are_known_by_their_ids_and_labelled_by_them(model: Hashed, tmp_path: Path, kind: str) -> None:
+    rows = {"title": TEXTS, "sku": SKUS}
+    if kind == "embeddings":
+        rows = {"image": SKUS, "vector": model.encode_text(TEXTS).tolist()}
+    pd.DataFrame(rows).to_parquet(tmp_path / "items.parquet")
+    shuffled = np.random.default_rng(0).permutation(len(TEXTS))
+    labels = pd.DataFrame({"sku": [*SKUS, "SKU99999"], "category": [*(text.split()[-1] for text in TEXTS), "star"]})
+    labels.iloc[[*shuffled, -1]].to_csv(tmp_path / "labels.csv", index=False)
+    options: Any = {"model": model, "method": "flat", "temperature": 0.05, "alpha": 0.3}
+    by_id = hiergeo.classify(tmp_path / "items.parquet", TREE, calibrate=tmp_path / "labels.csv", **options)
+    known = [row.get("id", row["item"]) for row in by_id.records()]
+    assert known == SKUS
+    items = TEXTS if kind == "table" else model.encode_text(TEXTS)
+    pair = hiergeo.classify(items, TREE, calibrate=(items, [text.split()[-1] for text in TEXTS]), **options)
+    assert by_id.labels == pair.labels
+    by_id.write(tmp_path / "out.csv")
+    assert SKUS[-1] in (tmp_path / "out.csv").read_text()
+    (tmp_path / "others.csv").write_text("sku,category\nother,star\n")
+    with pytest.raises(InputError, match=r"others\.csv"):
+        hiergeo.classify(tmp_path / "items.parquet", TREE, calibrate=tmp_path / "others.csv", **options)
+
+
 def test_ids_in_data_frames_are_labels(model: Hashed, tmp_path: Path) -> None:
     ids = [text.split()[-1] == "star" for text in TEXTS]
     pd.DataFrame({"text": [*TEXTS, "no label"], "category_id": [*map(int, ids), None]}).to_parquet(

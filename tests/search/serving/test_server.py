@@ -110,16 +110,17 @@ def test_changes_by_other_processes_are_served_and_damage_is_not(tmp_path) -> No
         assert client.health()["rows"] == 61
 
 
-def test_items_that_are_added_are_found_and_repeated_ids_refused(tmp_path) -> None:
+@pytest.mark.parametrize("ids", [[70, 71], ["SKU70", "071"]], ids=["numbers", "texts"])
+def test_items_that_are_added_are_found_and_repeated_ids_refused(tmp_path, ids) -> None:
     index = build_vectors(tmp_path / "index")
     new = torch.full((2, 6), 4.0) + torch.arange(2)[:, None]
     with served(index, serving.Settings(writable=True)) as running, serving.Client(running.url) as client:
-        assert client.add(["four", None], embeddings=new, ids=[70, 71]) == 62
+        assert client.add(["four", None], embeddings=new, ids=ids) == 62
         hit = client.neighbours(new[0], 1).hits[0]
-        assert (hit.id, hit.caption, hit.distance) == (70, "four", 0)
+        assert (hit.id, hit.caption, hit.distance) == (ids[0], "four", 0)
         assert client.add(embeddings=new + 7) == 64
-        with pytest.raises(InputError, match="70"):
-            client.add(["again"], embeddings=new[:1], ids=[70])
+        with pytest.raises(InputError, match=str(ids[0])):
+            client.add(["again"], embeddings=new[:1], ids=ids[:1])
         with pytest.raises(InputError, match="captions"):
             client.add(["one", "two"], embeddings=new[:1])
         with pytest.raises(InputError, match="embeddings"):

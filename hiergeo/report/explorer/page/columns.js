@@ -22,11 +22,11 @@ export class Columns {
     this.app = app;
     this.changed = changed;
     this.answer = latest();
-    /** @type {Map<string, Record<number, number>>} */
+    /** @type {Map<string, Record<string, number>>} */
     this.bins = new Map();
     /** @type {Column[]} */
     this.list = (app.collection.columns ?? []).map((/** @type {any} */ column) =>
-      ({ ...column, bin: (/** @type {bigint} */ id) => this.bins.get(column.name)?.[Number(id)] ?? MISSING }));
+      ({ ...column, bin: (/** @type {bigint} */ id) => this.bins.get(column.name)?.[String(id)] ?? MISSING }));
     /** Those beside what every item has, by which it is coloured anyway. */
     this.own = this.list.filter(({ name }) => !["radius", "tier", "kind"].includes(name));
     this.told = h("span", { role: "status" });

@@ -67,9 +67,9 @@ export function shortened(text, longest = SHORT) {
   return `${(words.length > longest / 2 ? words : half).trimEnd()}…`;
 }
 
-/** How an item is called: its caption, or what it is and its number. @param {{id: string, caption: string | null, image?: boolean}} item */
+/** How an item is called: its caption, its id, or what it is and its number. @param {{id: string, name?: string | null, caption: string | null, image?: boolean}} item */
 export function named(item) {
-  return item.caption || `${item.image ? "image" : "item"} ${item.id}`;
+  return item.caption || item.name || `${item.image ? "image" : "item"} ${item.id}`;
 }
 
 /**

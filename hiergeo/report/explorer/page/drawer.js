@@ -72,7 +72,7 @@ export class Drawer {
       h("div", { class: "drawer-item" },
         item.image && picture(app.source, item.id, 192),
         h("p", { class: "full", tabindex: 0, role: "group", "aria-label": "Caption" }, h("bdi", null, named(item))),
-        h("p", { class: "help" }, tier && [h("bdi", null, tier), " · "], typeof radius === "number" && `radius ${number(radius, 3)}`),
+        h("p", { class: "help" }, item.name && item.caption && [h("bdi", null, item.name), " · "], tier && [h("bdi", null, tier), " · "], typeof radius === "number" && `radius ${number(radius, 3)}`),
         there && percent(there.rank) !== percent(rank) && h("p", { class: "help moved" }, `More specific than ${percent(rank)} of all items; in `, h("bdi", null, there.title), `, than ${percent(there.rank)}.`),
         held && h("p", { class: "help held" }, `Its cone holds ${Math.max(0, held.count - 1).toLocaleString("en")} of ${lens.rows.toLocaleString("en")} items.`),
         h("button", { type: "button", class: "button", onclick: () => app.state.set({ query: { item: item.id }, item: null }) }, "Climb from here")),
@@ -126,5 +126,5 @@ const percent = (/** @type {number} */ share) => `${number(100 * share, 0)} %`;
 function table({ item, lists }, lens) {
   const names = ["space", "of_id", "of", "is", "id", "caption", "radius", "margin_rad", "angle_rad", "distance", "entailed", "rank_among_pairs"];
   return csv(names, lists.flatMap((hits, i) => hits.map((hit) =>
-    [lens.title, item.id, named(item), LISTS[i][1].toLowerCase(), hit.id, named(hit), hit.radius, hit.margin, hit.angle, hit.distance, hit.entails, hit.rank])));
+    [lens.title, item.name ?? item.id, named(item), LISTS[i][1].toLowerCase(), hit.name ?? hit.id, named(hit), hit.radius, hit.margin, hit.angle, hit.distance, hit.entails, hit.rank])));
 }

@@ -131,7 +131,7 @@ export class Selection {
   }
 
   save() {
-    const rows = this.items.map((item) => [item.id, item.caption, this.tier(item), item.caption === null && item.image ? "image" : "caption", this.radius(item), ...this.columns.values(item.id)]);
+    const rows = this.items.map((item) => [item.name ?? item.id, item.caption, this.tier(item), item.caption === null && item.image ? "image" : "caption", this.radius(item), ...this.columns.values(item.id)]);
     this.app.download("selection.csv", "text/csv;charset=utf-8", csv(["id", "caption", "tier", "kind", "radius", ...this.columns.own.map(({ name }) => name)], rows));
   }
 
