@@ -68,6 +68,17 @@ def data_home() -> Path:
     return Path(home).resolve()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Generator[None, None, None]:
+    """Tests leave the cache of their user alone, and share one among their processes."""
+    base = tmp_path_factory.getbasetemp()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(
+            "HIERGEO_CACHE_HOME", str((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache")
+        )
+        yield
+
+
 @pytest.fixture
 def run(monkeypatch, capsys):
     """Run ``hiergeo`` with arguments; gives the exit code, standard output and standard error."""

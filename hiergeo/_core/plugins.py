@@ -64,7 +64,7 @@ class Plugins(Generic[T]):
         if self.is_code(name):
             _file_of(self.kind, split_code(name)[0].rpartition(":")[0])
         elif name not in self:
-            raise unknown_name(self.kind, name, self.names())
+            raise InputError(f"{unknown_name(self.kind, name, self.names())} One of your own is FILE.py:NAME.")
 
     def get(self, name: str) -> T:
         """The thing of that name; UnavailableError where the code of another package cannot be imported."""

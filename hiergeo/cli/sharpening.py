@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.records import Record, Records
+from hiergeo._core.storage.files import user_cache
 from hiergeo._core.storage.locks import locked
 from hiergeo.cli import defaults, options
 from hiergeo.cli._io import check_writable, load_data, publish
@@ -67,7 +68,9 @@ def head_command(
             chains = training.from_file(train, base=base)
         elif model is not None and hierarchy is not None:
             source = adapters.load(model, device=device)
-            chains = training.from_hierarchy(hierarchy, source, device=device, progress=True)
+            training.check_objective(losses, [space], source.dim, [recipe.outputs or source.dim])
+            kept = user_cache("embeddings")
+            chains = training.from_hierarchy(hierarchy, source, device=device, cache=kept, progress=True)
         if judge is not None and judge.dim != chains.text.shape[1]:
             raise InputError(
                 f"--evaluate {judge.name} embeds in {judge.dim} dimensions and the head would take "
@@ -135,7 +138,17 @@ def re_command(
     chains = load_data(data, chosen_split(data, split), rows)
     before = adapters.load(model, device=local(device))
     test = load_data(data, "test", None) if evaluate else None
-    tuned = training.fine_tune(before, chains, out, geometry, recipe, overwrite=overwrite, log=log, progress=True)
+    tuned = training.fine_tune(
+        before,
+        chains,
+        out,
+        geometry,
+        recipe,
+        overwrite=overwrite,
+        log=log,
+        cache=user_cache("embeddings"),
+        progress=True,
+    )
     if not is_writer():
         return
     summary = None

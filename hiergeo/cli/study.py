@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from hiergeo._core import limits
 from hiergeo._core.errors import check_whole
+from hiergeo._core.storage.files import user_cache
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, page_of, publish_experiment, sole_writer
 from hiergeo.cli.options import option
@@ -46,6 +47,7 @@ def study_command(
     """
     from hiergeo import adapters, training
     from hiergeo.datasets import Hierarchy
+    from hiergeo.geometry import parse
     from hiergeo.training import Recipe
     from hiergeo.training.study import StudyPlan, StudySettings, run_study
 
@@ -61,7 +63,7 @@ def study_command(
     dims = tuple(dim or [loaded.dim])
     if loss == options.SHARPEN:
         losses = options.fitting(losses, loaded.dim, dims)
-    training.check_prior(losses, loaded.dim, dims)
+    training.check_objective(losses, map(parse, geometry), loaded.dim, dims)
     made = StudyPlan(
         geometries=tuple(geometry),
         dims=dims,
@@ -70,7 +72,7 @@ def study_command(
         recipe=replace(recipe, losses=losses),
     )
     if isinstance(source, Hierarchy):
-        source = training.from_hierarchy(source, loaded, device=device, progress=True)
+        source = training.from_hierarchy(source, loaded, device=device, cache=user_cache("embeddings"), progress=True)
     unseen, held_out = training.unseen_rows(source.captions, test), training.held_out_of(loaded)
     with sole_writer(json, html):
         run: dict[str, Any] = {"unseen": unseen, "held_out": held_out, "out": out, "progress": True}

@@ -186,8 +186,10 @@ def check_fit(model: Model, hierarchy: Hierarchy, space: Space, protocol: str) -
 
 
 def check_readable(model: Model, geometry: Geometry) -> None:
-    """Raise InputError for embeddings of a dimension that does not fit, or rows of a law that a head has to make."""
+    """Raise InputError for embeddings of another dimension, a law that fails, or one whose rows a head has to make."""
     geometry.parts(model.dim)
+    if isinstance(geometry, PairLaw):
+        geometry.try_out(model.dim)
     if not (isinstance(geometry, PairLaw) and geometry.made_by_heads):
         return
     own = model.native_space()

@@ -1,12 +1,13 @@
 """Geometries that are no constant curvature: a distance or an entailment of one's own, from its formula."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from typing import Any, ClassVar, NoReturn
 
 import torch
 from torch import Tensor
 
-from hiergeo._core.errors import InputError
+from hiergeo._core.errors import InputError, described
 from hiergeo._core.polar import Polar
 from hiergeo.geometry.base import Geometry
 from hiergeo.geometry.state import ENTRY
@@ -15,6 +16,10 @@ from hiergeo.pairwise.laws import LawPairs, tangent
 INVARIANTS = ("symmetric", "metric", "reflexive", "transitive", "antisymmetric", "monotone", "rooted")
 """What a law may declare. Of its distance: that it is the same both ways, or a metric. Of its entailment: what makes a
 partial order, that nothing entails what is nearer to the root, and that the root entails everything."""
+
+
+TRIED, SLACK = 8, 1e-4
+"""Embeddings that a law is tried out on, and how far below 0 rounding may take a distance."""
 
 
 class PairLaw(Geometry):
@@ -70,6 +75,42 @@ class PairLaw(Geometry):
 
     def check(self, dim: int) -> None:
         """Raise InputError for embeddings of a dimension that `rows` cannot read."""
+
+    def try_out(self, dim: int, *, learnt: bool = False) -> None:
+        """Measure a few embeddings of a dimension, at random, by every formula; with `learnt` take gradients too.
+
+        Raises InputError naming the formula that fails, gives another shape, NaN or a distance below 0, or no gradient.
+        """
+        generator = torch.Generator().manual_seed(0)
+        device = next((weight.device for weight in self.parameters()), torch.device("cpu"))
+        v = (torch.randn(2 * TRIED, dim, generator=generator) / dim**0.5).to(device).requires_grad_(learnt)
+        x, y = self._tried("rows", partial(self.rows, v), 2 * TRIED, None).split(TRIED)
+        for name in sorted(self.measures):
+            self._tried(name, partial(getattr(self, name), x, y), TRIED)
+            value = self._tried(f"{name}s", partial(getattr(self, f"{name}s"), x, y), TRIED, TRIED)
+            if learnt and not value.requires_grad:
+                raise InputError(f"{self.spec}: {name} has no gradient: take it in torch, without detach or numpy.")
+            if learnt and not _has_gradient(value, v):
+                raise InputError(f"{self.spec}: the gradient of {name} is not finite.")
+            if name == "distance" and float(value.detach().min()) < -SLACK:
+                raise InputError(f"{self.spec}: distance gives {float(value.min()):.3g}, and must be >= 0.")
+        self._tried("radius", partial(self.radius, x), TRIED)
+
+    def _tried(self, name: str, formula: Callable[[], Tensor], *shape: int | None) -> Tensor:
+        try:
+            value = formula()
+        except InputError:
+            raise
+        except Exception as error:  # the code of the user runs here
+            raise InputError(f"{self.spec}: {name} fails on {TRIED} embeddings: {described(error)}.") from error
+        what = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+        fits = isinstance(value, Tensor) and value.ndim == len(shape)
+        if not fits or any(wanted not in (None, size) for wanted, size in zip(shape, value.shape, strict=True)):
+            wanted = ", ".join("P" if size is None else str(size) for size in shape)
+            raise InputError(f"{self.spec}: {name} of {TRIED} embeddings gives {what} and must give ({wanted}).")
+        if bool(value.isnan().any()):
+            raise InputError(f"{self.spec}: {name} gives NaN.")
+        return value
 
     @property
     def radial(self) -> bool:
@@ -135,3 +176,10 @@ class PairLaw(Geometry):
     def _lacks(self, what: str) -> NoReturn:
         instead = "neighbours, or losses prior and order" if what == "margin" else "children, parents, or entailment"
         raise InputError(f"{self.spec} defines no {what}: define one, or ask for what needs none ({instead}).")
+
+
+def _has_gradient(value: Tensor, v: Tensor) -> bool:
+    """Whether the gradient of what is finite of some values by the embeddings is finite."""
+    held = value[value.isfinite()]
+    (gradient,) = torch.autograd.grad(held.sum(), v, retain_graph=True, allow_unused=True)
+    return gradient is None or bool(gradient.isfinite().all())

@@ -19,6 +19,7 @@ from hiergeo._core.storage import archives
 from hiergeo._core.storage.archives import Array
 from hiergeo.adapters import Model
 from hiergeo.adapters.model import unit_rows
+from hiergeo.adapters.store import cached
 from hiergeo.datasets import Hierarchy, Row
 from hiergeo.datasets.chains import NAME as OWN
 from hiergeo.datasets.hierarcaps import NAME as HIERARCAPS
@@ -173,7 +174,12 @@ def _rows(positive: Tensor, image_id: NDArray[np.integer] | None, captions: NDAr
 
 @torch_defaults()
 def from_hierarchy(
-    hierarchy: Hierarchy, model: Model, *, device: str | torch.device | None = None, progress: bool = False
+    hierarchy: Hierarchy,
+    model: Model,
+    *,
+    device: str | torch.device | None = None,
+    cache: Path | None = None,
+    progress: bool = False,
 ) -> Chains:
     """Chains of a dataset, its distinct captions embedded once by `model`.
 
@@ -184,6 +190,8 @@ def from_hierarchy(
         hierarchy: a dataset with negative chains.
         model: what embeds.
         device: where the chains are wanted; None is the CPU.
+        cache: a folder of embeddings, which are read from it where it has them and kept in it otherwise, a batch at a
+            time; None embeds all anew.
         progress: draw a bar for work that outlasts a second.
 
     Raises:
@@ -203,7 +211,8 @@ def from_hierarchy(
     negative = torch.tensor([[index_of[text] for text in row.negative or ()] for row in hierarchy.rows])
     check_chains(origin, len(index_of), positive, negative)
     group = [index if row.image_id is None else groups[row.image_id] for index, row in enumerate(hierarchy.rows)]
-    text = model.encode_text(hierarchy.texts, device=device, progress=progress)
+    embedder = model if cache is None else cached(model, cache)
+    text = embedder.encode_text(hierarchy.texts, device=device, progress=progress)
     chains = Chains(
         text=text,
         positive=positive.to(text.device),

@@ -1,6 +1,6 @@
 """What training minimises: losses by name with their weights, in every geometry."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, final
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.plugins import Plugins
-from hiergeo.geometry import Space
+from hiergeo.geometry import Geometry, PairLaw, Space
 from hiergeo.losses import (
     adaptive_entailment_loss,
     batch_hard,
@@ -36,6 +36,9 @@ class Batch(NamedTuple):
     frozen: tuple[Tensor, Tensor]
     space: Space
 
+
+TRIED, TIERS = 8, 4
+"""Chains that a loss is tried out on, and their captions."""
 
 RE = {"prior": 10.0, "mean": 1.0, "hard": 1.0}
 """The terms of the RE loss with the weights of the paper."""
@@ -141,14 +144,47 @@ class Objective:
         return torch.stack([weight * terms[name] for name, weight in self.weights.items()]).sum()
 
 
-def check_prior(losses: Mapping[str, float], inputs: int, outputs: Iterable[int]) -> None:
-    """Raise InputError for a prior between embeddings of some dimensions and frozen ones of another, `inputs`."""
+def check_objective(
+    losses: Mapping[str, float], geometries: Iterable[Geometry], inputs: int, outputs: Sequence[int]
+) -> None:
+    """Try out what is not hiergeo's own, laws and losses, on a few chains of embeddings of the dimensions `outputs`.
+
+    Raises InputError for what fails or has no gradient, and for a prior with frozen embeddings of another dimension,
+    `inputs`.
+    """
     other = [dim for dim in outputs if dim != inputs]
     if other and "prior" in losses:
         raise InputError(
             f"the prior compares embeddings of {other[0]} dimensions with frozen ones of {inputs}: name losses without "
             "it, such as mean=1 and order=20."
         )
+
+    for geometry in geometries:
+        for dim in outputs:
+            if isinstance(geometry, PairLaw):
+                geometry.try_out(dim, learnt=True)
+            for name in losses.keys() - LOSSES.own.keys():
+                _try_out(name, geometry, inputs, dim)
+
+
+def _try_out(name: str, geometry: Geometry, inputs: int, dim: int) -> None:
+    """Raise InputError for a loss that fails on chains at random, is not a finite number or has no gradient."""
+    generator = torch.Generator().manual_seed(0)
+    device = next((weight.device for weight in geometry.parameters()), torch.device("cpu"))
+
+    def rows(*shape: int) -> Tensor:
+        return torch.nn.functional.normalize(torch.randn(*shape, generator=generator), dim=-1).to(device)
+
+    positive, negative = (rows(TRIED, TIERS, dim).requires_grad_() for _ in range(2))
+    frozen, root = (rows(TRIED, TIERS, inputs), rows(TRIED, TIERS, inputs)), rows(dim).requires_grad_()
+    value = _measured(name, Batch(positive, negative, frozen, Space(geometry, root)))
+    if not value.requires_grad:
+        raise InputError(
+            f"the loss '{name}' has no gradient: take it in torch, from the chains, without item, detach or numpy."
+        )
+    learnt = torch.autograd.grad(value, [positive, negative, root], allow_unused=True)
+    if not all(bool(part.isfinite().all()) for part in (value, *learnt) if part is not None):
+        raise InputError(f"the loss '{name}' is {value:g} on {TRIED} chains at random, or its gradient is not finite.")
 
 
 def _measured(name: str, batch: Batch) -> Tensor:

@@ -21,7 +21,7 @@ from hiergeo.evaluation.metrics import tau_d
 from hiergeo.geometry import Geometry, Space
 from hiergeo.losses import check_curvature, clamp_curvature
 from hiergeo.training.chains import Chains, chunks, split_groups
-from hiergeo.training.objective import Batch, Objective, check_prior
+from hiergeo.training.objective import Batch, Objective, check_objective
 
 
 class Divergence(Exception):
@@ -236,8 +236,8 @@ class _Run(TrainingRun):
     def __init__(self, chains: Chains, geometry: Geometry, recipe: Recipe) -> None:
         dim = chains.text.shape[1]
         outputs = recipe.outputs or dim
-        check_prior(recipe.losses, dim, [outputs])
         geometry.parts(outputs)
+        check_objective(recipe.losses, [geometry], dim, [outputs])
         check_curvature(geometry)
         self.chains, self.geometry, self.recipe = chains, geometry, recipe
         self.last, self.every, self.patience, self.looks = recipe.steps, recipe.every, recipe.patience, []

@@ -60,6 +60,8 @@ def test_unknown_names_are_refused_with_the_nearest(plugins):
     for attempt in (plugins.get, plugins.check):
         with pytest.raises(InputError, match="unknown thing 'lots': did you mean 'lost'"):
             attempt("lots")
+        with pytest.raises(InputError, match=r"FILE\.py:NAME"):
+            attempt("MyThing")
     plugins.check("lost")
 
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,9 +17,10 @@ from hiergeo.errors import InputError, UnavailableError
 from hiergeo.evaluation import embed
 from hiergeo.geometry import PairLaw, parse
 from hiergeo.geometry.space import By, Side
-from hiergeo.geometry.spec import recorded
+from hiergeo.geometry.spec import GEOMETRIES, recorded
 from hiergeo.pairwise import laws
 from hiergeo.pairwise.reference import admitted
+from hiergeo.training import check_objective
 
 DIM, N, M = 6, 37, 53
 
@@ -309,6 +311,55 @@ def test_what_a_law_lacks_is_refused() -> None:
     ):
         with pytest.raises(InputError, match=r"l1|order"):
             refused()
+
+
+class Untouched(hiergeo.adapters.Model):
+    """A model that must not be asked for an embedding."""
+
+    name, dim = "untouched", 6
+
+    def fingerprint(self) -> str:
+        return "0"
+
+    def text_rows(self, texts: Any) -> Any:
+        raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("formulas", "learnt", "named"),
+    [
+        ({"distance": lambda _, x, y: (x - y).abs().sum()}, False, r"distance .* gives \(\)"),
+        ({"distance": lambda _, x, y: (x - y).abs()}, False, "distance"),
+        ({"distance": lambda _, x, y: float((x - y).abs().sum())}, False, "float"),
+        ({"distance": lambda _, x, y: -(x - y).abs().sum(-1)}, False, ">= 0"),
+        ({"distance": lambda _, x, y: (x @ y).sum(-1)}, False, "distance fails"),
+        ({"margin": lambda _, x, y: (x - y).sum(-1).log()}, False, "margin gives NaN"),
+        ({"margin": lambda _, x, y: (x - y).sum(-1), "rows": lambda _, v: v.sum(-1)}, False, "rows"),
+        ({"margin": lambda _, x, y: (x - y).sum(-1), "radius": lambda _, x: x}, False, "radius"),
+        ({"margin": lambda _, x, y: (x - y).sum(-1).detach()}, True, "margin has no gradient"),
+        ({"distance": lambda _, x, y: (x - y).abs().sum(-1) + 0 * (x[..., 0] * 0).sqrt()}, True, "not finite"),
+    ],
+)
+def test_a_law_that_fails_is_named_before_anything_is_embedded(formulas: Any, learnt: bool, named: str) -> None:
+    law = type("Mine", (PairLaw,), formulas)()
+    with pytest.raises(InputError, match=named):
+        law.try_out(6, learnt=learnt)
+    if not learnt:
+        with pytest.raises(InputError, match=named):
+            hiergeo.evaluate(Untouched(), hiergeo.datasets.load("scenes", count=4), law)
+    else:
+        law.try_out(6)
+        with pytest.raises(InputError, match=named):
+            check_objective({"order": 1.0}, [law], 6, [6])
+
+
+def test_laws_of_hiergeo_pass_their_trial() -> None:
+    named = ("order", "box", "gaussian", "shadow", "penumbral")
+    for law in map(parse, named):
+        assert isinstance(law, PairLaw)
+        law.try_out(8, learnt=True)
+    made = (GEOMETRIES.get(name) for name in GEOMETRIES.own)
+    assert sum(isinstance(one, type) and issubclass(one, PairLaw) for one in made) == len(named)
 
 
 def test_specs_of_files_and_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,6 +54,28 @@ def test_a_dataset_is_embedded_once():
     torch.testing.assert_close(made.text[made.negative[3]], model.encode_text(row.negative), atol=1e-5, rtol=0)
 
 
+def test_embeddings_are_made_once_and_an_interrupted_run_goes_on(tmp_path, monkeypatch):
+    scenes, model = datasets.load("scenes", "train", count=60), adapters.load("tiny")
+    calls, embed = [], model.text_rows
+
+    def rows(texts):
+        calls.append(len(texts))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return embed(texts)
+
+    model.text_rows, model.text_batch = rows, 16
+    with pytest.raises(KeyboardInterrupt):
+        from_hierarchy(scenes, model, cache=tmp_path)
+    first = from_hierarchy(scenes, model, cache=tmp_path)
+    assert sum(calls) == len(scenes.texts) + calls[2] + 1  # the root
+    again, count = from_hierarchy(scenes, model, cache=tmp_path), len(calls)
+    assert torch.equal(again.text, first.text)
+    assert len(calls) == count
+    plain = from_hierarchy(scenes, adapters.load("tiny"))
+    torch.testing.assert_close(again.text, plain.text, atol=1e-5, rtol=0)
+
+
 def test_test_images_are_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("HIERGEO_DATA_HOME", str(tmp_path))
     ids = np.arange(ITEMS)

@@ -173,3 +173,22 @@ def test_a_row_that_is_left_over_joins_the_batch_before_it():
     assert [part.tolist() for part in parts] == [[0, 1, 2, 3], [4, 5, 6, 7, 8]]
     assert [len(part) for part in chunks(torch.arange(10), 4)] == [4, 4, 2]
     assert [len(part) for part in chunks(torch.arange(1), 4)] == [1]
+
+
+@pytest.mark.parametrize(
+    ("code", "named"),
+    [
+        ("return batch.positive.norm(dim=-1)", "one number"),
+        ("return torch.tensor(float(batch.positive.detach().sum()))", "no gradient"),
+        ("return batch.positives.sum()", "positives"),
+        ("return (batch.positive * 0).sum().sqrt()", "not finite"),
+        ("return batch.positive.square().mean()", None),
+    ],
+)
+def test_a_loss_of_ones_own_is_tried_before_anything_is_embedded(run, tmp_path, monkeypatch, code, named):
+    (tmp_path / "own.py").write_text(f"import torch\n\ndef loss(batch):\n    {code}\n")
+    words = ("train", "head", "-m", "tiny", "-d", "scenes", "--rows", "20", "--loss", f"{tmp_path / 'own.py'}:loss")
+    if named is not None:
+        monkeypatch.setattr("hiergeo.training.from_hierarchy", None)
+    answer, _, said = run(*words, "--set", "steps=2", "--out", tmp_path / "head")
+    assert (answer, named is None or named in said) == (2 if named else 0, True), said

@@ -257,6 +257,18 @@ def refuse_special(path: Path) -> None:
         raise UnavailableError(f"cannot write {path}: it is {kind}, name a file.")
 
 
+def user_cache(name: str) -> Path:
+    """The folder ``HIERGEO_CACHE_HOME``, or ``hiergeo/NAME`` in the user's cache, which is made for its user alone.
+
+    Raises UnavailableError where it cannot be.
+    """
+    users = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "hiergeo" / name
+    folder = path_of(os.environ.get("HIERGEO_CACHE_HOME") or users).absolute()
+    with writing(folder):
+        folder.mkdir(0o700, parents=True, exist_ok=True)
+    return folder
+
+
 def refuse_existing(path: Path | str, overwrite: bool) -> None:
     """Raise InputError if the result of long work exists already and must not be replaced."""
     with writing(path):

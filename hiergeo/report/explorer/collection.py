@@ -1,6 +1,5 @@
 """What is explored: the items of one or several indexes, seen through every model and geometry that is named."""
 
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +9,7 @@ from typing import final
 
 from hiergeo import datasets, search
 from hiergeo._core.errors import InputError, UnavailableError
-from hiergeo._core.storage.files import atomic_folder, path_of, sha256, size_of, writing
+from hiergeo._core.storage.files import atomic_folder, path_of, sha256, size_of, user_cache
 from hiergeo._core.storage.locks import locked
 from hiergeo._core.text import shortened, without_folders
 from hiergeo.datasets import Hierarchy
@@ -248,11 +247,8 @@ def cached_folder(name: str, make: Callable[[Path], None]) -> Path:
         UnavailableError: the cache cannot be written.
         HeldError: another process has been making it for minutes.
     """
-    users = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "hiergeo" / "explore"
-    folder = path_of(os.environ.get("HIERGEO_CACHE_HOME") or users).absolute() / name
+    folder = user_cache("explore") / name
     if not folder.is_dir():
-        with writing(folder):
-            folder.parent.mkdir(0o700, parents=True, exist_ok=True)
         with locked(folder, PATIENCE):
             if not folder.is_dir():
                 with atomic_folder(folder) as work:

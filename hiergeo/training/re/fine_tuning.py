@@ -20,6 +20,7 @@ from hiergeo.datasets import Hierarchy
 from hiergeo.geometry import Geometry, parse
 from hiergeo.losses import check_curvature
 from hiergeo.training.chains import Chains, from_hierarchy
+from hiergeo.training.objective import check_objective
 from hiergeo.training.processes import accelerated, is_writer, sole_writer
 from hiergeo.training.re.recipe import TowerRecipe
 from hiergeo.training.re.run import TowerRun
@@ -43,6 +44,7 @@ def fine_tune(
     *,
     overwrite: bool = False,
     log: str | None = None,
+    cache: Path | None = None,
     progress: bool = False,
 ) -> TrainedFolder:
     """Train a copy of the text tower of a model on captions alone; the model itself is not changed.
@@ -61,6 +63,7 @@ def fine_tune(
         recipe: how; the paper's when None.
         overwrite: begin anew whatever training the folder holds.
         log: ``tensorboard`` or ``wandb``, where losses go besides.
+        cache: of the frozen embeddings, as for `hiergeo.training.from_hierarchy`.
         progress: draw a bar for work that outlasts a second.
 
     Raises:
@@ -77,9 +80,10 @@ def fine_tune(
     with sole_writer(recipe.seed, out, out / CHECKPOINTS):
         tower = tower_of(model, recipe.lora)
         geometry.parts(model.dim)
+        check_objective(recipe.losses, [geometry], model.dim, [model.dim])
         check_curvature(geometry)
         with accelerated(tower.device, recipe.amp, recipe.batch, log, out, settings) as accelerator:
-            chains = from_hierarchy(hierarchy, model, progress=visible)
+            chains = from_hierarchy(hierarchy, model, cache=cache, progress=visible)
             identity = _identity(model, chains, geometry, settings)
             run = TowerRun(tower, chains, geometry, recipe, accelerator)
             diverged = run.complete(out, identity, CONFIG, overwrite=overwrite, progress=visible)

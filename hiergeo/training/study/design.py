@@ -10,7 +10,7 @@ from hiergeo._core.errors import InputError, check_whole
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.geometry import Geometry, parse
-from hiergeo.training import Chains, Recipe, check_prior
+from hiergeo.training import Chains, Recipe, check_objective
 
 AGREEMENT = 1e-2
 """Largest distance between two embeddings of the empty caption by one model; stored ones are rounded."""
@@ -126,6 +126,6 @@ def check_data(plan: StudyPlan, chains: Chains, model: Model, test: Hierarchy, u
         raise InputError(
             f"{model.name} and {chains.origin} embed the empty caption {apart:.2g} apart: they are of different models."
         )
-    check_prior(plan.recipe.losses, inputs, plan.dims)
+    check_objective(plan.recipe.losses, map(parse, plan.geometries), inputs, plan.dims)
     if unseen is not None and (unseen.shape != (len(test.rows),) or not unseen.any()):
         raise InputError(f"unseen must mark at least one of the {len(test.rows)} rows.")
