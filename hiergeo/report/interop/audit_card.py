@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,40 @@ BESIDE = {
     "cone_gain": "cone gain",
 }
 """Numbers that stand beside the metrics of hierarchy, and what they are called: what length gives, and cones."""
+
+
+OF_SPACE = ("radii", "curvature", "cones")
+"""Questions about the space, whose answers are a paragraph of their own."""
+
+TAGS = ("hiergeo", "hierarchy", "vision-language")
+"""By which hubs find what hiergeo has measured or made."""
+
+
+def eval_results(
+    task: str,
+    numbers: Mapping[str, float | None],
+    intervals: Mapping[str, Sequence[float | None]],
+    settings: Mapping[str, Any],
+    labels: Mapping[str, str],
+) -> "list[EvalResult]":
+    """Finite numbers by the names of metrics as results that hubs read, with what they were measured on."""
+    said = {name: without_folders(str(settings.get(name, "unknown"))) for name in ("dataset", "geometry", "split")}
+    about = {"task_type": "feature-extraction", "task_name": task, "dataset_type": said["dataset"]}
+    about |= {"dataset_name": said["dataset"], "dataset_config": said["geometry"], "dataset_split": said["split"]}
+    measured = {key: settings[key] for key in ("rows", "root", "min_radius", "protocol") if key in settings}
+    made = import_module("huggingface_hub").EvalResult
+    return [
+        made(
+            metric_type=name,
+            metric_name=labels[name],
+            metric_value=value,
+            metric_args={"interval": list(intervals[name])} if name in intervals else None,
+            dataset_args=measured,
+            **about,
+        )
+        for name, value in numbers.items()
+        if value is not None and math.isfinite(value)
+    ]
 
 
 def read_card(path: Path | str, name: str = "model") -> "ModelCard":
@@ -60,29 +95,22 @@ def write_audit_card(path: Path | str, audit: Audit) -> None:
     settings = {name: without_folders(str(value)) for name, value in audit.settings.items()}
     card = read_card(path, settings["model"])
     data, split, geometry = (settings[key] for key in ("dataset", "split", "geometry"))
-    about = {"task_type": "feature-extraction", "task_name": TASK, "dataset_type": data, "dataset_name": data}
-    about |= {"dataset_config": geometry, "dataset_split": split}
-    measured = {key: audit.settings[key] for key in ("rows", "root", "min_radius") if key in audit.settings}
-    made = import_module("huggingface_hub").EvalResult
     labels = {name: find_metric(name).label for name in audit.attribution} | BESIDE
-    results = [
-        made(
-            metric_type=name,
-            metric_name=label,
-            metric_value=audit.numbers[name],
-            metric_args={"interval": list(audit.intervals[name])} if name in audit.intervals else None,
-            dataset_args=measured,
-            **about,
-        )
-        for name, label in labels.items()
-        if math.isfinite(audit.numbers.get(name, math.nan))
-    ]
+    numbers = {name: audit.numbers[name] for name in labels if name in audit.numbers}
+    results = eval_results(TASK, numbers, audit.intervals, audit.settings, labels)
     metadata: Any = card.data
+    metadata.library_name = metadata.library_name or "hiergeo"
+    tags = [metadata.tags] if isinstance(metadata.tags, str) else metadata.tags or []
+    metadata.tags = list(dict.fromkeys([*tags, *TAGS]))
     metadata.eval_results = [r for r in metadata.eval_results or () if _key(r) != _key(results[0])] + results
     metadata.model_name = metadata.model_name or settings["model"]
     start, end = (f"<!-- {mark}hiergeo-audit: {plain(f'{data} {split} {geometry}')} -->" for mark in ("", "/"))
-    paragraph = f"On {data} ({split}) in {geometry}, by hiergeo {__version__}: {' '.join(audit.sentences)}"
-    section = f"{start}\n{plain(paragraph)}\n{end}"
+    of_order, of_space = (
+        " ".join(answer.sentence for question, answer in audit.answers.items() if (question in OF_SPACE) == space)
+        for space in (False, True)
+    )
+    first = f"On {data} ({split}) in {geometry}, by hiergeo {__version__}: {audit.headline}"
+    section = "\n\n".join((start, *(plain(part) for part in (first, of_order, of_space) if part), end))
     former = re.compile(f"{re.escape(start)}.*?{re.escape(end)}", re.DOTALL)
     if former.search(card.text):
         card.text = former.sub(lambda _: section, card.text)

@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import Field
 
@@ -20,10 +20,17 @@ from hiergeo.adapters.head import HUB, read_head_config
 from hiergeo.adapters.trained import DESCRIPTION, read_description
 from hiergeo.evaluation.length import baseline_name
 from hiergeo.evaluation.metrics import find_metric
+from hiergeo.report.interop.audit_card import TAGS, eval_results
 from hiergeo.training.clip.card import clip_card
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
 
 CARD, EVALUATION, AUDIT = "README.md", "evaluation.json", "audit.json"
 """The files beside a head or a model: its card, and what the card tells of its measurements and its audit."""
+
+TASK = "Hierarchy of captions (hiergeo)"
+"""The name of the task of what a card tells of a measurement."""
 
 HASHED = "SHA-256 of the weights"
 """The row of a card by which it belongs to the weights of a head."""
@@ -159,12 +166,13 @@ def head_card(folder: Path | str, name: str | None = None, *, license: str | Non
         "about": ", ".join(named),
         "verdict": audited["verdict"] if audited else "",
     }
+    results = {} if measured is None else {"eval_results": _results(measured), "model_name": title}
     if (folder / DESCRIPTION).is_file():
-        return clip_card(config, license=license, **shared)
+        return clip_card(config, license=license, results=results, **shared)
     return markdown.card(
         "ModelCard",
         TEMPLATE,
-        _head(config, license),
+        _head(config, license) | results,
         spec=f"head:{HUB if '/' in title else ''}{title}{'@SPEC' if base is None or names_a_path(base) else ''}",
         facts=_facts(config),
         **shared,
@@ -199,7 +207,7 @@ def _head(config: Mapping[str, Any], license: str | None) -> dict[str, Any]:
         "library_name": "hiergeo",
         "license": license or None,
         "base_model": rest.partition("?")[0].partition("@")[0] if hosted else None,
-        "tags": ["hiergeo", "hierarchy", "vision-language"],
+        "tags": list(TAGS),
     }
 
 
@@ -246,6 +254,12 @@ def _metrics(measured: Mapping[str, Any]) -> list[tuple[str, ...]]:
         )
         for name, value in measured["metrics"].items()
     ]
+
+
+def _results(measured: Mapping[str, Any]) -> "list[EvalResult]":
+    numbers = measured["metrics"]
+    labels = {name: find_metric(name).label for name in numbers}
+    return eval_results(TASK, numbers, measured.get("intervals", {}), measured.get("settings", {}), labels)
 
 
 def _number(value: float | None) -> str:

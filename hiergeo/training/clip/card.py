@@ -15,6 +15,7 @@ def clip_card(
     title: str,
     *,
     license: str | None = None,
+    results: Mapping[str, Any] | None = None,
     metrics: Sequence[tuple[str, ...]] | None = None,
     about: str = "",
     verdict: str = "",
@@ -25,6 +26,7 @@ def clip_card(
         described: what ``hiergeo.json`` of its folder says.
         title: of the card.
         license: identifier of the licence, as the hub knows it.
+        results: what hubs read of measurements.
         metrics: rows of metric, value, interval and baselines; None where nothing was measured.
         about: what they were measured on.
         verdict: of an audit; empty where there is none.
@@ -40,7 +42,7 @@ def clip_card(
     return markdown.card(
         "ModelCard",
         TEMPLATE,
-        {"library_name": "hiergeo", "license": license or None, "tags": tags},
+        {"library_name": "hiergeo", "license": license or None, "tags": tags, **(results or {})},
         title=title,
         facts=[(name, str(value)) for name, value in facts.items()],
         seen=list(seen.items()),

@@ -10,10 +10,14 @@ import hiergeo
 from hiergeo._core.markdown import plain
 from hiergeo.evaluation.auditing import Audit, AuditSettings
 from hiergeo.report.interop import write_audit_card
+from tests.report.interop.cards_common import check_card
 
 THEIRS = """---
 license: mit
 language: en
+library_name: open_clip
+tags:
+- clip
 model-index:
 - name: theirs
   results:
@@ -64,9 +68,12 @@ def test_a_new_card_is_read_back_with_every_number(audit, tmp_path):
     first = loaded.data.eval_results[0]
     assert (first.dataset_name, first.dataset_split, first.dataset_args["rows"]) == ("scenes", "test", 16)
     assert first.metric_args["interval"] == pytest.approx(list(audit.intervals[first.metric_type]))
-    (paragraph,) = [line for line in loaded.text.splitlines() if plain(audit.headline) in line]
-    for answer in audit.answers.values():
-        assert plain(answer.sentence) in paragraph
+    first, order, space = [line for line in loaded.text.splitlines() if line and line[0] not in "#<"]
+    assert plain(audit.headline) in first
+    for question, answer in audit.answers.items():
+        assert plain(answer.sentence) in (space if question in ("radii", "curvature", "cones") else order)
+    check_card(card.read_text())
+    assert (loaded.data.library_name, loaded.data.tags) == ("hiergeo", ["hiergeo", "hierarchy", "vision-language"])
 
 
 def test_a_card_keeps_what_it_says_and_an_audit_replaces_its_former_self(audit, tmp_path):
@@ -77,6 +84,8 @@ def test_a_card_keeps_what_it_says_and_an_audit_replaces_its_former_self(audit, 
     write_audit_card(card, replace(audit, settings={**audit.settings, "geometry": "euclidean"}))
     write_audit_card(card, audit)
     loaded = ModelCard.load(card)
+    check_card(card.read_text())
+    assert (loaded.data.library_name, loaded.data.tags[:2]) == ("open_clip", ["clip", "hiergeo"])
     assert (loaded.data.license, loaded.data.language, loaded.data.model_name) == ("mit", "en", "theirs")
     found = results(card)
     assert found[None, "accuracy"] == 0.25

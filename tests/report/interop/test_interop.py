@@ -22,6 +22,7 @@ from hiergeo.report import interop
 from hiergeo.report.interop.cards import names_a_path
 from hiergeo.training import save_head, train_clip, train_head
 from tests.evaluation.benchmarks.pictures_common import Given
+from tests.report.interop.cards_common import check_card
 from tests.training.training_common import FAST, captions, chains, stored
 
 RESULT = {"metrics": {"tau_d": 0.125}}
@@ -86,7 +87,11 @@ def test_a_card_tells_what_the_head_is(head: Path):
     card = interop.write_card(head, result, VERDICT, name="org/shapes", license="cc-by-4.0").read_text()
     _, front, body = card.split("---\n", 2)
     about = yaml.safe_load(front)
+    check_card(card)
     assert (about["library_name"], about["license"]) == ("hiergeo", "cc-by-4.0")
+    (index,) = about["model-index"]
+    told = {metric["type"]: metric["value"] for part in index["results"] for metric in part["metrics"]}
+    assert told == pytest.approx({name: value for name, value in result.metrics.items() if value is not None})
     config = json.loads((head / "config.json").read_text())
     assert plain(config["data"]["sha256"]) in body
     assert "lorentz:-0." in body
@@ -215,6 +220,7 @@ def test_the_card_of_an_image_text_model_tells_the_audit_of_its_weights(tmp_path
     audit = {"verdict": "flat: nothing survives", "numbers": {"u_median": 0.25}, "settings": {"model": spec}}
     card = interop.write_card(tmp_path / "a", {"metrics": {"tau_d": 0.75}}, audit, license="mit").read_text()
     assert "flat: nothing survives" in card
+    check_card(card)
     assert "0.7500" in card
     assert "license: mit" in card
     stored = json.loads((tmp_path / "a" / "audit.json").read_text())
