@@ -5,48 +5,23 @@ As the similarity of the model mteb gets minus the exterior angle at the second 
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import mteb
 import numpy as np
-import torch
 import typer
 
 from benchmarks.mteb_tasks.tasks import HyperLexPC, WordNetIsAPC
-from hiergeo import Space
 from hiergeo._core.markdown import table
-from hiergeo.adapters import Model, load
+from hiergeo.adapters import load
 from hiergeo.datasets import data_home
 from hiergeo.datasets.hyperlex import FILE
 from hiergeo.evaluation.benchmarks.words import is_a_scores
-from hiergeo.evaluation.measuring import native_space
 from hiergeo.evaluation.metrics import Ranking
+from hiergeo.report.interop import to_mteb
 
 EQUAL = 1e-9
 """How far AUROC of mteb and of the package may differ."""
-
-
-class Entailing:
-    """A model with mteb's interface: rows in float64, and a similarity that is minus the exterior angle."""
-
-    mteb_model_meta = None
-
-    def __init__(self, model: Model, space: Space) -> None:
-        self.model, self.space = model, space.rooted(model.root().double())
-
-    def encode(self, inputs: Any, **_: Any) -> torch.Tensor:
-        """(n, D) embeddings of batches of texts."""
-        return self.model.encode_text([text for batch in inputs for text in batch["text"]]).double()
-
-    def similarity_pairwise(self, embeddings1: Any, embeddings2: Any) -> torch.Tensor:
-        """(n,) scores of "the first is a kind of the second"."""
-        word, kind = (torch.as_tensor(rows) for rows in (embeddings1, embeddings2))
-        return -self.space.exterior_angle(kind, word)
-
-    def similarity(self, embeddings1: Any, embeddings2: Any) -> torch.Tensor:
-        """(n, m) of the same."""
-        word, kind = (torch.as_tensor(rows) for rows in (embeddings1, embeddings2))
-        return -self.space.pairwise_exterior_angle(kind, word).T
 
 
 def aurocs(scores: dict[str, np.ndarray], rows: list[tuple[str, str, int]]) -> dict[str, float]:
@@ -70,7 +45,7 @@ def main(
     if wordnet.is_dir():
         os.environ.setdefault("WORDNET_DICT", str(wordnet))
     loaded = load(model)
-    encoder = Entailing(loaded, native_space(loaded))
+    encoder = to_mteb(loaded, by="angle")
     tasks = [HyperLexPC(), WordNetIsAPC()]
     done = mteb.evaluate(encoder, tasks, cache=None, show_progress_bar=False)
     rows, worst = [], 0.0

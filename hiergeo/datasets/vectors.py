@@ -155,7 +155,8 @@ def write_vectors(path: Path, arrays: Mapping[str, NDArray[Any]], space: Embeddi
 
     Args:
         path: the file, which appears whole.
-        arrays: ``text`` (n, D) and ``caption`` (n,), and perhaps ``image`` (m, D) and ``image_id`` (m,): a row each.
+        arrays: ``text`` (n, D), perhaps ``caption`` (n,), ``image`` (m, D) with ``image_id`` (m,), and ``id`` of all
+            rows: texts or numbers.
         space: in which the rows are.
 
     Raises:
@@ -166,10 +167,11 @@ def write_vectors(path: Path, arrays: Mapping[str, NDArray[Any]], space: Embeddi
 
     images = len(arrays.get("image", ()))
     rows = np.concatenate([arrays["text"], arrays["image"]]) if images else arrays["text"]
-    columns = {
-        "vector": pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1)), rows.shape[1]),
-        "caption": pa.array(arrays["caption"].tolist() + [None] * images, pa.string()),
-    }
+    columns = {"vector": pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1)), rows.shape[1])}
+    if "caption" in arrays:
+        columns["caption"] = pa.array(arrays["caption"].tolist() + [None] * images, pa.string())
+    if "id" in arrays:
+        columns["id"] = pa.array(arrays["id"].tolist())
     if images:
         names = arrays["image_id"].tolist()
         columns["image" if isinstance(names[0], str) else "image_id"] = pa.array([None] * (len(rows) - images) + names)

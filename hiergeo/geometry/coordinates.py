@@ -84,9 +84,13 @@ class Coordinates:
     def tangent(self, rows: Tensor) -> Tensor:
         """Tangent vectors (..., D) at the origin of points (..., ambient), at least float32.
 
+        Numbers of float64 that are all those of float32, as lists of engines are, count as float32.
+
         Raises:
             InputError: a point outside of the space; names its row.
         """
+        if rows.dtype == torch.float64 and bool((rows.float() == rows).all()):
+            rows = rows.float()
         wider = torch.promote_types(rows.dtype, torch.float32)
         if self.name == "ball":
             return Space(self.chart, "none").from_ambient(rows.to(wider))

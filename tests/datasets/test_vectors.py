@@ -200,3 +200,12 @@ def test_a_finished_file_is_left_alone_and_another_one_is_not_overwritten(tmp_pa
     write_vectors(out, {"text": ROWS, "caption": np.array(TEXTS)}, EmbeddingSpace())
     with pytest.raises(InputError):
         hiergeo.adapters.embed(tiny, _chains(tmp_path), out)
+
+
+def test_rows_without_captions_and_with_ids_are_kept(tmp_path):
+    ids = np.array(["SKU1", "007", "x"][: len(ROWS)] + [f"i{at}" for at in range(3, len(ROWS))])
+    write_vectors(tmp_path / "a.parquet", {"text": ROWS, "id": ids}, EmbeddingSpace())
+    read = read_vectors(tmp_path / "a.parquet")
+    assert np.array_equal(read["text"], ROWS)
+    assert read["id"].tolist() == ids.tolist()
+    assert "caption" not in read

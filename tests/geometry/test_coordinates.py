@@ -83,6 +83,17 @@ def test_other_rows_are_not_taken_for_a_hyperboloid(seed, kind):
     refuse_hyperboloid(rows, "the rows", "{}")
 
 
+def test_rows_that_were_lists_of_float32_are_points() -> None:
+    there = Coordinates("hyperboloid", -1.0)
+    vectors = torch.randn(50, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    listed = torch.tensor(there.points(vectors).float().tolist(), dtype=torch.float64)
+    torch.testing.assert_close(there.tangent(listed).double(), vectors, atol=1e-5, rtol=0)
+    wrong = listed.float()
+    wrong[3, 0] += 1e-4
+    with pytest.raises(InputError, match="row 3"):
+        there.tangent(wrong.double())
+
+
 def test_wrong_coordinates_are_refused():
     with pytest.raises(InputError, match="hyperboloid"):
         Coordinates("hyperbolid", -1.0)
