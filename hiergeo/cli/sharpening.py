@@ -64,20 +64,22 @@ def head_command(
     judge = None if evaluate is None else adapters.load(_spec(evaluate), device=device)
     with locked(out):
         if train is not None:
-            base = None if model is None else adapters.load(model, device=device)
-            chains = training.from_file(train, base=base)
-        elif model is not None and hierarchy is not None:
+            chains = training.from_file(train, base=None if model is None else adapters.load(model, device=device))
+            inputs = chains.text.shape[1]
+        elif model is not None:
             source = adapters.load(model, device=device)
-            training.check_objective(losses, [space], source.dim, [recipe.outputs or source.dim])
-            kept = user_cache("embeddings")
-            chains = training.from_hierarchy(hierarchy, source, device=device, cache=kept, progress=True)
-        if judge is not None and judge.dim != chains.text.shape[1]:
+            inputs = source.dim
+        if judge is not None and judge.dim != inputs:
             raise InputError(
-                f"--evaluate {judge.name} embeds in {judge.dim} dimensions and the head would take "
-                f"{chains.text.shape[1]}: name the model that the chains are of."
+                f"--evaluate {judge.name} embeds in {judge.dim} dimensions and the head would take {inputs}: name the "
+                "model that the chains are of."
             )
         if loss == options.SHARPEN and recipe.outputs is not None:
-            recipe = replace(recipe, losses=options.fitting(losses, chains.text.shape[1], [recipe.outputs]))
+            recipe = replace(recipe, losses=options.fitting(losses, inputs, [recipe.outputs]))
+        training.check_objective(recipe.losses, [space], inputs, [recipe.outputs or inputs])
+        if hierarchy is not None:
+            kept = user_cache("embeddings")
+            chains = training.from_hierarchy(hierarchy, source, device=device, cache=kept, progress=True)
         trained = training.train_head(chains, space, recipe, device=device, progress=True)
         (out / "plan.toml").unlink(missing_ok=True)  # of version 0.2, which another head makes untrue
         training.save_head(trained, chains, out, overwrite=overwrite)

@@ -25,6 +25,7 @@ STORES = {
     "testing": "the conformance suite compares the operators with one another",
     "evaluation/auditing/operating.py": "blocks of 256 children, with the captions of radii around theirs",
     "evaluation/classifying/methods.py": "blocks of items with all labels, whose softmax is the result",
+    "report/interop/mteb.py": "the scores of all pairs of two sets are what mteb asks for",
     "search/background.py": "all pairs of at most 1,024 items, whose distribution is the result",
     "search/taxonomy/levels.py": "all pairs of at most 4,096 items, of which a linkage is made",
     "search/taxonomy/linking.py": "bounded blocks: children with the items of radii around theirs, and random pairs",
