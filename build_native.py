@@ -123,6 +123,7 @@ class Compiler(NamedTuple):
     def link(self, target: Path, words: Iterable[str | Path]) -> None:
         """Makes the library; the names of what is inside stay only where CXXFLAGS asks for debugging with -g."""
         target.parent.mkdir(parents=True, exist_ok=True)
+        LOG.warning("linking %s", target.name)
         system = "macos" if self.macos else "linux"
         strip = () if "-g" in flags_of("CXXFLAGS") else STRIPPED[system]
         last = (WHOLE[system], *flags_of("LDFLAGS"), *strip)
