@@ -113,7 +113,7 @@ def named(name: str) -> str:
         return f"open_clip:{name}"
     if spec := next((spec for pattern, spec in USUAL.items() if re.fullmatch(pattern, name)), None):
         return f"{spec}{name}"
-    if name.startswith(("/", ".", "~")) or path.suffix.lower() in EMBEDDINGS:
+    if name.startswith(("/", ".", "~")) or path.suffix.lower() in (*EMBEDDINGS, *WEIGHTS):
         raise UnavailableError(f"{path} is not there: name the file or folder of a model.")
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name):
         raise InputError(

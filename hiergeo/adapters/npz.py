@@ -271,6 +271,8 @@ def load_npz(rest: str, *, device: torch.device) -> ArrayModel:
     if not mean_root and not {"root", "coordinates"} & stored.keys() and options.read is None:
         text = torch.from_numpy(stored["text"].reshape(-1, stored["text"].shape[-1]))
         refuse_hyperboloid(text, f"the text embeddings of {path}", f"npz:{path}?{{}}")
+        if 0 == float(text.norm(dim=-1).min()) < float(text.norm(dim=-1).max()) < 1:
+            raise InputError(f"the text embeddings of {path} are points of a ball, perhaps: write npz:{path}?{BALL}.")
         raise InputError(
             f"{path} has no array 'root', the embedding of the empty caption: name {path}{MEAN_ROOT} to take the mean "
             "of its texts instead."

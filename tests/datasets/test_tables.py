@@ -51,6 +51,7 @@ def written(suffix: str, **options: Any) -> Callable[[pd.DataFrame, Path], Path]
 FORMATS: dict[str, Callable[[pd.DataFrame, Path], Path]] = {
     "commas": written(".csv", index=False),
     "semicolons": written(".csv", index=False, sep=";"),
+    "tabs in a .csv": written(".csv", index=False, sep="\t"),
     "packed": written(".csv.gz", index=False),
     "tabs": written(".tsv", index=False, sep="\t"),
     "lines": written(".jsonl", by="to_json", orient="records", lines=True),

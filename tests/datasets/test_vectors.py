@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 
 import hiergeo
 from hiergeo import interop
-from hiergeo._core.errors import HiergeoError, InputError
+from hiergeo._core.errors import HiergeoError, InputError, UnavailableError
 from hiergeo.adapters import load
 from hiergeo.datasets.vectors import EmbeddingSpace, is_vectors, read_vectors, write_vectors
 
@@ -209,3 +209,12 @@ def test_rows_without_captions_and_with_ids_are_kept(tmp_path):
     assert np.array_equal(read["text"], ROWS)
     assert read["id"].tolist() == ids.tolist()
     assert "caption" not in read
+
+
+def test_rows_in_a_ball_around_a_zero_are_proposed_to_be_its_points(tmp_path):
+    rows = np.concatenate([ROWS[:1] * 0, ROWS[1:] / np.abs(ROWS).sum()])
+    np.savez(tmp_path / "a.npz", text=rows, caption=np.array(TEXTS))
+    with pytest.raises(InputError, match="coordinates=ball"):
+        load(str(tmp_path / "a.npz"))
+    with pytest.raises(UnavailableError, match="not there"):
+        load("nowhere.pt")

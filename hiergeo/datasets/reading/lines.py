@@ -130,13 +130,13 @@ def read_json_lines(path: Path, columns: Columns) -> Iterator[Read]:
 def csv_records(path: Path, delimiter: str = ",") -> Iterator[list[str]]:
     """The records of a CSV file; blank lines are left out. Raises BrokenError on the way, and as `lines`.
 
-    Where the first line has semicolons and no comma, as spreadsheets write it where commas are in numbers, cells end at
-    semicolons.
+    Where the first line has no comma, cells end at its tabs, as in tables of open_clip, or else its semicolons, as
+    spreadsheets write them where commas are in numbers.
     """
     content = lines(path)
     first = next(content, "")
-    if delimiter == "," and ";" in first and "," not in first:
-        delimiter = ";"
+    if delimiter == "," and "," not in first:
+        delimiter = next((other for other in "\t;" if other in first), delimiter)
     records = csv.reader(chain([first] if first else [], content), strict=True, delimiter=delimiter)
     try:
         yield from filter(None, records)
