@@ -97,7 +97,7 @@ def numbered(header: Sequence[str], words: Sequence[str]) -> list[str]:
 def records(path: Path) -> Iterator[list[Any]]:
     """The header of a table and its rows, in bounded memory; nothing of an empty one.
 
-    CSV (cells end at commas, or at tabs or semicolons where the header has none; they may hold line ends), TSV, Parquet,
+    CSV (cells end at commas, at tabs or semicolons where the header has none; they may hold line ends), TSV, Parquet,
     Arrow files and the folders of them that the library datasets saves, and JSON: a list of objects (``.json``) or an
     object a line (``.jsonl``, ``.ndjson``), all with the keys of the first one. Texts are UTF-8, perhaps compressed.
 
