@@ -38,7 +38,7 @@ CURE = "name a folder made by `hiergeo chains build`, or a table of chains"
 POSITIVE, NEGATIVE, CAPTIONS, IMAGE, ID = "positive", "negative", "captions", "image_url", "id"
 """Columns of files of chains."""
 
-IMAGE_COLUMNS = (IMAGE, *IMAGES, "image_id")
+IMAGE_COLUMNS = (IMAGE, *IMAGES, "image_id", "sku")
 """Columns of images, of which the first that a file has counts."""
 
 ARROW = f" {TIERS} "

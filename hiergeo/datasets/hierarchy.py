@@ -78,7 +78,8 @@ class Hierarchy:
     truth: Truth | None = None
 
     def __repr__(self) -> str:
-        return f"<{self.name} {self.split}, {len(self.rows)} rows, {len(self.images)} images>"
+        images = f"{len(self.absent)} images without files" if self.absent else f"{len(self.images)} images"
+        return f"<{self.name} {self.split}, {len(self.rows)} rows, {images}>"
 
     def __post_init__(self) -> None:
         if not self.rows:

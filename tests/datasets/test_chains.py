@@ -219,3 +219,11 @@ def test_a_split_without_rows_is_no_defect_of_a_folder(tmp_path, run):
     write_test(tmp_path / "test.csv", [Chain(0, ("animal", "dog"))])
     assert run("data", "check", tmp_path)[0] == 0
     assert "no rows" in run("data", "check", tmp_path / "train.csv")[2]
+
+
+@pytest.mark.parametrize("column", ["sku", "image_id", "image"])
+def test_images_are_called_as_their_table_does(tmp_path, column):
+    (tmp_path / "own.csv").write_text(f"level0,level1,{column}\na thing,a shoe,SKU001\na thing,a coat,sets/SKU002.png\n")
+    read = chains.load(address=str(tmp_path / "own.csv"))
+    assert [image.name for image in read.absent] == ["SKU001", "SKU002.png"]
+    assert "2 images" in repr(read)
