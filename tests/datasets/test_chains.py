@@ -223,7 +223,8 @@ def test_a_split_without_rows_is_no_defect_of_a_folder(tmp_path, run):
 
 @pytest.mark.parametrize("column", ["sku", "image_id", "image"])
 def test_images_are_called_as_their_table_does(tmp_path, column):
-    (tmp_path / "own.csv").write_text(f"level0,level1,{column}\na thing,a shoe,SKU001\na thing,a coat,sets/SKU002.png\n")
+    rows = "a thing,a shoe,SKU001\na thing,a coat,sets/SKU002.png\n"
+    (tmp_path / "own.csv").write_text(f"level0,level1,{column}\n{rows}")
     read = chains.load(address=str(tmp_path / "own.csv"))
     assert [image.name for image in read.absent] == ["SKU001", "SKU002.png"]
     assert "2 images" in repr(read)
