@@ -146,7 +146,7 @@ def candidates(world: World) -> Iterator[tuple[str, str, list[Placed]]]:
     """Space, method and what it makes of all items at each temperature; controls behind the spaces."""
     generator = torch.Generator().manual_seed(0)
     for spec, (space, labels, items) in world.rows.items():
-        points = LabelPoints(world.tree, space, space.points(labels))
+        points = LabelPoints.of(world.tree, space, labels)
         measured = {method: points.measure(items, method) for method in METHODS}
         for method in METHODS:
             chosen = TEMPERATURES[:1] if method == "ladder" else TEMPERATURES

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hiergeo.adapters import embedded
     from hiergeo.evaluation import Comparison, Result, auditing, benchmarks, compare, evaluate, experiment, metrics
     from hiergeo.evaluation.auditing import Audit, audit
-    from hiergeo.evaluation.classifying import classify
+    from hiergeo.evaluation.classifying import Classifier, classify
     from hiergeo.geometry import Euclidean, Lorentz, PoincareBall, Product, Space, Sphere
     from hiergeo.pairwise import backend
     from hiergeo.report import interop, plot
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 OBJECTS = {
     "Audit": "evaluation.auditing",
+    "Classifier": "evaluation.classifying",
     "Comparison": "evaluation",
     "Euclidean": "geometry",
     "Lorentz": "geometry",
@@ -78,6 +79,7 @@ MODULES = {
 
 __all__ = [
     "Audit",
+    "Classifier",
     "Comparison",
     "Euclidean",
     "Lorentz",

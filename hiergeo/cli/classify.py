@@ -1,14 +1,19 @@
 """``hiergeo classify``: items into one's own tree of labels, each down to the level at which it can be believed."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-from hiergeo._core.storage.files import retire
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage.files import refuse_existing, retire
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, page_lines, publish
 from hiergeo.cli._terminal import note, phase
 from hiergeo.cli.options import argument, option, path_option
 from hiergeo.cli.plans import Config
+
+if TYPE_CHECKING:
+    from hiergeo.evaluation.classifying import Classified
 
 
 def classify_command(
@@ -22,15 +27,17 @@ def classify_command(
         ),
     ],
     tree: Annotated[
-        str,
+        str | None,
         option(
             "FILE",
             "The labels: a table of paths or of edges (child, parent), indented text, JSON; or wordnet:SYNSET.",
             "--tree",
             "-t",
         ),
-    ],
-    model: options.Model,
+    ] = None,
+    model: Annotated[
+        str | None, option("SPEC", "What embeds items and labels; with --with by default that of it.", "--model", "-m")
+    ] = None,
     config: Config = None,
     captions: options.RowTexts = None,
     alpha: Annotated[
@@ -72,6 +79,10 @@ def classify_command(
         path_option("FILE", "The table of all items: .csv, .parquet or .json. A stopped run goes on.", "--out", "-o"),
     ] = None,
     html: Annotated[Path | None, path_option("FILE", "Also write a page, the least sure items first.")] = None,
+    save: Annotated[Path | None, path_option("DIR", "Keep the fitted classifier in this new folder.")] = None,
+    fitted: Annotated[
+        Path | None, path_option("DIR", "Classify with the classifier that --save kept, instead of --tree.", "--with")
+    ] = None,
     device: options.Device = options.AUTO,
 ) -> None:
     """Classify items into a tree of labels, each down to the level at which it can be believed.
@@ -79,37 +90,43 @@ def classify_command(
     With --alpha and --calibrate the share of wrong labels is promised.
     """
     from hiergeo.datasets.labels import load_tree
+    from hiergeo.evaluation.classifying import Classifier
     from hiergeo.evaluation.classifying.item_batches import ItemSource
-    from hiergeo.evaluation.classifying.placing import check_table, classify
+    from hiergeo.evaluation.classifying.placing import check_table
 
     check_writable(out, html)
     if out is not None:
         check_table(out)
+    settings: dict[str, Any] = {"space": geometry, "temperature": temperature, "templates": template, "alpha": alpha}
+    settings |= {"floor": floor or None, "method": None if method == "auto" else method}
+    settings = {name: value for name, value in settings.items() if value is not None}
+    work, source = None if out is None else out.with_name(f".{out.name}.parts"), ItemSource(items, column, label_column)
+    if fitted is not None:
+        if set_anew := [*settings, *(name for name, value in (("tree", tree), ("calibrate", calibrate)) if value)]:
+            raise InputError(f"a saved classifier is fitted already: leave {', '.join(set_anew)} out.")
+        classifier = Classifier.load(fitted, model=model, device=device)
+        _conclude(classifier.classify(source, work=work, progress=True), out, html, work)
+        return
+    if tree is None or model is None:
+        raise InputError("give the labels, --tree FILE, and a model, --model SPEC; or a classifier, --with DIR.")
+    if save is not None:
+        refuse_existing(save, False)
     labels = load_tree(tree)
     if labels.namesakes:
         note(f"labels of one name in {tree}: {labels.namesakes}; --template '{{path}}' gives them different texts.")
-    for source, given in ((items, False), (calibrate, True)):
-        if source is not None and (told := ItemSource(source, column, label_column, labelled=given).taken()):
+    for read, labelled in ((items, False), (calibrate, True)):
+        if read is not None and (told := ItemSource(read, column, label_column, labelled=labelled).taken()):
             phase(f"Reading {told}")
-    work = None if out is None else out.with_name(f".{out.name}.parts")
-    done = classify(
-        items,
-        labels,
-        model=model,
-        space=geometry,
-        method=method,  # type: ignore[arg-type]
-        temperature=temperature,
-        templates=tuple(template or ("{}",)),
-        alpha=alpha,
-        calibrate=calibrate,
-        floor=floor,
-        column=column,
-        label_column=label_column,
-        work=work,
-        device=device,
-        progress=True,
-    )
-    lines = [f"Method: {done.settings['method']}, temperature {done.settings['temperature']:g}"]
+    classifier = Classifier(labels, model, device=device, **settings)
+    classifier.fit(calibrate, column=column, label_column=label_column, among=source, progress=True)
+    kept = [] if save is None else [f"Classifier: {classifier.save(save)} (--with {save})"]
+    _conclude(classifier.classify(source, work=work, progress=True), out, html, work, kept)
+
+
+def _conclude(
+    done: "Classified", out: Path | None, html: Path | None, work: Path | None, lines: Sequence[str] = ()
+) -> None:
+    lines = [f"Method: {done.settings['method']}, temperature {done.settings['temperature']:g}", *lines]
     if out is not None and work is not None:
         done.write(out)
         retire(work)

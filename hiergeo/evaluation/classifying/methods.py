@@ -62,11 +62,17 @@ def check_method(method: str, temperature: float) -> None:
 @final
 @dataclass(frozen=True, eq=False)
 class LabelPoints:
-    """The labels of a tree as points (N,) of a space around its root."""
+    """The labels of a tree as points (N,) of a space around its root, and as embeddings, `rows` (N, D)."""
 
     tree: LabelTree
     space: Space
     points: Points
+    rows: Tensor
+
+    @classmethod
+    def of(cls, tree: LabelTree, space: Space, rows: Tensor) -> "LabelPoints":
+        """Labels by their embeddings."""
+        return cls(tree, space, space.points(rows), rows)
 
     @property
     def device(self) -> torch.device:
@@ -194,4 +200,4 @@ def embed_tree(
     sums.index_add_(0, owner, normalize(parts, dim=1) if unit else parts)
     mean = normalize(sums, dim=1) if unit else sums / torch.bincount(owner)[:, None]
     rooted = space.rooted(model.root(rows.device, rows.dtype))
-    return LabelPoints(tree, rooted, rooted.points(mean.to(rows.dtype)))
+    return LabelPoints.of(tree, rooted, mean.to(rows.dtype))

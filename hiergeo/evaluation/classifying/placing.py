@@ -3,29 +3,25 @@
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias, final
+from typing import Any, NamedTuple, TypeAlias, final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from hiergeo._core.devices import AUTO, resolve_device
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.progress import track
 from hiergeo._core.records import Exported, Grid, Record, Records, json_text, percent, write_csv
 from hiergeo._core.storage import tensors
 from hiergeo._core.storage.files import atomic_write
-from hiergeo._core.storage.locks import locked
 from hiergeo.adapters import Model
 from hiergeo.datasets.labels.label_tree import LabelTree
-from hiergeo.datasets.labels.tree_files import TreeLike, load_tree
 from hiergeo.evaluation.classifying.item_batches import ItemBatch, Items, ItemSource, missing
 from hiergeo.evaluation.classifying.methods import (
     METHODS,
@@ -33,12 +29,9 @@ from hiergeo.evaluation.classifying.methods import (
     LabelPoints,
     Method,
     Paths,
-    check_method,
-    embed_tree,
 )
 from hiergeo.evaluation.classifying.promise import (
     Promise,
-    check_alpha,
     check_enough,
     large_branches,
     needed,
@@ -46,8 +39,6 @@ from hiergeo.evaluation.classifying.promise import (
     stops,
 )
 from hiergeo.evaluation.embedded import Compute
-from hiergeo.evaluation.measuring import check_readable, described_space, ready
-from hiergeo.geometry import Geometry, Space
 
 TEMPERATURES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Temperatures of which labels choose one."""
@@ -220,104 +211,7 @@ def embed_items(model: Model, batches: Sequence[ItemBatch], compute: Compute, *,
 
 @torch_defaults()
 @torch.no_grad()
-def classify(
-    items: Items,
-    tree: TreeLike,
-    *,
-    model: Model | str,
-    space: Space | Geometry | str | None = None,
-    method: Method | Literal["auto"] = "auto",
-    temperature: float | None = None,
-    templates: Sequence[str] = ("{}",),
-    alpha: float | None = None,
-    calibrate: Calibrate | None = None,
-    floor: float = 0.0,
-    column: str | None = None,
-    label_column: str | None = None,
-    work: Path | str | None = None,
-    device: str | torch.device = AUTO,
-    batch_size: int | None = None,
-    progress: bool = False,
-) -> Classified:
-    """Classify items into a tree of labels: a path for each, and the level up to which it is believed.
-
-    Args:
-        items: texts, images or embeddings (n, D); or a file or folder of them: CSV, TSV, Parquet, JSON Lines, text,
-            images, or ``.npz`` (its images, or else its texts).
-        tree: the labels; see `load_tree`.
-        model: an adapter, or the spec that loads one; it embeds items and labels.
-        space: a space, a geometry, or its spec; None is the model's own space, else Euclidean space around its root.
-        method: see `hiergeo.evaluation.classifying.methods`. ``auto`` is the one with which labelled items stop
-            deepest at the promised error; without them ``flat``.
-        temperature: of the softmax, above 0; None is chosen with labelled items, and 0.05 without.
-        templates: texts of a label, with ``{}`` for its name or ``{path}`` for the name and what is above it; several
-            are averaged.
-        alpha: the error to promise, in (0, 1): the share of items whose label is wrong. It needs `calibrate`.
-        calibrate: labelled items, such as those to be classified: a table or folder with labels, images of
-            `hiergeo.datasets.labelled`, or a pair (items, labels); labels are keys, names or paths. A third of them,
-            where that is enough, chooses method, temperature and branches; the others make the promise.
-        floor: without alpha, the least confidence of a label that is believed.
-        column: the column of the items in a table; None is the first of the usual names.
-        label_column: that of the labels.
-        work: a folder for what is done so far: the same call goes on there after a crash.
-        device: where everything is computed.
-        batch_size: texts or images that are embedded at a time; None is what the model prefers.
-        progress: show bars for work that outlasts a second.
-
-    Raises:
-        InputError: a tree, items or labels that cannot be used, too few labels for alpha (says how many it takes), or
-            settings that contradict each other.
-        UnavailableError: files, weights or packages that are not there.
-    """
-    how = Chosen("flat" if method == "auto" else method, TEMPERATURE if temperature is None else temperature)
-    check_method(*how)
-    if alpha is not None:
-        check_alpha(alpha)
-    if (alpha is None) != (calibrate is None):
-        raise InputError("a promise takes both alpha, the error, and calibrate, labelled items: give both or neither.")
-    if not isinstance(floor, int | float) or not 0 <= floor < 1 or (floor and alpha is not None):
-        raise InputError(f"a floor is a number in [0, 1), and with alpha labelled items set it; it is {floor!r}.")
-    labels = load_tree(tree)
-    compute = Compute(resolve_device(device), "float32", batch_size)
-    source = ItemSource(list(items) if isinstance(items, Iterator) else items, column, label_column)
-    labelled = None if calibrate is None else read_labelled(calibrate, labels, column, label_column, alpha or 1, source)
-    loaded, chosen_space = ready(model, space, compute.device)
-    check_readable(loaded, chosen_space.geometry)
-    source.check(loaded)
-    points = embed_tree(loaded, chosen_space, labels, templates, compute, progress=progress)
-    promise = Promise(float(torch.logit(torch.tensor(floor, dtype=torch.float64))), {})
-    if labelled is not None and alpha is not None:
-        batches, truth = labelled
-        rows = embed_items(loaded, batches, compute, progress=progress)
-        methods = METHODS if method == "auto" else (method,)
-        how, promise = calibrated(points, rows, truth, alpha, methods, temperature)
-    settings = {
-        "model": loaded.name,
-        **described_space(points.space, loaded.root(compute.device)),
-        "method": how.method,
-        "temperature": how.temperature,
-        "templates": " | ".join(templates),
-        "tree": labels.digest,
-    }
-    key = json.dumps([settings, loaded.fingerprint()])
-    names: list[str] = []
-    images: list[Any] = []
-    ids: list[str] = []
-    parts: list[Paths] = []
-    with nullcontext() if work is None else locked(Path(work)):
-        bar = track(source.batches(), "classifying items", enabled=progress, size=lambda b: len(b.names))
-        for number, batch in enumerate(bar):
-            names += batch.names
-            ids += batch.ids or ()
-            images += [None if isinstance(item, str | bytes | Tensor) else item for item in batch.data]
-            done = None if work is None else Path(work) / f"{batch.digest(f'{number} {key}')}.safetensors"
-            parts.append(_part(done, batch, points, loaded, how, compute))
-    path, odds = joined(parts)
-    pictures = tuple(images) if any(image is not None for image in images) else ()
-    return Classified(labels, tuple(names), path, odds, promise, settings, pictures, tuple(ids))
-
-
-def _part(
+def part_of(
     path: Path | None, batch: ItemBatch, points: LabelPoints, model: Model, how: Chosen, compute: Compute
 ) -> Paths:
     """The paths of a batch, from its file where it is done; items without data have none."""

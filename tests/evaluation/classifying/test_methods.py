@@ -28,7 +28,7 @@ def graph(seed: int, size: int, several: bool) -> LabelTree:
 
 
 def labels_at(tree: LabelTree, space: Space, rows: Tensor) -> LabelPoints:
-    return LabelPoints(tree, space, space.points(rows))
+    return LabelPoints.of(tree, space, rows)
 
 
 def placed(seed: int, size: int, several: bool, spec: str = "lorentz:-1") -> tuple[LabelPoints, Tensor]:

@@ -133,7 +133,7 @@ def test_batches_of_equal_names_are_not_taken_for_each_other(tmp_path: Path, mon
 
 
 def labels_at(tree: LabelTree, space: hiergeo.Space, rows: torch.Tensor) -> LabelPoints:
-    return LabelPoints(tree, space, space.points(rows))
+    return LabelPoints.of(tree, space, rows)
 
 
 def labelled(count: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
