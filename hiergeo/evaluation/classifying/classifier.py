@@ -357,7 +357,7 @@ class Classifier:
         """
         folder = path_of(folder)
         if not (folder / CONFIG).is_file():
-            raise InputError(f"{folder} holds no classifier: name a folder of 'hiergeo classify --save'.")
+            raise InputError(f"{folder} holds no classifier: name a folder that --save has made.")
         saved, rows = documents.read(folder / CONFIG, Saved, hashed=True), tensors.read(folder / ROWS)
         with quoting() if model is None else nullcontext():
             loaded = load(saved.model if model is None else model, device=str(device))
@@ -379,7 +379,7 @@ class Classifier:
         )
         try:
             at = own._compute.device
-            root = rows["root"].to(at) if "root" in rows else "none"
+            root: Tensor | Literal["none"] = rows["root"].to(at) if "root" in rows else "none"
             own.space = Space(recorded(saved.geometry, saved.law or None), root, min_radius=saved.min_radius)
             points = LabelPoints.of(tree, own.space, rows["rows"].to(at))
             floors = dict(zip(rows["branches"].tolist(), rows["branch_floors"].tolist(), strict=True))
