@@ -28,14 +28,16 @@ Insecure = Annotated[bool, flag("--insecure", "Listen beyond this machine withou
 
 
 def serve_command(
-    index: Annotated[Path, path_argument("INDEX", "Folder of the index.", show_default=False)],
+    index: Annotated[
+        Path, path_argument("INDEX", "Folder of the index, or of a classifier that was saved.", show_default=False)
+    ],
     host: Host = "127.0.0.1",
     port: Port = 8080,
     model: Annotated[
         str | None,
         option(
             "SPEC",
-            "Where the model of the index is now; it must be the same one. (by default where it was)",
+            "Where the model of the folder is now; it must be the same one. (by default where it was)",
             "--model",
             "-m",
         ),
@@ -53,8 +55,9 @@ def serve_command(
     insecure: Insecure = False,
     device: options.Device = options.AUTO,
 ) -> None:
-    """Serve an index over HTTP until SIGTERM or Ctrl-C; requests in flight still finish."""
+    """Serve an index or a classifier over HTTP until SIGTERM or Ctrl-C; requests in flight still finish."""
     from hiergeo import adapters, search
+    from hiergeo.evaluation.classifying.classifier import CONFIG, Classifier
     from hiergeo.search import serving
     from hiergeo.search.serving.server import url_of
 
@@ -67,6 +70,16 @@ def serve_command(
         hosts = check_reach(bound, host, token, insecure)
         embeds = not embeddings_only
         settings = serving.Settings(token=token, writable=writable, hosts=hosts, store=store, embeds=embeds)
+        if (index / CONFIG).is_file():
+            if writable or store is not None:
+                raise InputError("--writable and --store are for an index, and this is a classifier: leave them out.")
+            phase("Loading the model")
+            classifier = Classifier.load(index, model=model, device=device)
+            app, where = serving.create_classifier_app(classifier, settings), url_of(bound)
+            line = f"Serving a classifier into {len(classifier.tree_):,} labels ({classifier.model_.name}) at {where}"
+            console().print(line, soft_wrap=True)
+            serving.serve(app, bound, settings.limits)
+            return
         opened = search.open(index, device=device)
         if model is not None:
             opened = search.open(index, model=adapters.load(model, device=device), device=device)

@@ -2,24 +2,36 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import TypeVar, final
+from typing import Any, TypeVar, final
 
 from hiergeo._core.errors import HiergeoError
-from hiergeo.search.groups import Result
-from hiergeo.search.requests import Request
 from hiergeo.search.serving.limits import Refused, Settings, refusal_of
 from hiergeo.search.serving.metrics import Metrics
 
-Outcome = list[Result] | HiergeoError
+Outcome = list[Any] | HiergeoError
 """What becomes of a question: an answer to each of its requests, or the error of all."""
 
-Question = Sequence[Request]
-"""Requests that arrived together."""
+Question = Sequence[Any]
+"""Requests that arrived together: of an index or of a classifier."""
 
 Done = TypeVar("Done")
+
+
+def outcomes_of(
+    together: Callable[[Sequence[Question]], list[Outcome]], questions: Sequence[Question]
+) -> list[Outcome]:
+    """An outcome for each question, answered together; one that fails does not keep the others from their answers."""
+    try:
+        return together(questions)
+    except Exception as error:  # whatever a question dies of, the others are asked without it
+        if len(questions) == 1:
+            return [error if isinstance(error, HiergeoError) else refusal_of(error)]
+    half = len(questions) // 2
+    return [*outcomes_of(together, questions[:half]), *outcomes_of(together, questions[half:])]
 
 
 @final
@@ -34,7 +46,7 @@ class Batcher:
         self._arrived = asyncio.Event()
         self._engine = ThreadPoolExecutor(1, "hiergeo-engine")
 
-    async def ask(self, question: Question) -> list[Result]:
+    async def ask(self, question: Question) -> list[Any]:
         """The answers to a question; raises HiergeoError, Refused for a full queue (503) and a late answer (504)."""
         limits = self._settings.limits
         if self._count() + len(question) > limits.waiting:
@@ -54,6 +66,18 @@ class Batcher:
     async def work(self, task: Callable[[], Done]) -> Done:
         """Run something else on the thread of the engine, between two sweeps."""
         return await asyncio.get_running_loop().run_in_executor(self._engine, task)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Answer questions in the block; at its end those in flight are finished, and others refused."""
+        task = asyncio.create_task(self.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            self.close()
 
     async def run(self) -> None:
         """Answer questions until the task is cancelled."""

@@ -18,8 +18,8 @@ from hiergeo.search.layout import Manifest
 from hiergeo.search.queries import Item
 from hiergeo.search.requests import Request
 from hiergeo.search.rows import Rows
-from hiergeo.search.serving.batching import Outcome
-from hiergeo.search.serving.limits import LOG, Settings, refusal_of
+from hiergeo.search.serving.batching import Outcome, outcomes_of
+from hiergeo.search.serving.limits import LOG, Settings
 from hiergeo.search.serving.metrics import Metrics
 from hiergeo.search.serving.wire import Encoded, Query
 from hiergeo.search.shards import Labels
@@ -60,13 +60,7 @@ class IndexService:
         """An outcome for each question; one that fails does not keep the others from their answers."""
         self.refresh()
         self._metrics.batch.observe(sum(map(len, questions)))
-        try:
-            return self._together(questions)
-        except Exception as error:  # whatever a question dies of, the others are asked without it
-            if len(questions) == 1:
-                return [error if isinstance(error, HiergeoError) else refusal_of(error)]
-        half = len(questions) // 2
-        return [*self.answer(questions[:half]), *self.answer(questions[half:])]
+        return outcomes_of(self._together, questions)
 
     def points(self, queries: Sequence[Query], geometry: str | None) -> Points:
         """Queries as points of a geometry around the root of the index, on the thread of `answer`."""

@@ -91,14 +91,8 @@ class Service:
     async def lifespan(self, _: object) -> AsyncIterator[None]:
         """Run the queue, and finish what is in flight; an application that mounts this one enters it in its own."""
         self._batcher = Batcher(self.engine.answer, self.settings, self.metrics)
-        queue = asyncio.create_task(self._batcher.run())
-        try:
+        async with self._batcher.running():
             yield
-        finally:
-            queue.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await queue
-            self._batcher.close()
 
 
 def create_app(index: Index, settings: Settings | None = None) -> "FastAPI":
