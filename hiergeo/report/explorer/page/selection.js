@@ -9,7 +9,7 @@ import { latest } from "./latest.js";
 /**
  * @typedef {import("./isometry.js").Complex} Complex
  * @typedef {import("./stage.js").Stage} Stage
- * @typedef {{id: string, caption: string | null, image: boolean, tier: number | null, radius: any}} Item
+ * @typedef {{id: string, name: string | null, caption: string | null, image: boolean, tier: number | null, radius: any}} Item
  */
 
 /** Corners along a side of a rectangle. */
