@@ -28,7 +28,7 @@ SUMMARIES = {
         "search": "Search an index: what texts or images entail, what entails them, what is near, and ladders.",
         "classify": "Classify items into a tree of labels, each down to the level at which it can be believed.",
         "tree": "Put every item of an index below its most specific generalisations: a taxonomy of one's own corpus.",
-        "serve": "Serve an index over HTTP until SIGTERM or Ctrl-C; requests in flight still finish.",
+        "serve": "Serve an index or a classifier over HTTP until SIGTERM or Ctrl-C; requests in flight still finish.",
     },
     "Build": {"chains": "Make, measure and compare chains."},
     "Look": {
