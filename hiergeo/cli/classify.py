@@ -102,8 +102,11 @@ def classify_command(
     settings = {name: value for name, value in settings.items() if value is not None}
     work, source = None if out is None else out.with_name(f".{out.name}.parts"), ItemSource(items, column, label_column)
     if fitted is not None:
-        if set_anew := [*settings, *(name for name, value in (("tree", tree), ("calibrate", calibrate)) if value)]:
+        others = {"tree": tree, "calibrate": calibrate, "label_column": label_column, "save": save}
+        if set_anew := [*settings, *(name for name, value in others.items() if value)]:
             raise InputError(f"a saved classifier is fitted already: leave {', '.join(set_anew)} out.")
+        if told := source.taken():
+            phase(f"Reading {told}")
         classifier = Classifier.load(fitted, model=model, device=device)
         _conclude(classifier.classify(source, work=work, progress=True), out, html, work)
         return

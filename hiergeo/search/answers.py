@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, ConfigDict, TypeAdapter, WithJsonSchema
 from typing_extensions import Self
 
 from hiergeo.geometry.space import By
-from hiergeo.search.ids import Id
+from hiergeo.search.ids import Id, number_of
 
 Guarantee = Literal["exact", "approximate"]
 """``exact``: every row was scored. ``approximate``: a store proposed the rows that were; see the measured recall."""
@@ -70,8 +70,8 @@ class Hit:
 
     @property
     def key(self) -> str | int:
-        """Its caption; the id of an item without one."""
-        return self.id if self.caption is None else self.caption
+        """Its caption; of an item without one the number of its id, which no caption is."""
+        return number_of(self.id) if self.caption is None else self.caption
 
 
 class Written:

@@ -55,7 +55,10 @@ def number_of(item: Id) -> int:
 
     Among a million texts two have one number, and are refused as twice the same id, with a probability of 2e-7.
     """
-    item = sound_id(item)
+    return _number(sound_id(item))
+
+
+def _number(item: Id) -> int:
     if isinstance(item, int):
         return item
     return int.from_bytes(blake2b(item.encode(), digest_size=8).digest(), "big") % HASHED + HASHED
@@ -81,4 +84,4 @@ def texts_of(ids: Iterable[Id] | None) -> list[str | None] | None:
 
 def numbers_of(items: Iterable[Any]) -> Tensor:
     """The numbers (n,) int64 of ids; raises as `ids_of`."""
-    return torch.tensor(list(map(number_of, ids_of(items))), dtype=torch.int64)
+    return torch.tensor(list(map(_number, ids_of(items))), dtype=torch.int64)

@@ -6,6 +6,7 @@ import json
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -115,3 +116,13 @@ def test_a_table_of_vectors_brings_the_ids_of_its_rows(tmp_path):
     assert {hit.id for hit in hits} == set(OWN)
     assert hits[0].id == "00017"
     assert all(hit.image is None for hit in hits)
+
+
+def test_an_id_that_is_the_caption_of_another_item_hides_neither(tmp_path):
+    rows = torch.tensor([[1.0, 0.1], [1.0, 0.2], [1.0, 0.3]])
+    index = search.build(tmp_path / "i", None, embeddings=rows, ids=["a dog", "1", "2"])
+    index.add(["a dog", "a dog"], embeddings=rows[:2] * 1.01, ids=["x", "y"])
+    answer = index.neighbours(rows[0], 9)
+    assert [(hit.id, hit.caption) for hit in answer.hits].count(("a dog", None)) == 1
+    assert sum(hit.caption == "a dog" for hit in answer.hits) == 1
+    assert (len(answer.hits), answer.repeats) == (4, 1)

@@ -151,6 +151,7 @@ def test_the_command_keeps_one_and_asks_it(run: Any, tmp_path: Path) -> None:
     for arguments, named in (
         (("--with", kept, "-t", tmp_path / "tree.csv"), "tree"),
         (("--with", kept, "--alpha", "0.1"), "alpha"),
+        (("--with", kept, "--save", tmp_path / "again"), "save"),
         (("--with", tmp_path), "holds no classifier"),
         (("-t", tmp_path / "tree.csv"), "--model"),
         ((*words, "--save", kept), "is there already"),
